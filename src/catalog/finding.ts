@@ -1,0 +1,38 @@
+import type { Code } from './codes.ts';
+
+export type Severity = 'error' | 'warning' | 'info';
+/** `confirmed`: a connection or a status written by Kubernetes shows it; `likely`: it follows from the objects; `possible`: a hint. */
+export type Confidence = 'confirmed' | 'likely' | 'possible';
+
+export interface ObjectRef {
+  kind: string;
+  namespace: string;
+  name: string;
+}
+
+export interface Evidence {
+  /** Where it was read: `pods`, `events`, `probe`, `rules on node2`. */
+  source: string;
+  text: string;
+}
+
+export interface Fix {
+  text: string;
+  command?: string;
+}
+
+/** What a check found wrong. The row of the issue table and the page are added from the catalog. */
+export interface Draft<C extends Code = Code> {
+  code: C;
+  severity: Severity;
+  confidence: Confidence;
+  /** `all`: the named client cannot use the Service because of it; `part`: some requests or some clients fail. */
+  scope: 'all' | 'part';
+  object: ObjectRef;
+  /** One sentence that names the cause. */
+  message: string;
+  evidence: Evidence[];
+  fix: Fix[];
+  /** The pods concerned, where it concerns pods: a cause explains only the symptoms of its own pods. */
+  pods?: string[];
+}

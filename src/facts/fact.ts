@@ -1,0 +1,51 @@
+/** Why something could not be seen; `not-asked` and `not-needed` are choices, the others are failures. */
+export type UnseenReason =
+  | 'forbidden'
+  | 'not-found'
+  | 'unreachable'
+  | 'timed-out'
+  | 'unauthenticated'
+  | 'malformed'
+  | 'not-possible'
+  | 'not-asked'
+  | 'not-needed';
+
+/** An RBAC PolicyRule (rbac.authorization.k8s.io/v1), and where it must hold. Without a namespace: in the whole cluster. */
+export interface Grant {
+  apiGroups: string[];
+  resources: string[];
+  verbs: string[];
+  resourceNames?: string[];
+  namespace?: string;
+}
+
+export interface Unseen {
+  seen: false;
+  reason: UnseenReason;
+  /** What was asked for, as a person would say it: `pods in namespace shop`. */
+  what: string;
+  /** What happened, in one clause. */
+  why: string;
+  grant?: Grant;
+}
+
+export interface Seen<T> {
+  seen: true;
+  value: T;
+}
+
+/** Something that was looked at, or the reason why it was not. Never a default in place of what is not known. */
+export type Fact<T> = Seen<T> | Unseen;
+
+export const seen = <T>(value: T): Seen<T> => ({ seen: true, value });
+
+export const unseen = (reason: UnseenReason, what: string, why: string, grant?: Grant): Unseen => ({
+  seen: false,
+  reason,
+  what,
+  why,
+  ...(grant && { grant }),
+});
+
+/** True where the user or the plan chose not to look: nothing is missing then. */
+export const byChoice = (fact: Unseen): boolean => fact.reason === 'not-needed' || fact.reason === 'not-asked';

@@ -1,0 +1,177 @@
+/**
+ * What is known of the cluster in one run: each fact fetched once, seen or unseen with the reason.
+ * The schemas are also the form of a capture file; the types are read off them.
+ */
+import * as v from 'valibot';
+import type { Fact } from './fact.ts';
+import * as o from './objects.ts';
+
+const unseenReasons = [
+  'forbidden', 'not-found', 'unreachable', 'timed-out', 'unauthenticated', 'malformed', 'not-possible', 'not-asked', 'not-needed',
+] as const;
+
+const grant = v.object({
+  apiGroups: v.array(v.string()),
+  resources: v.array(v.string()),
+  verbs: v.array(v.string()),
+  resourceNames: v.exactOptional(v.array(v.string())),
+  namespace: v.exactOptional(v.string()),
+});
+
+export const unseenSchema = v.object({
+  seen: v.literal(false),
+  reason: v.picklist(unseenReasons),
+  what: v.string(),
+  why: v.string(),
+  grant: v.exactOptional(grant),
+});
+
+const fact = <T extends v.GenericSchema>(value: T) =>
+  v.variant('seen', [v.object({ seen: v.literal(true), value }), unseenSchema]);
+/** A fact for each of several things (a namespace, a pod, a node), so that unseen is as fine as the thing. */
+const each = <T extends v.GenericSchema>(value: T) => v.record(v.string(), fact(value));
+
+/** Whose connection is diagnosed, as asked for. `name` is empty for `namespace` and `external`. */
+const clientRef = v.object({
+  kind: v.picklist(['pod', 'workload', 'namespace', 'node', 'external']),
+  namespace: v.string(),
+  name: v.string(),
+  /** For `workload`: deployments, statefulsets, daemonsets or replicasets. */
+  resource: v.exactOptional(v.string()),
+});
+
+/** What was asked: the sentence that the diagnosis answers. */
+export const target = v.object({
+  namespace: v.string(),
+  name: v.string(),
+  /** Service port, by name or number; absent: all of them. */
+  port: v.exactOptional(v.string()),
+  from: clientRef,
+  probe: v.picklist(['auto', 'none', 'debug-pod', 'ephemeral']),
+});
+
+/** The client as it was found. `pod` is absent where a debug pod stands in for it. */
+const client = v.object({
+  kind: v.picklist(['pod', 'debug-pod', 'node', 'external']),
+  namespace: v.string(),
+  name: v.string(),
+  node: v.nullable(v.string()),
+  labels: v.record(v.string(), v.string()),
+  addresses: v.array(v.string()),
+  hostNetwork: v.boolean(),
+  pod: v.nullable(o.pod),
+});
+
+export const outcomes = ['answered', 'refused', 'timed-out', 'reset', 'no-route', 'no-answer', 'name-not-found', 'dns-timed-out', 'dns-failed'] as const;
+
+/** One connection that was made for real. */
+const connection = v.object({
+  kind: v.picklist(['dns', 'tcp', 'udp']),
+  /** What was reached for: the Service's name, its virtual IP, or one endpoint directly. */
+  hop: v.picklist(['name', 'virtual-ip', 'endpoint']),
+  /** `address:port`, or the name that was looked up. */
+  target: v.string(),
+  /** The Service port (its number) that this connection belongs to; null for a name. */
+  servicePort: v.nullable(v.number()),
+  /** The endpoint's pod, where it is one. */
+  pod: v.nullable(v.string()),
+  node: v.nullable(v.string()),
+  outcome: v.picklist(outcomes),
+  /** Milliseconds; null where the tool at hand can't tell. */
+  latencyMs: v.nullable(v.number()),
+  detail: v.string(),
+  /** The addresses that a name led to. */
+  answers: v.array(v.string()),
+});
+
+const connections = v.object({
+  /** Where they were made from: `pod/checkout`, `debug pod k8s-doctor-x2b (node2)`. */
+  from: v.string(),
+  /** True where another pod stood in for the client. */
+  standIn: v.boolean(),
+  node: v.nullable(v.string()),
+  list: v.array(connection),
+  /** How many endpoints there were, where not all were tried. */
+  endpointsTotal: v.number(),
+  resolvConf: v.nullable(v.string()),
+});
+
+const socket = v.object({ protocol: v.picklist(['tcp', 'udp']), address: v.string(), port: v.number() });
+const listeners = v.object({
+  /** Read from /proc/net of the pod; null where the pod's image has nothing to read it with. */
+  sockets: v.nullable(v.array(socket)),
+  /** What a port-forward, which connects to the pod's loopback, found on each port. */
+  forwarded: v.record(v.string(), v.picklist(['answered', 'refused'])),
+});
+
+const dnsAnswer = v.object({
+  /** The name that was asked for, with its type. */
+  question: v.string(),
+  rcode: v.string(),
+  addresses: v.array(v.string()),
+  cname: v.nullable(v.string()),
+  latencyMs: v.number(),
+});
+
+/** What one node's rules do with the Service's ports, by `address:port/protocol`. */
+const nodeRules = v.object({
+  backend: v.picklist(['iptables', 'nftables', 'none']),
+  handled: v.record(v.string(), v.object({ verdict: v.picklist(['backends', 'rejected', 'dropped', 'not-handled']), backends: v.array(v.string()) })),
+});
+
+export const factSchemas = {
+  target: fact(target),
+  service: fact(v.nullable(o.service)),
+  /** Services with a like name, gathered where the one asked for does not exist. */
+  nearServices: fact(v.array(v.object({ namespace: v.string(), name: v.string() }))),
+  slices: fact(v.array(o.endpointSlice)),
+  pods: fact(v.array(o.pod)),
+  /** Pods of other namespaces that the Service's selector would match, gathered where none of its own does. */
+  strayPods: fact(v.array(v.object({ namespace: v.string(), name: v.string() }))),
+  deployments: fact(v.array(o.workload)),
+  replicaSets: fact(v.array(o.workload)),
+  statefulSets: fact(v.array(o.workload)),
+  daemonSets: fact(v.array(o.workload)),
+  events: fact(v.array(o.event)),
+  /** By container (`pod/container`): the last lines of those that ended badly. */
+  podLogs: fact(each(v.string())),
+  client: fact(v.nullable(client)),
+  namespaces: fact(each(v.nullable(o.namespace))),
+  policies: fact(each(v.array(o.networkPolicy))),
+  nodes: fact(v.array(o.node)),
+  dnsService: fact(v.nullable(o.service)),
+  dnsSlices: fact(v.array(o.endpointSlice)),
+  dnsPods: fact(v.array(o.pod)),
+  dnsWorkload: fact(v.nullable(o.workload)),
+  /** null: there is no ConfigMap `coredns` with a Corefile. */
+  corefile: fact(v.nullable(v.string())),
+  /** By DNS pod. */
+  dnsLogs: fact(each(v.string())),
+  dnsAnswers: fact(each(dnsAnswer)),
+  proxyPods: fact(v.array(o.pod)),
+  proxyWorkload: fact(v.nullable(o.workload)),
+  /** By node. */
+  nodeRules: fact(each(nodeRules)),
+  connections: fact(connections),
+  /** By pod. */
+  listeners: fact(each(listeners)),
+};
+
+export type FactName = keyof typeof factSchemas;
+export type FactTypes = {
+  [K in FactName]: v.InferOutput<(typeof factSchemas)[K]> extends infer F ? (F extends { seen: true; value: infer T } ? T : never) : never;
+};
+export type Facts = { [K in FactName]: Fact<FactTypes[K]> };
+
+export type Target = v.InferOutput<typeof target>;
+export type ClientRef = v.InferOutput<typeof clientRef>;
+export type Client = v.InferOutput<typeof client>;
+export type Connection = v.InferOutput<typeof connection>;
+export type Connections = v.InferOutput<typeof connections>;
+export type Outcome = (typeof outcomes)[number];
+export type Listeners = v.InferOutput<typeof listeners>;
+export type Socket = v.InferOutput<typeof socket>;
+export type DnsAnswer = v.InferOutput<typeof dnsAnswer>;
+export type NodeRules = v.InferOutput<typeof nodeRules>;
+
+export const factNames = Object.keys(factSchemas) as FactName[];

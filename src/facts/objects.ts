@@ -1,0 +1,275 @@
+/**
+ * The parts of Kubernetes' objects that the checks read. A schema keeps what it names and drops the rest, so that
+ * environment variables, annotations and commands never get into the facts or a capture.
+ * Field meanings: Kubernetes API reference, v1.35.
+ */
+import * as v from 'valibot';
+
+const text = v.string();
+const optionalText = v.optional(text);
+const labels = v.nullish(v.record(text, text), {});
+const list = <T extends v.GenericSchema>(item: T) => v.nullish(v.array(item), []);
+const intOrString = v.union([v.number(), text]);
+
+const ownerReference = v.object({ kind: text, name: text, uid: optionalText, controller: v.optional(v.boolean()) });
+
+export const meta = v.object({
+  name: text,
+  namespace: v.optional(text, ''),
+  uid: optionalText,
+  labels,
+  creationTimestamp: v.nullish(text),
+  deletionTimestamp: v.nullish(text),
+  generation: v.optional(v.number()),
+  ownerReferences: list(ownerReference),
+});
+
+const condition = v.object({
+  type: text,
+  status: text,
+  reason: v.nullish(text),
+  message: v.nullish(text),
+  lastTransitionTime: v.nullish(text),
+});
+
+const protocol = v.optional(v.picklist(['TCP', 'UDP', 'SCTP']), 'TCP');
+
+export const servicePort = v.object({
+  name: v.optional(text, ''),
+  protocol,
+  port: v.number(),
+  targetPort: v.optional(intOrString),
+  nodePort: v.optional(v.number()),
+});
+
+export const service = v.object({
+  metadata: meta,
+  spec: v.object({
+    type: v.optional(v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']), 'ClusterIP'),
+    clusterIP: optionalText,
+    clusterIPs: list(text),
+    ports: list(servicePort),
+    selector: v.nullish(v.record(text, text)),
+    externalName: optionalText,
+    externalIPs: list(text),
+    ipFamilies: list(text),
+    sessionAffinity: optionalText,
+    internalTrafficPolicy: optionalText,
+    externalTrafficPolicy: optionalText,
+    publishNotReadyAddresses: v.optional(v.boolean(), false),
+    loadBalancerSourceRanges: list(text),
+    loadBalancerClass: optionalText,
+  }),
+  status: v.optional(
+    v.object({
+      loadBalancer: v.optional(
+        v.object({ ingress: list(v.object({ ip: optionalText, hostname: optionalText })) }),
+        {},
+      ),
+    }),
+    {},
+  ),
+});
+
+export const endpointSlice = v.object({
+  metadata: meta,
+  addressType: text,
+  endpoints: list(
+    v.object({
+      addresses: v.array(text),
+      conditions: v.optional(
+        v.object({
+          ready: v.nullish(v.boolean()),
+          serving: v.nullish(v.boolean()),
+          terminating: v.nullish(v.boolean()),
+        }),
+        {},
+      ),
+      nodeName: v.nullish(text),
+      zone: v.nullish(text),
+      targetRef: v.nullish(v.object({ kind: optionalText, name: optionalText, namespace: optionalText, uid: optionalText })),
+      hints: v.nullish(v.object({ forZones: list(v.object({ name: text })) })),
+    }),
+  ),
+  ports: list(v.object({ name: v.nullish(text, ''), protocol: v.nullish(v.picklist(['TCP', 'UDP', 'SCTP']), 'TCP'), port: v.nullish(v.number()) })),
+});
+
+const containerPort = v.object({ name: v.optional(text, ''), containerPort: v.number(), protocol });
+
+const probe = v.object({
+  httpGet: v.optional(v.object({ path: v.optional(text, '/'), port: intOrString, scheme: optionalText })),
+  tcpSocket: v.optional(v.object({ port: intOrString })),
+  grpc: v.optional(v.object({ port: v.number() })),
+  exec: v.optional(v.object({})),
+  initialDelaySeconds: v.optional(v.number(), 0),
+  periodSeconds: v.optional(v.number(), 10),
+  failureThreshold: v.optional(v.number(), 3),
+});
+
+const container = v.object({
+  name: text,
+  image: v.optional(text, ''),
+  restartPolicy: optionalText,
+  ports: list(containerPort),
+  readinessProbe: v.optional(probe),
+  startupProbe: v.optional(probe),
+});
+
+export const podSpec = v.object({
+  containers: v.array(container),
+  initContainers: list(container),
+  nodeName: optionalText,
+  hostNetwork: v.optional(v.boolean(), false),
+  dnsPolicy: v.optional(text, 'ClusterFirst'),
+  dnsConfig: v.nullish(
+    v.object({
+      nameservers: list(text),
+      searches: list(text),
+      options: list(v.object({ name: optionalText, value: v.nullish(text) })),
+    }),
+  ),
+  hostname: optionalText,
+  subdomain: optionalText,
+  readinessGates: list(v.object({ conditionType: text })),
+});
+
+const terminated = v.object({
+  exitCode: v.number(),
+  signal: v.optional(v.number()),
+  reason: v.nullish(text),
+  message: v.nullish(text),
+  finishedAt: v.nullish(text),
+});
+const containerState = v.object({
+  waiting: v.nullish(v.object({ reason: v.nullish(text), message: v.nullish(text) })),
+  running: v.nullish(v.object({ startedAt: v.nullish(text) })),
+  terminated: v.nullish(terminated),
+});
+
+const containerStatus = v.object({
+  name: text,
+  ready: v.optional(v.boolean(), false),
+  started: v.nullish(v.boolean()),
+  restartCount: v.optional(v.number(), 0),
+  image: v.optional(text, ''),
+  state: v.optional(containerState, {}),
+  lastState: v.optional(containerState, {}),
+});
+
+export const pod = v.object({
+  metadata: meta,
+  spec: podSpec,
+  status: v.object({
+    phase: v.optional(text, 'Unknown'),
+    reason: v.nullish(text),
+    message: v.nullish(text),
+    podIP: optionalText,
+    podIPs: list(v.object({ ip: text })),
+    hostIP: optionalText,
+    startTime: v.nullish(text),
+    conditions: list(condition),
+    containerStatuses: list(containerStatus),
+    initContainerStatuses: list(containerStatus),
+  }),
+});
+
+/** matchLabels and matchExpressions, as `metav1.LabelSelector` has them. */
+export const labelSelector = v.object({
+  matchLabels: labels,
+  matchExpressions: list(
+    v.object({ key: text, operator: v.picklist(['In', 'NotIn', 'Exists', 'DoesNotExist']), values: list(text) }),
+  ),
+});
+
+/** Deployment, ReplicaSet, StatefulSet and DaemonSet: what they have in common. */
+export const workload = v.object({
+  metadata: meta,
+  spec: v.object({
+    replicas: v.nullish(v.number()),
+    selector: v.optional(labelSelector),
+    template: v.object({ metadata: v.optional(v.object({ labels }), {}), spec: podSpec }),
+  }),
+  status: v.optional(
+    v.object({
+      replicas: v.nullish(v.number()),
+      readyReplicas: v.nullish(v.number()),
+      updatedReplicas: v.nullish(v.number()),
+      desiredNumberScheduled: v.nullish(v.number()),
+      numberReady: v.nullish(v.number()),
+      conditions: list(condition),
+    }),
+    {},
+  ),
+});
+
+export const event = v.object({
+  metadata: meta,
+  involvedObject: v.object({ kind: optionalText, name: optionalText, namespace: optionalText, uid: optionalText }),
+  reason: v.nullish(text, ''),
+  message: v.nullish(text, ''),
+  type: v.nullish(text, ''),
+  count: v.nullish(v.number()),
+  lastTimestamp: v.nullish(text),
+  eventTime: v.nullish(text),
+  series: v.nullish(v.object({ lastObservedTime: v.nullish(text) })),
+});
+
+export const namespace = v.object({ metadata: meta, status: v.optional(v.object({ phase: optionalText }), {}) });
+
+export const node = v.object({
+  metadata: meta,
+  spec: v.optional(
+    v.object({
+      podCIDRs: list(text),
+      unschedulable: v.optional(v.boolean(), false),
+      taints: list(v.object({ key: text, value: v.optional(text, ''), effect: text })),
+    }),
+    {},
+  ),
+  status: v.optional(
+    v.object({
+      conditions: list(condition),
+      addresses: list(v.object({ type: text, address: text })),
+      images: list(v.object({ names: list(text) })),
+    }),
+    {},
+  ),
+});
+
+const policyPort = v.object({
+  protocol: v.optional(v.picklist(['TCP', 'UDP', 'SCTP']), 'TCP'),
+  port: v.optional(intOrString),
+  endPort: v.optional(v.number()),
+});
+const policyPeer = v.object({
+  podSelector: v.optional(labelSelector),
+  namespaceSelector: v.optional(labelSelector),
+  ipBlock: v.optional(v.object({ cidr: text, except: list(text) })),
+});
+
+export const networkPolicy = v.object({
+  metadata: meta,
+  spec: v.object({
+    podSelector: v.optional(labelSelector, {}),
+    policyTypes: list(text),
+    ingress: list(v.object({ from: list(policyPeer), ports: list(policyPort) })),
+    egress: list(v.object({ to: list(policyPeer), ports: list(policyPort) })),
+  }),
+});
+
+export const configMap = v.object({ metadata: meta, data: v.nullish(v.record(text, text), {}) });
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+export type Service = v.InferOutput<typeof service>;
+export type ServicePort = v.InferOutput<typeof servicePort>;
+export type EndpointSlice = v.InferOutput<typeof endpointSlice>;
+export type Pod = v.InferOutput<typeof pod>;
+export type PodSpec = v.InferOutput<typeof podSpec>;
+export type ContainerStatus = v.InferOutput<typeof containerStatus>;
+export type Workload = v.InferOutput<typeof workload>;
+export type Event = v.InferOutput<typeof event>;
+export type Namespace = v.InferOutput<typeof namespace>;
+export type Node = v.InferOutput<typeof node>;
+export type LabelSelector = v.InferOutput<typeof labelSelector>;
+export type NetworkPolicy = v.InferOutput<typeof networkPolicy>;
+export type ConfigMap = v.InferOutput<typeof configMap>;

@@ -1,0 +1,99 @@
+import type { EndpointSlice, LabelSelector, Pod, Service } from './objects.ts';
+
+type Labels = Record<string, string>;
+
+/** A Service's selector against labels: every pair must be there. An empty or absent selector selects nothing (Service API, `spec.selector`). */
+export const selects = (selector: Labels | null | undefined, labels: Labels): boolean =>
+  selector != null && Object.keys(selector).length > 0 && Object.entries(selector).every(([k, x]) => labels[k] === x);
+
+/** A `metav1.LabelSelector` against labels: all requirements must hold; an empty one selects everything. */
+export function matchesLabels(selector: Pick<LabelSelector, 'matchLabels' | 'matchExpressions'>, labels: Labels): boolean {
+  return firstMismatch(selector, labels) === undefined;
+}
+
+/** The first requirement of a selector that labels don't meet, in words; undefined where all are met. */
+export function firstMismatch(selector: { matchLabels?: Labels | null | undefined; matchExpressions?: LabelSelector['matchExpressions'] | null | undefined }, labels: Labels): string | undefined {
+  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
+    if (labels[key] !== value) return `wants ${key}=${value}, ${labels[key] === undefined ? `there is no label ${key}` : `it has ${key}=${labels[key]}`}`;
+  }
+  for (const { key, operator, values } of selector.matchExpressions ?? []) {
+    const have = labels[key];
+    const met =
+      operator === 'In' ? have !== undefined && (values ?? []).includes(have)
+      : operator === 'NotIn' ? have === undefined || !(values ?? []).includes(have)
+      : operator === 'Exists' ? have !== undefined
+      : have === undefined;
+    if (!met) return `wants ${key} ${operator}${values?.length ? ` (${values.join(', ')})` : ''}, ${have === undefined ? 'it is absent' : `it is ${have}`}`;
+  }
+  return undefined;
+}
+
+export const labelText = (labels: Labels | null | undefined): string => Object.entries(labels ?? {}).map(([k, x]) => `${k}=${x}`).join(',');
+
+/** Finished pods keep their address for a while, but nothing is sent to them. */
+export const isFinished = (pod: Pod): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed';
+
+export const isReady = (pod: Pod): boolean => pod.status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
+
+/** The pods that a Service is meant to lead to: selected, not finished, not being deleted. */
+export const podsOf = (service: Service, pods: readonly Pod[]): Pod[] =>
+  pods.filter((p) => selects(service.spec.selector, p.metadata.labels ?? {}) && !isFinished(p) && !p.metadata.deletionTimestamp);
+
+export interface Endpoint {
+  address: string;
+  /** Number of the port on the endpoint; null where the slice names none. */
+  port: number | null;
+  portName: string;
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  ready: boolean;
+  serving: boolean;
+  terminating: boolean;
+  node: string | null;
+  pod: string | null;
+  slice: string;
+}
+
+/**
+ * The endpoints of slices, one for each address and port. A condition that is unknown counts as true for `ready` and
+ * `serving`, as the API says that consumers must read it (discovery.k8s.io/v1, EndpointConditions).
+ */
+export function endpointsOf(slices: readonly EndpointSlice[]): Endpoint[] {
+  return slices.flatMap((slice) =>
+    (slice.endpoints ?? []).flatMap((e) =>
+      e.addresses.flatMap((address) =>
+        ((slice.ports ?? []).length > 0 ? (slice.ports ?? []) : [{ name: '', protocol: 'TCP' as const, port: null }]).map((p) => ({
+          address,
+          port: p.port ?? null,
+          portName: p.name ?? '',
+          protocol: p.protocol ?? ('TCP' as const),
+          ready: e.conditions?.ready ?? true,
+          serving: e.conditions?.serving ?? e.conditions?.ready ?? true,
+          terminating: e.conditions?.terminating ?? false,
+          node: e.nodeName ?? null,
+          pod: e.targetRef?.kind === 'Pod' || e.targetRef?.kind === undefined ? (e.targetRef?.name ?? null) : null,
+          slice: slice.metadata.name,
+        })),
+      ),
+    ),
+  );
+}
+
+export const isHeadless = (service: Service): boolean => service.spec.clusterIP === 'None';
+
+/** The Service's ports that were asked about. Undefined where `port` names none of them. */
+export function portsAsked(service: Service, port: string | undefined): Service['spec']['ports'] | undefined {
+  const ports = service.spec.ports ?? [];
+  if (port === undefined) return ports;
+  const found = ports.filter((p) => p.name === port || String(p.port) === port);
+  return found.length > 0 ? found : undefined;
+}
+
+/**
+ * The endpoints that requests to a Service port are sent to now: those of the port's name that are ready, or, where none
+ * is, those that still serve while they terminate (Kubernetes documentation, "Traffic to terminating endpoints").
+ */
+export function targetsOf(port: { name: string; protocol: string }, endpoints: readonly Endpoint[]): Endpoint[] {
+  const named = endpoints.filter((e) => e.portName === port.name && e.protocol === port.protocol);
+  const ready = named.filter((e) => e.ready);
+  return ready.length > 0 ? ready : named.filter((e) => e.serving && e.terminating);
+}
