@@ -1,0 +1,201 @@
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { CannotRun } from '../catalog/words.ts';
+import { type AccessRule, failed, ok, type Result } from './failure.ts';
+import { type Http, type Impersonation, openHttp } from './http.ts';
+import { type KubeOptions, loadKubeConfig } from './kubeconfig.ts';
+import type { ExecOutput, Tunnel } from './sockets.ts';
+
+/** A kind of object as the API server's paths name it. */
+export interface Resource {
+  group: string;
+  version: string;
+  plural: string;
+}
+
+export const resources = {
+  services: { group: '', version: 'v1', plural: 'services' },
+  pods: { group: '', version: 'v1', plural: 'pods' },
+  namespaces: { group: '', version: 'v1', plural: 'namespaces' },
+  nodes: { group: '', version: 'v1', plural: 'nodes' },
+  events: { group: '', version: 'v1', plural: 'events' },
+  configmaps: { group: '', version: 'v1', plural: 'configmaps' },
+  endpointslices: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices' },
+  networkpolicies: { group: 'networking.k8s.io', version: 'v1', plural: 'networkpolicies' },
+  deployments: { group: 'apps', version: 'v1', plural: 'deployments' },
+  replicasets: { group: 'apps', version: 'v1', plural: 'replicasets' },
+  statefulsets: { group: 'apps', version: 'v1', plural: 'statefulsets' },
+  daemonsets: { group: 'apps', version: 'v1', plural: 'daemonsets' },
+} as const satisfies Record<string, Resource>;
+
+export interface ListOptions {
+  /** Absent: all namespaces. */
+  namespace?: string | undefined;
+  labelSelector?: string;
+  fieldSelector?: string;
+  signal?: AbortSignal | undefined;
+}
+
+/** The one door to the API server. Every failure comes back as a value, with the RBAC rule that the request used. */
+export interface Cluster {
+  /** The namespace of the chosen context; `default` where it names none. */
+  namespace: string;
+  context: string;
+  /** Reads one object; null where it does not exist. */
+  get(resource: Resource, name: string, namespace?: string, signal?: AbortSignal): Promise<Result<unknown>>;
+  /** Reads a whole list, in pages. */
+  list(resource: Resource, options: ListOptions): Promise<Result<unknown[]>>;
+  /** The last lines of a container's log; of its previous run where `previous` is true. */
+  logs(namespace: string, pod: string, container: string, options: { tailLines: number; previous?: boolean; signal?: AbortSignal | undefined }): Promise<Result<string>>;
+  exec(where: { namespace: string; pod: string; container: string }, command: string[], timeoutMs: number): Promise<Result<ExecOutput>>;
+  portForward(where: { namespace: string; pod: string }, port: number): Promise<Result<Tunnel>>;
+  createPod(namespace: string, pod: object): Promise<Result<unknown>>;
+  /** Removes a pod at once (no grace period). A pod that is not there is no failure. */
+  deletePod(namespace: string, name: string): Promise<Result<void>>;
+  /** Reports a pod's states as they come, the present one first, until `onPod` returns false or `signal` aborts. */
+  watchPod(namespace: string, name: string, signal: AbortSignal, onPod: (pod: unknown) => boolean): Promise<Result<void>>;
+  requests(): number;
+  close(): void;
+}
+
+export interface ConnectOptions extends KubeOptions, Impersonation {
+  namespace?: string | undefined;
+  /** Bounds one request, in milliseconds. */
+  requestTimeoutMs: number;
+}
+
+const pageSize = 500;
+
+/** The rule that a request for `resource` uses. */
+export function rule(resource: Resource, verb: string, namespace?: string, name?: string): AccessRule {
+  return {
+    apiGroups: [resource.group],
+    resources: [resource.plural],
+    verbs: [verb],
+    ...(name !== undefined && { resourceNames: [name] }),
+    ...(namespace !== undefined && { namespace }),
+  };
+}
+
+/** Exec and port-forward over WebSocket start as a GET; API servers from v1.35 on ask for `create` as well. */
+export const podSubresourceRule = (subresource: string, namespace: string, verbs: string[]): AccessRule => ({
+  apiGroups: [''],
+  resources: [`pods/${subresource}`],
+  verbs,
+  namespace,
+});
+
+function pathOf(resource: Resource, namespace?: string, name?: string): string {
+  const base = resource.group ? `/apis/${resource.group}/${resource.version}` : `/api/${resource.version}`;
+  return `${base}${namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${resource.plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
+}
+
+const inWords = (resource: Resource, namespace?: string, name?: string) =>
+  name !== undefined
+    ? `${resource.plural} "${name}"${namespace === undefined ? '' : ` in namespace ${namespace}`}`
+    : `${resource.plural} ${namespace === undefined ? 'of the whole cluster' : `in namespace ${namespace}`}`;
+
+/** Reads credentials and prepares the way to the API server; sends nothing yet. Throws CannotRun where there are no usable credentials. */
+export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): Promise<Cluster> {
+  const config: KubeConfig = loadKubeConfig(options, env);
+  const context = config.getContextObject(config.getCurrentContext());
+  let http: Http;
+  try {
+    http = await openHttp(config, options, options.requestTimeoutMs);
+  } catch (error) {
+    const err = error as NodeJS.ErrnoException;
+    const user = config.getCurrentUser() as { exec?: { command?: string; installHint?: string } } | null;
+    if (user?.exec) {
+      const hint = err.code === 'ENOENT' && user.exec.installHint ? ` ${user.exec.installHint.trim().split('\n')[0]}` : '';
+      throw new CannotRun(`The credential plug-in "${user.exec.command}" of context "${context?.name}" failed (${err.code === 'ENOENT' ? 'it is not installed' : err.message.trim().split('\n')[0]}).${hint || ' Run it by hand to see why.'}`);
+    }
+    throw new CannotRun(`The credentials of context "${context?.name}" cannot be used (${err.message.split('\n')[0]}); mend the kubeconfig.`);
+  }
+
+  async function parse<T>(sent: Promise<Result<string>>, what: string, access: AccessRule): Promise<Result<T>> {
+    const answer = await sent;
+    if (!answer.ok) return answer;
+    try {
+      return ok(JSON.parse(answer.value) as T);
+    } catch {
+      return failed({ reason: 'malformed', what, why: 'the answer is not JSON', rule: access });
+    }
+  }
+
+  const sockets = () => import('./sockets.ts');
+
+  return {
+    namespace: options.namespace ?? context?.namespace ?? 'default',
+    context: context?.name ?? '',
+
+    async get(resource, name, namespace, signal) {
+      const what = inWords(resource, namespace, name);
+      const access = rule(resource, 'get', namespace, name);
+      const answer = await parse<unknown>(http.send({ method: 'GET', path: pathOf(resource, namespace, name), what, rule: access, signal }), what, access);
+      return !answer.ok && answer.failure.reason === 'not-found' ? ok(null) : answer;
+    },
+
+    async list(resource, { namespace, labelSelector, fieldSelector, signal }) {
+      const what = inWords(resource, namespace);
+      const access = rule(resource, 'list', namespace);
+      const items: unknown[] = [];
+      let next = '';
+      do {
+        const query = new URLSearchParams({ limit: String(pageSize) });
+        if (labelSelector) query.set('labelSelector', labelSelector);
+        if (fieldSelector) query.set('fieldSelector', fieldSelector);
+        if (next) query.set('continue', next);
+        const page = await parse<{ items?: unknown[] | null; metadata?: { continue?: string } }>(
+          http.send({ method: 'GET', path: `${pathOf(resource, namespace)}?${query}`, what, rule: access, signal }), what, access,
+        );
+        if (!page.ok) return page;
+        for (const item of page.value.items ?? []) items.push(item);
+        next = page.value.metadata?.continue ?? '';
+      } while (next);
+      return ok(items);
+    },
+
+    logs(namespace, pod, container, { tailLines, previous = false, signal }) {
+      const query = new URLSearchParams({ container, tailLines: String(tailLines), limitBytes: '65536', previous: String(previous) });
+      return http.send({
+        method: 'GET', path: `${pathOf(resources.pods, namespace, pod)}/log?${query}`,
+        what: `the log of pod ${namespace}/${pod}, container ${container}`, rule: podSubresourceRule('log', namespace, ['get']), signal,
+      });
+    },
+
+    async exec(where, command, timeoutMs) {
+      return (await sockets()).exec(config, options, where, command, timeoutMs, podSubresourceRule('exec', where.namespace, ['create', 'get']));
+    },
+
+    async portForward(where, port) {
+      return (await sockets()).portForward(config, options, where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
+    },
+
+    createPod(namespace, pod) {
+      const what = `creating a debug pod in namespace ${namespace}`;
+      const access = rule(resources.pods, 'create', namespace);
+      return parse(http.send({ method: 'POST', path: pathOf(resources.pods, namespace), body: pod, what, rule: access }), what, access);
+    },
+
+    async deletePod(namespace, name) {
+      const answer = await http.send({
+        method: 'DELETE', path: `${pathOf(resources.pods, namespace, name)}?gracePeriodSeconds=0`,
+        what: `removing the debug pod ${namespace}/${name}`, rule: rule(resources.pods, 'delete', namespace),
+      });
+      return answer.ok || answer.failure.reason === 'not-found' ? ok(undefined) : answer;
+    },
+
+    watchPod(namespace, name, signal, onPod) {
+      const query = new URLSearchParams({ watch: 'true', fieldSelector: `metadata.name=${name}` });
+      return http.lines(
+        {
+          method: 'GET', path: `${pathOf(resources.pods, namespace)}?${query}`,
+          what: `watching the debug pod ${namespace}/${name}`, rule: rule(resources.pods, 'watch', namespace), signal,
+        },
+        (line) => onPod((JSON.parse(line) as { object: unknown }).object),
+      );
+    },
+
+    requests: () => http.count(),
+    close: () => http.close(),
+  };
+}

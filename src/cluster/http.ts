@@ -1,0 +1,128 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { type AccessRule, failed, fromError, fromStatus, ok, type Result } from './failure.ts';
+
+export interface Impersonation {
+  as?: string | undefined;
+  asGroups?: string[] | undefined;
+}
+
+export interface Request {
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  path: string;
+  body?: unknown;
+  contentType?: string;
+  /** What is asked for, in words, and the RBAC rule that it uses. */
+  what: string;
+  rule: AccessRule;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Http {
+  /** Sends one request and reads the whole answer. Waits and tries once more where the server says it is busy (429). */
+  send(request: Request): Promise<Result<string>>;
+  /** Sends one request and hands over the answer line by line, until it ends, `signal` aborts or `onLine` returns false. */
+  lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>>;
+  /** Requests sent so far. */
+  count(): number;
+  close(): void;
+}
+
+/**
+ * Thin requests with client-node's credentials: it opens a connection for each call and drops the fields that its models
+ * don't know, so only its knowledge of kubeconfigs is used. `timeoutMs` bounds each request.
+ */
+export async function openHttp(config: KubeConfig, impersonation: Impersonation, timeoutMs: number): Promise<Http> {
+  const options: https.RequestOptions = { headers: {} };
+  await config.applyToHTTPSOptions(options);
+  const cluster = config.getCurrentCluster();
+  const base = new URL(cluster?.server ?? '');
+  const prefix = base.pathname.replace(/\/$/, '');
+  // A few connections that stay open, where client-node's agent would close each; a proxy's agent is left as it is.
+  if (!cluster?.proxyUrl && base.protocol === 'https:') {
+    const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
+    const tls = Object.fromEntries(Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(([, x]) => x !== undefined));
+    options.agent = new https.Agent({ ...tls, keepAlive: true, maxSockets: 6 });
+  }
+  const headers: http.OutgoingHttpHeaders = { ...(options.headers as http.OutgoingHttpHeaders), Accept: 'application/json', 'User-Agent': 'k8s-doctor' };
+  if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
+  if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
+  const transport = base.protocol === 'http:' ? http : https;
+  let sent = 0;
+
+  function open(request: Request, signal: AbortSignal): Promise<http.IncomingMessage> {
+    sent++;
+    const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+    return new Promise((resolve, reject) => {
+      const outgoing = transport.request(
+        {
+          ...options,
+          host: base.hostname.replace(/^\[|\]$/g, ''),
+          port: base.port || (base.protocol === 'http:' ? 80 : 443),
+          path: prefix + request.path,
+          method: request.method,
+          headers: { ...headers, ...(body !== undefined && { 'Content-Type': request.contentType ?? 'application/json', 'Content-Length': Buffer.byteLength(body) }) },
+          signal,
+        },
+        resolve,
+      );
+      outgoing.on('error', reject);
+      outgoing.end(body);
+    });
+  }
+
+  async function readAll(message: http.IncomingMessage): Promise<string> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of message) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString('utf8');
+  }
+
+  const bounded = (signal: AbortSignal | undefined) => {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    return signal ? AbortSignal.any([signal, timeout]) : timeout;
+  };
+
+  async function send(request: Request, mayRetry = true): Promise<Result<string>> {
+    const signal = bounded(request.signal);
+    try {
+      const message = await open(request, signal);
+      const body = await readAll(message);
+      const status = message.statusCode ?? 0;
+      if (status === 429 && mayRetry) {
+        const seconds = Math.min(Number(message.headers['retry-after'] ?? 1) || 1, 5);
+        await new Promise((r) => setTimeout(r, seconds * 1000));
+        return await send(request, false);
+      }
+      if (status < 200 || status > 299) return failed(fromStatus(status, body, request.what, request.rule));
+      return ok(body);
+    } catch (error) {
+      return failed(fromError(error, request.what, request.rule));
+    }
+  }
+
+  async function lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>> {
+    try {
+      const message = await open(request, request.signal ?? AbortSignal.timeout(timeoutMs));
+      const status = message.statusCode ?? 0;
+      if (status < 200 || status > 299) return failed(fromStatus(status, await readAll(message), request.what, request.rule));
+      message.setEncoding('utf8');
+      let rest = '';
+      for await (const chunk of message) {
+        const parts = (rest + String(chunk)).split('\n');
+        rest = parts.pop() ?? '';
+        for (const line of parts) {
+          if (onLine(line)) continue;
+          message.destroy();
+          return ok(undefined);
+        }
+      }
+      if (rest) onLine(rest);
+      return ok(undefined);
+    } catch (error) {
+      return failed(fromError(error, request.what, request.rule));
+    }
+  }
+
+  return { send, lines, count: () => sent, close: () => (options.agent as https.Agent | undefined)?.destroy?.() };
+}

@@ -1,0 +1,148 @@
+import { PassThrough } from 'node:stream';
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js';
+import WebSocket from 'ws';
+import { type AccessRule, failed, fromError, fromStatus, ok, PortRefused, type Result } from './failure.ts';
+import type { Impersonation } from './http.ts';
+
+export interface ExecOutput {
+  stdout: string;
+  stderr: string;
+  exitCode: number;
+}
+
+/** A byte stream to a port on a pod's loopback. */
+export interface Tunnel {
+  write(bytes: Buffer): void;
+  /** The next bytes; null once the stream has ended. Rejects where the kubelet reports an error (nothing listens there). */
+  read(): Promise<Buffer | null>;
+  close(): void;
+}
+
+/** The API server's refusal of an upgrade, which `ws` alone would reduce to its number. */
+class UpgradeRefused extends Error {
+  readonly status: number;
+  readonly body: string;
+  constructor(status: number, body: string) {
+    super(`the upgrade was answered with ${status}`);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+const handshakeTimeoutMs = 10_000;
+
+function handler(config: KubeConfig, impersonation: Impersonation): WebSocketHandler {
+  return new WebSocketHandler(config, (uri, protocols, options) => {
+    const headers = { ...options.headers } as Record<string, string | string[]>;
+    if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
+    if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
+    const socket = new WebSocket(uri, protocols, { ...options, headers, handshakeTimeout: handshakeTimeoutMs } as WebSocket.ClientOptions);
+    socket.on('unexpected-response', (_request, response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (c: Buffer) => chunks.push(c));
+      response.on('end', () => socket.emit('error', new UpgradeRefused(response.statusCode ?? 0, Buffer.concat(chunks).toString('utf8'))));
+    });
+    // Without a listener, an error after the handshake would end the process; `close` follows it and is handled.
+    socket.on('error', () => {});
+    return socket as never;
+    // Streams of its own: told to close one, client-node would otherwise end this process's stdout.
+  }, { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() });
+}
+
+function asFailure(error: unknown, what: string, rule: AccessRule) {
+  const inner = (error as { error?: unknown }).error ?? error;
+  if (inner instanceof UpgradeRefused) return fromStatus(inner.status, inner.body, what, rule);
+  return fromError(inner, what, rule);
+}
+
+interface ExecStatus {
+  status?: string;
+  message?: string;
+  reason?: string;
+  details?: { causes?: { reason?: string; message?: string }[] };
+}
+
+/**
+ * Runs a command in a container and waits for its end. `timeoutMs` bounds the whole run.
+ * A command that is not in the image is a failure `not-possible`; a command that ends with another status than 0 is not a failure.
+ * Protocol: v5.channel.k8s.io, stream 1 stdout, 2 stderr, 3 the status.
+ */
+export async function exec(
+  config: KubeConfig, impersonation: Impersonation,
+  where: { namespace: string; pod: string; container: string }, command: string[], timeoutMs: number, rule: AccessRule,
+): Promise<Result<ExecOutput>> {
+  const what = `running a command in pod ${where.namespace}/${where.pod}`;
+  const query = new URLSearchParams([['stdout', 'true'], ['stderr', 'true'], ['container', where.container], ...command.map((c) => ['command', c] as [string, string])]);
+  const path = `/api/v1/namespaces/${where.namespace}/pods/${where.pod}/exec?${query}`;
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  let status: ExecStatus | undefined;
+  try {
+    const socket = await handler(config, impersonation).connect(path, null, (stream, bytes) => {
+      if (stream === 1) out.push(bytes);
+      else if (stream === 2) err.push(bytes);
+      else if (stream === 3) status = JSON.parse(bytes.toString('utf8')) as ExecStatus;
+      return stream !== 3;
+    });
+    const timedOut = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => (resolve(true), socket.close()), timeoutMs);
+      socket.onclose = () => (clearTimeout(timer), resolve(false));
+      if (socket.readyState === WebSocket.CLOSED) socket.onclose({} as never);
+    });
+    if (timedOut) return failed({ reason: 'timed-out', what, why: `the command did not end within ${timeoutMs / 1000} s`, rule });
+    if (!status) return failed({ reason: 'unreachable', what, why: 'the connection was closed before the command ended', rule });
+    const exitCode = status.status === 'Success' ? 0 : Number(status.details?.causes?.find((c) => c.reason === 'ExitCode')?.message ?? Number.NaN);
+    const message = status.message ?? '';
+    if (Number.isNaN(exitCode) || (exitCode >= 126 && out.length === 0 && /executable file not found|no such file or directory/.test(message + Buffer.concat(err)))) {
+      return failed({ reason: 'not-possible', what, why: shortened(message), rule });
+    }
+    return ok({ stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8'), exitCode });
+  } catch (error) {
+    return failed(asFailure(error, what, rule));
+  }
+}
+
+/** The container runtime wraps the cause in several sentences; the last one is what a person wants. */
+function shortened(message: string): string {
+  const missing = /exec: "([^"]+)": (?:executable file not found in \$PATH|stat [^:]+: no such file)/.exec(message);
+  return missing ? `the image has no "${missing[1]}"` : message.slice(0, 200);
+}
+
+/** Opens a byte stream to a port of a pod, as its loopback sees it. Streams: 0 data, 1 errors, each after two bytes with the port. */
+export async function portForward(
+  config: KubeConfig, impersonation: Impersonation, where: { namespace: string; pod: string }, port: number, rule: AccessRule,
+): Promise<Result<Tunnel>> {
+  const what = `a port-forward to pod ${where.namespace}/${where.pod}, port ${port}`;
+  const arrived: (Buffer | Error | null)[] = [];
+  let wake: (() => void) | undefined;
+  const push = (item: Buffer | Error | null) => (arrived.push(item), wake?.());
+  const headerSeen = [false, false];
+  try {
+    const socket = await handler(config, impersonation).connect(
+      `/api/v1/namespaces/${where.namespace}/pods/${where.pod}/portforward?ports=${port}`,
+      null,
+      (stream, bytes) => {
+        if (stream > 1) return true;
+        const body = headerSeen[stream] ? bytes : bytes.subarray(2);
+        headerSeen[stream] = true;
+        if (body.length === 0) return true;
+        push(stream === 0 ? body : new PortRefused(body.toString('utf8')));
+        return true;
+      },
+    );
+    socket.onclose = () => push(null);
+    return ok({
+      write: (bytes) => socket.send(Buffer.concat([Buffer.of(0), bytes])),
+      async read() {
+        while (arrived.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+        const item = arrived.shift() ?? null;
+        if (item instanceof Error) throw item;
+        return item;
+      },
+      close: () => socket.close(),
+    });
+  } catch (error) {
+    return failed(asFailure(error, what, rule));
+  }
+}

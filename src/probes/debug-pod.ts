@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import type { Cluster, Result } from '../cluster/index.ts';
+import { failed, ok } from '../cluster/index.ts';
+
+export const managedBy = { 'app.kubernetes.io/managed-by': 'k8s-doctor' } as const;
+
+/** After this many seconds the kubelet ends a debug pod, whatever became of k8s-doctor. */
+export const deadlineS = 60;
+
+export interface DebugPodOptions {
+  namespace: string;
+  image: string;
+  /** Who runs this, for whoever finds the pod. */
+  owner: string;
+  /** Labels beside the project's own, such as those of the client that policies select by. */
+  labels?: Record<string, string>;
+  node?: string | null;
+  hostNetwork?: boolean;
+  script: string;
+}
+
+/** Debug pods that may exist now, removed on every way out; the removal waits for a creation that is under way. */
+export interface Janitor {
+  add(namespace: string, name: string, created: Promise<unknown>): void;
+  /** Removes one, and says so if that fails. */
+  remove(namespace: string, name: string): Promise<Result<void>>;
+  /** Removes all that are left. */
+  removeAll(): Promise<Result<void>[]>;
+}
+
+export function openJanitor(cluster: Pick<Cluster, 'deletePod'>): Janitor {
+  const pods = new Map<string, { namespace: string; name: string; created: Promise<unknown> }>();
+  async function remove(namespace: string, name: string): Promise<Result<void>> {
+    const pod = pods.get(`${namespace}/${name}`);
+    if (!pod) return ok(undefined);
+    await pod.created;
+    const removed = await cluster.deletePod(namespace, name);
+    if (removed.ok) pods.delete(`${namespace}/${name}`);
+    return removed;
+  }
+  return {
+    add: (namespace, name, created) => void pods.set(`${namespace}/${name}`, { namespace, name, created }),
+    remove,
+    removeAll: () => Promise.all([...pods.values()].map((p) => remove(p.namespace, p.name))),
+  };
+}
+
+/** The pod as it is created: `restricted` Pod Security where it does not need the node's network, no token, a deadline, limits. */
+export function manifest(name: string, options: DebugPodOptions): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: options.namespace,
+      labels: { ...options.labels, ...managedBy, 'sidecar.istio.io/inject': 'false' },
+      annotations: { 'k8s-doctor/owner': options.owner, 'sidecar.istio.io/inject': 'false', 'linkerd.io/inject': 'disabled' },
+    },
+    spec: {
+      restartPolicy: 'Never',
+      activeDeadlineSeconds: deadlineS,
+      terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      ...(options.hostNetwork && { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }),
+      ...(options.node && { nodeName: options.node, tolerations: [{ operator: 'Exists' }] }),
+      securityContext: { runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          name: 'probe',
+          image: options.image,
+          imagePullPolicy: 'IfNotPresent',
+          command: ['sh', '-c', options.script],
+          securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+          resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '500m', memory: '64Mi' } },
+        },
+      ],
+    },
+  };
+}
+
+interface PodState {
+  spec?: { nodeName?: string };
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    conditions?: { type: string; status: string; reason?: string; message?: string }[];
+    containerStatuses?: { state?: { waiting?: { reason?: string; message?: string } } }[];
+  };
+}
+
+export interface DebugPodRun {
+  name: string;
+  node: string | null;
+  output: string;
+}
+
+/**
+ * Creates a debug pod whose one process runs the script, waits for its end, reads its log and removes it.
+ * An image that can't be pulled or a pod that no node takes ends the wait at once.
+ */
+export async function runDebugPod(
+  cluster: Cluster, janitor: Janitor, options: DebugPodOptions, signal: AbortSignal, onProgress: (text: string) => void,
+): Promise<Result<DebugPodRun>> {
+  const name = `k8s-doctor-${randomBytes(4).toString('hex')}`;
+  const { namespace } = options;
+  const what = `a debug pod in namespace ${namespace}`;
+  const noRule = { apiGroups: [], resources: [], verbs: [] };
+  onProgress('creating a debug pod');
+  const creation = cluster.createPod(namespace, manifest(name, options));
+  janitor.add(namespace, name, creation);
+  const created = await creation;
+  if (!created.ok) return created;
+  try {
+    let last: PodState = {};
+    let problem: string | undefined;
+    const watched = await cluster.watchPod(namespace, name, signal, (pod) => {
+      last = pod as PodState;
+      const waiting = last.status?.containerStatuses?.[0]?.state?.waiting;
+      const unscheduled = last.status?.conditions?.find((c) => c.type === 'PodScheduled' && c.status === 'False');
+      if (waiting?.reason && /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|RunContainerError)$/.test(waiting.reason)) problem = `${waiting.reason}: ${waiting.message ?? ''}`;
+      if (unscheduled) problem = `no node takes it: ${unscheduled.message ?? unscheduled.reason}`;
+      onProgress(`debug pod: ${waiting?.reason === 'ContainerCreating' ? 'starting' : (last.status?.phase ?? 'waiting').toLowerCase()}`);
+      return !problem && last.status?.phase !== 'Succeeded' && last.status?.phase !== 'Failed';
+    });
+    if (problem) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: noRule });
+    if (!watched.ok) return watched;
+    const log = await cluster.logs(namespace, name, 'probe', { tailLines: 5000 });
+    if (!log.ok) return log;
+    if (last.status?.phase === 'Failed' && !log.value) {
+      return failed({ reason: 'not-possible', what, why: `it ended with ${last.status.reason ?? 'an error'}: ${last.status.message ?? 'its image may have no shell'}`, rule: noRule });
+    }
+    return ok({ name, node: last.spec?.nodeName ?? null, output: log.value });
+  } finally {
+    const removed = await janitor.remove(namespace, name);
+    if (!removed.ok) onProgress(`the debug pod ${namespace}/${name} could not be removed (${removed.failure.why}); it ends by itself after ${deadlineS} s`);
+  }
+}
+
+const known = [/\bnetshoot\b/, /\bbusybox\b/, /\bdnsutils\b/, /\balpine\b/, /\bcurlimages\/curl\b/, /\bdebian\b/, /\bubuntu\b/];
+
+/** Asked for where no node has an image of the known list. */
+export const defaultImage = 'docker.io/library/busybox:1.37';
+
+/** An image with a shell and network tools that the nodes already have; `imagesByNode` holds each node's image names. */
+export function chooseImage(imagesByNode: readonly string[][]): string {
+  const names = imagesByNode.flat().filter((n) => !n.includes('@sha256:'));
+  for (const pattern of known) {
+    const have = names.filter((n) => pattern.test(n));
+    // The one that most nodes have: where the pod will run is the scheduler's choice.
+    const best = [...new Set(have)].sort((a, b) => have.filter((n) => n === b).length - have.filter((n) => n === a).length)[0];
+    if (best) return best;
+  }
+  return defaultImage;
+}

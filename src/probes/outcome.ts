@@ -1,0 +1,80 @@
+import type { Record, Task } from './script.ts';
+
+export type ProbeOutcome = 'answered' | 'refused' | 'timed-out' | 'reset' | 'no-route' | 'no-answer' | 'name-not-found' | 'dns-timed-out' | 'dns-failed';
+
+export interface Reading {
+  outcome: ProbeOutcome;
+  /** Milliseconds; null where the tool can't tell. */
+  latencyMs: number | null;
+  detail: string;
+  /** For a name: the addresses that it led to. */
+  answers: string[];
+}
+
+const has = (pattern: RegExp, record: Record) => pattern.test(record.output);
+const killed = (code: number) => code === 143 || code === 137 || code === 124;
+
+/** What a record means; null where the probe could not run, which is not a failed connection. */
+export function read(task: Task, record: Record): Reading | null {
+  // A tool that prints its usage was not built to do this.
+  if (record.tool === 'none' || record.exitCode === 127 || Number.isNaN(record.exitCode) || has(/^usage:/im, record)) return null;
+  return task.kind === 'name' ? readName(record) : task.kind === 'udp' ? readUdp(record) : readTcp(record);
+}
+
+const brief = (text: string) => text.replace(/\s+/g, ' ').trim().slice(0, 160);
+
+function failure(record: Record): ProbeOutcome | null {
+  if (has(/refused|ECONNREFUSED/i, record)) return 'refused';
+  if (has(/no route|unreachable|EHOSTUNREACH|ENETUNREACH/i, record)) return 'no-route';
+  if (has(/timed? ?-?out|ETIMEDOUT/i, record) || killed(record.exitCode)) return 'timed-out';
+  return null;
+}
+
+function readTcp(record: Record): Reading | null {
+  const detail = brief(record.output);
+  const seconds = Number(/connected after ([\d.]+) s/.exec(record.output)?.[1] ?? 0);
+  const latencyMs = seconds > 0 ? seconds * 1000 : record.ms;
+  if (has(/reset by peer|ConnectionResetError|ECONNRESET/i, record)) return { outcome: 'reset', latencyMs, detail, answers: [] };
+  // The handshake was done; that curl's telnet session then ran into its limit says nothing.
+  if (seconds > 0) return { outcome: 'answered', latencyMs, detail: '', answers: [] };
+  // An HTTP error is an answer too: the connection stands.
+  if (record.exitCode === 0 || (record.tool === 'wget' && has(/server returned|ERROR \d{3}|bad header/i, record))) {
+    return { outcome: 'answered', latencyMs, detail: '', answers: [] };
+  }
+  const outcome = failure(record);
+  return outcome ? { outcome, latencyMs: record.ms, detail, answers: [] } : null;
+}
+
+function readUdp(record: Record): Reading | null {
+  const outcome = failure(record);
+  if (outcome === 'refused' || outcome === 'no-route') return { outcome, latencyMs: null, detail: brief(record.output), answers: [] };
+  if (record.output.length > 0 && record.exitCode === 0) return { outcome: 'answered', latencyMs: record.ms, detail: '', answers: [] };
+  return { outcome: 'no-answer', latencyMs: null, detail: 'a UDP program need not answer', answers: [] };
+}
+
+const addressPattern = /\b(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7})\b/gi;
+
+function readName(record: Record): Reading | null {
+  const detail = brief(record.output);
+  const done = (outcome: ProbeOutcome, answers: string[] = []): Reading => ({ outcome, latencyMs: record.ms, detail: outcome === 'answered' ? '' : detail, answers });
+  if (record.tool === 'dig') {
+    if (has(/no servers could be reached|timed out|communications error/i, record)) return done('dns-timed-out');
+    const status = /status: (\w+)/.exec(record.output)?.[1];
+    const answers = [...record.output.matchAll(/\sIN\s+(?:A|AAAA)\s+(\S+)/g)].map((m) => m[1] ?? '');
+    if (status === 'NOERROR' && answers.length > 0) return done('answered', answers);
+    if (status === 'NXDOMAIN' || status === 'NOERROR') return done('name-not-found');
+    return status ? done('dns-failed') : null;
+  }
+  if (record.tool === 'nslookup') {
+    if (has(/no servers could be reached|timed out/i, record) || killed(record.exitCode)) return done('dns-timed-out');
+    if (has(/SERVFAIL|REFUSED|FORMERR/, record)) return done('dns-failed');
+    if (has(/NXDOMAIN|can't find|No answer/i, record)) return done('name-not-found');
+    // The first block names the server that was asked.
+    const body = record.output.split(/\n\s*\n/).slice(1).join('\n');
+    const answers = [...body.matchAll(/Address(?: \d+)?:\s*(\S+)/g)].map((m) => m[1] ?? '');
+    return answers.length > 0 ? done('answered', answers) : done('name-not-found');
+  }
+  if (killed(record.exitCode) || has(/EAI_AGAIN|temporary failure/i, record)) return done('dns-timed-out');
+  if (record.exitCode === 0) return done('answered', [...new Set(record.output.match(addressPattern) ?? [])]);
+  return done('name-not-found');
+}

@@ -1,0 +1,106 @@
+/**
+ * One POSIX shell script does all probes of a run, in parallel, with what the image has. Each result is one record,
+ * written at once: SOH id STX tool STX exit status STX milliseconds STX output ETX.
+ */
+
+export type Task =
+  | { kind: 'tcp' | 'udp'; host: string; port: number }
+  | { kind: 'name'; name: string; type: 'A' | 'AAAA'; server?: string };
+
+export interface Record {
+  /** Index of the task; `resolv.conf` and `tools` are records of their own. */
+  id: string;
+  tool: string;
+  exitCode: number;
+  /** Wall time in milliseconds, in steps of 10 (what /proc/uptime tells). */
+  ms: number;
+  output: string;
+}
+
+/** How long one connection may take, in seconds. */
+export const connectTimeoutS = 2;
+
+const prelude = `
+have() { command -v "$1" >/dev/null 2>&1; }
+up() { read -r u _ </proc/uptime; f=1\${u#*.}; echo $((\${u%.*} * 100 + f - 100)); }
+rec() { printf '\\001%s\\002%s\\002%s\\002%s\\002%s\\003' "$@"; }
+# The watcher must hold none of the pipes, or whoever reads them would wait for its sleep.
+within() { "$@" & p=$!; (sleep ${connectTimeoutS + 1}; kill $p) </dev/null >/dev/null 2>&1 & w=$!; wait $p; c=$?; kill $w 2>/dev/null; return $c; }
+one() { i=$1; t=$2; shift 2; s=$(up); o=$(within "$@" 2>&1 </dev/null); c=$?; e=$(up); rec "$i" "$t" "$c" "$(((e - s) * 10))" "$o"; }
+NC=none
+UDP=none
+for u in bash python3; do if have $u; then UDP=$u; break; fi; done
+if have nc; then
+  h=$(nc -h 2>&1; nc --help 2>&1)
+  case "$h" in *-u*) UDP=nc ;; esac
+  case "$h" in *BusyBox*) NC=nc_e ;; *-z*) NC=nc_z ;; *) NC=nc ;; esac
+fi
+TCP=none
+if [ $NC != none ]; then TCP=$NC; elif have bash; then TCP=bash; elif have python3; then TCP=python3; elif have node; then TCP=node; elif have perl; then TCP=perl; elif have curl; then TCP=curl; elif have wget; then TCP=wget; fi
+DNS=none
+for d in dig nslookup getent python3 node; do if have $d; then DNS=$d; break; fi; done
+# nc says whether the handshake was done; what came after it, and how long it took, curl tells better.
+peek() { have curl || return 0; case "$1" in *:*) set -- "[$1]" "$2" ;; esac; curl -sv -o /dev/null -m 0.25 -w 'connected after %{time_connect} s' "telnet://$1:$2" || return 0; }
+c_nc_z() { nc -z -v -w ${connectTimeoutS} "$1" "$2" && peek "$1" "$2"; }
+c_nc_e() { nc -w ${connectTimeoutS} "$1" "$2" -e true && peek "$1" "$2"; }
+c_nc() { nc -w ${connectTimeoutS} "$1" "$2"; }
+c_bash() { bash -c "exec 3<>/dev/tcp/$1/$2 && { read -t 1 -n 1 <&3 || true; }"; }
+c_python3() { python3 -c "
+import socket
+s=socket.create_connection(('$1',$2),${connectTimeoutS})
+s.settimeout(0.25)
+try: s.recv(1)
+except socket.timeout: pass"; }
+c_node() { node -e "const s=require('net').connect($2,'$1',()=>process.exit(0));s.setTimeout(${connectTimeoutS}000,()=>{console.log('timed out');process.exit(1)});s.on('error',e=>{console.log(e.code);process.exit(1)})"; }
+c_perl() { perl -MIO::Socket::INET -e 'IO::Socket::INET->new(PeerAddr=>"'"$1"'",PeerPort=>'"$2"',Timeout=>${connectTimeoutS}) or die $@'; }
+c_curl() { case "$1" in *:*) set -- "[$1]" "$2" ;; esac; curl -sv -o /dev/null --connect-timeout ${connectTimeoutS} -m ${connectTimeoutS}.4 -w 'connected after %{time_connect} s' "telnet://$1:$2"; }
+c_wget() { case "$1" in *:*) set -- "[$1]" "$2" ;; esac; wget -q -T ${connectTimeoutS} -O /dev/null "http://$1:$2/"; }
+tcp() { case $TCP in none) rec "$1" none 127 0 '' ;; *) one "$1" $TCP c_$TCP "$2" "$3" ;; esac; }
+u_nc() { echo k8s-doctor | nc -u -w 1 "$1" "$2"; }
+u_bash() { bash -c "exec 3<>/dev/udp/$1/$2 && echo k8s-doctor >&3 && sleep 0.3 && echo k8s-doctor >&3 && read -t 1 -n 1 <&3"; }
+u_python3() { python3 -c "
+import socket
+s=socket.socket(socket.AF_INET6 if ':' in '$1' else socket.AF_INET,socket.SOCK_DGRAM)
+s.settimeout(1)
+s.connect(('$1',$2))
+s.send(b'k8s-doctor')
+try: print('answer',len(s.recv(2048)))
+except socket.timeout: pass"; }
+udp() { case $UDP in none) rec "$1" none 127 0 '' ;; *) one "$1" $UDP u_$UDP "$2" "$3" ;; esac; }
+c_dig() { dig +tries=1 +time=${connectTimeoutS} +noall +comments +answer \${3:+@$3} "$1" "$2"; }
+c_nslookup() { nslookup -timeout=${connectTimeoutS} -retry=1 -type="$2" "$1" $3; }
+c_getent() { if [ "$2" = AAAA ]; then getent ahostsv6 "$1"; else getent ahostsv4 "$1"; fi; }
+c_python3_name() { python3 -c "import socket;print(chr(10).join(sorted({x[4][0] for x in socket.getaddrinfo('$1',None,socket.AF_INET6 if '$2'=='AAAA' else socket.AF_INET)})))"; }
+c_node_name() { node -e "require('dns').lookup('$1',{all:true,family:'$2'==='AAAA'?6:4},(e,a)=>{if(e){console.log(e.code);process.exit(1)}a.forEach(x=>console.log(x.address))})"; }
+name() { case $DNS in none) rec "$1" none 127 0 '' ;; python3|node) one "$1" $DNS c_\${DNS}_name "$2" "$3" "$4" ;; *) one "$1" $DNS c_$DNS "$2" "$3" "$4" ;; esac; }
+r=; while IFS= read -r l; do r="$r$l
+"; done </etc/resolv.conf; rec resolv.conf sh 0 0 "$r"
+`;
+
+// Everything that gets into the script comes from the API server, and may hold anything.
+const address = /^[0-9a-fA-F.:]+$/;
+const dnsName = /^[A-Za-z0-9_.-]+$/;
+
+function line(task: Task, id: number): string {
+  if (task.kind === 'name') {
+    if (!dnsName.test(task.name) || (task.server !== undefined && !address.test(task.server))) return '';
+    return `name ${id} ${task.name} ${task.type} ${task.server ?? ''} &`;
+  }
+  if (!address.test(task.host) || !Number.isInteger(task.port)) return '';
+  return `${task.kind} ${id} ${task.host} ${task.port} &`;
+}
+
+/** The script for these tasks. A task whose address or name is not one is left out, and so has no record. */
+export const buildScript = (tasks: readonly Task[]): string => `${prelude}\n${tasks.map(line).filter(Boolean).join('\n')}\nwait\n`;
+
+/** Reads the records of a script's output; what is not a whole record is passed over. */
+export function readRecords(output: string): Record[] {
+  const found: Record[] = [];
+  for (const part of output.split('\u0001').slice(1)) {
+    const end = part.indexOf('\u0003');
+    if (end < 0) continue;
+    const [id, tool, exitCode, ms, ...rest] = part.slice(0, end).split('\u0002');
+    found.push({ id: id ?? '', tool: tool ?? '', exitCode: Number(exitCode), ms: Number(ms), output: rest.join('\u0002') });
+  }
+  return found;
+}
