@@ -1,0 +1,80 @@
+import type { FactName, Facts, Target } from '../facts/facts.ts';
+import { factNames } from '../facts/facts.ts';
+import { type Fact, seen, unseen } from '../facts/fact.ts';
+import { client } from './client.ts';
+import type { Collector, Context } from './collector.ts';
+import { connections } from './connections.ts';
+import * as inside from './inside.ts';
+import * as lists from './lists.ts';
+import * as logs from './logs.ts';
+
+/** One collector a fact; `target` is given, not gathered. */
+export const collectors: readonly Collector[] = [...Object.values(lists), client, ...Object.values(logs), connections, ...Object.values(inside).filter((c) => typeof c === 'object')];
+
+const byFact = new Map(collectors.map((c) => [c.fact, c]));
+
+/** The collectors that the wanted facts need, with those that they read first. */
+export function plan(wanted: Iterable<FactName>): Collector[] {
+  const chosen = new Set<Collector>();
+  const visit = (fact: FactName) => {
+    const found = byFact.get(fact);
+    if (!found || chosen.has(found)) return;
+    chosen.add(found);
+    for (const before of found.after) visit(before);
+  };
+  for (const fact of wanted) visit(fact);
+  return [...chosen];
+}
+
+export interface Settled {
+  fact: Fact<unknown>;
+  /** Milliseconds from the start of the run until the fact was settled. */
+  ms: number;
+}
+
+export type Gathering = { readonly [K in FactName]: Promise<Settled> };
+
+const whatOf: Partial<Record<FactName, string>> = {
+  connections: 'real connections from the client', listeners: 'what listens in the pods', dnsAnswers: "each DNS replica's answer", nodeRules: "the nodes' rules",
+};
+
+/**
+ * Starts everything at once; each collector waits only for the facts that it reads. Facts that are not planned are unseen: not-needed.
+ * When the context's signal aborts, what is not yet known is unseen: timed-out.
+ */
+export function gather(context: Context, wanted: Iterable<FactName>): Gathering {
+  const started = performance.now();
+  const planned = new Set(plan(wanted));
+  const settled = new Map<FactName, Promise<Settled>>();
+  const target: Target = context.target;
+  const ended = new Promise<'ended'>((resolve) => {
+    if (context.signal.aborted) resolve('ended');
+    else context.signal.addEventListener('abort', () => resolve('ended'), { once: true });
+  });
+
+  async function run(collector: Collector): Promise<Fact<unknown>> {
+    const what = whatOf[collector.fact] ?? collector.fact;
+    if (collector.impact !== 'read' && target.probe === 'none') return unseen('not-asked', what, '--probe none');
+    const before = await Promise.all(collector.after.map(async (f) => [f, (await start(f)).fact] as const));
+    const known = Object.fromEntries(before) as unknown as Facts;
+    const needed = collector.when(known, target);
+    if (needed !== true) return unseen('not-needed', what, needed);
+    const result = await Promise.race([collector.collect(context, known), ended]);
+    return result === 'ended' ? unseen('timed-out', what, 'the time allowed for the run was over') : result;
+  }
+
+  function start(name: FactName): Promise<Settled> {
+    const running = settled.get(name);
+    if (running) return running;
+    const found = byFact.get(name);
+    const fact: Promise<Fact<unknown>> =
+      name === 'target' ? Promise.resolve(seen(target))
+      : found && planned.has(found) ? run(found)
+      : Promise.resolve(unseen('not-needed', name, 'no chosen check reads it'));
+    const timed = fact.then((f) => ({ fact: f, ms: Math.round(performance.now() - started) }));
+    settled.set(name, timed);
+    return timed;
+  }
+
+  return Object.fromEntries(factNames.map((name) => [name, start(name)])) as Gathering;
+}

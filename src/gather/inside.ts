@@ -1,0 +1,170 @@
+/** Facts read inside of pods: what listens, what the DNS replicas answer, which rules a node has. */
+import { type Cluster, PortRefused } from '../cluster/index.ts';
+import { ask, DnsProblem } from '../dns/query.ts';
+import { type Fact, seen, unseen } from '../facts/fact.ts';
+import type { DnsAnswer, Listeners, NodeRules, Socket } from '../facts/facts.ts';
+import type { Pod, Service } from '../facts/objects.ts';
+import { endpointsOf, isHeadless, podsOf } from '../facts/selectors.ts';
+import { readIptables } from '../proxy/iptables.ts';
+import { keyOf, type ServiceAddress } from '../proxy/model.ts';
+import { readNftables } from '../proxy/nftables.ts';
+import { collector, fromFailure, read, valueOf } from './collector.ts';
+import { parseProcNet } from './proc-net.ts';
+
+const commandTimeoutMs = 4000;
+/** At most so many pods are looked into. */
+const maxPods = 8;
+
+const procScript = 'for f in tcp tcp6 udp udp6; do echo "== $f"; while IFS= read -r l; do echo "$l"; done </proc/net/$f; done 2>/dev/null';
+
+async function socketsIn(cluster: Cluster, pod: Pod): Promise<Socket[] | null> {
+  for (const container of pod.spec.containers) {
+    const ran = await cluster.exec({ namespace: pod.metadata.namespace, pod: pod.metadata.name, container: container.name }, ['sh', '-c', procScript], commandTimeoutMs);
+    if (ran.ok && ran.value.exitCode === 0) return parseProcNet(ran.value.stdout);
+    if (!ran.ok && ran.failure.reason !== 'not-possible') return null;
+  }
+  return null;
+}
+
+async function tryForward(cluster: Cluster, pod: Pod, port: number): Promise<Fact<'answered' | 'refused'>> {
+  const opened = await cluster.portForward({ namespace: pod.metadata.namespace, pod: pod.metadata.name }, port);
+  if (!opened.ok) return fromFailure(opened.failure);
+  const timer = new Promise<'answered'>((resolve) => setTimeout(resolve, 300, 'answered'));
+  try {
+    // The kubelet dials at once and reports a refusal; silence means that something took the connection.
+    return seen(await Promise.race([opened.value.read().then((): 'answered' => 'answered'), timer]));
+  } catch (error) {
+    if (error instanceof PortRefused) return seen('refused');
+    throw error;
+  } finally {
+    opened.value.close();
+  }
+}
+
+/** The numbers of all ports that could be meant: targetPorts, declared ports and those that probes ask. */
+function portsWorthTrying(pod: Pod, service: Service): number[] {
+  const declared = pod.spec.containers.flatMap((c) => (c.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.containerPort));
+  const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]);
+  const targets = (service.spec.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.targetPort ?? p.port);
+  return [...new Set([...targets, ...declared, ...probed].filter((p): p is number => typeof p === 'number'))].slice(0, 6);
+}
+
+export const listeners = collector({
+  fact: 'listeners',
+  after: ['service', 'pods', 'connections'],
+  access: [read('pods/exec', ['create', 'get'], 'service'), read('pods/portforward', ['create', 'get'], 'service')],
+  impact: 'exec',
+  when({ service, pods, connections }) {
+    const svc = valueOf(service);
+    if (!svc || podsOf(svc, valueOf(pods) ?? []).every((p) => p.status.phase !== 'Running')) return 'no pod of the Service runs';
+    const made = valueOf(connections);
+    const proved = made && made.list.length > 0 && made.list.every((c) => c.kind === 'dns' || c.outcome === 'answered');
+    return proved ? 'every endpoint answered' : true;
+  },
+  async collect({ cluster, progress }, { service, pods, connections }) {
+    const svc = valueOf(service);
+    if (!svc) return unseen('not-possible', 'listening sockets', 'the Service is not known');
+    progress('looking at what listens in the pods');
+    const failing = new Set(valueOf(connections)?.list.filter((c) => c.hop === 'endpoint' && c.outcome !== 'answered').map((c) => c.pod));
+    const running = podsOf(svc, valueOf(pods) ?? []).filter((p) => p.status.phase === 'Running' && !p.spec.hostNetwork);
+    const first = [...running.filter((p) => failing.has(p.metadata.name)), ...running.filter((p) => !failing.has(p.metadata.name))].slice(0, maxPods);
+    const found = await Promise.all(
+      first.map(async (pod): Promise<[string, Fact<Listeners>]> => {
+        const sockets = await socketsIn(cluster, pod);
+        if (sockets) return [pod.metadata.name, seen({ sockets, forwarded: {} })];
+        const tried = await Promise.all(portsWorthTrying(pod, svc).map(async (port) => [String(port), await tryForward(cluster, pod, port)] as const));
+        const answers = tried.flatMap(([port, t]) => (t.seen ? [[port, t.value] as const] : []));
+        const refusal = tried.map(([, t]) => t).find((t) => !t.seen);
+        if (answers.length === 0 && refusal && !refusal.seen) return [pod.metadata.name, refusal];
+        return [pod.metadata.name, seen({ sockets: null, forwarded: Object.fromEntries(answers) })];
+      }),
+    );
+    return seen(Object.fromEntries(found));
+  },
+});
+
+const dnsTimeoutMs = 3000;
+
+async function askReplica(cluster: Cluster, pod: Pod, name: string, type: 'A' | 'AAAA'): Promise<Fact<DnsAnswer>> {
+  const what = `asking DNS replica ${pod.metadata.name}`;
+  const opened = await cluster.portForward({ namespace: pod.metadata.namespace, pod: pod.metadata.name }, 53);
+  if (!opened.ok) return fromFailure(opened.failure);
+  const started = performance.now();
+  const late = new Promise<never>((_, reject) => setTimeout(() => reject(new DnsProblem(`no answer within ${dnsTimeoutMs / 1000} s`)), dnsTimeoutMs).unref());
+  try {
+    const answer = await Promise.race([ask(opened.value, name, type), late]);
+    return seen({ question: `${name} ${type}`, ...answer, latencyMs: Math.round(performance.now() - started) });
+  } catch (error) {
+    if (error instanceof DnsProblem) return unseen('malformed', what, error.message);
+    if (error instanceof PortRefused) return unseen('unreachable', what, 'nothing listens on its port 53');
+    throw error;
+  } finally {
+    opened.value.close();
+  }
+}
+
+export const dnsAnswers = collector({
+  fact: 'dnsAnswers',
+  after: ['service', 'dnsPods'],
+  access: [read('pods/portforward', ['create', 'get'], 'kube-system')],
+  impact: 'exec',
+  when({ service, dnsPods }) {
+    if (!valueOf(service)) return 'the Service is not known';
+    return valueOf(dnsPods)?.some((p) => p.status.phase === 'Running') ? true : 'no DNS pod runs';
+  },
+  async collect({ cluster, target, progress }, { service, dnsPods }) {
+    const svc = valueOf(service);
+    progress('asking every DNS replica');
+    const name = svc?.spec.type === 'ExternalName' ? (svc.spec.externalName ?? '').replace(/\.$/, '') : `${target.name}.${target.namespace}.svc.cluster.local`;
+    const type = svc?.spec.ipFamilies?.[0] === 'IPv6' ? 'AAAA' : 'A';
+    const running = (valueOf(dnsPods) ?? []).filter((p) => p.status.phase === 'Running');
+    return seen(Object.fromEntries(await Promise.all(running.map(async (p) => [p.metadata.name, await askReplica(cluster, p, name, type)] as const))));
+  },
+});
+
+/** The virtual addresses whose handling is asked of the nodes: the Service's, and the cluster DNS's. */
+export function addressesOf(service: Service): ServiceAddress[] {
+  if (isHeadless(service) || service.spec.type === 'ExternalName') return [];
+  return (service.spec.clusterIPs ?? []).flatMap((address) => (service.spec.ports ?? []).map((p) => ({ address, port: p.port, protocol: p.protocol })));
+}
+
+async function rulesBy(cluster: Cluster, proxy: Pod, addresses: ServiceAddress[]): Promise<Fact<NodeRules>> {
+  const where = { namespace: proxy.metadata.namespace, pod: proxy.metadata.name, container: proxy.spec.containers[0]?.name ?? '' };
+  const tables: [NodeRules['backend'], string[], (text: string) => ReturnType<typeof readIptables>][] = [
+    ['iptables', ['iptables-save'], (text) => readIptables(text, addresses)],
+    ['nftables', ['nft', 'list', 'ruleset'], (text) => readNftables(text, addresses)],
+  ];
+  const read = await Promise.all(tables.map(async ([backend, command, by]) => ({ backend, by, ran: await cluster.exec(where, command, commandTimeoutMs) })));
+  // kube-proxy leaves marks of its own in the backend that it uses.
+  const used = read.find(({ backend, ran }) => ran.ok && ran.value.exitCode === 0 && (backend === 'iptables' ? /^-A KUBE-SERVICES/m.test(ran.value.stdout) : /^table ip6? kube-proxy/m.test(ran.value.stdout)));
+  const first = read[0]?.ran;
+  if (!used) {
+    if (first && !first.ok) return fromFailure(first.failure);
+    return seen({ backend: 'none', handled: Object.fromEntries(addresses.map((a) => [keyOf(a), { verdict: 'not-handled' as const, backends: [] }])) });
+  }
+  const handled = used.by(used.ran.ok ? used.ran.value.stdout : '');
+  return seen({ backend: used.backend, handled: Object.fromEntries(addresses.map((a, i) => [keyOf(a), handled[i] ?? { verdict: 'not-handled' as const, backends: [] }])) });
+}
+
+export const nodeRules = collector({
+  fact: 'nodeRules',
+  after: ['service', 'slices', 'client', 'proxyPods'],
+  access: [read('pods/exec', ['create', 'get'], 'kube-system')],
+  impact: 'node',
+  when({ service, proxyPods }) {
+    const svc = valueOf(service);
+    if (!svc || addressesOf(svc).length === 0) return 'the Service has no virtual IP';
+    return valueOf(proxyPods)?.some((p) => p.status.phase === 'Running') ? true : 'no kube-proxy pod runs';
+  },
+  async collect({ cluster, progress }, { service, slices, client, proxyPods }) {
+    const svc = valueOf(service);
+    const running = (valueOf(proxyPods) ?? []).filter((p) => p.status.phase === 'Running');
+    // The nodes that matter most first: the client's, then those of the endpoints.
+    const rank = new Map<string, number>([...endpointsOf(valueOf(slices) ?? []).map((e) => [e.node ?? '', 1] as const), [valueOf(client)?.node ?? '', 0]]);
+    const chosen = running.toSorted((a, b) => (rank.get(a.spec.nodeName ?? '') ?? 2) - (rank.get(b.spec.nodeName ?? '') ?? 2)).slice(0, maxPods);
+    progress(`reading rules of ${chosen.length} nodes`);
+    const addresses = svc ? addressesOf(svc) : [];
+    return seen(Object.fromEntries(await Promise.all(chosen.map(async (p) => [p.spec.nodeName ?? '', await rulesBy(cluster, p, addresses)] as const))));
+  },
+});
+

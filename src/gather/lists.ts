@@ -1,0 +1,190 @@
+/** The facts that are plain reads of the API server. */
+import * as v from 'valibot';
+import { resources } from '../cluster/index.ts';
+import { type Fact, seen } from '../facts/fact.ts';
+import type { FactTypes, Target } from '../facts/facts.ts';
+import * as o from '../facts/objects.ts';
+import { redactDeep } from '../facts/redact.ts';
+import { collector, fromFailure, parsed, read, valueOf } from './collector.ts';
+
+const system = 'kube-system';
+
+export const service = collector({
+  fact: 'service',
+  access: [read('services', ['get'], 'service')],
+  async collect({ cluster, target, signal }) {
+    return parsed(await cluster.get(resources.services, target.name, target.namespace, signal), v.nullable(o.service), `the Service ${target.namespace}/${target.name}`);
+  },
+});
+
+/** Where the Service does not exist: those of its namespace, and those of its name elsewhere. */
+export const nearServices = collector({
+  fact: 'nearServices',
+  after: ['service'],
+  access: [read('services', ['list'], 'cluster')],
+  when: ({ service }) => (service.seen && service.value === null ? true : 'the Service exists'),
+  async collect({ cluster, target, signal }) {
+    const names = v.array(v.object({ metadata: o.meta }));
+    const [here, elsewhere] = await Promise.all([
+      cluster.list(resources.services, { namespace: target.namespace, signal }),
+      cluster.list(resources.services, { fieldSelector: `metadata.name=${target.name}`, signal }),
+    ]);
+    const found = [here, elsewhere].flatMap((r) => (r.ok ? [parsed(r, names, 'Services')] : []));
+    if (found.length === 0 && !here.ok) return fromFailure(here.failure);
+    return seen(found.flatMap((f) => valueOf(f) ?? []).map((s) => ({ namespace: s.metadata.namespace, name: s.metadata.name })));
+  },
+});
+
+export const slices = collector({
+  fact: 'slices',
+  access: [read('endpointslices', ['list'], 'service', 'discovery.k8s.io')],
+  async collect({ cluster, target, signal }) {
+    // discovery.k8s.io/v1: the label ties a slice to its Service.
+    const answer = await cluster.list(resources.endpointslices, { namespace: target.namespace, labelSelector: `kubernetes.io/service-name=${target.name}`, signal });
+    return parsed(answer, v.array(o.endpointSlice), 'EndpointSlices');
+  },
+});
+
+export const pods = collector({
+  fact: 'pods',
+  access: [read('pods', ['list'], 'service')],
+  async collect({ cluster, target, signal }) {
+    const found = parsed(await cluster.list(resources.pods, { namespace: target.namespace, signal }), v.array(o.pod), 'pods');
+    // Messages of the kubelet may quote a registry's or a program's own words.
+    return found.seen ? seen(found.value.map((p) => ({ ...p, status: redactDeep(p.status) }))) : found;
+  },
+});
+
+export const strayPods = collector({
+  fact: 'strayPods',
+  after: ['service', 'pods'],
+  access: [read('pods', ['list'], 'cluster')],
+  when({ service, pods }) {
+    const selector = valueOf(service)?.spec.selector;
+    if (!selector || Object.keys(selector).length === 0) return 'the Service has no selector';
+    const some = valueOf(pods)?.some((p) => Object.entries(selector).every(([k, x]) => p.metadata.labels[k] === x));
+    return some ? 'pods of the namespace match' : true;
+  },
+  async collect({ cluster, signal }, { service }) {
+    const labelSelector = Object.entries(valueOf(service)?.spec.selector ?? {}).map(([k, x]) => `${k}=${x}`).join(',');
+    const found = parsed(await cluster.list(resources.pods, { labelSelector, signal }), v.array(v.object({ metadata: o.meta })), 'pods');
+    return found.seen ? seen(found.value.slice(0, 20).map((p) => ({ namespace: p.metadata.namespace, name: p.metadata.name }))) : found;
+  },
+});
+
+const workloads = <K extends 'deployments' | 'replicaSets' | 'statefulSets' | 'daemonSets'>(fact: K, plural: 'deployments' | 'replicasets' | 'statefulsets' | 'daemonsets') =>
+  collector({
+    fact,
+    access: [read(plural, ['list'], 'service', 'apps')],
+    async collect({ cluster, target, signal }) {
+      return parsed(await cluster.list(resources[plural], { namespace: target.namespace, signal }), v.array(o.workload), plural) as Fact<FactTypes[K]>;
+    },
+  });
+
+export const deployments = workloads('deployments', 'deployments');
+export const replicaSets = workloads('replicaSets', 'replicasets');
+export const statefulSets = workloads('statefulSets', 'statefulsets');
+export const daemonSets = workloads('daemonSets', 'daemonsets');
+
+export const events = collector({
+  fact: 'events',
+  access: [read('events', ['list'], 'service')],
+  async collect({ cluster, target, signal }) {
+    const found = parsed(await cluster.list(resources.events, { namespace: target.namespace, fieldSelector: 'type!=Normal', signal }), v.array(o.event), 'events');
+    return found.seen ? seen(redactDeep(found.value)) : found;
+  },
+});
+
+/** Namespaces whose labels can matter: the Service's, the client's, and that of the cluster's DNS. */
+const concerned = (target: Target): string[] => [...new Set([target.namespace, ...(target.from.kind === 'node' || target.from.kind === 'external' ? [] : [target.from.namespace]), system])];
+
+export const namespaces = collector({
+  fact: 'namespaces',
+  access: [read('namespaces', ['get'], 'service'), read('namespaces', ['get'], 'client'), read('namespaces', ['get'], 'kube-system')],
+  async collect({ cluster, target, signal }) {
+    const found = await Promise.all(
+      concerned(target).map(async (name) => [name, parsed(await cluster.get(resources.namespaces, name, undefined, signal), v.nullable(o.namespace), `namespace ${name}`)] as const),
+    );
+    return seen(Object.fromEntries(found));
+  },
+});
+
+export const policies = collector({
+  fact: 'policies',
+  access: (['service', 'client', 'kube-system'] as const).map((scope) => read('networkpolicies', ['list'], scope, 'networking.k8s.io')),
+  async collect({ cluster, target, signal }) {
+    const found = await Promise.all(
+      concerned(target).map(async (namespace) => [namespace, parsed(await cluster.list(resources.networkpolicies, { namespace, signal }), v.array(o.networkPolicy), `NetworkPolicies in ${namespace}`)] as const),
+    );
+    return seen(Object.fromEntries(found));
+  },
+});
+
+export const nodes = collector({
+  fact: 'nodes',
+  access: [read('nodes', ['list'], 'cluster')],
+  async collect({ cluster, signal }) {
+    const found = parsed(await cluster.list(resources.nodes, { signal }), v.array(o.node), 'nodes');
+    // A digest repeats what the tag beside it says.
+    return found.seen
+      ? seen(found.value.map((n) => ({ ...n, status: { ...n.status, images: (n.status.images ?? []).map((i) => ({ names: i.names.filter((x) => !x.includes('@')) })) } })))
+      : found;
+  },
+});
+
+export const dnsService = collector({
+  fact: 'dnsService',
+  access: [read('services', ['get'], 'kube-system')],
+  async collect({ cluster, signal }) {
+    return parsed(await cluster.get(resources.services, 'kube-dns', system, signal), v.nullable(o.service), 'the Service kube-system/kube-dns');
+  },
+});
+
+export const dnsSlices = collector({
+  fact: 'dnsSlices',
+  access: [read('endpointslices', ['list'], 'kube-system', 'discovery.k8s.io')],
+  async collect({ cluster, signal }) {
+    return parsed(await cluster.list(resources.endpointslices, { namespace: system, labelSelector: 'kubernetes.io/service-name=kube-dns', signal }), v.array(o.endpointSlice), 'EndpointSlices of kube-dns');
+  },
+});
+
+const systemPods = (fact: 'dnsPods' | 'proxyPods', app: string) =>
+  collector({
+    fact,
+    access: [read('pods', ['list'], 'kube-system')],
+    async collect({ cluster, signal }) {
+      const found = parsed(await cluster.list(resources.pods, { namespace: system, labelSelector: `k8s-app=${app}`, signal }), v.array(o.pod), `${app} pods`);
+      return found.seen ? seen(redactDeep(found.value)) : found;
+    },
+  });
+
+export const dnsPods = systemPods('dnsPods', 'kube-dns');
+export const proxyPods = systemPods('proxyPods', 'kube-proxy');
+
+export const dnsWorkload = collector({
+  fact: 'dnsWorkload',
+  access: [read('deployments', ['list'], 'kube-system', 'apps')],
+  async collect({ cluster, signal }) {
+    const found = parsed(await cluster.list(resources.deployments, { namespace: system, labelSelector: 'k8s-app=kube-dns', signal }), v.array(o.workload), 'the Deployment of the cluster DNS');
+    return found.seen ? seen(found.value[0] ?? null) : found;
+  },
+});
+
+export const proxyWorkload = collector({
+  fact: 'proxyWorkload',
+  access: [read('daemonsets', ['get'], 'kube-system', 'apps')],
+  async collect({ cluster, signal }) {
+    return parsed(await cluster.get(resources.daemonsets, 'kube-proxy', system, signal), v.nullable(o.workload), 'the DaemonSet kube-system/kube-proxy');
+  },
+});
+
+export const corefile = collector({
+  fact: 'corefile',
+  access: [read('configmaps', ['get'], 'kube-system')],
+  async collect({ cluster, signal }) {
+    const found = parsed(await cluster.get(resources.configmaps, 'coredns', system, signal), v.nullable(o.configMap), 'the ConfigMap kube-system/coredns');
+    if (!found.seen) return found;
+    const text = found.value?.data?.['Corefile'];
+    return seen(text === undefined ? null : redactDeep(text));
+  },
+});

@@ -1,0 +1,58 @@
+import type { Cluster } from '../cluster/index.ts';
+import { type Fact, seen } from '../facts/fact.ts';
+import type { Pod } from '../facts/objects.ts';
+import { redact } from '../facts/redact.ts';
+import { podsOf } from '../facts/selectors.ts';
+import { collector, fromFailure, read, valueOf } from './collector.ts';
+
+/** At most so many containers' logs are read; replicas that crash mostly crash alike. */
+const maxContainers = 4;
+const tailLines = 15;
+
+/** Containers whose last run ended, with whether that run is the previous one. */
+function ended(pod: Pod): { container: string; previous: boolean }[] {
+  return [...(pod.status.initContainerStatuses ?? []), ...(pod.status.containerStatuses ?? [])].flatMap((s): { container: string; previous: boolean }[] => {
+    if (s.state.terminated && s.state.terminated.exitCode !== 0) return [{ container: s.name, previous: false }];
+    if (s.lastState.terminated && s.restartCount > 0) return [{ container: s.name, previous: true }];
+    return [];
+  });
+}
+
+async function tails(cluster: Cluster, wanted: { pod: Pod; container: string; previous: boolean }[], signal: AbortSignal): Promise<Record<string, Fact<string>>> {
+  const found = await Promise.all(
+    wanted.map(async ({ pod, container, previous }) => {
+      const log = await cluster.logs(pod.metadata.namespace, pod.metadata.name, container, { tailLines, previous, signal });
+      return [`${pod.metadata.name}/${container}`, log.ok ? seen(redact(log.value.trimEnd())) : fromFailure(log.failure)] as const;
+    }),
+  );
+  return Object.fromEntries(found);
+}
+
+export const podLogs = collector({
+  fact: 'podLogs',
+  after: ['service', 'pods'],
+  access: [read('pods/log', ['get'], 'service')],
+  when({ service, pods }) {
+    const svc = valueOf(service);
+    return svc && podsOf(svc, valueOf(pods) ?? []).some((p) => ended(p).length > 0) ? true : 'no container of the Service ended badly';
+  },
+  async collect({ cluster, signal }, { service, pods }) {
+    const svc = valueOf(service);
+    const wanted = (svc ? podsOf(svc, valueOf(pods) ?? []) : []).flatMap((pod) => ended(pod).map((e) => ({ pod, ...e }))).slice(0, maxContainers);
+    return seen(await tails(cluster, wanted, signal));
+  },
+});
+
+export const dnsLogs = collector({
+  fact: 'dnsLogs',
+  after: ['dnsPods'],
+  access: [read('pods/log', ['get'], 'kube-system')],
+  when: ({ dnsPods }) => ((valueOf(dnsPods)?.length ?? 0) > 0 ? true : 'there are no DNS pods'),
+  async collect({ cluster, signal }, { dnsPods }) {
+    const wanted = (valueOf(dnsPods) ?? []).slice(0, maxContainers).map((pod) => {
+      const last = ended(pod)[0];
+      return { pod, container: last?.container ?? pod.spec.containers[0]?.name ?? 'coredns', previous: last?.previous ?? false };
+    });
+    return seen(await tails(cluster, wanted, signal));
+  },
+});
