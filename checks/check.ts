@@ -1,0 +1,54 @@
+import type { Code } from '../src/catalog/codes.ts';
+import type { Draft } from '../src/catalog/finding.ts';
+import type { Fact } from '../src/facts/fact.ts';
+import type { FactName, FactTypes } from '../src/facts/facts.ts';
+
+export type { Draft, Evidence, Fix, ObjectRef } from '../src/catalog/finding.ts';
+
+export const stages = ['service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path'] as const;
+export type Stage = (typeof stages)[number];
+
+/** What a check came to. `summary` is its line in the pipeline where it passes. */
+export type Judgement<C extends Code = Code> =
+  | { kind: 'judged'; findings: Draft<C>[]; summary: string }
+  | { kind: 'skip'; reason: string }
+  | { kind: 'unknown'; reason: string };
+
+export const judged = <C extends Code>(summary: string, findings: Draft<C>[] = []): Judgement<C> => ({
+  kind: 'judged',
+  findings,
+  summary,
+});
+export const skip = (reason: string): Judgement<never> => ({ kind: 'skip', reason });
+/** Could not be judged; a person reads the reason. What is missing for it is listed apart. */
+export const unknown = (reason: string): Judgement<never> => ({ kind: 'unknown', reason });
+
+export type Given<N extends FactName, U extends FactName> = { readonly [K in N]: FactTypes[K] } & {
+  readonly [K in U]: Fact<FactTypes[K]>;
+};
+
+/**
+ * One check: a value without state. It does no I/O, reads no clock, and never asks whether another check failed.
+ * Where a fact of `needs` is unseen the runner answers `unknown` for it; facts of `uses` arrive seen or unseen.
+ */
+export interface Check {
+  id: `${Stage}/${string}`;
+  /** What is true when it passes. */
+  title: string;
+  needs: readonly FactName[];
+  uses: readonly FactName[];
+  codes: readonly Code[];
+  run(given: never): Judgement;
+}
+
+/** Ties a check's `run` to the facts and codes that it declares. */
+export function check<const N extends FactName, const U extends FactName, const C extends Code>(definition: {
+  id: `${Stage}/${string}`;
+  title: string;
+  needs: readonly N[];
+  uses?: readonly U[];
+  codes: readonly C[];
+  run(given: Given<N, U>): Judgement<NoInfer<C>>;
+}): Check {
+  return { uses: [], ...definition } as Check;
+}

@@ -1,0 +1,29 @@
+import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
+import { check, judged, skip } from '../check.ts';
+import { plural, serviceRef, some } from '../words.ts';
+
+export const ready = check({
+  id: 'endpoints/ready',
+  title: 'Each Service port has a ready endpoint',
+  needs: ['target', 'service', 'slices'],
+  codes: ['no-ready-endpoints'],
+  run({ target, service, slices }) {
+    if (!service || service.spec.type === 'ExternalName') return skip('no endpoints belong to it');
+    const endpoints = endpointsOf(slices);
+    const ports = portsAsked(service, target.port) ?? [];
+    const empty = ports.filter((p) => targetsOf(p, endpoints).length === 0);
+    const addresses = new Set(endpoints.map((e) => e.address));
+    const readyAddresses = new Set(endpoints.filter((e) => e.ready).map((e) => e.address));
+    const zones = new Set(slices.flatMap((s) => s.endpoints.map((e) => e.zone ?? '')).filter(Boolean));
+    const summary = `${readyAddresses.size} ready of ${plural(addresses.size, 'endpoint')}${zones.size > 1 ? ` in ${zones.size} zones` : ''}`;
+    if (empty.length === 0) return judged(summary);
+    return judged(summary, [
+      {
+        code: 'no-ready-endpoints', severity: 'error', confidence: 'confirmed', scope: empty.length === ports.length ? 'all' : 'part', object: serviceRef(target),
+        message: addresses.size === 0 ? `Service "${target.name}" has no endpoints` : `Service "${target.name}" has no ready endpoint for port ${some(empty.map((p) => p.name || String(p.port)))}`,
+        evidence: [{ source: 'endpointslices', text: summary }],
+        fix: [],
+      },
+    ]);
+  },
+});

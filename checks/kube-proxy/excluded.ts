@@ -1,0 +1,26 @@
+import { isHeadless } from '../../src/facts/selectors.ts';
+import { check, judged, skip } from '../check.ts';
+import { kubectl, serviceRef } from '../words.ts';
+
+const labels = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'];
+
+/** kube-proxy leaves out Services with one of two labels (KEP-2447; k8s.io/api/core/v1, IsHeadlessService). */
+export const excluded = check({
+  id: 'kube-proxy/excluded',
+  title: 'kube-proxy handles the Service',
+  needs: ['target', 'service'],
+  codes: ['service-excluded-from-proxy'],
+  run({ target, service }) {
+    if (!service || isHeadless(service) || service.spec.type === 'ExternalName') return skip('the Service has no virtual IP');
+    const label = labels.find((l) => service.metadata.labels[l] !== undefined);
+    if (!label) return judged('no label takes it away from kube-proxy');
+    return judged('', [
+      {
+        code: 'service-excluded-from-proxy', severity: 'error', confidence: 'likely', scope: 'all', object: serviceRef(target),
+        message: `The label ${label}=${service.metadata.labels[label]} takes Service "${target.name}" away from kube-proxy, so its virtual IP leads nowhere`,
+        evidence: [{ source: 'service', text: `metadata.labels: ${label}=${service.metadata.labels[label]}` }],
+        fix: [{ text: 'Remove the label, or run the proxy that it names', command: kubectl(target.namespace, 'label', 'service', target.name, `${label}-`) }],
+      },
+    ]);
+  },
+});

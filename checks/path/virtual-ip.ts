@@ -1,0 +1,28 @@
+import { isHeadless } from '../../src/facts/selectors.ts';
+import { check, judged, skip, unknown } from '../check.ts';
+import { kubectl, outcomeText, plural, probeEvidence, serviceRef } from '../words.ts';
+
+export const virtualIp = check({
+  id: 'path/virtual-ip',
+  title: 'The virtual IP answers the client',
+  needs: ['target', 'service', 'connections'],
+  codes: ['virtual-ip-failing'],
+  run({ target, service, connections }) {
+    if (!service || isHeadless(service) || service.spec.type === 'ExternalName') return skip('the Service has no virtual IP');
+    const tried = connections.list.filter((c) => c.hop === 'virtual-ip');
+    if (tried.length === 0) return unknown('no tool at hand could connect to the virtual IP');
+    const failing = tried.filter((c) => c.outcome !== 'answered' && c.outcome !== 'no-answer');
+    const first = failing[0];
+    if (!first) return judged(`${tried.map((c) => c.target).join(', ')} ${tried.every((c) => c.outcome === 'no-answer') ? 'did not refuse (UDP)' : 'answered'}`);
+    const direct = connections.list.filter((c) => c.hop === 'endpoint' && failing.some((f) => f.servicePort === c.servicePort));
+    const answering = direct.filter((c) => c.outcome === 'answered');
+    return judged('', [
+      {
+        code: 'virtual-ip-failing', severity: 'error', confidence: 'confirmed', scope: failing.length === tried.length ? 'all' : 'part', object: serviceRef(target),
+        message: `The virtual IP ${first.target} fails (${outcomeText(first.outcome)})${answering.length > 0 ? `, while ${answering.length === direct.length ? 'each endpoint' : plural(answering.length, 'endpoint')} answers directly: the rules on the client's node are at fault` : ''}`,
+        evidence: [...failing.slice(0, 3), ...answering.slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
+        fix: [{ text: "Look at kube-proxy on the client's node, or what stands in its place", command: kubectl('kube-system', 'get', 'pods', '-o', 'wide') }],
+      },
+    ]);
+  },
+});

@@ -1,0 +1,70 @@
+import type { Check } from './check.ts';
+import { answers } from './dns/answers.ts';
+import { client } from './dns/client.ts';
+import { config } from './dns/config.ts';
+import { replicas } from './dns/replicas.ts';
+import { service as dnsService } from './dns/service.ts';
+import { overlap } from './endpoints/overlap.ts';
+import { portNames } from './endpoints/port-names.ts';
+import { ready } from './endpoints/ready.ts';
+import { selector } from './endpoints/selector.ts';
+import { slices } from './endpoints/slices.ts';
+import { excluded } from './kube-proxy/excluded.ts';
+import { rules } from './kube-proxy/rules.ts';
+import { running } from './kube-proxy/running.ts';
+import { dns as policyDns } from './network-policy/dns.ts';
+import { egress, ingress } from './network-policy/pods.ts';
+import { endpoints } from './path/endpoints.ts';
+import { name } from './path/name.ts';
+import { virtualIp } from './path/virtual-ip.ts';
+import { containers } from './pods/containers.ts';
+import { created } from './pods/created.ts';
+import { listening } from './pods/listening.ts';
+import { readiness } from './pods/readiness.ts';
+import { scheduled } from './pods/scheduled.ts';
+import { exists } from './service/exists.ts';
+import { externalName } from './service/external-name.ts';
+import { loadBalancer } from './service/load-balancer.ts';
+import { port } from './service/port.ts';
+import { sourceRanges } from './service/source-ranges.ts';
+import { trafficPolicy } from './service/traffic-policy.ts';
+
+/** THE order: what a person would look at first stands first. */
+export const pipeline: readonly Check[] = [
+  exists,
+  port,
+  externalName,
+  loadBalancer,
+  trafficPolicy,
+  sourceRanges,
+
+  selector,
+  overlap,
+  slices,
+  portNames,
+  ready,
+
+  created,
+  scheduled,
+  containers,
+  readiness,
+  listening,
+
+  ingress,
+  egress,
+  policyDns,
+
+  replicas,
+  dnsService,
+  config,
+  client,
+  answers,
+
+  running,
+  excluded,
+  rules,
+
+  name,
+  virtualIp,
+  endpoints,
+];

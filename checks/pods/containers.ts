@@ -1,0 +1,107 @@
+import type { ContainerStatus, Pod } from '../../src/facts/objects.ts';
+import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
+import { kubectl, plural } from '../words.ts';
+import { containersOf, eventEvidence, eventsOf, grouped, logEvidence, named, situation, weight } from './trouble.ts';
+
+type Code = 'image-pull-failing' | 'container-crashing' | 'out-of-memory' | 'container-config-error' | 'pod-starting';
+
+interface Trouble {
+  code: Code;
+  pod: Pod;
+  status: ContainerStatus;
+  /** Pods with the same text have the same trouble. */
+  text: string;
+}
+
+const pulling = /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|ImageInspectError|RegistryUnavailable|SignatureValidationFailed)$/;
+const configuration = /^(CreateContainerConfigError|CreateContainerError|RunContainerError|CreatePodSandboxError|PreStartHookError|PostStartHookError)$/;
+const starting = /^(ContainerCreating|PodInitializing)$/;
+
+/** Exit code as a person would read it. */
+function exit(t: { exitCode: number; reason?: string | null | undefined; signal?: number | undefined; message?: string | null | undefined }): string {
+  const killedBy = t.exitCode > 128 && t.exitCode < 160 ? ` (signal ${t.exitCode - 128})` : '';
+  return `exit code ${t.exitCode}${killedBy}${t.reason && t.reason !== 'Error' ? `, ${t.reason}` : ''}${t.message ? `: ${t.message.trim().split('\n').at(-1)}` : ''}`;
+}
+
+function troubleOf(pod: Pod, status: ContainerStatus): Omit<Trouble, 'pod' | 'status'> | undefined {
+  const waiting = status.state.waiting?.reason ?? '';
+  const ended = status.state.terminated ?? status.lastState.terminated;
+  if (pulling.test(waiting)) return { code: 'image-pull-failing', text: status.image };
+  if (configuration.test(waiting)) return { code: 'container-config-error', text: `${waiting}: ${status.state.waiting?.message ?? ''}` };
+  const isInit = pod.status.initContainerStatuses.includes(status);
+  // A finished init container, or one whose last run is long over and that is ready now, is no trouble.
+  if (ended && ended.exitCode !== 0 && !status.ready) {
+    if (ended.reason === 'OOMKilled') return { code: 'out-of-memory', text: status.name };
+    return { code: 'container-crashing', text: `${status.name} ${ended.exitCode}` };
+  }
+  // A program that ends without an error is restarted all the same; a server is not meant to end.
+  if (!isInit && waiting === 'CrashLoopBackOff') return { code: 'container-crashing', text: `${status.name} ${ended?.exitCode ?? ''}` };
+  if (starting.test(waiting)) return { code: 'pod-starting', text: waiting };
+  return undefined;
+}
+
+export const containers = check({
+  id: 'pods/containers',
+  title: "Each pod's containers run",
+  needs: ['service', 'pods'],
+  uses: ['slices', 'events', 'podLogs'],
+  codes: ['image-pull-failing', 'container-crashing', 'out-of-memory', 'container-config-error', 'pod-starting'],
+  run({ service, pods, slices, events, podLogs }) {
+    const now = situation(service, pods, slices);
+    if (now.own.length === 0) return skip('there are no pods');
+    const troubles = now.own.flatMap((pod): Trouble[] => {
+      const found = containersOf(pod).flatMap((status) => {
+        const t = troubleOf(pod, status);
+        return t ? [{ pod, status, ...t }] : [];
+      });
+      // Containers behind a failing init container wait for it; that they wait is not a trouble of their own.
+      return found.filter((t) => t.code !== 'pod-starting').length > 0 ? found.filter((t) => t.code !== 'pod-starting').slice(0, 1) : found.slice(0, 1);
+    });
+    const groups = Map.groupBy(troubles, (t) => `${t.code} ${t.text}`);
+    const findings = [...groups.values()].map((group): Draft<Code> => {
+      const { code, pod, status } = group[0] as Trouble;
+      const affected = group.map((t) => t.pod);
+      const { message, evidence, fix } = told(code, pod, status, named(affected, now.own));
+      const said = eventsOf(events, 'Pod', pod.metadata.name, code === 'image-pull-failing' ? /^Failed$/ : code === 'pod-starting' ? /^Failed/ : /^(Failed|BackOff)$/);
+      const usual = said.filter((e) => code !== 'image-pull-failing' || e.message.includes(status.image) || /pull/i.test(e.message)).slice(0, 2).map(eventEvidence);
+      return grouped(affected, { code, ...weight(now), confidence: 'confirmed', message, evidence: [...evidence, ...usual, ...(code === 'container-crashing' || code === 'out-of-memory' ? logEvidence(podLogs, pod, status.name) : [])], fix });
+    });
+    return judged(`${plural(now.own.length, 'pod')}, all containers run`, findings);
+  },
+});
+
+function told(code: Code, pod: Pod, status: ContainerStatus, who: string): { message: string; evidence: Evidence[]; fix: Draft['fix'] } {
+  const { namespace, name } = pod.metadata;
+  const waiting = status.state.waiting;
+  const ended = status.state.terminated ?? status.lastState.terminated;
+  const describe = kubectl(namespace, 'describe', 'pod', name);
+  const line = (text: string): Evidence => ({ source: 'status', text: `${name}, container ${status.name}: ${text}` });
+  switch (code) {
+    case 'image-pull-failing':
+      return {
+        message: `The image ${status.image} of container "${status.name}" cannot be pulled in ${who}`,
+        evidence: [line(`${waiting?.reason}: ${waiting?.message ?? ''}`)],
+        fix: [{ text: 'Correct the image name and tag, or the imagePullSecrets that its registry wants', command: describe }],
+      };
+    case 'container-config-error':
+      return {
+        message: `Container "${status.name}" of ${who} cannot be started: ${waiting?.message ?? waiting?.reason}`,
+        evidence: [line(`${waiting?.reason}: ${waiting?.message ?? ''}`)],
+        fix: [{ text: 'Create the ConfigMap or Secret that it refers to, or correct the container', command: describe }],
+      };
+    case 'out-of-memory':
+      return {
+        message: `Container "${status.name}" of ${who} is killed for using more memory than its limit (${plural(status.restartCount, 'restart')})`,
+        evidence: ended ? [line(exit(ended))] : [],
+        fix: [{ text: "Raise the container's memory limit, or find out what it uses", command: describe }],
+      };
+    case 'container-crashing':
+      return {
+        message: `Container "${status.name}" of ${who} ends soon after it starts, with ${ended ? exit(ended) : 'an unknown exit code'} (${plural(status.restartCount, 'restart')})`,
+        evidence: [line(`${waiting?.reason ?? (status.state.terminated ? 'terminated' : 'restarted')}${ended ? `, last run: ${exit(ended)}` : ''}`)],
+        fix: [{ text: 'Read what it says before it ends, and correct its configuration or command', command: kubectl(namespace, 'logs', name, '-c', status.name, '--previous') }],
+      };
+    case 'pod-starting':
+      return { message: `Container "${status.name}" of ${who} is still being started`, evidence: [line(waiting?.reason ?? 'starting')], fix: [{ text: 'Wait for it, or see what it waits for', command: describe }] };
+  }
+}

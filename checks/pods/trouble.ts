@@ -1,0 +1,52 @@
+/** What the checks of pods share: which pods are the Service's, how bad a fault in some of them is, and how they are named. */
+import type { Fact } from '../../src/facts/fact.ts';
+import type { ContainerStatus, EndpointSlice, Event, Pod, Service } from '../../src/facts/objects.ts';
+import { endpointsOf, podsOf } from '../../src/facts/selectors.ts';
+import type { Draft, Evidence } from '../check.ts';
+import { plural, podRef, some } from '../words.ts';
+
+export interface Situation {
+  own: Pod[];
+  /** True where other pods serve: a pod that is not ready gets no traffic then, so nothing fails. */
+  othersServe: boolean;
+}
+
+export function situation(service: Service | null, pods: readonly Pod[], slices: Fact<EndpointSlice[]>): Situation {
+  const own = service ? podsOf(service, pods) : [];
+  const othersServe = slices.seen && endpointsOf(slices.value).some((e) => e.ready);
+  return { own, othersServe };
+}
+
+/** Severity and scope of a fault that keeps these pods from becoming ready. */
+export const weight = ({ othersServe }: Situation): Pick<Draft, 'severity' | 'scope'> =>
+  othersServe ? { severity: 'warning', scope: 'part' } : { severity: 'error', scope: 'all' };
+
+export const containersOf = (pod: Pod): ContainerStatus[] => [...pod.status.initContainerStatuses, ...pod.status.containerStatuses];
+
+/** `2 of 3 pods (web-a, web-b)`. */
+export const named = (affected: readonly Pod[], own: readonly Pod[]): string =>
+  own.length === 1 ? `pod ${affected[0]?.metadata.name}` : `${affected.length} of ${plural(own.length, 'pod')} (${some(affected.map((p) => p.metadata.name), 2)})`;
+
+/** One finding for all pods that have the same trouble; the first stands for them. */
+export function grouped<C extends Draft['code']>(affected: readonly Pod[], finding: Omit<Draft<C>, 'object' | 'pods'>): Draft<C> {
+  const first = affected[0];
+  if (!first) throw new Error('a finding about no pod');
+  return { ...finding, object: podRef(first), pods: affected.map((p) => p.metadata.name) };
+}
+
+const timeOf = (e: Event): string => e.series?.lastObservedTime ?? e.lastTimestamp ?? e.eventTime ?? e.metadata.creationTimestamp ?? '';
+
+/** Warnings about one object, the newest first. */
+export function eventsOf(events: Fact<Event[]>, kind: string, name: string, reason?: RegExp): Event[] {
+  if (!events.seen) return [];
+  return events.value.filter((e) => e.involvedObject.kind === kind && e.involvedObject.name === name && (!reason || reason.test(e.reason))).toSorted((a, b) => timeOf(b).localeCompare(timeOf(a)));
+}
+
+export const eventEvidence = (e: Event): Evidence => ({ source: 'events', text: `${e.involvedObject.name}: ${e.reason}: ${e.message.trim()}` });
+
+/** The last lines of a container's log as evidence. */
+export function logEvidence(logs: Fact<Record<string, Fact<string>>>, pod: Pod, container: string, most = 5): Evidence[] {
+  const log = logs.seen ? logs.value[`${pod.metadata.name}/${container}`] : undefined;
+  if (!log?.seen || !log.value) return [];
+  return log.value.split('\n').slice(-most).map((text) => ({ source: `log ${pod.metadata.name}/${container}`, text }));
+}

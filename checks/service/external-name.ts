@@ -1,0 +1,47 @@
+import ipaddr from 'ipaddr.js';
+import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
+import { patch, probeEvidence, serviceRef } from '../words.ts';
+
+export const externalName = check({
+  id: 'service/external-name',
+  title: 'The external name resolves',
+  needs: ['target', 'service'],
+  uses: ['connections', 'dnsAnswers'],
+  codes: ['external-name-broken', 'dns-upstream-failing'],
+  run({ target, service, connections, dnsAnswers }) {
+    if (service?.spec.type !== 'ExternalName') return skip('not an ExternalName');
+    const name = service.spec.externalName ?? '';
+    const broken = (message: string, evidence: Evidence[], confidence: 'confirmed' | 'likely'): Draft<'external-name-broken'> => ({
+      code: 'external-name-broken', severity: 'error', confidence, scope: 'all', object: serviceRef(target), message, evidence,
+      fix: [patch('Set the name that the Service should lead to', target.namespace, `service/${target.name}`, { spec: { externalName: 'THE-RIGHT-NAME' } })],
+    });
+    if (ipaddr.isValid(name)) {
+      return judged('', [broken(`The ExternalName "${name}" is an address; it is answered as a name, which does not exist`, [{ source: 'service', text: `spec.externalName: ${name}` }], 'likely')]);
+    }
+    const looked = connections.seen ? connections.value.list.find((c) => c.hop === 'name') : undefined;
+    const answers = dnsAnswers.seen ? Object.entries(dnsAnswers.value) : [];
+    const replies = answers.flatMap(([pod, a]) => (a.seen ? [{ pod, ...a.value }] : []));
+    const evidence: Evidence[] = [
+      { source: 'service', text: `spec.externalName: ${name}` },
+      ...(looked && connections.seen ? [probeEvidence(connections.value.from, looked)] : []),
+      ...replies.map((r) => ({ source: `dns ${r.pod}`, text: `${r.question}: ${r.rcode}${r.addresses.length ? ` ${r.addresses.join(', ')}` : ''}` })),
+    ];
+    if (looked?.outcome === 'answered') return judged(`${name} resolves to ${looked.answers.join(', ')}`);
+    const found = replies.find((r) => r.addresses.length > 0);
+    if (found && !looked) return judged(`${name} resolves to ${found.addresses.join(', ')}`);
+    const says = (rcode: string) => replies.length > 0 && replies.every((r) => r.rcode === rcode);
+    if (says('SERVFAIL') || looked?.outcome === 'dns-failed') {
+      return judged('', [
+        {
+          code: 'dns-upstream-failing', severity: 'error', confidence: 'confirmed', scope: 'all', object: serviceRef(target),
+          message: `The cluster's DNS cannot resolve names from outside: it answers "${name}" with a server failure`, evidence,
+          fix: [{ text: 'Check where CoreDNS forwards to', command: 'kubectl -n kube-system get configmap coredns -o yaml' }],
+        },
+      ]);
+    }
+    if (looked?.outcome === 'name-not-found' || (!looked && replies.length > 0 && replies.every((r) => r.addresses.length === 0))) {
+      return judged('', [broken(`The ExternalName "${name}" does not exist in DNS`, evidence, 'confirmed')]);
+    }
+    return unknown('no DNS server could be asked for the external name');
+  },
+});

@@ -1,0 +1,25 @@
+import { portsAsked } from '../../src/facts/selectors.ts';
+import { check, judged, skip } from '../check.ts';
+import { serviceRef } from '../words.ts';
+
+export const port = check({
+  id: 'service/port',
+  title: 'The Service has the port that was asked for',
+  needs: ['target', 'service'],
+  codes: ['service-port-missing'],
+  run({ target, service }) {
+    if (!service) return skip('the Service does not exist');
+    if (service.spec.type === 'ExternalName') return skip('an ExternalName has no ports');
+    const ports = service.spec.ports.map((p) => `${p.port}${p.name ? ` (${p.name})` : ''}`);
+    if (portsAsked(service, target.port)) return judged(`port ${ports.join(', ')}`);
+    return judged('', [
+      {
+        code: 'service-port-missing', severity: 'error', confidence: 'confirmed', scope: 'all',
+        object: serviceRef(target),
+        message: `Service "${target.name}" has no port ${target.port}; it has ${ports.join(', ') || 'none'}`,
+        evidence: [{ source: 'service', text: `spec.ports: ${ports.join(', ') || 'none'}` }],
+        fix: [{ text: `Connect to ${ports.join(' or ')}, or add port ${target.port} to the Service`, command: `kubectl -n ${target.namespace} edit service ${target.name}` }],
+      },
+    ]);
+  },
+});

@@ -1,0 +1,37 @@
+import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
+import { check, type Draft, judged, skip } from '../check.ts';
+import { patch, serviceRef, some } from '../words.ts';
+
+export const trafficPolicy = check({
+  id: 'service/traffic-policy',
+  title: 'Traffic policies leave an endpoint for the client',
+  needs: ['target', 'service', 'slices'],
+  uses: ['client', 'nodes'],
+  codes: ['local-policy-no-endpoint'],
+  run({ target, service, slices, client, nodes }) {
+    if (!service || service.spec.type === 'ExternalName') return skip('no traffic policy applies');
+    const internal = service.spec.internalTrafficPolicy === 'Local';
+    const external = service.spec.externalTrafficPolicy === 'Local' && target.from.kind === 'external';
+    if (!internal && !external) return skip('traffic policy Cluster');
+    const endpoints = endpointsOf(slices);
+    const ready = (portsAsked(service, target.port) ?? []).flatMap((p) => targetsOf(p, endpoints));
+    if (ready.length === 0) return skip('there is no ready endpoint on any node');
+    const withEndpoint = new Set(ready.map((e) => e.node));
+    const field = internal ? 'internalTrafficPolicy' : 'externalTrafficPolicy';
+    const finding = (message: string, scope: 'all' | 'part', severity: 'error' | 'warning'): Draft<'local-policy-no-endpoint'> => ({
+      code: 'local-policy-no-endpoint', severity, confidence: 'likely', scope, object: serviceRef(target), message,
+      evidence: [
+        { source: 'service', text: `spec.${field}: Local (only endpoints on the packet's own node are used)` },
+        { source: 'endpointslices', text: `ready endpoints are on ${some([...withEndpoint].map((n) => n ?? 'an unknown node'))}` },
+      ],
+      fix: [patch('Let traffic go to endpoints on other nodes', target.namespace, `service/${target.name}`, { spec: { [field]: 'Cluster' } }), { text: 'Or run a pod of it on every node that has clients (a DaemonSet)' }],
+    });
+    const node = client.seen ? client.value?.node : undefined;
+    if (internal && node) {
+      return withEndpoint.has(node) ? judged(`${field} Local, and ${node} has an endpoint`) : judged('', [finding(`internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all', 'error')]);
+    }
+    const without = nodes.seen ? nodes.value.map((n) => n.metadata.name).filter((n) => !withEndpoint.has(n)) : [];
+    if (without.length === 0) return judged(`${field} Local, and every node has an endpoint`);
+    return judged('', [finding(`${field} is Local, and ${some(without)} ${without.length === 1 ? 'has' : 'have'} no ready endpoint`, 'part', internal ? 'error' : 'warning')]);
+  },
+});

@@ -1,0 +1,58 @@
+/** Small words that several checks use: counts, lists, commands, references. */
+import type { Client, Connection, Target } from '../src/facts/facts.ts';
+import type { Pod, Service } from '../src/facts/objects.ts';
+import type { Evidence, Fix, ObjectRef } from './check.ts';
+
+export const serviceRef = (target: Target): ObjectRef => ({ kind: 'Service', namespace: target.namespace, name: target.name });
+
+export const podRef = (pod: Pod): ObjectRef => ({ kind: 'Pod', namespace: pod.metadata.namespace, name: pod.metadata.name });
+
+export const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+
+/** The first few of a list, and how many more there are. */
+export function some(items: readonly string[], most = 3): string {
+  return items.length <= most ? items.join(', ') : `${items.slice(0, most).join(', ')} and ${items.length - most} more`;
+}
+
+/** A word quoted for a POSIX shell. */
+export const quote = (text: string): string => (/^[A-Za-z0-9_./:=@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+export const kubectl = (namespace: string, ...words: string[]): string => ['kubectl', ...(namespace ? ['-n', namespace] : []), ...words].map(quote).join(' ');
+
+export const patch = (text: string, namespace: string, object: string, change: object, type: 'merge' | 'json' | 'strategic' = 'merge'): Fix => ({
+  text,
+  command: kubectl(namespace, 'patch', ...object.split('/'), `--type=${type}`, '-p', JSON.stringify(change)),
+});
+
+export const targetPortOf = (port: Service['spec']['ports'][number]): number | string => port.targetPort ?? port.port;
+
+/** Who connects, as `--from` names it. */
+export function clientText(target: Target, client: Client | null | undefined): string {
+  if (!client) return target.from.kind === 'external' ? 'outside of the cluster' : `${target.from.kind}/${target.from.name || target.from.namespace}`;
+  if (client.kind === 'pod') return `pod/${client.name}`;
+  if (client.kind === 'node') return `node/${client.name}`;
+  if (client.kind === 'external') return 'outside of the cluster';
+  return `a pod in namespace ${client.namespace}`;
+}
+
+const outcomeWords: Record<Connection['outcome'], string> = {
+  answered: 'answered',
+  refused: 'connection refused',
+  'timed-out': 'timed out',
+  reset: 'connection reset',
+  'no-route': 'no route to it',
+  'no-answer': 'no answer (UDP: that proves nothing)',
+  'name-not-found': 'the name does not exist',
+  'dns-timed-out': 'no DNS server answered',
+  'dns-failed': 'the DNS server reported a failure',
+};
+
+export const outcomeText = (outcome: Connection['outcome']): string => outcomeWords[outcome];
+
+/** One connection as a line of evidence. */
+export function probeEvidence(from: string, c: Connection): Evidence {
+  const time = c.latencyMs !== null && c.outcome === 'timed-out' ? ` after ${(c.latencyMs / 1000).toFixed(1)} s` : '';
+  const which = c.pod ? ` (pod ${c.pod})` : '';
+  const answers = c.outcome === 'answered' && c.answers.length > 0 ? `: ${c.answers.join(', ')}` : '';
+  return { source: 'probe', text: `${from} → ${c.target}${which}  ${outcomeWords[c.outcome]}${time}${answers}` };
+}
