@@ -1,0 +1,125 @@
+import yargs, { type Argv } from 'yargs';
+import { CannotRun } from '../catalog/words.ts';
+
+/** Wrong words on the command line; told with the way to the help. */
+class UsageError extends Error {}
+
+/** `90s`, `2m`, `500ms` or a number of seconds, as milliseconds; 0 means no limit, as kubectl's --request-timeout has it. */
+function duration(name: string, text: string): number {
+  const found = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+  if (!found) throw new UsageError(`--${name} "${text}" is not a time; write it like 500ms, 30s or 2m.`);
+  const ms = Number(found[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[(found[2] ?? 's') as 'ms' | 's' | 'm' | 'h'];
+  return ms === 0 ? 2_147_483_647 : ms;
+}
+
+const kubectlOptions = <T>(y: Argv<T>) =>
+  y
+    .option('namespace', { alias: 'n', type: 'string', requiresArg: true, describe: "namespace of the Service (default: the context's)" })
+    .option('context', { type: 'string', requiresArg: true, describe: 'kubeconfig context' })
+    .option('cluster', { type: 'string', requiresArg: true, describe: 'kubeconfig cluster' })
+    .option('user', { type: 'string', requiresArg: true, describe: 'kubeconfig user' })
+    .option('kubeconfig', { type: 'string', requiresArg: true, describe: 'path of the kubeconfig' })
+    .option('as', { type: 'string', requiresArg: true, describe: 'user to impersonate' })
+    .option('as-group', { type: 'string', array: true, requiresArg: true, describe: 'group to impersonate (may be repeated)' })
+    .option('request-timeout', { type: 'string', requiresArg: true, default: '10s', describe: 'limit for one request' });
+
+const outputOptions = <T>(y: Argv<T>) =>
+  y
+    .option('output', { alias: 'o', type: 'string', array: true, requiresArg: true, nargs: 1, default: [] as string[], describe: 'text, wide, json, yaml; or FORMAT=FILE (may be repeated)' })
+    .option('color', { type: 'boolean', default: true, describe: 'colours on a terminal (--no-color: none)' })
+    .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no progress on stderr' });
+
+const svcOptions = <T>(y: Argv<T>) =>
+  outputOptions(kubectlOptions(y))
+    .option('from', { type: 'string', requiresArg: true, describe: 'whose connection: pod/NAME, deploy/NAME, NAMESPACE/pod/NAME, namespace/NAME, node/NAME, external' })
+    .option('port', { type: 'string', requiresArg: true, describe: 'Service port, by name or number (default: all)' })
+    .option('probe', { choices: ['auto', 'none', 'debug-pod'] as const, default: 'auto' as const, describe: 'how to test for real; none changes nothing in the cluster' })
+    .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' })
+    .option('timeout', { type: 'string', requiresArg: true, default: '30s', describe: 'limit for the whole run' })
+    .option('capture', { type: 'string', requiresArg: true, describe: 'write what was seen to FILE' })
+    .option('replay', { type: 'string', requiresArg: true, describe: 'diagnose from a captured FILE instead of a cluster' });
+
+/** Options that may be given more than once; of the others a second one is a mistake. */
+const repeatable = new Set(['output', 'o', 'as-group', 'asGroup', '_']);
+
+function parser(words: string[], version: string, answer: (run: () => Promise<number>) => void) {
+  const screen = (colour: boolean) => ({
+    stdout: process.stdout,
+    env: process.env,
+    colour: colour && process.stdout.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
+  });
+  return yargs(words)
+    .scriptName('k8s-doctor')
+    .usage('Finds out why a Kubernetes Service does not connect, and proves it.\n\nk8s-doctor svc NAME [-n NAMESPACE] [--from pod/CLIENT]')
+    .command(
+      'svc [name]', 'diagnose one Service', (y) => svcOptions(y.positional('name', { type: 'string', describe: 'NAME, NAMESPACE/NAME, a DNS name, or a URL' })),
+      (a) => answer(async () => {
+        const { svc } = await import('./svc.ts');
+        return svc({ ...a, requestTimeoutMs: duration('request-timeout', a.requestTimeout), timeoutMs: duration('timeout', a.timeout), version }, screen(a.color));
+      }),
+    )
+    .command(
+      'demo [incident]', 'replay an incident that was recorded on a real cluster', (y) => outputOptions(y.positional('incident', { type: 'string', describe: 'its name; without one they are listed' })),
+      (a) => answer(async () => (await import('./demo.ts')).demo(a.incident, a.output, screen(a.color))),
+    )
+    .command(
+      'explain [code]', 'what a code means, how it shows, how it is mended', (y) => y.positional('code', { type: 'string', describe: 'such as selector-mismatch; without one they are listed' }),
+      (a) => answer(async () => (await import('./explain.ts')).explain(a.code, process.stdout)),
+    )
+    .command(
+      'cleanup', 'remove debug pods that were left behind', (y) => kubectlOptions(y).option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'in all namespaces' }),
+      (a) => answer(async () => (await import('./cleanup.ts')).cleanup({ ...a, requestTimeoutMs: duration('request-timeout', a.requestTimeout) }, process.env, process.stdout)),
+    )
+    .option('verbose', { alias: 'v', type: 'boolean', global: true, default: false, describe: 'stack traces' })
+    .version(version)
+    .help()
+    .alias('help', 'h')
+    .completion('completion', 'print the completion script for bash or zsh')
+    .demandCommand(1, '')
+    .strict()
+    .recommendCommands()
+    .wrap(Math.min(110, process.stdout.columns ?? 100))
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message);
+    });
+}
+
+/** Runs the command that the words name and sets the exit status. Every failure ends here, as one sentence. */
+export async function main(words: string[], version: string): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever reads (head, less) has seen enough.
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+    throw error;
+  });
+  const verbose = words.includes('-v') || words.includes('--verbose');
+  try {
+    let run: (() => Promise<number>) | undefined;
+    const y = parser(words, version, (chosen) => (run = chosen));
+    if (words.length === 0) {
+      process.stderr.write(`${await y.getHelp()}\n`);
+      process.exitCode = 3;
+      return;
+    }
+    const parsed = await y.parseAsync();
+    const twice = Object.entries(parsed).find(([name, value]) => Array.isArray(value) && !repeatable.has(name));
+    if (twice) throw new UsageError(`--${twice[0]} is given more than once; give it once.`);
+    if (run) process.exitCode = await run();
+  } catch (error) {
+    process.exitCode = report(error as Error, verbose);
+  }
+}
+
+function report(error: Error, verbose: boolean): number {
+  const signal = (error as { signal?: string }).signal;
+  if (signal !== undefined) {
+    process.stderr.write('Interrupted; nothing is left behind in the cluster.\n');
+    return { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal] ?? 3;
+  }
+  const usage = error instanceof UsageError || error.name === 'YError';
+  const known = usage || error instanceof CannotRun;
+  const text = usage ? `${(error.message || 'Which command?').split('\n')[0]?.replace(/\.?$/, '.')} Run "k8s-doctor --help" for the options.` : known ? error.message : `k8s-doctor failed unexpectedly (${error.message}); run it again with -v and report what it prints.`;
+  process.stderr.write(`${text}\n`);
+  if (verbose) process.stderr.write(`${error.stack}\n`);
+  return 3;
+}

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { type Code, codes, issues } from '../catalog/codes.ts';
+import { CannotRun, nearest } from '../catalog/words.ts';
+
+/** Prints the page of a code, or the codes by their rows of the issue table. */
+export function explain(code: string | undefined, out: NodeJS.WriteStream): number {
+  const all = Object.keys(codes) as Code[];
+  if (code === undefined) {
+    for (const [key, row] of Object.entries(issues)) {
+      out.write(`${row.issue} · ${row.symptom} · ${row.resolution}\n`);
+      for (const c of all.filter((x) => codes[x] === key)) out.write(`  ${c}\n`);
+    }
+    return 0;
+  }
+  if (!(all as string[]).includes(code)) {
+    const near = nearest(code, all);
+    throw new CannotRun(`There is no code "${code}"${near ? `; did you mean "${near}"?` : '; "k8s-doctor explain" lists them.'}`);
+  }
+  out.write(readFileSync(new URL(`../docs/codes/${code}.md`, import.meta.url), 'utf8'));
+  return 0;
+}

@@ -1,0 +1,100 @@
+import { hostname, userInfo } from 'node:os';
+import { pipeline } from '../../checks/pipeline.ts';
+import { CannotRun } from '../catalog/words.ts';
+import { connect } from '../cluster/index.ts';
+import { diagnose } from '../diagnose/diagnose.ts';
+import { record } from '../diagnose/run.ts';
+import type { Recording } from '../facts/capture.ts';
+import type { Facts, Target } from '../facts/facts.ts';
+import { openJanitor } from '../probes/debug-pod.ts';
+import { replayed, save } from './captures.ts';
+import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
+import { progressOn } from './progress.ts';
+import { parseFrom, parseService } from './target.ts';
+
+export interface SvcOptions {
+  name: string | undefined;
+  namespace: string | undefined;
+  context: string | undefined;
+  cluster: string | undefined;
+  user: string | undefined;
+  kubeconfig: string | undefined;
+  as: string | undefined;
+  asGroup: string[] | undefined;
+  /** Milliseconds for one request. */
+  requestTimeoutMs: number;
+  /** Milliseconds for the whole run. */
+  timeoutMs: number;
+  from: string | undefined;
+  port: string | undefined;
+  probe: Target['probe'];
+  image: string | undefined;
+  output: string[];
+  capture: string | undefined;
+  replay: string | undefined;
+  quiet: boolean;
+  version: string;
+}
+
+/** Diagnoses one Service, live or from a recording, and prints it. Answers the exit status; throws CannotRun where nothing can be said. */
+export async function svc(options: SvcOptions, screen: Screen): Promise<number> {
+  const outputs = parseOutputs(options.output);
+  const recording = options.replay !== undefined ? replayed(options.replay) : await live(options, screen.env);
+  if (options.capture !== undefined) save(recording, options.capture);
+  const diagnosis = diagnose(pipeline, recording);
+  await writeOutputs(diagnosis, recording.requests, outputs, screen);
+  return exitStatus[diagnosis.verdict.status];
+}
+
+async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Recording> {
+  if (options.name === undefined) throw new CannotRun('Which Service? Give its name: k8s-doctor svc NAME.');
+  const named = parseService(options.name);
+  if (named.namespace !== undefined && options.namespace !== undefined && named.namespace !== options.namespace) {
+    throw new CannotRun(`"${options.name}" is in namespace ${named.namespace}, but -n says ${options.namespace}; leave one of them out.`);
+  }
+  const cluster = await connect({ ...options, asGroups: options.asGroup, namespace: named.namespace ?? options.namespace }, env);
+  const port = options.port ?? named.port;
+  const target: Target = { namespace: cluster.namespace, name: named.name, ...(port !== undefined && { port }), from: parseFrom(options.from, cluster.namespace), probe: options.probe };
+
+  const ending = new AbortController();
+  const janitor = openJanitor(cluster);
+  const progress = progressOn(process.stderr, options.quiet);
+  let interrupted: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    interrupted = signal;
+    ending.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const s of signals) process.on(s, onSignal);
+  const deadline = setTimeout(() => ending.abort(), options.timeoutMs);
+  try {
+    const recording = await record(pipeline, { cluster, target, janitor, signal: ending.signal, image: options.image, owner: `${userInfo().username}@${hostname()}` }, options.version, progress.onEvent);
+    if (interrupted) throw new Interrupted(interrupted);
+    refuse(recording.facts, cluster.context);
+    return recording;
+  } finally {
+    clearTimeout(deadline);
+    progress.end();
+    const left = (await janitor.removeAll()).filter((r) => !r.ok);
+    for (const s of signals) process.off(s, onSignal);
+    cluster.close();
+    for (const r of left) if (!r.ok) process.stderr.write(`A debug pod could not be removed (${r.failure.why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
+  }
+}
+
+/** Ended by a signal; what the run had created is removed by then. */
+export class Interrupted extends Error {
+  readonly signal: NodeJS.Signals;
+  constructor(signal: NodeJS.Signals) {
+    super(`interrupted by ${signal}`);
+    this.signal = signal;
+  }
+}
+
+/** Failures that leave nothing to diagnose: the API server is away, it does not know who asks, or the named client does not exist. */
+function refuse(facts: Facts, context: string): void {
+  const { service, client } = facts;
+  if (!service.seen && service.reason === 'unauthenticated') throw new CannotRun(`The API server does not accept the credentials of context "${context}" (${service.why}); log in again.`);
+  if (!service.seen && (service.reason === 'unreachable' || service.reason === 'timed-out')) throw new CannotRun(`The API server of context "${context}" cannot be reached (${service.why}); check the cluster, the VPN, or --context.`);
+  if (!client.seen && client.reason === 'not-found' && !(service.seen && service.value === null)) throw new CannotRun(`${client.what}: ${client.why}.`.replace(/\?\.$/, '?'));
+}

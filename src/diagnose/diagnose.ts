@@ -1,0 +1,118 @@
+import type { Check, Stage } from '../../checks/check.ts';
+import { clientText } from '../../checks/words.ts';
+import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
+import type { Recording } from '../facts/capture.ts';
+import { type FactName, type Facts, factNames } from '../facts/facts.ts';
+import { asFinding, type CheckResult, reason } from '../verdict/verdict.ts';
+import type { CheckReport, CheckStatus, Diagnosis, Hop, Missing, ProbeReport } from './diagnosis.ts';
+
+/** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
+export function judge(check: Check, facts: Facts, durationMs: number): CheckReport {
+  const base = { id: check.id, stage: check.id.split('/')[0] as Stage, title: check.title, durationMs };
+  const lacking = check.needs.map((n) => facts[n]).filter((f): f is Unseen => !f.seen);
+  const failed = lacking.find((f) => !byChoice(f));
+  if (failed) return { ...base, status: 'unknown', reason: `${failed.what}: ${failed.why}`, findings: [] };
+  if (lacking[0]) return { ...base, status: 'skip', reason: lacking[0].why, findings: [] };
+  const given = Object.fromEntries([...check.needs.map((n) => [n, (facts[n] as { value: unknown }).value]), ...check.uses.map((n) => [n, facts[n]])]);
+  const judgement = check.run(given as never);
+  if (judgement.kind === 'skip') return { ...base, status: 'skip', reason: judgement.reason, findings: [] };
+  if (judgement.kind === 'unknown') {
+    // Not to look was the user's choice: nothing is missing then.
+    const chosen = check.uses.map((n) => facts[n]).find((f): f is Unseen => !f.seen && f.reason === 'not-asked');
+    return chosen ? { ...base, status: 'skip', reason: chosen.why, findings: [] } : { ...base, status: 'unknown', reason: judgement.reason, findings: [] };
+  }
+  const findings = judgement.findings.map(asFinding);
+  return { ...base, status: statusOf(findings), ...(judgement.summary && { summary: judgement.summary }), findings };
+}
+
+const statusOf = (findings: readonly { severity: string }[]): CheckStatus => (findings.some((f) => f.severity === 'error') ? 'fail' : findings.some((f) => f.severity === 'warning') ? 'warn' : 'pass');
+
+/** The facts that a pipeline reads. */
+export const wantedBy = (pipeline: readonly Check[]): FactName[] => [...new Set(pipeline.flatMap((c) => [...c.needs, ...c.uses]))];
+
+/** The whole diagnosis from sealed facts. Pure: a replay of a recording prints what the run printed. */
+export function diagnose(pipeline: readonly Check[], recording: Recording): Diagnosis {
+  const { facts } = recording;
+  const target = (facts.target as { value: Facts['target'] extends Fact<infer T> ? T : never }).value;
+  const reports = pipeline.map((check) => judge(check, facts, Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0))));
+  const client = facts.client.seen ? facts.client.value : null;
+  const { verdict, findings } = reason(reports as CheckResult[], facts, { service: target.name, client: clientText(target, client) });
+  const checks = reports.map((r) => {
+    const after = r.findings.map((f) => findings.get(f) ?? f);
+    return { ...r, findings: after, ...(r.status === 'fail' || r.status === 'warn' ? { status: statusOf(after) } : {}) };
+  });
+  const service = facts.service.seen ? facts.service.value : null;
+  return {
+    apiVersion: 'k8s-doctor/v1',
+    kind: 'Diagnosis',
+    version: recording.version,
+    service: {
+      namespace: target.namespace,
+      name: target.name,
+      type: service?.spec.type ?? null,
+      clusterIPs: service?.spec.clusterIPs ?? [],
+      ports: (service?.spec.ports ?? []).map((p) => ({ name: p.name, port: p.port, protocol: p.protocol, targetPort: p.targetPort ?? p.port })),
+    },
+    client: client && { kind: client.kind, namespace: client.namespace, name: client.name, node: client.node ?? (facts.connections.seen ? facts.connections.value.node : null) },
+    startedAt: recording.startedAt,
+    durationMs: recording.durationMs,
+    verdict,
+    checks,
+    probes: probesOf(facts),
+    path: pathOf(checks, facts),
+    missing: missingOf(facts),
+  };
+}
+
+function probesOf(facts: Facts): ProbeReport[] {
+  const made = facts.connections.seen ? facts.connections.value : undefined;
+  const connections = (made?.list ?? []).map((c) => ({ kind: c.kind, from: made?.from ?? '', target: c.target, outcome: c.outcome, latencyMs: c.latencyMs, detail: c.detail || c.answers.join(', ') }));
+  const replicas = (facts.dnsAnswers.seen ? Object.entries(facts.dnsAnswers.value) : []).map(([pod, a]) => ({
+    kind: 'dns', from: 'port-forward', target: `${pod}:53`,
+    outcome: a.seen ? (a.value.addresses.length > 0 ? 'answered' : a.value.rcode === 'NXDOMAIN' || a.value.rcode === 'NOERROR' ? 'name-not-found' : 'dns-failed') : a.reason,
+    latencyMs: a.seen ? a.value.latencyMs : null, detail: a.seen ? `${a.value.question}: ${a.value.rcode} ${a.value.addresses.join(', ')}`.trim() : a.why,
+  }));
+  return [...connections, ...replicas];
+}
+
+/** Which checks speak of which hop of the packet's way. */
+const hops: readonly [Hop['hop'], readonly string[]][] = [
+  ['dns', ['path/name', 'dns/', 'network-policy/dns', 'service/external-name']],
+  ['virtual IP', ['path/virtual-ip', 'service/exists', 'service/port']],
+  ['proxy rules', ['kube-proxy/', 'service/traffic-policy']],
+  ['policy', ['network-policy/ingress', 'network-policy/egress']],
+  ['endpoint', ['path/endpoints', 'endpoints/']],
+  ['container', ['pods/']],
+];
+
+function pathOf(checks: readonly CheckReport[], facts: Facts): Hop[] {
+  const client = facts.client.seen ? facts.client.value : null;
+  const first: Hop = { hop: 'client', state: client ? 'ok' : 'unknown', detail: client ? [client.name || client.namespace || client.kind, client.node].filter(Boolean).join(' on ') : facts.client.seen ? '' : facts.client.why };
+  return [
+    first,
+    ...hops.map(([hop, prefixes]): Hop => {
+      const own = checks.filter((c) => prefixes.some((p) => (p.endsWith('/') ? c.id.startsWith(p) : c.id === p)));
+      const bad = own.find((c) => c.status === 'fail') ?? own.find((c) => c.status === 'warn') ?? own.find((c) => c.status === 'unknown');
+      const good = own.find((c) => c.status === 'pass');
+      const state = bad ? (bad.status === 'fail' ? 'failed' : bad.status === 'warn' ? 'warning' : 'unknown') : good ? 'ok' : 'none';
+      return { hop, state, detail: bad ? (bad.findings[0]?.message ?? bad.reason ?? '') : (good?.summary ?? own[0]?.reason ?? '') };
+    }),
+  ];
+}
+
+/** What could not be read, with the rule to grant; what nobody asked for is told once, without one. */
+function missingOf(facts: Facts): Missing[] {
+  const found: Missing[] = [];
+  const add = (f: Unseen) => {
+    if (f.reason === 'not-needed' || found.some((m) => m.what === f.what && m.why === f.why)) return;
+    found.push({ what: f.what, why: f.why, grant: f.grant ?? null });
+  };
+  for (const name of factNames) {
+    const fact: Fact<unknown> = facts[name];
+    if (!fact.seen) add(fact);
+    else if (fact.value && typeof fact.value === 'object' && !Array.isArray(fact.value)) {
+      for (const part of Object.values(fact.value)) if (part && typeof part === 'object' && 'seen' in part && part.seen === false) add(part as Unseen);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,63 @@
+import type { Finding, Status } from '../verdict/verdict.ts';
+
+export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
+
+export interface CheckReport {
+  id: string;
+  stage: string;
+  title: string;
+  status: CheckStatus;
+  /** Milliseconds from the start of the run until the check had all its facts. */
+  durationMs: number;
+  /** Why it was skipped or could not be judged. */
+  reason?: string;
+  /** What was found to be right, in a few words. */
+  summary?: string;
+  findings: Finding[];
+}
+
+export interface ProbeReport {
+  kind: string;
+  from: string;
+  target: string;
+  outcome: string;
+  /** Milliseconds. */
+  latencyMs: number | null;
+  detail: string;
+}
+
+export interface Hop {
+  hop: 'client' | 'dns' | 'virtual IP' | 'proxy rules' | 'policy' | 'endpoint' | 'container';
+  state: 'ok' | 'failed' | 'warning' | 'unknown' | 'none';
+  detail: string;
+}
+
+export interface Missing {
+  what: string;
+  why: string;
+  /** The RBAC PolicyRule that would allow it, and its namespace; null where no permission would help. */
+  grant: { apiGroups: string[]; resources: string[]; verbs: string[]; resourceNames?: string[]; namespace?: string } | null;
+}
+
+/** The whole result, as `-o json` prints it. The shape is a promise: docs/contract.md. */
+export interface Diagnosis {
+  apiVersion: 'k8s-doctor/v1';
+  kind: 'Diagnosis';
+  version: string;
+  service: {
+    namespace: string;
+    name: string;
+    type: string | null;
+    clusterIPs: string[];
+    ports: { name: string; port: number; protocol: string; targetPort: number | string }[];
+  };
+  client: { kind: string; namespace: string; name: string; node: string | null } | null;
+  /** ISO 8601. */
+  startedAt: string;
+  durationMs: number;
+  verdict: { status: Status; summary: string; causes: Finding[] };
+  checks: CheckReport[];
+  probes: ProbeReport[];
+  path: Hop[];
+  missing: Missing[];
+}

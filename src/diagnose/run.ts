@@ -1,0 +1,36 @@
+import type { Check } from '../../checks/check.ts';
+import type { Recording } from '../facts/capture.ts';
+import { type FactName, factNames, type Facts } from '../facts/facts.ts';
+import type { Fact } from '../facts/fact.ts';
+import type { Context } from '../gather/collector.ts';
+import { gather } from '../gather/gather.ts';
+import { judge, wantedBy } from './diagnose.ts';
+import type { CheckReport } from './diagnosis.ts';
+
+/** What happens while a diagnosis runs, for whoever draws it. */
+export type ProgressEvent =
+  | { type: 'waiting'; text: string }
+  /** A check has all its facts, and was judged. The verdict may still overrule it. */
+  | { type: 'checked'; report: CheckReport };
+
+/** Gathers what the pipeline reads and judges each check as soon as its facts are there. Ends when all are, or when the context's signal aborts. */
+export async function record(pipeline: readonly Check[], context: Omit<Context, 'progress'>, version: string, onEvent: (event: ProgressEvent) => void): Promise<Recording> {
+  const started = new Date();
+  const gathering = gather({ ...context, progress: (text) => onEvent({ type: 'waiting', text }) }, wantedBy(pipeline));
+  await Promise.all(
+    pipeline.map(async (check) => {
+      const names = [...check.needs, ...check.uses];
+      const settled = await Promise.all(names.map((n) => gathering[n]));
+      const facts = Object.fromEntries(names.map((n, i) => [n, settled[i]?.fact])) as unknown as Facts;
+      onEvent({ type: 'checked', report: judge(check, facts, Math.max(0, ...settled.map((s) => s.ms))) });
+    }),
+  );
+  const facts: Partial<Record<FactName, Fact<unknown>>> = {};
+  const settledMs: Recording['settledMs'] = {};
+  for (const name of factNames) {
+    const { fact, ms } = await gathering[name];
+    facts[name] = fact;
+    settledMs[name] = ms;
+  }
+  return { version, startedAt: started.toISOString(), durationMs: Date.now() - started.getTime(), requests: context.cluster.requests(), settledMs, facts: facts as Facts };
+}

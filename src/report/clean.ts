@@ -1,0 +1,19 @@
+/**
+ * Text from the cluster may hold terminal escapes, control characters and marks that turn the writing direction.
+ * They are taken out here, once, before anything is shown.
+ */
+// C0 and C1 controls, ANSI escape sequences, bidirectional marks (Unicode UAX #9), zero-width and line separators.
+// oxlint-disable-next-line no-control-regex
+const escapes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g;
+// oxlint-disable-next-line no-control-regex
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+export const clean = (text: string): string => text.replace(escapes, '').replace(controls, '').replace(/[\t\n]+/g, ' ');
+
+/** Cleans every string inside a value. */
+export function cleanDeep<T>(value: T): T {
+  if (typeof value === 'string') return clean(value) as T;
+  if (Array.isArray(value)) return value.map(cleanDeep) as T;
+  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, x]) => [k, cleanDeep(x)])) as T;
+  return value;
+}

@@ -1,0 +1,20 @@
+import type { Diagnosis } from '../diagnose/diagnosis.ts';
+import { cleanDeep } from './clean.ts';
+import type { TextOptions } from './text.ts';
+
+export const formats = ['text', 'wide', 'json', 'yaml'] as const;
+export type Format = (typeof formats)[number];
+
+/** One diagnosis in one format. Only the format that is asked for is loaded. */
+export async function render(diagnosis: Diagnosis, requests: number, format: Format, text: Omit<TextOptions, 'wide'>): Promise<string> {
+  const shown = cleanDeep(diagnosis);
+  switch (format) {
+    case 'json':
+      return `${JSON.stringify(shown, null, 2)}\n`;
+    case 'yaml':
+      return (await import('yaml')).stringify(shown);
+    case 'text':
+    case 'wide':
+      return (await import('./text.ts')).renderText(shown, requests, { ...text, wide: format === 'wide' });
+  }
+}

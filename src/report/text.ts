@@ -1,0 +1,104 @@
+import stringWidth from 'string-width';
+import type { CheckStatus, Diagnosis } from '../diagnose/diagnosis.ts';
+import type { Finding, Status } from '../verdict/verdict.ts';
+import { clientName, headline, stageRows } from './view.ts';
+
+export interface TextOptions {
+  colour: boolean;
+  /** False where the locale or the terminal lacks the marks. */
+  unicode: boolean;
+  /** Columns to wrap at. */
+  columns: number;
+  /** All checks with their findings, and all probes. */
+  wide: boolean;
+}
+
+type Tone = 'bad' | 'warn' | 'good' | 'dim' | 'bold' | 'plain' | 'accent';
+const codes: Record<Tone, string> = { bad: '31;1', warn: '33', good: '32', dim: '2', bold: '1', plain: '', accent: '36' };
+
+const statusTone: Record<Status, Tone> = { healthy: 'good', degraded: 'warn', faulty: 'bad', undecided: 'warn' };
+
+const unicodeMarks = { pass: '✓', warn: '▲', fail: '✗', skip: '·', unknown: '?' } as const;
+const asciiMarks = { pass: '+', warn: '!', fail: 'x', skip: '-', unknown: '?' } as const;
+const checkTone: Record<CheckStatus, Tone> = { pass: 'good', warn: 'warn', fail: 'bad', skip: 'dim', unknown: 'warn' };
+const verdictMark: Record<Status, CheckStatus> = { healthy: 'pass', degraded: 'warn', faulty: 'fail', undecided: 'unknown' };
+
+/** Breaks text at spaces; a word longer than the line stands on one of its own, so that commands can be copied. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line && stringWidth(line) + 1 + stringWidth(word) > width) {
+      lines.push(line);
+      line = word;
+    } else line = line ? `${line} ${word}` : word;
+  }
+  return [...lines, line];
+}
+
+/** The diagnosis as a person reads it at night: the answer, why it is believed, what to type, what was not seen. */
+export function renderText(d: Diagnosis, requests: number, options: TextOptions): string {
+  const paint = (tone: Tone, text: string) => (options.colour && codes[tone] ? `\u001b[${codes[tone]}m${text}\u001b[0m` : text);
+  const marks = options.unicode ? unicodeMarks : asciiMarks;
+  const dot = options.unicode ? ' · ' : ' - ';
+  const out: string[] = [];
+  const width = Math.max(40, Math.min(options.columns, 120));
+
+  /** A label in a column of its own, then text that wraps beside it. */
+  const row = (indent: number, label: string, labelWidth: number, text: string, tone: Tone = 'plain', labelTone: Tone = 'dim') => {
+    const pad = ' '.repeat(indent);
+    const gap = ' '.repeat(labelWidth);
+    for (const [i, line] of wrap(text, Math.max(20, width - indent - labelWidth)).entries()) {
+      out.push(`${pad}${i === 0 ? paint(labelTone, label) + ' '.repeat(Math.max(1, labelWidth - stringWidth(label))) : gap}${paint(tone, line)}`.trimEnd());
+    }
+  };
+
+  const top = headline(d, clientName(d));
+  const tone = statusTone[top.status];
+  for (const [i, line] of wrap(top.text, width - 2).entries()) out.push(`${i === 0 ? paint(tone, marks[verdictMark[top.status]]) : ' '} ${paint('bold', line)}`);
+
+  for (const [i, cause] of d.verdict.causes.entries()) renderCause(cause, d.verdict.causes.length > 1 ? i + 1 : 0);
+
+  function renderCause(f: Finding, number: number): void {
+    for (const [i, line] of wrap(f.message, width - 5).entries()) out.push(`  ${number > 0 ? (i === 0 ? `${number}. ` : '   ') : ''}${paint(tone, line)}`);
+    out.push('', `  ${paint('accent', [f.issue, f.symptom, f.resolution].join(dot))}  ${paint('dim', `${f.confidence}${dot}${f.code}`)}`, '');
+    if (f.evidence.length > 0) {
+      out.push(`  ${paint('bold', 'Why')}`);
+      const column = Math.min(28, 2 + Math.max(...f.evidence.map((e) => stringWidth(e.source))));
+      for (const e of f.evidence) row(4, e.source, column, e.text);
+      out.push('');
+    }
+    for (const [i, fix] of f.fix.entries()) {
+      row(2, i === 0 ? 'Fix' : '', 5, fix.text, 'plain', 'bold');
+      if (fix.command) out.push(`       ${paint('accent', fix.command)}`);
+    }
+    if (f.fix.length > 0) out.push('');
+  }
+
+  const warnings = d.checks.flatMap((c) => c.findings).filter((f) => f.severity === 'warning');
+  if (d.verdict.causes.length === 0) out.push('');
+  for (const f of warnings) row(2, marks.warn, 2, f.message, 'plain', 'warn');
+  if (warnings.length > 0) out.push('');
+
+  const rows = stageRows(d.checks);
+  for (const r of rows) row(2, `${marks[r.status]} ${r.stage}`, 19, r.text, r.status === 'skip' ? 'dim' : 'plain', checkTone[r.status]);
+  if (options.wide) {
+    out.push('', `  ${paint('bold', 'Checks')}`);
+    for (const c of d.checks) row(4, `${marks[c.status]} ${c.id}`, 30, `${c.reason ?? c.summary ?? c.findings.map((f) => f.message).join('; ')} (${c.durationMs} ms)`, 'plain', checkTone[c.status]);
+    if (d.probes.length > 0) out.push('', `  ${paint('bold', 'Probes')}`);
+    for (const p of d.probes) row(4, p.kind, 6, `${p.from} → ${p.target}  ${p.outcome}${p.latencyMs === null ? '' : `, ${p.latencyMs < 10 ? 'under 10' : Math.round(p.latencyMs)} ms`}${p.detail ? `  (${p.detail})` : ''}`);
+  }
+
+  const chosen = d.missing.filter((m) => m.grant === null && m.why === '--probe none');
+  const missing = d.missing.filter((m) => !chosen.includes(m));
+  if (missing.length > 0 || chosen.length > 0) out.push('');
+  const denied = missing.filter((m) => m.grant !== null);
+  for (const [i, m] of missing.slice(0, 8).entries()) row(2, i === 0 ? 'Not seen' : '', 11, `${m.what} (${m.why})`, 'plain', 'bold');
+  if (missing.length > 8) row(2, '', 11, `and ${missing.length - 8} more (-o wide, -o json)`);
+  if (denied.length > 0) row(2, '', 11, `the rules that would allow it: ${[...new Set(denied.map((m) => `${m.grant?.verbs.join(',')} ${m.grant?.resources.join(',')}${m.grant?.namespace ? ` in ${m.grant.namespace}` : ' in the whole cluster'}`))].join('; ')}`, 'dim');
+  if (chosen.length > 0) row(2, 'Not tried', 11, `${chosen.map((m) => m.what).join(', ')} (--probe none)`, 'plain', 'bold');
+
+  const seconds = (d.durationMs / 1000).toFixed(1);
+  out.push('', paint('dim', `  ${seconds} s${dot}${requests} requests`));
+  return `${out.join('\n')}\n`;
+}

@@ -1,0 +1,46 @@
+import type { CheckReport, CheckStatus, Diagnosis } from '../diagnose/diagnosis.ts';
+import type { Status } from '../verdict/verdict.ts';
+
+/** One line of the pipeline: a stage, or how it stands. */
+export interface StageRow {
+  stage: string;
+  status: CheckStatus;
+  text: string;
+}
+
+const worst: CheckStatus[] = ['fail', 'warn', 'unknown', 'pass', 'skip'];
+
+/** Each stage's state in one line: its worst check, or what its first checks found to be right. */
+export function stageRows(checks: readonly CheckReport[]): StageRow[] {
+  return [...Map.groupBy(checks, (c) => c.stage)].map(([stage, own]) => {
+    const status = worst.find((s) => own.some((c) => c.status === s)) ?? 'skip';
+    const telling = own.filter((c) => c.status === status);
+    const text =
+      status === 'fail' || status === 'warn' ? telling.flatMap((c) => c.findings.filter((f) => f.severity !== 'info').map((f) => f.message)).slice(0, 2).join('; ')
+      : status === 'pass' ? telling.map((c) => c.summary ?? '').filter(Boolean).slice(0, 3).join(' · ')
+      : (telling[0]?.reason ?? '');
+    return { stage, status, text };
+  });
+}
+
+export interface Headline {
+  status: Status;
+  /** One sentence that can be read out in a call. */
+  text: string;
+}
+
+/** The headline without the cause, which follows it on a line of its own. */
+export function headline(d: Diagnosis, client: string): Headline {
+  const { status, causes, summary } = d.verdict;
+  const name = d.service.name;
+  const where = ` (namespace ${d.service.namespace})`;
+  if (causes.length === 0) return { status, text: summary };
+  return { status, text: status === 'faulty' ? `${name} cannot be reached from ${client}${where}` : `${name} fails for some${where}` };
+}
+
+export function clientName(d: Diagnosis): string {
+  const c = d.client;
+  if (!c) return 'the client';
+  if (c.kind === 'external') return 'outside of the cluster';
+  return c.kind === 'debug-pod' ? `a pod in namespace ${c.namespace}` : `${c.kind}/${c.name}`;
+}

@@ -1,0 +1,128 @@
+import { type Code, issueOf } from '../catalog/codes.ts';
+import type { Draft } from '../catalog/finding.ts';
+import type { Connection, Facts } from '../facts/facts.ts';
+import { explains, type Symptom, symptoms } from './explanations.ts';
+
+export type Status = 'healthy' | 'degraded' | 'faulty' | 'undecided';
+
+/** A finding as it is shown, with its row of the issue table. */
+export interface Finding extends Draft {
+  issue: string;
+  symptom: string;
+  resolution: string;
+  docs: string;
+}
+
+export interface CheckResult {
+  id: string;
+  status: 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
+  findings: Finding[];
+}
+
+export interface Verdict {
+  status: Status;
+  summary: string;
+  causes: Finding[];
+}
+
+export const asFinding = (draft: Draft): Finding => ({ ...draft, ...issueOf(draft.code), docs: `docs/codes/${draft.code}.md` });
+
+const isSymptom = (code: Code): code is Symptom => (symptoms as readonly Code[]).includes(code);
+
+/** True where a cause concerns what the other finding concerns: no pods named means all of them. */
+const concerns = (cause: Draft, other: Draft): boolean => !cause.pods || !other.pods || other.pods.every((p) => cause.pods?.includes(p));
+
+const explainedBy = (other: Finding, cause: Finding): boolean => cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other);
+
+/** The connections that would have failed if a finding's symptom were there; empty where none was tried. */
+function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): Connection[] {
+  if (symptom === 'name-not-resolving') return made.filter((c) => c.hop === 'name');
+  if (symptom === 'virtual-ip-failing') return made.filter((c) => c.hop === 'virtual-ip');
+  if (symptom === 'endpoint-failing') return made.filter((c) => c.hop === 'endpoint' && (!finding.pods || (c.pod !== null && finding.pods.includes(c.pod))));
+  return [];
+}
+
+const followsFrom = (finding: Draft): Symptom[] => (explains[finding.code] ?? []).filter(isSymptom);
+
+/** Held against the connections: what a finding leads one to expect was tried, and did not fail. */
+function overruled(finding: Draft, made: readonly Connection[]): Connection[] {
+  const tried = followsFrom(finding).flatMap((s) => trials(finding, s, made));
+  return tried.length > 0 && tried.every((c) => c.outcome === 'answered') ? tried : [];
+}
+
+/** Of what an object promises and a connection denies, the connection is right: the finding becomes a warning that says so. */
+function weigh(finding: Finding, made: readonly Connection[], from: string): Finding {
+  if (finding.severity !== 'error') return finding;
+  const against = overruled(finding, made);
+  if (against.length === 0) return finding;
+  const contradiction = { source: 'probe', text: `${from} → ${against[0]?.target} answered all the same` };
+  // What Kubernetes itself reports stays a fault, but it does not (yet) break this client.
+  if (finding.confidence === 'confirmed') return { ...finding, scope: 'part', evidence: [...finding.evidence, contradiction] };
+  const nothingEnforces = finding.code.startsWith('policy-denies') ? '; nothing seems to enforce NetworkPolicies here' : '';
+  return { ...finding, severity: 'warning', message: `${finding.message}; but the connection was made all the same${nothingEnforces}`, evidence: [...finding.evidence, contradiction] };
+}
+
+/** A cause whose symptom a connection showed is confirmed by it; the telling connections become its evidence. */
+function confirm(cause: Finding, explained: readonly Finding[], made: readonly Connection[]): Finding {
+  const shown = explained.filter((f) => isSymptom(f.code));
+  const proof = shown.flatMap((f) => f.evidence).filter((e) => e.source === 'probe' && !cause.evidence.some((have) => have.text === e.text)).slice(0, 4);
+  const failed = followsFrom(cause).flatMap((s) => trials(cause, s, made)).filter((c) => c.outcome !== 'answered' && c.outcome !== 'no-answer');
+  // A policy drops; a refusal is an answer of the pod's own, and proves nothing of the policy.
+  const fits = cause.code.startsWith('policy-denies') ? failed.some((c) => c.outcome === 'timed-out' || c.outcome === 'dns-timed-out' || c.outcome === 'no-route') : failed.length > 0;
+  return { ...cause, confidence: fits && cause.confidence === 'likely' ? 'confirmed' : cause.confidence, evidence: [...cause.evidence, ...proof] };
+}
+
+const decisiveness = (f: Finding): number => (f.scope === 'all' ? 0 : 4) + (isSymptom(f.code) ? 2 : 0) + (f.confidence === 'confirmed' ? 0 : 1);
+
+export interface Reasoned {
+  verdict: Verdict;
+  /** The checks' findings as they stand after the reasoning, in the same order. */
+  findings: Map<Finding, Finding>;
+}
+
+/** Reasons from findings to causes. Pure: the same results and facts give the same verdict, whatever order they came in. */
+export function reason(results: readonly CheckResult[], facts: Facts, subject: { service: string; client: string }): Reasoned {
+  const connections = facts.connections.seen ? facts.connections.value : undefined;
+  const made = connections?.list ?? [];
+  const all = results.flatMap((r) => r.findings);
+  const weighed = new Map(all.map((f) => [f, weigh(f, made, connections?.from ?? 'the client')]));
+  const errors = [...weighed.values()].filter((f) => f.severity === 'error');
+  const roots = errors.filter((f) => !errors.some((cause) => explainedBy(f, cause)));
+  const causes = roots
+    .map((cause) => ({ cause, confirmed: confirm(cause, errors.filter((f) => explainedBy(f, cause)), made) }))
+    .map(({ cause, confirmed }) => {
+      for (const [before, after] of weighed) if (after === cause) weighed.set(before, confirmed);
+      return confirmed;
+    })
+    .toSorted((a, b) => decisiveness(a) - decisiveness(b));
+
+  const status = statusOf(causes, results, facts);
+  return { verdict: { status, causes, summary: summarize(status, causes, facts, subject) }, findings: weighed };
+}
+
+function statusOf(causes: readonly Finding[], results: readonly CheckResult[], facts: Facts): Status {
+  if (causes.length > 0) return causes.some((c) => c.scope === 'all') ? 'faulty' : 'degraded';
+  // A connection that was made proves more than any object that was not seen.
+  if (facts.connections.seen) return results.some((r) => r.id.startsWith('path/') && r.status === 'unknown') || facts.connections.value.list.length === 0 ? 'undecided' : 'healthy';
+  const notLooked = facts.connections.reason === 'not-asked' || facts.connections.reason === 'not-needed';
+  return notLooked && !results.some((r) => r.status === 'unknown') ? 'healthy' : 'undecided';
+}
+
+function summarize(status: Status, causes: readonly Finding[], facts: Facts, { service, client }: { service: string; client: string }): string {
+  const first = causes[0];
+  const more = causes.length > 1 ? ` (and ${causes.length - 1} more cause${causes.length > 2 ? 's' : ''})` : '';
+  if (status === 'faulty' && first) return `${service} cannot be reached from ${client}: ${first.message}${more}`;
+  if (status === 'degraded' && first) return `${service} fails for some: ${first.message}${more}`;
+  const connections = facts.connections.seen ? facts.connections.value : undefined;
+  if (status === 'healthy' && connections) {
+    const direct = connections.list.filter((c) => c.hop === 'endpoint');
+    const answered = direct.filter((c) => c.outcome === 'answered');
+    if (direct.length === 0) return `${service} works from ${client}: its name resolves`;
+    if (answered.length === 0) return `${service} looks right from ${client}; over UDP nothing refused, which is all that can be seen from outside`;
+    const total = Math.max(connections.endpointsTotal, direct.length);
+    return `${service} answers from ${client}: ${answered.length} of ${total} endpoint${total === 1 ? '' : 's'}${total > direct.length ? ` (${direct.length} were tried)` : ''}`;
+  }
+  if (status === 'healthy') return `No fault of ${service} in what the cluster's objects show; no connection was made${facts.connections.seen ? '' : ` (${facts.connections.why})`}`;
+  const why = facts.connections.seen ? 'some of the evidence is missing' : `no connection could be made (${facts.connections.why})`;
+  return `Nothing wrong was found with ${service}, but that is not proved: ${why}`;
+}
