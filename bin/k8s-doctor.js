@@ -2,9 +2,7 @@
 // No static import stands here: an older Node must live long enough to say what it lacks.
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 22 || (major === 22 && minor < 19)) {
-  console.error(
-    `k8s-doctor needs Node 22.19 or newer, and this is ${process.version}; install a newer Node and run it again.`,
-  );
+  console.error(`k8s-doctor needs Node 22.19 or newer, and this is ${process.version}; install a newer Node and run it again.`);
   process.exitCode = 3;
 } else {
   process.getBuiltinModule('node:module').enableCompileCache();

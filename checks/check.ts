@@ -50,5 +50,5 @@ export function check<const N extends FactName, const U extends FactName, const 
   codes: readonly C[];
   run(given: Given<N, U>): Judgement<NoInfer<C>>;
 }): Check {
-  return { uses: [], ...definition } as Check;
+  return { uses: [], ...definition };
 }

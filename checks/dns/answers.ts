@@ -17,9 +17,14 @@ export const answers = check({
     const wantsV6 = replies[0]?.question.endsWith('AAAA') ?? false;
     const ready = endpoints.filter((e) => e.ready || service.spec.publishNotReadyAddresses);
     const all = isHeadless(service) ? [...new Set(ready.map((e) => e.address))] : service.spec.clusterIPs;
-    const expected = all.filter((a) => family(a) === wantsV6).sort();
-    const wrong = replies.filter((r) => [...new Set(r.addresses)].sort().join() !== expected.join());
-    if (wrong.length === 0) return judged(expected.length > 0 ? `the name leads to ${some(expected)}, at ${replies.length === 1 ? 'the DNS replica' : `all ${replies.length} DNS replicas`}` : `the name leads to no address, as there is no ready endpoint`);
+    const expected = all.filter((a) => family(a) === wantsV6).toSorted();
+    const wrong = replies.filter((r) => [...new Set(r.addresses)].toSorted().join() !== expected.join());
+    if (wrong.length === 0)
+      return judged(
+        expected.length > 0
+          ? `the name leads to ${some(expected)}, at ${replies.length === 1 ? 'the DNS replica' : `all ${replies.length} DNS replicas`}`
+          : `the name leads to no address, as there is no ready endpoint`,
+      );
     const said = (r: (typeof replies)[number]) => (r.addresses.length > 0 ? some([...new Set(r.addresses)]) : r.rcode === 'NOERROR' ? 'no address' : r.rcode);
     const total = dnsPods.seen ? dnsPods.value.length : replies.length;
     const part = wrong.length < replies.length;
@@ -27,11 +32,16 @@ export const answers = check({
     const lag = isHeadless(service) && wrong.every((r) => r.addresses.some((a) => expected.includes(a)));
     return judged('', [
       {
-        code: 'dns-wrong-answer', severity: lag ? 'warning' : 'error', confidence: 'confirmed', scope: part ? 'part' : 'all',
+        code: 'dns-wrong-answer',
+        severity: lag ? 'warning' : 'error',
+        confidence: 'confirmed',
+        scope: part ? 'part' : 'all',
         object: { kind: 'Pod', namespace: 'kube-system', name: wrong[0]?.pod ?? '' },
         message: `${wrong.length} of ${plural(total, 'DNS replica')} ${wrong.length === 1 ? 'answers' : 'answer'} ${wrong[0]?.question.split(' ')[0]} with ${said(wrong[0] as (typeof replies)[number])}, where the API has ${some(expected) || 'no ready address'}`,
         evidence: replies.map((r) => ({ source: `dns ${r.pod}`, text: `${r.question}: ${said(r)}` })),
-        fix: [{ text: 'See whether CoreDNS can still watch the API server (permissions, network)', command: kubectl('kube-system', 'logs', wrong[0]?.pod ?? '') }],
+        fix: [
+          { text: 'See whether CoreDNS can still watch the API server (permissions, network)', command: kubectl('kube-system', 'logs', wrong[0]?.pod ?? '') },
+        ],
       },
     ]);
   },

@@ -15,7 +15,8 @@ export const client = check({
   run({ target, client, dnsService, connections }) {
     const pod = client?.pod;
     if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is no pod');
-    const read = connections.seen && !connections.value.standIn && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
+    const read =
+      connections.seen && !connections.value.standIn && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
     const policy = pod?.spec.dnsPolicy ?? 'ClusterFirst';
     // resolv.conf as it is in the pod says it best; else what the pod's spec makes of it.
     const servers = read?.nameservers ?? (policy === 'None' ? (pod?.spec.dnsConfig?.nameservers ?? []) : undefined);
@@ -26,11 +27,17 @@ export const client = check({
     const who = clientText(target, client);
     return judged('', [
       {
-        code: 'dns-pod-config', severity: 'error', confidence: 'likely', scope: 'all',
+        code: 'dns-pod-config',
+        severity: 'error',
+        confidence: 'likely',
+        scope: 'all',
         object: { kind: 'Pod', namespace: client.namespace, name: client.name },
-        message: `${who} does not ask the cluster's DNS (${right.join(', ')}) but ${servers?.join(', ') || "its node's resolvers"}, because its dnsPolicy is ${policy}${client.hostNetwork && policy === 'ClusterFirst' ? ' and it uses the node\'s network' : ''}`,
+        message: `${who} does not ask the cluster's DNS (${right.join(', ')}) but ${servers?.join(', ') || "its node's resolvers"}, because its dnsPolicy is ${policy}${client.hostNetwork && policy === 'ClusterFirst' ? " and it uses the node's network" : ''}`,
         evidence: [
-          { source: 'pods', text: `spec.dnsPolicy: ${policy}${pod?.spec.dnsConfig ? `, dnsConfig.nameservers: ${pod.spec.dnsConfig.nameservers.join(', ')}` : ''}` },
+          {
+            source: 'pods',
+            text: `spec.dnsPolicy: ${policy}${pod?.spec.dnsConfig ? `, dnsConfig.nameservers: ${pod.spec.dnsConfig.nameservers.join(', ')}` : ''}`,
+          },
           ...(read ? [{ source: 'resolv.conf', text: `nameserver ${read.nameservers.join(' ')}; search ${read.search.join(' ')}` }] : []),
         ],
         fix: [{ text: `Set dnsPolicy to ${client.hostNetwork ? 'ClusterFirstWithHostNet' : 'ClusterFirst'} in its pod template` }],

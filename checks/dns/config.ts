@@ -22,17 +22,28 @@ export const config = check({
       // CoreDNS keeps its last good configuration until it is restarted.
       return judged('', [
         {
-          code: 'dns-config-invalid', severity: down ? 'error' : 'warning', confidence: down ? 'confirmed' : 'likely', scope: 'all', object,
+          code: 'dns-config-invalid',
+          severity: down ? 'error' : 'warning',
+          confidence: down ? 'confirmed' : 'likely',
+          scope: 'all',
+          object,
           message: `The Corefile is not valid (line ${error.line}: ${error.message})${down ? '' : '; CoreDNS runs on with the last good one until it restarts'}`,
-          evidence: [{ source: 'configmap', text: `Corefile line ${error.line}: ${corefile.split('\n')[error.line - 1]?.trim() ?? ''}` }], fix,
+          evidence: [{ source: 'configmap', text: `Corefile line ${error.line}: ${corefile.split('\n')[error.line - 1]?.trim() ?? ''}` }],
+          fix,
         },
       ]);
     }
     if (!zones) {
       return judged('', [
         {
-          code: 'dns-config-invalid', severity: 'error', confidence: 'likely', scope: 'all', object,
-          message: 'The Corefile has no "kubernetes" plugin, so CoreDNS knows no Service', evidence: [{ source: 'configmap', text: 'no server block names the plugin kubernetes' }], fix,
+          code: 'dns-config-invalid',
+          severity: 'error',
+          confidence: 'likely',
+          scope: 'all',
+          object,
+          message: 'The Corefile has no "kubernetes" plugin, so CoreDNS knows no Service',
+          evidence: [{ source: 'configmap', text: 'no server block names the plugin kubernetes' }],
+          fix,
         },
       ]);
     }
@@ -42,9 +53,17 @@ export const config = check({
     if (domain && !served.some((z) => z === '' || domain === z || domain.endsWith(`.${z}`))) {
       return judged('', [
         {
-          code: 'dns-zone-mismatch', severity: 'error', confidence: 'likely', scope: 'all', object,
+          code: 'dns-zone-mismatch',
+          severity: 'error',
+          confidence: 'likely',
+          scope: 'all',
+          object,
           message: `CoreDNS serves Services under ${served.filter((z) => !z.endsWith('.arpa')).join(', ')}, the pods look for them under ${domain}`,
-          evidence: [{ source: 'configmap', text: `Corefile: kubernetes ${zones.join(' ')}` }, { source: 'resolv.conf', text: `search ${resolv?.search.join(' ')}` }], fix,
+          evidence: [
+            { source: 'configmap', text: `Corefile: kubernetes ${zones.join(' ')}` },
+            { source: 'resolv.conf', text: `search ${resolv?.search.join(' ')}` },
+          ],
+          fix,
         },
       ]);
     }

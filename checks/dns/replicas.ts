@@ -12,22 +12,48 @@ export const replicas = check({
     const live = dnsPods.filter((p) => !p.metadata.deletionTimestamp);
     const ready = live.filter(isReady);
     const workload = dnsWorkload.seen ? dnsWorkload.value : null;
-    if (live.length === 0 && !workload && !(dnsService.seen && dnsService.value)) return unknown('this cluster has another DNS than CoreDNS in kube-system, which is not judged');
+    if (live.length === 0 && !workload && !(dnsService.seen && dnsService.value))
+      return unknown('this cluster has another DNS than CoreDNS in kube-system, which is not judged');
     const object = { kind: 'Deployment', namespace: 'kube-system', name: workload?.metadata.name ?? 'coredns' };
     const logs = (pod: string): Evidence[] =>
-      (dnsLogs.seen ? Object.entries(dnsLogs.value) : []).flatMap(([key, log]) => (key.startsWith(`${pod}/`) && log.seen ? log.value.split('\n').filter((l) => /ERROR|FATAL|panic|plugin\/|Error/i.test(l)).slice(-3).map((text) => ({ source: `log ${key}`, text })) : []));
+      (dnsLogs.seen ? Object.entries(dnsLogs.value) : []).flatMap(([key, log]) =>
+        key.startsWith(`${pod}/`) && log.seen
+          ? log.value
+              .split('\n')
+              .filter((l) => /ERROR|FATAL|panic|plugin\/|Error/i.test(l))
+              .slice(-3)
+              .map((text) => ({ source: `log ${key}`, text }))
+          : [],
+      );
     const findings: Draft<'dns-pods-down'>[] = [];
     if (ready.length === 0) {
       const zero = workload?.spec.replicas === 0;
       findings.push({
-        code: 'dns-pods-down', severity: 'error', confidence: 'confirmed', scope: 'all', object,
-        message: zero ? `No DNS server runs: Deployment "${object.name}" in kube-system is scaled to zero replicas` : live.length === 0 ? 'No DNS pod exists in kube-system' : `None of ${plural(live.length, 'DNS pod')} is ready (${some(live.map((p) => p.metadata.name))})`,
+        code: 'dns-pods-down',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'all',
+        object,
+        message: zero
+          ? `No DNS server runs: Deployment "${object.name}" in kube-system is scaled to zero replicas`
+          : live.length === 0
+            ? 'No DNS pod exists in kube-system'
+            : `None of ${plural(live.length, 'DNS pod')} is ready (${some(live.map((p) => p.metadata.name))})`,
         evidence: [
-          { source: 'deployments', text: `${object.name}: spec.replicas ${workload?.spec.replicas ?? 'unknown'}, ready ${workload?.status.readyReplicas ?? 0}` },
-          ...live.slice(0, 3).map((p) => ({ source: 'pods', text: `${p.metadata.name}: ${p.status.containerStatuses.map((s) => s.state.waiting?.reason ?? s.lastState.terminated?.reason ?? (s.ready ? 'ready' : 'not ready')).join(', ') || p.status.phase}` })),
+          {
+            source: 'deployments',
+            text: `${object.name}: spec.replicas ${workload?.spec.replicas ?? 'unknown'}, ready ${workload?.status.readyReplicas ?? 0}`,
+          },
+          ...live.slice(0, 3).map((p) => ({
+            source: 'pods',
+            text: `${p.metadata.name}: ${p.status.containerStatuses.map((s) => s.state.waiting?.reason ?? s.lastState.terminated?.reason ?? (s.ready ? 'ready' : 'not ready')).join(', ') || p.status.phase}`,
+          })),
           ...live.slice(0, 1).flatMap((p) => logs(p.metadata.name)),
         ],
-        fix: zero || live.length === 0 ? [{ text: 'Scale CoreDNS up', command: kubectl('kube-system', 'scale', `deployment/${object.name}`, '--replicas=2') }] : [{ text: 'Read why CoreDNS does not start', command: kubectl('kube-system', 'logs', live[0]?.metadata.name ?? '', '--previous') }],
+        fix:
+          zero || live.length === 0
+            ? [{ text: 'Scale CoreDNS up', command: kubectl('kube-system', 'scale', `deployment/${object.name}`, '--replicas=2') }]
+            : [{ text: 'Read why CoreDNS does not start', command: kubectl('kube-system', 'logs', live[0]?.metadata.name ?? '', '--previous') }],
       });
     } else if (dnsAnswers.seen) {
       const silent = ready.filter((p) => {
@@ -36,7 +62,11 @@ export const replicas = check({
       });
       if (silent.length > 0) {
         findings.push({
-          code: 'dns-pods-down', severity: 'error', confidence: 'confirmed', scope: silent.length === ready.length ? 'all' : 'part', object,
+          code: 'dns-pods-down',
+          severity: 'error',
+          confidence: 'confirmed',
+          scope: silent.length === ready.length ? 'all' : 'part',
+          object,
           message: `${silent.length} of ${plural(ready.length, 'ready DNS pod')} ${silent.length === 1 ? 'does' : 'do'} not answer (${some(silent.map((p) => p.metadata.name))})`,
           evidence: silent.flatMap((p) => {
             const a = dnsAnswers.value[p.metadata.name];
@@ -49,7 +79,11 @@ export const replicas = check({
     const waiting = live.filter((p) => !isReady(p));
     if (ready.length > 0 && waiting.length > 0) {
       findings.push({
-        code: 'dns-pods-down', severity: 'warning', confidence: 'confirmed', scope: 'part', object,
+        code: 'dns-pods-down',
+        severity: 'warning',
+        confidence: 'confirmed',
+        scope: 'part',
+        object,
         message: `${waiting.length} of ${plural(live.length, 'DNS pod')} ${waiting.length === 1 ? 'is' : 'are'} not ready (${some(waiting.map((p) => p.metadata.name))}); the others serve`,
         evidence: waiting.slice(0, 2).flatMap((p) => [{ source: 'pods', text: `${p.metadata.name} is not ready` }, ...logs(p.metadata.name)]),
         fix: [{ text: 'See what it waits for', command: kubectl('kube-system', 'describe', 'pod', waiting[0]?.metadata.name ?? '') }],

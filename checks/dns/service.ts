@@ -10,22 +10,44 @@ export const service = check({
   codes: ['dns-service-broken'],
   run({ dnsService, dnsPods, dnsSlices }) {
     const object = { kind: 'Service', namespace: 'kube-system', name: 'kube-dns' };
-    const broken = (message: string, text: string, fix: Draft['fix']) => judged('', [{ code: 'dns-service-broken' as const, severity: 'error' as const, confidence: 'confirmed' as const, scope: 'all' as const, object, message, evidence: [{ source: 'service', text }], fix }]);
+    const broken = (message: string, text: string, fix: Draft['fix']) =>
+      judged('', [
+        {
+          code: 'dns-service-broken' as const,
+          severity: 'error' as const,
+          confidence: 'confirmed' as const,
+          scope: 'all' as const,
+          object,
+          message,
+          evidence: [{ source: 'service', text }],
+          fix,
+        },
+      ]);
     if (!dnsService) {
       if (dnsPods.length === 0) return unknown('this cluster has another DNS than CoreDNS in kube-system, which is not judged');
-      return broken('The Service kube-system/kube-dns does not exist, so the DNS address of pods leads nowhere', 'services "kube-dns" not found', [{ text: 'Create it again, with the address that pods have in /etc/resolv.conf' }]);
+      return broken('The Service kube-system/kube-dns does not exist, so the DNS address of pods leads nowhere', 'services "kube-dns" not found', [
+        { text: 'Create it again, with the address that pods have in /etc/resolv.conf' },
+      ]);
     }
     const ports = dnsService.spec.ports;
     if (!ports.some((p) => p.port === 53 && p.protocol === 'UDP')) {
-      return broken('The Service kube-dns has no port 53/UDP, over which resolvers ask', `ports: ${ports.map((p) => `${p.port}/${p.protocol}`).join(', ')}`, [{ text: 'Add port 53/UDP', command: 'kubectl -n kube-system edit service kube-dns' }]);
+      return broken('The Service kube-dns has no port 53/UDP, over which resolvers ask', `ports: ${ports.map((p) => `${p.port}/${p.protocol}`).join(', ')}`, [
+        { text: 'Add port 53/UDP', command: 'kubectl -n kube-system edit service kube-dns' },
+      ]);
     }
     const matching = dnsPods.filter((p) => selects(dnsService.spec.selector, p.metadata.labels));
     if (dnsPods.length > 0 && matching.length === 0) {
-      return broken(`The Service kube-dns selects ${labelText(dnsService.spec.selector) || 'nothing'}, which no DNS pod carries`, `spec.selector: ${labelText(dnsService.spec.selector)}; DNS pods carry ${labelText(dnsPods[0]?.metadata.labels)}`, [patch('Select the DNS pods', 'kube-system', 'service/kube-dns', { spec: { selector: { 'k8s-app': 'kube-dns' } } })]);
+      return broken(
+        `The Service kube-dns selects ${labelText(dnsService.spec.selector) || 'nothing'}, which no DNS pod carries`,
+        `spec.selector: ${labelText(dnsService.spec.selector)}; DNS pods carry ${labelText(dnsPods[0]?.metadata.labels)}`,
+        [patch('Select the DNS pods', 'kube-system', 'service/kube-dns', { spec: { selector: { 'k8s-app': 'kube-dns' } } })],
+      );
     }
     const ready = dnsSlices.seen ? endpointsOf(dnsSlices.value).filter((e) => e.ready && e.protocol === 'UDP') : undefined;
     if (ready?.length === 0 && matching.some(isReady)) {
-      return broken('The Service kube-dns has no ready endpoint, though DNS pods are ready', 'its EndpointSlices are empty', [{ text: 'Check that its targetPort names a port of the DNS pods', command: 'kubectl -n kube-system get service kube-dns -o yaml' }]);
+      return broken('The Service kube-dns has no ready endpoint, though DNS pods are ready', 'its EndpointSlices are empty', [
+        { text: 'Check that its targetPort names a port of the DNS pods', command: 'kubectl -n kube-system get service kube-dns -o yaml' },
+      ]);
     }
     return judged(`kube-dns at ${dnsService.spec.clusterIPs.join(', ')}${ready ? `, ${ready.length} ready` : ''}`);
   },

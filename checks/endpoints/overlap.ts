@@ -14,7 +14,9 @@ function ownerOf(pod: Pod, replicaSets: Fact<Workload[]>): string {
 }
 
 const declares = (pod: Pod, port: Service['spec']['ports'][number]): boolean =>
-  pod.spec.containers.some((c) => c.ports.some((p) => p.protocol === port.protocol && (p.containerPort === targetPortOf(port) || p.name === targetPortOf(port))));
+  pod.spec.containers.some((c) =>
+    c.ports.some((p) => p.protocol === port.protocol && (p.containerPort === targetPortOf(port) || p.name === targetPortOf(port))),
+  );
 
 /** Pods of two applications behind one Service, of which one is not meant: it does not serve the port. */
 export const overlap = check({
@@ -40,21 +42,47 @@ export const overlap = check({
       if (looked?.seen && looked.value.sockets && numbers.length > 0) return looked.value.sockets.some((s) => numbers.includes(s.port));
       return undefined;
     };
-    const strangers = [...groups].filter(([, members]) => members.every((p) => serves(p) === false) || (members.every((p) => serves(p) === undefined && p.spec.containers.some((c) => c.ports.length > 0)) && members.every((p) => service.spec.ports.every((port) => !declares(p, port)))));
-    const proper = [...groups].filter(([, members]) => members.some((p) => serves(p) === true || (serves(p) === undefined && service.spec.ports.some((port) => declares(p, port)))));
-    if (strangers.length === 0 || proper.length === 0 || strangers.length === groups.size) return judged(`pods of ${some([...groups.keys()])}, which all serve it`);
+    const strangers = [...groups].filter(
+      ([, members]) =>
+        members.every((p) => serves(p) === false) ||
+        (members.every((p) => serves(p) === undefined && p.spec.containers.some((c) => c.ports.length > 0)) &&
+          members.every((p) => service.spec.ports.every((port) => !declares(p, port)))),
+    );
+    const proper = [...groups].filter(([, members]) =>
+      members.some((p) => serves(p) === true || (serves(p) === undefined && service.spec.ports.some((port) => declares(p, port)))),
+    );
+    if (strangers.length === 0 || proper.length === 0 || strangers.length === groups.size)
+      return judged(`pods of ${some([...groups.keys()])}, which all serve it`);
 
     const strange = strangers.flatMap(([, members]) => members);
     const fits = proper[0]?.[1][0];
-    const telling = fits ? Object.entries(fits.metadata.labels).filter(([k, x]) => k !== 'pod-template-hash' && proper.every(([, m]) => m.every((p) => p.metadata.labels[k] === x)) && strange.every((p) => p.metadata.labels[k] !== x)) : [];
+    const telling = fits
+      ? Object.entries(fits.metadata.labels).filter(
+          ([k, x]) =>
+            k !== 'pod-template-hash' &&
+            proper.every(([, m]) => m.every((p) => p.metadata.labels[k] === x)) &&
+            strange.every((p) => p.metadata.labels[k] !== x),
+        )
+      : [];
     const proved = strange.some((p) => serves(p) === false);
     return judged('', [
       {
-        code: 'selector-overlap', severity: 'error', confidence: proved ? 'confirmed' : 'likely', scope: 'part', object: serviceRef(target),
+        code: 'selector-overlap',
+        severity: 'error',
+        confidence: proved ? 'confirmed' : 'likely',
+        scope: 'part',
+        object: serviceRef(target),
         message: `Service "${target.name}" also selects the pods of ${some(strangers.map(([o]) => o))}, which do not serve its port: its selector ${labelText(service.spec.selector)} is too broad`,
-        evidence: [...groups].map(([o, members]) => ({ source: 'pods', text: `${o}: ${plural(members.length, 'pod')}, ${labelText(members[0]?.metadata.labels)}` })),
+        evidence: [...groups].map(([o, members]) => ({
+          source: 'pods',
+          text: `${o}: ${plural(members.length, 'pod')}, ${labelText(members[0]?.metadata.labels)}`,
+        })),
         fix: telling[0]
-          ? [patch(`Select by a label that only ${proper[0]?.[0]} has`, target.namespace, `service/${target.name}`, { spec: { selector: { [telling[0][0]]: telling[0][1] } } })]
+          ? [
+              patch(`Select by a label that only ${proper[0]?.[0]} has`, target.namespace, `service/${target.name}`, {
+                spec: { selector: { [telling[0][0]]: telling[0][1] } },
+              }),
+            ]
           : [{ text: `Give the pods of ${some(proper.map(([o]) => o))} a label of their own, and select by it` }],
         pods: strange.map((p) => p.metadata.name),
       },

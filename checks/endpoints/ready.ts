@@ -19,8 +19,15 @@ export const ready = check({
     if (empty.length === 0) return judged(summary);
     return judged(summary, [
       {
-        code: 'no-ready-endpoints', severity: 'error', confidence: 'confirmed', scope: empty.length === ports.length ? 'all' : 'part', object: serviceRef(target),
-        message: addresses.size === 0 ? `Service "${target.name}" has no endpoints` : `Service "${target.name}" has no ready endpoint for port ${some(empty.map((p) => p.name || String(p.port)))}`,
+        code: 'no-ready-endpoints',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: empty.length === ports.length ? 'all' : 'part',
+        object: serviceRef(target),
+        message:
+          addresses.size === 0
+            ? `Service "${target.name}" has no endpoints`
+            : `Service "${target.name}" has no ready endpoint for port ${some(empty.map((p) => p.name || String(p.port)))}`,
         evidence: [{ source: 'endpointslices', text: summary }],
         fix: [],
       },

@@ -15,7 +15,10 @@ interface Candidate {
 /** How far labels are from a selector: pairs that don't hold, and how different their values are. */
 function farness(selector: Labels, labels: Labels): { wrong: string[]; far: number } {
   const wrong = Object.keys(selector).filter((k) => labels[k] !== selector[k]);
-  const far = wrong.reduce((sum, k) => sum + (labels[k] === undefined ? 4 + keyDistance(k, labels) : Math.min(distance(selector[k] ?? '', labels[k] ?? ''), 20)), 0);
+  const far = wrong.reduce(
+    (sum, k) => sum + (labels[k] === undefined ? 4 + keyDistance(k, labels) : Math.min(distance(selector[k] ?? '', labels[k] ?? ''), 20)),
+    0,
+  );
   return { wrong, far };
 }
 
@@ -27,7 +30,9 @@ function difference(key: string, selector: Labels, labels: Labels): string {
   const have = labels[key];
   if (have === undefined) {
     const nearKey = Object.keys(labels).find((k) => labels[k] === wanted && distance(k.toLowerCase(), key.toLowerCase()) <= 3);
-    return nearKey ? `the Service wants ${key}=${wanted}, they carry ${nearKey}=${wanted} (another key)` : `the Service wants ${key}=${wanted}, they carry no label "${key}"`;
+    return nearKey
+      ? `the Service wants ${key}=${wanted}, they carry ${nearKey}=${wanted} (another key)`
+      : `the Service wants ${key}=${wanted}, they carry no label "${key}"`;
   }
   const how = have.toLowerCase() === wanted.toLowerCase() ? ' (letter case)' : '';
   return `the Service wants ${key}=${wanted}, they carry ${key}=${have}${how}`;
@@ -67,15 +72,34 @@ export const selector = check({
       .toSorted((a, b) => a.wrong.length - b.wrong.length || a.far - b.far || serviceLike(a.labels) - serviceLike(b.labels));
     const best = ranked[0];
     const near = best && (best.wrong.length < Object.keys(wanted).length || best.far <= 6 * best.wrong.length) ? best : undefined;
-    const alike = near ? live.filter((p) => near.wrong.every((k) => p.metadata.labels[k] === near.labels[k]) && farness(wanted, p.metadata.labels).wrong.length === near.wrong.length) : [];
+    const alike = near
+      ? live.filter(
+          (p) => near.wrong.every((k) => p.metadata.labels[k] === near.labels[k]) && farness(wanted, p.metadata.labels).wrong.length === near.wrong.length,
+        )
+      : [];
     const stray = strayPods.seen ? strayPods.value.filter((p) => p.namespace !== target.namespace) : [];
-    const who = near ? (alike.length > 0 ? `${plural(alike.length, 'pod')} (${some(alike.map((p) => p.metadata.name), 2)})` : near.what) : '';
+    const who = near
+      ? alike.length > 0
+        ? `${plural(alike.length, 'pod')} (${some(
+            alike.map((p) => p.metadata.name),
+            2,
+          )})`
+        : near.what
+      : '';
 
     const evidence: Evidence[] = [
       { source: 'service', text: `spec.selector: ${labelText(wanted)}` },
-      { source: 'pods', text: live.length === 0 ? `namespace ${target.namespace} has no pods` : `none of ${plural(live.length, 'pod')} in namespace ${target.namespace} carries ${labelText(wanted)}` },
+      {
+        source: 'pods',
+        text:
+          live.length === 0
+            ? `namespace ${target.namespace} has no pods`
+            : `none of ${plural(live.length, 'pod')} in namespace ${target.namespace} carries ${labelText(wanted)}`,
+      },
       ...(near ? [{ source: 'pods', text: `nearest: ${who}: ${labelText(near.labels)}` }] : distinctLabels(live).map((text) => ({ source: 'pods', text }))),
-      ...stray.slice(0, 3).map((p) => ({ source: 'pods', text: `${p.name} in namespace ${p.namespace} would match, but a Service selects in its own namespace only` })),
+      ...stray
+        .slice(0, 3)
+        .map((p) => ({ source: 'pods', text: `${p.name} in namespace ${p.namespace} would match, but a Service selects in its own namespace only` })),
     ];
     const message = near
       ? `Service "${target.name}" selects no pod: ${near.wrong.map((k) => difference(k, wanted, near.labels)).join('; ')}`
@@ -84,16 +108,30 @@ export const selector = check({
         : `Service "${target.name}" selects no pod: none carries ${labelText(wanted)}`;
     return judged('', [
       {
-        code: 'selector-mismatch', severity: 'error', confidence: 'confirmed', scope: 'all', object: serviceRef(target), message, evidence,
+        code: 'selector-mismatch',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'all',
+        object: serviceRef(target),
+        message,
+        evidence,
         fix: near
           ? [
-              patch(`Select the labels that the pods carry`, target.namespace, `service/${target.name}`, { spec: { selector: Object.fromEntries(near.wrong.map((k) => [k, near.labels[k] ?? null])) } }),
+              patch(`Select the labels that the pods carry`, target.namespace, `service/${target.name}`, {
+                spec: { selector: Object.fromEntries(near.wrong.map((k) => [k, near.labels[k] ?? null])) },
+              }),
               { text: `Or give the pods' template the labels ${labelText(wanted)}` },
             ]
-          : [{ text: `Correct spec.selector, or deploy pods with the labels ${labelText(wanted)}`, command: `kubectl -n ${target.namespace} get pods --show-labels` }],
+          : [
+              {
+                text: `Correct spec.selector, or deploy pods with the labels ${labelText(wanted)}`,
+                command: `kubectl -n ${target.namespace} get pods --show-labels`,
+              },
+            ],
       },
     ]);
   },
 });
 
-const distinctLabels = (pods: readonly Pod[]): string[] => [...new Set(pods.map((p) => `there are pods with ${labelText(p.metadata.labels) || 'no labels'}`))].slice(0, 4);
+const distinctLabels = (pods: readonly Pod[]): string[] =>
+  [...new Set(pods.map((p) => `there are pods with ${labelText(p.metadata.labels) || 'no labels'}`))].slice(0, 4);

@@ -16,7 +16,11 @@ export const excluded = check({
     if (!label) return judged('no label takes it away from kube-proxy');
     return judged('', [
       {
-        code: 'service-excluded-from-proxy', severity: 'error', confidence: 'likely', scope: 'all', object: serviceRef(target),
+        code: 'service-excluded-from-proxy',
+        severity: 'error',
+        confidence: 'likely',
+        scope: 'all',
+        object: serviceRef(target),
         message: `The label ${label}=${service.metadata.labels[label]} takes Service "${target.name}" away from kube-proxy, so its virtual IP leads nowhere`,
         evidence: [{ source: 'service', text: `metadata.labels: ${label}=${service.metadata.labels[label]}` }],
         fix: [{ text: 'Remove the label, or run the proxy that it names', command: kubectl(target.namespace, 'label', 'service', target.name, `${label}-`) }],

@@ -27,16 +27,31 @@ export const rules = check({
       for (const port of portsAsked(service, target.port) ?? []) {
         const wanted = targetsOf(port, endpoints).filter((e) => !local || e.node === node);
         for (const address of service.spec.clusterIPs) {
-          const expected = new Set(wanted.filter((e) => e.port !== null && e.address.includes(':') === address.includes(':')).map((e) => hostPort(e.address, e.port ?? 0)));
+          const expected = new Set(
+            wanted.filter((e) => e.port !== null && e.address.includes(':') === address.includes(':')).map((e) => hostPort(e.address, e.port ?? 0)),
+          );
           const have = fact.value.handled[keyOf({ address, port: port.port, protocol: port.protocol })];
           if (!have || expected.size === 0) continue;
           const at = hostPort(address, port.port);
-          if (have.verdict === 'not-handled') problems.push({ node, code: 'kube-proxy-rules-missing', text: `${at} is not handled${fact.value.backend === 'none' ? ' (kube-proxy has no rules there at all)' : ''}`, partly: false });
-          else if (have.verdict !== 'backends') problems.push({ node, code: 'kube-proxy-rules-stale', text: `${at} is ${have.verdict}, as if there were no endpoints`, partly: false });
+          if (have.verdict === 'not-handled')
+            problems.push({
+              node,
+              code: 'kube-proxy-rules-missing',
+              text: `${at} is not handled${fact.value.backend === 'none' ? ' (kube-proxy has no rules there at all)' : ''}`,
+              partly: false,
+            });
+          else if (have.verdict !== 'backends')
+            problems.push({ node, code: 'kube-proxy-rules-stale', text: `${at} is ${have.verdict}, as if there were no endpoints`, partly: false });
           else {
             const gone = have.backends.filter((b) => !expected.has(b));
             const absent = [...expected].filter((e) => !have.backends.includes(e));
-            if (gone.length > 0 || absent.length > 0) problems.push({ node, code: 'kube-proxy-rules-stale', text: `${at} leads to ${some(have.backends) || 'nothing'}${gone.length > 0 ? `; ${some(gone)} is no endpoint` : ''}${absent.length > 0 ? `; ${some(absent)} is missing` : ''}`, partly: have.backends.some((b) => expected.has(b)) });
+            if (gone.length > 0 || absent.length > 0)
+              problems.push({
+                node,
+                code: 'kube-proxy-rules-stale',
+                text: `${at} leads to ${some(have.backends) || 'nothing'}${gone.length > 0 ? `; ${some(gone)} is no endpoint` : ''}${absent.length > 0 ? `; ${some(absent)} is missing` : ''}`,
+                partly: have.backends.some((b) => expected.has(b)),
+              });
           }
         }
       }
@@ -51,10 +66,22 @@ export const rules = check({
       const evidence: Evidence[] = found.slice(0, 6).map((p) => ({ source: `rules on ${p.node}`, text: p.text }));
       return [
         {
-          code, severity: 'error', confidence: 'confirmed', scope: all ? 'all' : 'part', object: serviceRef(target),
-          message: code === 'kube-proxy-rules-missing' ? `Node ${some(nodes)} has no rules for Service "${target.name}", though kube-proxy runs there` : `The rules of node ${some(nodes)} for Service "${target.name}" do not fit its endpoints: ${found[0]?.text}`,
+          code,
+          severity: 'error',
+          confidence: 'confirmed',
+          scope: all ? 'all' : 'part',
+          object: serviceRef(target),
+          message:
+            code === 'kube-proxy-rules-missing'
+              ? `Node ${some(nodes)} has no rules for Service "${target.name}", though kube-proxy runs there`
+              : `The rules of node ${some(nodes)} for Service "${target.name}" do not fit its endpoints: ${found[0]?.text}`,
           evidence,
-          fix: [{ text: `Restart kube-proxy, first on ${nodes[0]}`, command: kubectl('kube-system', 'delete', 'pod', '-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${nodes[0]}`) }],
+          fix: [
+            {
+              text: `Restart kube-proxy, first on ${nodes[0]}`,
+              command: kubectl('kube-system', 'delete', 'pod', '-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${nodes[0]}`),
+            },
+          ],
         },
       ];
     });

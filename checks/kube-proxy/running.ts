@@ -10,9 +10,11 @@ export const running = check({
   codes: ['kube-proxy-down'],
   run({ service, proxyPods, proxyWorkload, nodes, client, connections }) {
     if (service && (isHeadless(service) || service.spec.type === 'ExternalName')) return skip('the Service has no virtual IP');
-    if (!proxyWorkload && proxyPods.length === 0) return unknown('kube-proxy does not run as a DaemonSet here: what handles Services in its place is not judged');
+    if (!proxyWorkload && proxyPods.length === 0)
+      return unknown('kube-proxy does not run as a DaemonSet here: what handles Services in its place is not judged');
     const ready = new Set(proxyPods.filter((p) => isReady(p) && !p.metadata.deletionTimestamp).map((p) => p.spec.nodeName ?? ''));
-    const up = (n: string) => nodes.seen && nodes.value.some((x) => x.metadata.name === n && x.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True'));
+    const up = (n: string) =>
+      nodes.seen && nodes.value.some((x) => x.metadata.name === n && x.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True'));
     // A node that is not ready is another fault; its kube-proxy's state is not known.
     const without = nodes.seen ? nodes.value.map((n) => n.metadata.name).filter((n) => !ready.has(n) && up(n)) : [];
     const desired = proxyWorkload?.status.desiredNumberScheduled ?? proxyPods.length;
@@ -22,19 +24,34 @@ export const running = check({
     const none = ready.size === 0;
     const broken = proxyPods.filter((p) => !isReady(p));
     const evidence: Evidence[] = [
-      { source: 'daemonsets', text: proxyWorkload ? `kube-proxy: ${proxyWorkload.status.numberReady ?? 0} ready of ${desired} wanted` : 'the DaemonSet kube-proxy does not exist' },
+      {
+        source: 'daemonsets',
+        text: proxyWorkload ? `kube-proxy: ${proxyWorkload.status.numberReady ?? 0} ready of ${desired} wanted` : 'the DaemonSet kube-proxy does not exist',
+      },
       ...(without.length > 0 ? [{ source: 'pods', text: `no ready kube-proxy pod on ${some(without, 6)}` }] : []),
-      ...broken.slice(0, 3).map((p) => ({ source: 'pods', text: `${p.metadata.name} on ${p.spec.nodeName}: ${p.status.containerStatuses.map((s) => s.state.waiting?.reason ?? s.lastState.terminated?.reason ?? 'not ready').join(', ') || p.status.phase}` })),
+      ...broken.slice(0, 3).map((p) => ({
+        source: 'pods',
+        text: `${p.metadata.name} on ${p.spec.nodeName}: ${p.status.containerStatuses.map((s) => s.state.waiting?.reason ?? s.lastState.terminated?.reason ?? 'not ready').join(', ') || p.status.phase}`,
+      })),
     ];
     return judged('', [
       {
-        code: 'kube-proxy-down', severity: 'error', confidence: 'confirmed', scope: none || (here != null && without.includes(here)) ? 'all' : 'part',
+        code: 'kube-proxy-down',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: none || (here != null && without.includes(here)) ? 'all' : 'part',
         object: { kind: 'DaemonSet', namespace: 'kube-system', name: 'kube-proxy' },
-        message: none ? 'kube-proxy runs on no node: nothing writes the rules that lead Service addresses to pods' : `kube-proxy does not run on ${some(without) || plural(missing, 'node')}: the rules there are not kept up to date`,
+        message: none
+          ? 'kube-proxy runs on no node: nothing writes the rules that lead Service addresses to pods'
+          : `kube-proxy does not run on ${some(without) || plural(missing, 'node')}: the rules there are not kept up to date`,
         evidence,
-        fix: proxyWorkload && desired === 0
-          ? [{ text: 'The DaemonSet fits no node; correct its nodeSelector', command: kubectl('kube-system', 'describe', 'daemonset', 'kube-proxy') }]
-          : [{ text: 'Restart kube-proxy', command: kubectl('kube-system', 'rollout', 'restart', 'daemonset/kube-proxy') }, { text: 'See why it does not start', command: kubectl('kube-system', 'describe', 'pods', '-l', 'k8s-app=kube-proxy') }],
+        fix:
+          proxyWorkload && desired === 0
+            ? [{ text: 'The DaemonSet fits no node; correct its nodeSelector', command: kubectl('kube-system', 'describe', 'daemonset', 'kube-proxy') }]
+            : [
+                { text: 'Restart kube-proxy', command: kubectl('kube-system', 'rollout', 'restart', 'daemonset/kube-proxy') },
+                { text: 'See why it does not start', command: kubectl('kube-system', 'describe', 'pods', '-l', 'k8s-app=kube-proxy') },
+              ],
       },
     ]);
   },

@@ -34,13 +34,18 @@ export const dns = check({
     const first = denied.find((d) => d.protocol === 'UDP') ?? denied[0];
     if (!first) {
       const left = decisions.find((d) => d.decision.verdict === 'unknown');
-      return left ? unknown(left.decision.why) : judged(decisions.every((d) => d.decision.isolating.length === 0) ? 'no policy holds DNS back' : 'policies allow DNS');
+      return left
+        ? unknown(left.decision.why)
+        : judged(decisions.every((d) => d.decision.isolating.length === 0) ? 'no policy holds DNS back' : 'policies allow DNS');
     }
     const udp = first.protocol === 'UDP';
     const where = first.direction === 'egress' ? from.pod.namespace : replica.metadata.namespace;
     return judged('', [
       {
-        code: 'policy-denies-dns', severity: udp ? 'error' : 'warning', confidence: 'likely', scope: udp ? 'all' : 'part',
+        code: 'policy-denies-dns',
+        severity: udp ? 'error' : 'warning',
+        confidence: 'likely',
+        scope: udp ? 'all' : 'part',
         object: { kind: 'NetworkPolicy', namespace: where, name: (first.decision.nearest[0]?.policy ?? first.decision.isolating[0])?.metadata.name ?? '' },
         message: `${first.decision.isolating.length === 1 ? 'NetworkPolicy' : 'NetworkPolicies'} ${policyNames(first.decision)} in namespace ${where} keep${first.decision.isolating.length === 1 ? 's' : ''} ${clientText(target, client)} from asking DNS (port 53 over ${denied.map((d) => d.protocol).join(' and ')})`,
         evidence: denialEvidence(first.decision, first.direction),

@@ -35,7 +35,8 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direc
       if (e.port === null) return [];
       const to = pod ? podParty(pod, namespaces) : { pod: null, addresses: [e.address] };
       if (direction === 'ingress' && !pod) return [];
-      const decision = direction === 'ingress' ? decide('ingress', to, from, e.port, port.protocol, own) : decide('egress', from, to, e.port, port.protocol, own);
+      const decision =
+        direction === 'ingress' ? decide('ingress', to, from, e.port, port.protocol, own) : decide('egress', from, to, e.port, port.protocol, own);
       return [{ to, port: e.port, protocol: port.protocol, name: e.pod ?? e.address, decision }];
     }),
   );
@@ -45,7 +46,11 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direc
   if (!first) {
     const left = pairs.find((p) => p.decision.verdict === 'unknown');
     if (left) return unknown(left.decision.why);
-    return judged(first ?? pairs.every((p) => p.decision.isolating.length === 0) ? 'no policy selects the pods' : `${policyNames(pairs.find((p) => p.decision.by)?.decision as Decision)} allow${pairs[0]?.decision.isolating.length === 1 ? 's' : ''} it`);
+    return judged(
+      (first ?? pairs.every((p) => p.decision.isolating.length === 0))
+        ? 'no policy selects the pods'
+        : `${policyNames(pairs.find((p) => p.decision.by)?.decision as Decision)} allow${pairs[0]?.decision.isolating.length === 1 ? 's' : ''} it`,
+    );
   }
   const who = clientText(target, client);
   const names = [...new Set(denied.map((d) => d.name))];
@@ -57,13 +62,24 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direc
   const reason = nearest ? `its nearest rule ${nearest.reason}` : `${first.decision.isolating.length === 1 ? 'it has' : 'they have'} no ${direction} rule`;
   const blocker = first.decision.isolating.length === 1 ? 'NetworkPolicy' : 'NetworkPolicies';
   const draft: Draft<C> = {
-    code, severity: 'error', confidence: 'likely', scope: part ? 'part' : 'all',
+    code,
+    severity: 'error',
+    confidence: 'likely',
+    scope: part ? 'part' : 'all',
     object: { kind: 'NetworkPolicy', namespace: home, name: (nearest?.policy ?? first.decision.isolating[0])?.metadata.name ?? '' },
-    message: direction === 'ingress'
-      ? `${blocker} ${policyNames(first.decision)} in namespace ${home} block${first.decision.isolating.length === 1 ? 's' : ''} ${who} from ${part ? `${names.length} of ${total}` : plural(total, 'pod')} behind Service "${target.name}" on port ${ports}: ${reason}`
-      : `${blocker} ${policyNames(first.decision)} in namespace ${home} do${first.decision.isolating.length === 1 ? 'es' : ''} not let ${who} out to ${part ? `${names.length} of ${total}` : plural(total, 'pod')} behind Service "${target.name}" on port ${ports}: ${reason}`,
+    message:
+      direction === 'ingress'
+        ? `${blocker} ${policyNames(first.decision)} in namespace ${home} block${first.decision.isolating.length === 1 ? 's' : ''} ${who} from ${part ? `${names.length} of ${total}` : plural(total, 'pod')} behind Service "${target.name}" on port ${ports}: ${reason}`
+        : `${blocker} ${policyNames(first.decision)} in namespace ${home} do${first.decision.isolating.length === 1 ? 'es' : ''} not let ${who} out to ${part ? `${names.length} of ${total}` : plural(total, 'pod')} behind Service "${target.name}" on port ${ports}: ${reason}`,
     evidence: [...denialEvidence(first.decision, direction), { source: 'policy', text: `denied: ${who} → ${some(names.map((n) => `${n}:${first.port}`))}` }],
-    fix: allowFix(first.decision, direction, others, first.port, first.protocol, direction === 'ingress' ? `Let ${who} in` : 'Let the client out to these pods'),
+    fix: allowFix(
+      first.decision,
+      direction,
+      others,
+      first.port,
+      first.protocol,
+      direction === 'ingress' ? `Let ${who} in` : 'Let the client out to these pods',
+    ),
     pods: names,
   };
   return judged('', [draft]);

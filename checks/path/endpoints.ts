@@ -28,31 +28,61 @@ export const endpoints = check({
     const manual = failing.filter((c) => c.pod === null);
     if (manual[0]) {
       findings.push({
-        code: 'manual-endpoint-unreachable', severity: 'error', confidence: 'confirmed', scope, object: serviceRef(target),
+        code: 'manual-endpoint-unreachable',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope,
+        object: serviceRef(target),
         message: `${plural(manual.length, 'hand-written endpoint')} of Service "${target.name}" ${manual.length === 1 ? 'does' : 'do'} not answer: ${some(manual.map((c) => c.target))} ${outcomeText(manual[0].outcome)}`,
         evidence: manual.slice(0, 4).map((c) => probeEvidence(connections.from, c)),
-        fix: [{ text: 'Correct the address and port in the EndpointSlice, or start what it names', command: kubectl(target.namespace, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${target.name}`, '-o', 'yaml') }],
+        fix: [
+          {
+            text: 'Correct the address and port in the EndpointSlice, or start what it names',
+            command: kubectl(target.namespace, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${target.name}`, '-o', 'yaml'),
+          },
+        ],
       });
     }
     const ofPods = failing.filter((c) => c.pod !== null);
     const here = connections.node;
     const elsewhere = (c: Connection) => c.node !== null && c.node !== here;
     // Lost on the way to some nodes, while another node's endpoints answer: the way between the nodes is at fault.
-    const badNodes = [...new Set(ofPods.filter((c) => lost(c) && elsewhere(c)).map((c) => c.node as string))].filter((n) => tried.filter((c) => c.node === n).every(lost));
-    const between = here !== null && tried.some((c) => good(c) && c.node !== null && !badNodes.includes(c.node)) ? ofPods.filter((c) => c.node !== null && badNodes.includes(c.node)) : [];
+    const badNodes = [...new Set(ofPods.filter((c) => lost(c) && elsewhere(c)).map((c) => c.node as string))].filter((n) =>
+      tried.filter((c) => c.node === n).every(lost),
+    );
+    const between =
+      here !== null && tried.some((c) => good(c) && c.node !== null && !badNodes.includes(c.node))
+        ? ofPods.filter((c) => c.node !== null && badNodes.includes(c.node))
+        : [];
     if (between.length > 0) {
       findings.push({
-        code: 'cross-node-unreachable', severity: 'error', confidence: 'likely', scope, object: { kind: 'Node', namespace: '', name: badNodes[0] ?? '' },
+        code: 'cross-node-unreachable',
+        severity: 'error',
+        confidence: 'likely',
+        scope,
+        object: { kind: 'Node', namespace: '', name: badNodes[0] ?? '' },
         message: `Pods on node ${some(badNodes)} cannot be reached from node ${here}, while pods on other nodes answer: likely below Kubernetes, in the routes or the CNI plug-in`,
         evidence: [...between.slice(0, 3), ...tried.filter(good).slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
-        fix: [{ text: `Compare the routes of ${here} and ${badNodes[0]}, and the CNI plug-in's pods there`, command: `kubectl get pods -A -o wide --field-selector=spec.nodeName=${badNodes[0]}` }],
+        fix: [
+          {
+            text: `Compare the routes of ${here} and ${badNodes[0]}, and the CNI plug-in's pods there`,
+            command: `kubectl get pods -A -o wide --field-selector=spec.nodeName=${badNodes[0]}`,
+          },
+        ],
         pods: between.flatMap((c) => (c.pod ? [c.pod] : [])),
       });
     }
-    for (const [outcome, group] of Map.groupBy(ofPods.filter((c) => !between.includes(c)), (c) => c.outcome)) {
+    for (const [outcome, group] of Map.groupBy(
+      ofPods.filter((c) => !between.includes(c)),
+      (c) => c.outcome,
+    )) {
       const pods = [...new Set(group.flatMap((c) => (c.pod ? [c.pod] : [])))];
       findings.push({
-        code: 'endpoint-failing', severity: 'error', confidence: 'confirmed', scope, object: serviceRef(target),
+        code: 'endpoint-failing',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope,
+        object: serviceRef(target),
         message: `${group.length} of ${plural(tried.length, 'endpoint')} cannot be reached directly (${outcomeText(outcome)}), though the objects look right: likely below Kubernetes, or in the program itself`,
         evidence: group.slice(0, 4).map((c) => probeEvidence(connections.from, c)),
         fix: [{ text: 'Follow the packet: routes and firewalls of both nodes, then the program in the pod' }],

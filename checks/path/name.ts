@@ -18,9 +18,19 @@ export const name = check({
     if (resolves && right) return judged(`${looked.target} → ${looked.answers.join(', ')}`);
     return judged('', [
       {
-        code: 'name-not-resolving', severity: 'error', confidence: 'confirmed', scope: 'all', object: serviceRef(target),
-        message: resolves ? `The name ${looked.target} leads to ${looked.answers.join(', ')}, not to ${expected.join(', ')}` : `The name ${looked.target} does not resolve for the client: ${outcomeText(looked.outcome)}`,
-        evidence: [probeEvidence(connections.from, looked), ...(looked.detail ? [{ source: 'probe', text: looked.detail }] : []), ...(connections.resolvConf ? [{ source: 'resolv.conf', text: connections.resolvConf.trim().replace(/\s*\n\s*/g, '; ') }] : [])],
+        code: 'name-not-resolving',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'all',
+        object: serviceRef(target),
+        message: resolves
+          ? `The name ${looked.target} leads to ${looked.answers.join(', ')}, not to ${expected.join(', ')}`
+          : `The name ${looked.target} does not resolve for the client: ${outcomeText(looked.outcome)}`,
+        evidence: [
+          probeEvidence(connections.from, looked),
+          ...(looked.detail ? [{ source: 'probe', text: looked.detail }] : []),
+          ...(connections.resolvConf ? [{ source: 'resolv.conf', text: connections.resolvConf.trim().replace(/\s*\n\s*/g, '; ') }] : []),
+        ],
         fix: [],
       },
     ]);

@@ -13,12 +13,17 @@ export const virtualIp = check({
     if (tried.length === 0) return unknown('no tool at hand could connect to the virtual IP');
     const failing = tried.filter((c) => c.outcome !== 'answered' && c.outcome !== 'no-answer');
     const first = failing[0];
-    if (!first) return judged(`${tried.map((c) => c.target).join(', ')} ${tried.every((c) => c.outcome === 'no-answer') ? 'did not refuse (UDP)' : 'answered'}`);
+    if (!first)
+      return judged(`${tried.map((c) => c.target).join(', ')} ${tried.every((c) => c.outcome === 'no-answer') ? 'did not refuse (UDP)' : 'answered'}`);
     const direct = connections.list.filter((c) => c.hop === 'endpoint' && failing.some((f) => f.servicePort === c.servicePort));
     const answering = direct.filter((c) => c.outcome === 'answered');
     return judged('', [
       {
-        code: 'virtual-ip-failing', severity: 'error', confidence: 'confirmed', scope: failing.length === tried.length ? 'all' : 'part', object: serviceRef(target),
+        code: 'virtual-ip-failing',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: failing.length === tried.length ? 'all' : 'part',
+        object: serviceRef(target),
         message: `The virtual IP ${first.target} fails (${outcomeText(first.outcome)})${answering.length > 0 ? `, while ${answering.length === direct.length ? 'each endpoint' : plural(answering.length, 'endpoint')} answers directly: the rules on the client's node are at fault` : ''}`,
         evidence: [...failing.slice(0, 3), ...answering.slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
         fix: [{ text: "Look at kube-proxy on the client's node, or what stands in its place", command: kubectl('kube-system', 'get', 'pods', '-o', 'wide') }],

@@ -62,9 +62,24 @@ export const containers = check({
       const { code, pod, status } = group[0] as Trouble;
       const affected = group.map((t) => t.pod);
       const { message, evidence, fix } = told(code, pod, status, named(affected, now.own));
-      const said = eventsOf(events, 'Pod', pod.metadata.name, code === 'image-pull-failing' ? /^Failed$/ : code === 'pod-starting' ? /^Failed/ : /^(Failed|BackOff)$/);
-      const usual = said.filter((e) => code !== 'image-pull-failing' || e.message.includes(status.image) || /pull/i.test(e.message)).slice(0, 2).map(eventEvidence);
-      return grouped(affected, { code, ...weight(now), confidence: 'confirmed', message, evidence: [...evidence, ...usual, ...(code === 'container-crashing' || code === 'out-of-memory' ? logEvidence(podLogs, pod, status.name) : [])], fix });
+      const said = eventsOf(
+        events,
+        'Pod',
+        pod.metadata.name,
+        code === 'image-pull-failing' ? /^Failed$/ : code === 'pod-starting' ? /^Failed/ : /^(Failed|BackOff)$/,
+      );
+      const usual = said
+        .filter((e) => code !== 'image-pull-failing' || e.message.includes(status.image) || /pull/i.test(e.message))
+        .slice(0, 2)
+        .map(eventEvidence);
+      return grouped(affected, {
+        code,
+        ...weight(now),
+        confidence: 'confirmed',
+        message,
+        evidence: [...evidence, ...usual, ...(code === 'container-crashing' || code === 'out-of-memory' ? logEvidence(podLogs, pod, status.name) : [])],
+        fix,
+      });
     });
     return judged(`${plural(now.own.length, 'pod')}, all containers run`, findings);
   },
@@ -99,9 +114,18 @@ function told(code: Code, pod: Pod, status: ContainerStatus, who: string): { mes
       return {
         message: `Container "${status.name}" of ${who} ends soon after it starts, with ${ended ? exit(ended) : 'an unknown exit code'} (${plural(status.restartCount, 'restart')})`,
         evidence: [line(`${waiting?.reason ?? (status.state.terminated ? 'terminated' : 'restarted')}${ended ? `, last run: ${exit(ended)}` : ''}`)],
-        fix: [{ text: 'Read what it says before it ends, and correct its configuration or command', command: kubectl(namespace, 'logs', name, '-c', status.name, '--previous') }],
+        fix: [
+          {
+            text: 'Read what it says before it ends, and correct its configuration or command',
+            command: kubectl(namespace, 'logs', name, '-c', status.name, '--previous'),
+          },
+        ],
       };
     case 'pod-starting':
-      return { message: `Container "${status.name}" of ${who} is still being started`, evidence: [line(waiting?.reason ?? 'starting')], fix: [{ text: 'Wait for it, or see what it waits for', command: describe }] };
+      return {
+        message: `Container "${status.name}" of ${who} is still being started`,
+        evidence: [line(waiting?.reason ?? 'starting')],
+        fix: [{ text: 'Wait for it, or see what it waits for', command: describe }],
+      };
   }
 }

@@ -37,22 +37,43 @@ function look(pod: Pod, number: number, port: Port, listening: Listeners | undef
     const onLoopback = sockets.find((s) => s.protocol === transport && s.port === number);
     if (onLoopback) return { code: 'listens-on-loopback', evidence, confidence: 'confirmed', open, loopback: onLoopback.address };
     const otherSocket = sockets.find((s) => s.protocol === other && s.port === number);
-    if (otherSocket) return { code: 'protocol-mismatch', evidence: [{ source: 'sockets', text: `${name} listens on ${other.toUpperCase()} ${otherSocket.address}:${number}` }], confidence: 'confirmed', open, loopback: '' };
+    if (otherSocket)
+      return {
+        code: 'protocol-mismatch',
+        evidence: [{ source: 'sockets', text: `${name} listens on ${other.toUpperCase()} ${otherSocket.address}:${number}` }],
+        confidence: 'confirmed',
+        open,
+        loopback: '',
+      };
     return { code: 'target-port-not-listening', evidence, confidence: 'confirmed', open, loopback: '' };
   }
   const forwarded = listening?.forwarded ?? {};
   const here = forwarded[String(number)];
-  const answering = Object.entries(forwarded).filter(([, answer]) => answer === 'answered').map(([p]) => Number(p)).filter((p) => p !== number);
+  const answering = Object.entries(forwarded)
+    .filter(([, answer]) => answer === 'answered')
+    .map(([p]) => Number(p))
+    .filter((p) => p !== number);
   const told: Evidence[] = Object.entries(forwarded).map(([p, answer]) => ({ source: 'port-forward', text: `${name}, port ${p} on its loopback: ${answer}` }));
   if (here === 'refused') return { code: 'target-port-not-listening', evidence: told, confidence: 'confirmed', open: answering, loopback: '' };
-  if (refused) return here === 'answered' ? { code: 'listens-on-loopback', evidence: told, confidence: 'confirmed', open: [], loopback: '127.0.0.1' } : { code: 'target-port-not-listening', evidence: told, confidence: 'confirmed', open: answering, loopback: '' };
+  if (refused)
+    return here === 'answered'
+      ? { code: 'listens-on-loopback', evidence: told, confidence: 'confirmed', open: [], loopback: '127.0.0.1' }
+      : { code: 'target-port-not-listening', evidence: told, confidence: 'confirmed', open: answering, loopback: '' };
   if (here === 'answered') return { code: null, evidence: told, confidence: 'likely', open: [number], loopback: '' };
   if (tried) return undefined;
   // Nothing was tried: what the pod declares, and that a probe of another port succeeds, is all there is.
   const says = declared(pod, port.protocol);
   const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]).filter((p) => typeof p === 'number');
   if (says.length > 0 && !says.includes(number) && isReady(pod)) {
-    return { code: 'target-port-not-listening', evidence: [{ source: 'pods', text: `${name} declares ${some(says.map(String))}${probed.length > 0 ? `, and its probe succeeds on ${probed.join(', ')}` : ''}` }], confidence: 'likely', open: says, loopback: '' };
+    return {
+      code: 'target-port-not-listening',
+      evidence: [
+        { source: 'pods', text: `${name} declares ${some(says.map(String))}${probed.length > 0 ? `, and its probe succeeds on ${probed.join(', ')}` : ''}` },
+      ],
+      confidence: 'likely',
+      open: says,
+      loopback: '',
+    };
   }
   return undefined;
 }
@@ -90,7 +111,11 @@ export const listening = check({
         const first = bad[0];
         if (!first) continue;
         const all = bad.length === ready.length;
-        const who = all ? (ready.length === 1 ? `pod ${first.pod.metadata.name}` : `the ${plural(ready.length, 'pod')} of Service "${target.name}"`) : `${bad.length} of ${plural(ready.length, 'pod')} (${some(bad.map((b) => b.pod.metadata.name))})`;
+        const who = all
+          ? ready.length === 1
+            ? `pod ${first.pod.metadata.name}`
+            : `the ${plural(ready.length, 'pod')} of Service "${target.name}"`
+          : `${bad.length} of ${plural(ready.length, 'pod')} (${some(bad.map((b) => b.pod.metadata.name))})`;
         const elsewhere = [...new Set(bad.flatMap((b) => b.open))].filter((p) => p !== first.number);
         const index = service.spec.ports.indexOf(port);
         const several = (portsAsked(service, target.port) ?? []).length > 1;
@@ -101,18 +126,45 @@ export const listening = check({
               ? `Service port ${port.port} is ${port.protocol}, but ${who} take${all && ready.length > 1 ? '' : 's'} ${port.protocol === 'UDP' ? 'TCP' : 'UDP'} on ${first.number}`
               : `Nothing listens on port ${first.number}, the targetPort of Service port ${port.port}, in ${who}${elsewhere.length > 0 ? `; ${first.confidence === 'likely' ? 'declared' : 'open'} there: ${some(elsewhere.map(String))}` : ''}`;
         findings.push({
-          code, severity: 'error', confidence: first.confidence, scope: all && !several ? 'all' : 'part',
+          code,
+          severity: 'error',
+          confidence: first.confidence,
+          scope: all && !several ? 'all' : 'part',
           object: code === 'listens-on-loopback' ? podRef(first.pod) : serviceRef(target),
           message,
-          evidence: [{ source: 'service', text: `port ${port.port} → targetPort ${port.targetPort ?? port.port} (${first.number})` }, ...bad.slice(0, 3).flatMap((b) => [...b.evidence, ...(b.tried && made ? [probeEvidence(made.from, b.tried)] : [])])],
+          evidence: [
+            { source: 'service', text: `port ${port.port} → targetPort ${port.targetPort ?? port.port} (${first.number})` },
+            ...bad.slice(0, 3).flatMap((b) => [...b.evidence, ...(b.tried && made ? [probeEvidence(made.from, b.tried)] : [])]),
+          ],
           fix:
             code === 'listens-on-loopback'
               ? [{ text: `Let the program listen on 0.0.0.0:${first.number} (all addresses) instead of ${first.loopback}` }]
               : code === 'protocol-mismatch'
-                ? [patch('Give the Service port the protocol that the program speaks', target.namespace, `service/${target.name}`, [{ op: 'replace', path: `/spec/ports/${index}/protocol`, value: port.protocol === 'UDP' ? 'TCP' : 'UDP' }], 'json')]
+                ? [
+                    patch(
+                      'Give the Service port the protocol that the program speaks',
+                      target.namespace,
+                      `service/${target.name}`,
+                      [{ op: 'replace', path: `/spec/ports/${index}/protocol`, value: port.protocol === 'UDP' ? 'TCP' : 'UDP' }],
+                      'json',
+                    ),
+                  ]
                 : elsewhere.length === 1
-                  ? [patch(`Lead the Service port to ${elsewhere[0]}`, target.namespace, `service/${target.name}`, [{ op: 'replace', path: `/spec/ports/${index}/targetPort`, value: elsewhere[0] }], 'json')]
-                  : [{ text: 'Set targetPort to the port that the program listens on, or let the program listen there', command: `kubectl -n ${target.namespace} edit service ${target.name}` }],
+                  ? [
+                      patch(
+                        `Lead the Service port to ${elsewhere[0]}`,
+                        target.namespace,
+                        `service/${target.name}`,
+                        [{ op: 'replace', path: `/spec/ports/${index}/targetPort`, value: elsewhere[0] }],
+                        'json',
+                      ),
+                    ]
+                  : [
+                      {
+                        text: 'Set targetPort to the port that the program listens on, or let the program listen there',
+                        command: `kubectl -n ${target.namespace} edit service ${target.name}`,
+                      },
+                    ],
           pods: bad.map((b) => b.pod.metadata.name),
         });
       }

@@ -19,10 +19,22 @@ export const scheduled = check({
     const why = first.status.conditions.find((c) => c.type === 'PodScheduled')?.message ?? 'the scheduler has not said why';
     return judged('', [
       grouped(affected, {
-        code: 'pods-unschedulable', ...weight(now), confidence: 'confirmed',
+        code: 'pods-unschedulable',
+        ...weight(now),
+        confidence: 'confirmed',
         message: `No node takes ${named(affected, now.own)}: ${why}`,
-        evidence: [{ source: 'status', text: `${first.metadata.name}: PodScheduled is False: ${why}` }, ...eventsOf(events, 'Pod', first.metadata.name, /^FailedScheduling$/).slice(0, 1).map(eventEvidence)],
-        fix: [{ text: "Compare the pod's requests, node selector and tolerations with the nodes", command: kubectl(first.metadata.namespace, 'describe', 'pod', first.metadata.name) }],
+        evidence: [
+          { source: 'status', text: `${first.metadata.name}: PodScheduled is False: ${why}` },
+          ...eventsOf(events, 'Pod', first.metadata.name, /^FailedScheduling$/)
+            .slice(0, 1)
+            .map(eventEvidence),
+        ],
+        fix: [
+          {
+            text: "Compare the pod's requests, node selector and tolerations with the nodes",
+            command: kubectl(first.metadata.namespace, 'describe', 'pod', first.metadata.name),
+          },
+        ],
       }),
     ]);
   },

@@ -25,7 +25,12 @@ export const containersOf = (pod: Pod): ContainerStatus[] => [...pod.status.init
 
 /** `2 of 3 pods (web-a, web-b)`. */
 export const named = (affected: readonly Pod[], own: readonly Pod[]): string =>
-  own.length === 1 ? `pod ${affected[0]?.metadata.name}` : `${affected.length} of ${plural(own.length, 'pod')} (${some(affected.map((p) => p.metadata.name), 2)})`;
+  own.length === 1
+    ? `pod ${affected[0]?.metadata.name}`
+    : `${affected.length} of ${plural(own.length, 'pod')} (${some(
+        affected.map((p) => p.metadata.name),
+        2,
+      )})`;
 
 /** One finding for all pods that have the same trouble; the first stands for them. */
 export function grouped<C extends Draft['code']>(affected: readonly Pod[], finding: Omit<Draft<C>, 'object' | 'pods'>): Draft<C> {
@@ -39,7 +44,9 @@ const timeOf = (e: Event): string => e.series?.lastObservedTime ?? e.lastTimesta
 /** Warnings about one object, the newest first. */
 export function eventsOf(events: Fact<Event[]>, kind: string, name: string, reason?: RegExp): Event[] {
   if (!events.seen) return [];
-  return events.value.filter((e) => e.involvedObject.kind === kind && e.involvedObject.name === name && (!reason || reason.test(e.reason))).toSorted((a, b) => timeOf(b).localeCompare(timeOf(a)));
+  return events.value
+    .filter((e) => e.involvedObject.kind === kind && e.involvedObject.name === name && (!reason || reason.test(e.reason)))
+    .toSorted((a, b) => timeOf(b).localeCompare(timeOf(a)));
 }
 
 export const eventEvidence = (e: Event): Evidence => ({ source: 'events', text: `${e.involvedObject.name}: ${e.reason}: ${e.message.trim()}` });
@@ -48,5 +55,8 @@ export const eventEvidence = (e: Event): Evidence => ({ source: 'events', text: 
 export function logEvidence(logs: Fact<Record<string, Fact<string>>>, pod: Pod, container: string, most = 5): Evidence[] {
   const log = logs.seen ? logs.value[`${pod.metadata.name}/${container}`] : undefined;
   if (!log?.seen || !log.value) return [];
-  return log.value.split('\n').slice(-most).map((text) => ({ source: `log ${pod.metadata.name}/${container}`, text }));
+  return log.value
+    .split('\n')
+    .slice(-most)
+    .map((text) => ({ source: `log ${pod.metadata.name}/${container}`, text }));
 }

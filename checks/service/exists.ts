@@ -12,21 +12,36 @@ export const exists = check({
     const { namespace, name } = target;
     if (service) {
       const ports = service.spec.ports.map((p) => `${p.port} → ${p.targetPort ?? p.port}`).join(', ');
-      const address = service.spec.type === 'ExternalName' ? (service.spec.externalName ?? '') : service.spec.clusterIP === 'None' ? 'headless' : (service.spec.clusterIPs[0] ?? '');
+      const address =
+        service.spec.type === 'ExternalName'
+          ? (service.spec.externalName ?? '')
+          : service.spec.clusterIP === 'None'
+            ? 'headless'
+            : (service.spec.clusterIPs[0] ?? '');
       return judged(`${service.spec.type} ${address}${ports ? `, port ${ports}` : ''}`);
     }
     if (!nearServices.seen && nearServices.reason !== 'forbidden') return unknown(nearServices.why);
     const near = nearServices.seen ? nearServices.value : [];
     const elsewhere = near.filter((s) => s.name === name && s.namespace !== namespace);
     const here = near.filter((s) => s.namespace === namespace).map((s) => s.name);
-    const similar = nearestNames(name, here).slice(0, 3).map((n) => ({ namespace, name: n }));
+    const similar = nearestNames(name, here)
+      .slice(0, 3)
+      .map((n) => ({ namespace, name: n }));
     const own = namespaces.seen ? namespaces.value[namespace] : undefined;
     const noNamespace = own?.seen === true && own.value === null;
     const meant = elsewhere[0] ?? similar[0];
-    const hint = elsewhere.length > 0 ? `; namespace ${elsewhere.map((s) => s.namespace).join(', ')} has one of that name` : similar.length > 0 ? `; did you mean ${similar.map((s) => `"${s.name}"`).join(' or ')}?` : '';
+    const hint =
+      elsewhere.length > 0
+        ? `; namespace ${elsewhere.map((s) => s.namespace).join(', ')} has one of that name`
+        : similar.length > 0
+          ? `; did you mean ${similar.map((s) => `"${s.name}"`).join(' or ')}?`
+          : '';
     return judged('', [
       {
-        code: 'service-not-found', severity: 'error', confidence: 'confirmed', scope: 'all',
+        code: 'service-not-found',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'all',
         object: serviceRef(target),
         message: noNamespace ? `There is no namespace "${namespace}"${hint}` : `There is no Service "${name}" in namespace ${namespace}${hint}`,
         evidence: [

@@ -6,17 +6,29 @@ export const externalName = check({
   id: 'service/external-name',
   title: 'The external name resolves',
   needs: ['target', 'service'],
-  uses: ['connections', 'dnsAnswers'],
+  uses: ['connections', 'dnsAnswers', 'dnsLogs'],
   codes: ['external-name-broken', 'dns-upstream-failing'],
-  run({ target, service, connections, dnsAnswers }) {
+  run({ target, service, connections, dnsAnswers, dnsLogs }) {
     if (service?.spec.type !== 'ExternalName') return skip('not an ExternalName');
     const name = service.spec.externalName ?? '';
     const broken = (message: string, evidence: Evidence[], confidence: 'confirmed' | 'likely'): Draft<'external-name-broken'> => ({
-      code: 'external-name-broken', severity: 'error', confidence, scope: 'all', object: serviceRef(target), message, evidence,
+      code: 'external-name-broken',
+      severity: 'error',
+      confidence,
+      scope: 'all',
+      object: serviceRef(target),
+      message,
+      evidence,
       fix: [patch('Set the name that the Service should lead to', target.namespace, `service/${target.name}`, { spec: { externalName: 'THE-RIGHT-NAME' } })],
     });
     if (ipaddr.isValid(name)) {
-      return judged('', [broken(`The ExternalName "${name}" is an address; it is answered as a name, which does not exist`, [{ source: 'service', text: `spec.externalName: ${name}` }], 'likely')]);
+      return judged('', [
+        broken(
+          `The ExternalName "${name}" is an address; it is answered as a name, which does not exist`,
+          [{ source: 'service', text: `spec.externalName: ${name}` }],
+          'likely',
+        ),
+      ]);
     }
     const looked = connections.seen ? connections.value.list.find((c) => c.hop === 'name') : undefined;
     const answers = dnsAnswers.seen ? Object.entries(dnsAnswers.value) : [];
@@ -29,15 +41,32 @@ export const externalName = check({
     if (looked?.outcome === 'answered') return judged(`${name} resolves to ${looked.answers.join(', ')}`);
     const found = replies.find((r) => r.addresses.length > 0);
     if (found && !looked) return judged(`${name} resolves to ${found.addresses.join(', ')}`);
-    const says = (rcode: string) => replies.length > 0 && replies.every((r) => r.rcode === rcode);
-    if (says('SERVFAIL') || looked?.outcome === 'dns-failed') {
+    // A failure that CoreDNS made up because its upstream did not answer stands in its log; else the upstream itself reported it.
+    const upstream = (dnsLogs.seen ? Object.entries(dnsLogs.value) : []).flatMap(([pod, log]) =>
+      log.seen
+        ? log.value
+            .split('\n')
+            .filter((l) => l.includes(`${name.replace(/\.$/, '')}.`) && /i\/o timeout|connection refused|unreachable|no route/.test(l))
+            .slice(-1)
+            .map((text) => ({ source: `log ${pod}`, text }))
+        : [],
+    );
+    if (upstream.length > 0) {
       return judged('', [
         {
-          code: 'dns-upstream-failing', severity: 'error', confidence: 'confirmed', scope: 'all', object: serviceRef(target),
-          message: `The cluster's DNS cannot resolve names from outside: it answers "${name}" with a server failure`, evidence,
+          code: 'dns-upstream-failing',
+          severity: 'error',
+          confidence: 'confirmed',
+          scope: 'all',
+          object: serviceRef(target),
+          message: `The cluster's DNS cannot resolve "${name}": the servers that it forwards to do not answer`,
+          evidence: [...evidence, ...upstream],
           fix: [{ text: 'Check where CoreDNS forwards to', command: 'kubectl -n kube-system get configmap coredns -o yaml' }],
         },
       ]);
+    }
+    if (looked?.outcome === 'dns-failed' || (replies.length > 0 && replies.every((r) => r.rcode !== 'NOERROR' && r.rcode !== 'NXDOMAIN'))) {
+      return judged('', [broken(`The ExternalName "${name}" cannot be resolved: the DNS servers that know its zone report a failure`, evidence, 'confirmed')]);
     }
     if (looked?.outcome === 'name-not-found' || (!looked && replies.length > 0 && replies.every((r) => r.addresses.length === 0))) {
       return judged('', [broken(`The ExternalName "${name}" does not exist in DNS`, evidence, 'confirmed')]);

@@ -16,13 +16,22 @@ export const loadBalancer = check({
     const loadBalancerClass = service.spec.loadBalancerClass;
     return judged('', [
       {
-        code: 'load-balancer-pending', severity: outside ? 'error' : 'warning', confidence: 'confirmed', scope: 'all',
+        code: 'load-balancer-pending',
+        severity: outside ? 'error' : 'warning',
+        confidence: 'confirmed',
+        scope: 'all',
         object: serviceRef(target),
         message: `Service "${target.name}" has no load balancer: nothing in the cluster has given it an address${loadBalancerClass ? ` (its class is "${loadBalancerClass}")` : ''}`,
         evidence: [{ source: 'service', text: 'status.loadBalancer is empty' }, ...said.map((e) => ({ source: 'events', text: `${e.reason}: ${e.message}` }))],
         fix: [
-          { text: "Look at the Service's events, and at what provides load balancers here (the cloud's controller, MetalLB, …)", command: kubectl(target.namespace, 'describe', 'service', target.name) },
-          ...service.spec.ports.filter((p) => p.nodePort).slice(0, 1).map((p) => ({ text: `Until then it can be reached on every node's port ${p.nodePort}` })),
+          {
+            text: "Look at the Service's events, and at what provides load balancers here (the cloud's controller, MetalLB, …)",
+            command: kubectl(target.namespace, 'describe', 'service', target.name),
+          },
+          ...service.spec.ports
+            .filter((p) => p.nodePort)
+            .slice(0, 1)
+            .map((p) => ({ text: `Until then it can be reached on every node's port ${p.nodePort}` })),
         ],
       },
     ]);

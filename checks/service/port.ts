@@ -14,11 +14,19 @@ export const port = check({
     if (portsAsked(service, target.port)) return judged(`port ${ports.join(', ')}`);
     return judged('', [
       {
-        code: 'service-port-missing', severity: 'error', confidence: 'confirmed', scope: 'all',
+        code: 'service-port-missing',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'all',
         object: serviceRef(target),
         message: `Service "${target.name}" has no port ${target.port}; it has ${ports.join(', ') || 'none'}`,
         evidence: [{ source: 'service', text: `spec.ports: ${ports.join(', ') || 'none'}` }],
-        fix: [{ text: `Connect to ${ports.join(' or ')}, or add port ${target.port} to the Service`, command: `kubectl -n ${target.namespace} edit service ${target.name}` }],
+        fix: [
+          {
+            text: `Connect to ${ports.join(' or ')}, or add port ${target.port} to the Service`,
+            command: `kubectl -n ${target.namespace} edit service ${target.name}`,
+          },
+        ],
       },
     ]);
   },

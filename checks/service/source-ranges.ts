@@ -12,7 +12,11 @@ export const sourceRanges = check({
     if (ranges.includes('0.0.0.0/0')) return judged('source ranges allow everyone');
     return judged('', [
       {
-        code: 'source-ranges-deny', severity: 'warning', confidence: 'possible', scope: 'part', object: serviceRef(target),
+        code: 'source-ranges-deny',
+        severity: 'warning',
+        confidence: 'possible',
+        scope: 'part',
+        object: serviceRef(target),
         message: `Only clients in ${ranges.join(', ')} are let through the load balancer`,
         evidence: [{ source: 'service', text: `spec.loadBalancerSourceRanges: ${ranges.join(', ')}` }],
         fix: [{ text: "Add the client's address range", command: `kubectl -n ${target.namespace} edit service ${target.name}` }],

@@ -19,19 +19,31 @@ export const trafficPolicy = check({
     const withEndpoint = new Set(ready.map((e) => e.node));
     const field = internal ? 'internalTrafficPolicy' : 'externalTrafficPolicy';
     const finding = (message: string, scope: 'all' | 'part', severity: 'error' | 'warning'): Draft<'local-policy-no-endpoint'> => ({
-      code: 'local-policy-no-endpoint', severity, confidence: 'likely', scope, object: serviceRef(target), message,
+      code: 'local-policy-no-endpoint',
+      severity,
+      confidence: 'likely',
+      scope,
+      object: serviceRef(target),
+      message,
       evidence: [
         { source: 'service', text: `spec.${field}: Local (only endpoints on the packet's own node are used)` },
         { source: 'endpointslices', text: `ready endpoints are on ${some([...withEndpoint].map((n) => n ?? 'an unknown node'))}` },
       ],
-      fix: [patch('Let traffic go to endpoints on other nodes', target.namespace, `service/${target.name}`, { spec: { [field]: 'Cluster' } }), { text: 'Or run a pod of it on every node that has clients (a DaemonSet)' }],
+      fix: [
+        patch('Let traffic go to endpoints on other nodes', target.namespace, `service/${target.name}`, { spec: { [field]: 'Cluster' } }),
+        { text: 'Or run a pod of it on every node that has clients (a DaemonSet)' },
+      ],
     });
     const node = client.seen ? client.value?.node : undefined;
     if (internal && node) {
-      return withEndpoint.has(node) ? judged(`${field} Local, and ${node} has an endpoint`) : judged('', [finding(`internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all', 'error')]);
+      return withEndpoint.has(node)
+        ? judged(`${field} Local, and ${node} has an endpoint`)
+        : judged('', [finding(`internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all', 'error')]);
     }
     const without = nodes.seen ? nodes.value.map((n) => n.metadata.name).filter((n) => !withEndpoint.has(n)) : [];
     if (without.length === 0) return judged(`${field} Local, and every node has an endpoint`);
-    return judged('', [finding(`${field} is Local, and ${some(without)} ${without.length === 1 ? 'has' : 'have'} no ready endpoint`, 'part', internal ? 'error' : 'warning')]);
+    return judged('', [
+      finding(`${field} is Local, and ${some(without)} ${without.length === 1 ? 'has' : 'have'} no ready endpoint`, 'part', internal ? 'error' : 'warning'),
+    ]);
   },
 });

@@ -25,15 +25,31 @@ const kubectlOptions = <T>(y: Argv<T>) =>
 
 const outputOptions = <T>(y: Argv<T>) =>
   y
-    .option('output', { alias: 'o', type: 'string', array: true, requiresArg: true, nargs: 1, default: [] as string[], describe: 'text, wide, json, yaml; or FORMAT=FILE (may be repeated)' })
+    .option('output', {
+      alias: 'o',
+      type: 'string',
+      array: true,
+      requiresArg: true,
+      nargs: 1,
+      default: [] as string[],
+      describe: 'text, wide, json, yaml; or FORMAT=FILE (may be repeated)',
+    })
     .option('color', { type: 'boolean', default: true, describe: 'colours on a terminal (--no-color: none)' })
     .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no progress on stderr' });
 
 const svcOptions = <T>(y: Argv<T>) =>
   outputOptions(kubectlOptions(y))
-    .option('from', { type: 'string', requiresArg: true, describe: 'whose connection: pod/NAME, deploy/NAME, NAMESPACE/pod/NAME, namespace/NAME, node/NAME, external' })
+    .option('from', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'whose connection: pod/NAME, deploy/NAME, NAMESPACE/pod/NAME, namespace/NAME, node/NAME, external',
+    })
     .option('port', { type: 'string', requiresArg: true, describe: 'Service port, by name or number (default: all)' })
-    .option('probe', { choices: ['auto', 'none', 'debug-pod'] as const, default: 'auto' as const, describe: 'how to test for real; none changes nothing in the cluster' })
+    .option('probe', {
+      choices: ['auto', 'none', 'debug-pod'] as const,
+      default: 'auto' as const,
+      describe: 'how to test for real; none changes nothing in the cluster',
+    })
     .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' })
     .option('timeout', { type: 'string', requiresArg: true, default: '30s', describe: 'limit for the whole run' })
     .option('capture', { type: 'string', requiresArg: true, describe: 'write what was seen to FILE' })
@@ -46,29 +62,44 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
   const screen = (colour: boolean) => ({
     stdout: process.stdout,
     env: process.env,
-    colour: colour && process.stdout.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
+    colour: colour && process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
   });
   return yargs(words)
     .scriptName('k8s-doctor')
     .usage('Finds out why a Kubernetes Service does not connect, and proves it.\n\nk8s-doctor svc NAME [-n NAMESPACE] [--from pod/CLIENT]')
     .command(
-      'svc [name]', 'diagnose one Service', (y) => svcOptions(y.positional('name', { type: 'string', describe: 'NAME, NAMESPACE/NAME, a DNS name, or a URL' })),
-      (a) => answer(async () => {
-        const { svc } = await import('./svc.ts');
-        return svc({ ...a, requestTimeoutMs: duration('request-timeout', a.requestTimeout), timeoutMs: duration('timeout', a.timeout), version }, screen(a.color));
-      }),
+      'svc [name]',
+      'diagnose one Service',
+      (y) => svcOptions(y.positional('name', { type: 'string', describe: 'NAME, NAMESPACE/NAME, a DNS name, or a URL' })),
+      (a) =>
+        answer(async () => {
+          const { svc } = await import('./svc.ts');
+          return svc(
+            { ...a, requestTimeoutMs: duration('request-timeout', a.requestTimeout), timeoutMs: duration('timeout', a.timeout), version },
+            screen(a.color),
+          );
+        }),
     )
     .command(
-      'demo [incident]', 'replay an incident that was recorded on a real cluster', (y) => outputOptions(y.positional('incident', { type: 'string', describe: 'its name; without one they are listed' })),
+      'demo [incident]',
+      'replay an incident that was recorded on a real cluster',
+      (y) => outputOptions(y.positional('incident', { type: 'string', describe: 'its name; without one they are listed' })),
       (a) => answer(async () => (await import('./demo.ts')).demo(a.incident, a.output, screen(a.color))),
     )
     .command(
-      'explain [code]', 'what a code means, how it shows, how it is mended', (y) => y.positional('code', { type: 'string', describe: 'such as selector-mismatch; without one they are listed' }),
+      'explain [code]',
+      'what a code means, how it shows, how it is mended',
+      (y) => y.positional('code', { type: 'string', describe: 'such as selector-mismatch; without one they are listed' }),
       (a) => answer(async () => (await import('./explain.ts')).explain(a.code, process.stdout)),
     )
     .command(
-      'cleanup', 'remove debug pods that were left behind', (y) => kubectlOptions(y).option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'in all namespaces' }),
-      (a) => answer(async () => (await import('./cleanup.ts')).cleanup({ ...a, requestTimeoutMs: duration('request-timeout', a.requestTimeout) }, process.env, process.stdout)),
+      'cleanup',
+      'remove debug pods that were left behind',
+      (y) => kubectlOptions(y).option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'in all namespaces' }),
+      (a) =>
+        answer(async () =>
+          (await import('./cleanup.ts')).cleanup({ ...a, requestTimeoutMs: duration('request-timeout', a.requestTimeout) }, process.env, process.stdout),
+        ),
     )
     .option('verbose', { alias: 'v', type: 'boolean', global: true, default: false, describe: 'stack traces' })
     .version(version)
@@ -118,7 +149,11 @@ function report(error: Error, verbose: boolean): number {
   }
   const usage = error instanceof UsageError || error.name === 'YError';
   const known = usage || error instanceof CannotRun;
-  const text = usage ? `${(error.message || 'Which command?').split('\n')[0]?.replace(/\.?$/, '.')} Run "k8s-doctor --help" for the options.` : known ? error.message : `k8s-doctor failed unexpectedly (${error.message}); run it again with -v and report what it prints.`;
+  const text = usage
+    ? `${(error.message || 'Which command?').split('\n')[0]?.replace(/\.?$/, '.')} Run "k8s-doctor --help" for the options.`
+    : known
+      ? error.message
+      : `k8s-doctor failed unexpectedly (${error.message}); run it again with -v and report what it prints.`;
   process.stderr.write(`${text}\n`);
   if (verbose) process.stderr.write(`${error.stack}\n`);
   return 3;

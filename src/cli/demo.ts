@@ -6,13 +6,15 @@ import { diagnose } from '../diagnose/diagnose.ts';
 import { replayed } from './captures.ts';
 import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
 
-
 // Both the bundle (dist/) and the incidents ship in the package's root.
 const folder = new URL('../demo/incidents/', import.meta.url);
 
 /** Lists the recorded incidents, or replays one as `svc --replay` would. Answers the exit status. */
 export async function demo(name: string | undefined, output: string[], screen: Screen): Promise<number> {
-  const names = readdirSync(folder, { withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => e.name).sort();
+  const names = readdirSync(folder, { withFileTypes: true })
+    .filter((e) => e.isDirectory())
+    .map((e) => e.name)
+    .toSorted();
   if (name === undefined) {
     const width = Math.max(...names.map((n) => n.length));
     const lines = names.map((n) => `  ${n.padEnd(width)}  ${(JSON.parse(readFileSync(new URL(`${n}/case.json`, folder), 'utf8')) as { title: string }).title}`);

@@ -13,7 +13,8 @@ export interface Output {
 export function parseOutputs(values: readonly string[]): Output[] {
   const outputs = values.map((value): Output => {
     const [format = '', ...file] = value.split('=');
-    if (!(formats as readonly string[]).includes(format)) throw new CannotRun(`-o "${value}" is not a format; choose one of ${formats.join(', ')}, or FORMAT=FILE.`);
+    if (!(formats as readonly string[]).includes(format))
+      throw new CannotRun(`-o "${value}" is not a format; choose one of ${formats.join(', ')}, or FORMAT=FILE.`);
     const path = file.join('=');
     if (value.includes('=') && !path) throw new CannotRun(`-o "${value}" names no file; write ${format}=FILE.`);
     return { format: format as Format, ...(path && { file: path }) };

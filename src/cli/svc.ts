@@ -54,7 +54,13 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
   }
   const cluster = await connect({ ...options, asGroups: options.asGroup, namespace: named.namespace ?? options.namespace }, env);
   const port = options.port ?? named.port;
-  const target: Target = { namespace: cluster.namespace, name: named.name, ...(port !== undefined && { port }), from: parseFrom(options.from, cluster.namespace), probe: options.probe };
+  const target: Target = {
+    namespace: cluster.namespace,
+    name: named.name,
+    ...(port !== undefined && { port }),
+    from: parseFrom(options.from, cluster.namespace),
+    probe: options.probe,
+  };
 
   const ending = new AbortController();
   const janitor = openJanitor(cluster);
@@ -68,7 +74,12 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
   for (const s of signals) process.on(s, onSignal);
   const deadline = setTimeout(() => ending.abort(), options.timeoutMs);
   try {
-    const recording = await record(pipeline, { cluster, target, janitor, signal: ending.signal, image: options.image, owner: `${userInfo().username}@${hostname()}` }, options.version, progress.onEvent);
+    const recording = await record(
+      pipeline,
+      { cluster, target, janitor, signal: ending.signal, image: options.image, owner: `${userInfo().username}@${hostname()}` },
+      options.version,
+      progress.onEvent,
+    );
     if (interrupted) throw new Interrupted(interrupted);
     refuse(recording.facts, cluster.context);
     return recording;
@@ -78,7 +89,8 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
     const left = (await janitor.removeAll()).filter((r) => !r.ok);
     for (const s of signals) process.off(s, onSignal);
     cluster.close();
-    for (const r of left) if (!r.ok) process.stderr.write(`A debug pod could not be removed (${r.failure.why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
+    for (const r of left)
+      if (!r.ok) process.stderr.write(`A debug pod could not be removed (${r.failure.why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
   }
 }
 
@@ -94,7 +106,10 @@ export class Interrupted extends Error {
 /** Failures that leave nothing to diagnose: the API server is away, it does not know who asks, or the named client does not exist. */
 function refuse(facts: Facts, context: string): void {
   const { service, client } = facts;
-  if (!service.seen && service.reason === 'unauthenticated') throw new CannotRun(`The API server does not accept the credentials of context "${context}" (${service.why}); log in again.`);
-  if (!service.seen && (service.reason === 'unreachable' || service.reason === 'timed-out')) throw new CannotRun(`The API server of context "${context}" cannot be reached (${service.why}); check the cluster, the VPN, or --context.`);
-  if (!client.seen && client.reason === 'not-found' && !(service.seen && service.value === null)) throw new CannotRun(`${client.what}: ${client.why}.`.replace(/\?\.$/, '?'));
+  if (!service.seen && service.reason === 'unauthenticated')
+    throw new CannotRun(`The API server does not accept the credentials of context "${context}" (${service.why}); log in again.`);
+  if (!service.seen && (service.reason === 'unreachable' || service.reason === 'timed-out'))
+    throw new CannotRun(`The API server of context "${context}" cannot be reached (${service.why}); check the cluster, the VPN, or --context.`);
+  if (!client.seen && client.reason === 'not-found' && !(service.seen && service.value === null))
+    throw new CannotRun(`${client.what}: ${client.why}.`.replace(/\?\.$/, '?'));
 }

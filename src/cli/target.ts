@@ -50,8 +50,18 @@ export function parseService(text: string): Named {
 }
 
 const workloads: Record<string, string> = {
-  deploy: 'deployments', deployment: 'deployments', deployments: 'deployments', sts: 'statefulsets', statefulset: 'statefulsets', statefulsets: 'statefulsets',
-  ds: 'daemonsets', daemonset: 'daemonsets', daemonsets: 'daemonsets', rs: 'replicasets', replicaset: 'replicasets', replicasets: 'replicasets',
+  deploy: 'deployments',
+  deployment: 'deployments',
+  deployments: 'deployments',
+  sts: 'statefulsets',
+  statefulset: 'statefulsets',
+  statefulsets: 'statefulsets',
+  ds: 'daemonsets',
+  daemonset: 'daemonsets',
+  daemonsets: 'daemonsets',
+  rs: 'replicasets',
+  replicaset: 'replicasets',
+  replicasets: 'replicasets',
 };
 
 /** Reads `--from`. Without one: a plain pod in the Service's namespace. Throws CannotRun for what it does not know. */

@@ -45,7 +45,12 @@ export interface Cluster {
   /** Reads a whole list, in pages. */
   list(resource: Resource, options: ListOptions): Promise<Result<unknown[]>>;
   /** The last lines of a container's log; of its previous run where `previous` is true. */
-  logs(namespace: string, pod: string, container: string, options: { tailLines: number; previous?: boolean; signal?: AbortSignal | undefined }): Promise<Result<string>>;
+  logs(
+    namespace: string,
+    pod: string,
+    container: string,
+    options: { tailLines: number; previous?: boolean; signal?: AbortSignal | undefined },
+  ): Promise<Result<string>>;
   exec(where: { namespace: string; pod: string; container: string }, command: string[], timeoutMs: number): Promise<Result<ExecOutput>>;
   portForward(where: { namespace: string; pod: string }, port: number): Promise<Result<Tunnel>>;
   createPod(namespace: string, pod: object): Promise<Result<unknown>>;
@@ -106,7 +111,9 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     const user = config.getCurrentUser() as { exec?: { command?: string; installHint?: string } } | null;
     if (user?.exec) {
       const hint = err.code === 'ENOENT' && user.exec.installHint ? ` ${user.exec.installHint.trim().split('\n')[0]}` : '';
-      throw new CannotRun(`The credential plug-in "${user.exec.command}" of context "${context?.name}" failed (${err.code === 'ENOENT' ? 'it is not installed' : err.message.trim().split('\n')[0]}).${hint || ' Run it by hand to see why.'}`);
+      throw new CannotRun(
+        `The credential plug-in "${user.exec.command}" of context "${context?.name}" failed (${err.code === 'ENOENT' ? 'it is not installed' : err.message.trim().split('\n')[0]}).${hint || ' Run it by hand to see why.'}`,
+      );
     }
     throw new CannotRun(`The credentials of context "${context?.name}" cannot be used (${err.message.split('\n')[0]}); mend the kubeconfig.`);
   }
@@ -145,7 +152,9 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
         if (fieldSelector) query.set('fieldSelector', fieldSelector);
         if (next) query.set('continue', next);
         const page = await parse<{ items?: unknown[] | null; metadata?: { continue?: string } }>(
-          http.send({ method: 'GET', path: `${pathOf(resource, namespace)}?${query}`, what, rule: access, signal }), what, access,
+          http.send({ method: 'GET', path: `${pathOf(resource, namespace)}?${query.toString()}`, what, rule: access, signal }),
+          what,
+          access,
         );
         if (!page.ok) return page;
         for (const item of page.value.items ?? []) items.push(item);
@@ -157,8 +166,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     logs(namespace, pod, container, { tailLines, previous = false, signal }) {
       const query = new URLSearchParams({ container, tailLines: String(tailLines), limitBytes: '65536', previous: String(previous) });
       return http.send({
-        method: 'GET', path: `${pathOf(resources.pods, namespace, pod)}/log?${query}`,
-        what: `the log of pod ${namespace}/${pod}, container ${container}`, rule: podSubresourceRule('log', namespace, ['get']), signal,
+        method: 'GET',
+        path: `${pathOf(resources.pods, namespace, pod)}/log?${query.toString()}`,
+        what: `the log of pod ${namespace}/${pod}, container ${container}`,
+        rule: podSubresourceRule('log', namespace, ['get']),
+        signal,
       });
     },
 
@@ -178,8 +190,10 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
     async deletePod(namespace, name) {
       const answer = await http.send({
-        method: 'DELETE', path: `${pathOf(resources.pods, namespace, name)}?gracePeriodSeconds=0`,
-        what: `removing the debug pod ${namespace}/${name}`, rule: rule(resources.pods, 'delete', namespace),
+        method: 'DELETE',
+        path: `${pathOf(resources.pods, namespace, name)}?gracePeriodSeconds=0`,
+        what: `removing the debug pod ${namespace}/${name}`,
+        rule: rule(resources.pods, 'delete', namespace),
       });
       return answer.ok || answer.failure.reason === 'not-found' ? ok(undefined) : answer;
     },
@@ -188,8 +202,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       const query = new URLSearchParams({ watch: 'true', fieldSelector: `metadata.name=${name}` });
       return http.lines(
         {
-          method: 'GET', path: `${pathOf(resources.pods, namespace)}?${query}`,
-          what: `watching the debug pod ${namespace}/${name}`, rule: rule(resources.pods, 'watch', namespace), signal,
+          method: 'GET',
+          path: `${pathOf(resources.pods, namespace)}?${query.toString()}`,
+          what: `watching the debug pod ${namespace}/${name}`,
+          rule: rule(resources.pods, 'watch', namespace),
+          signal,
         },
         (line) => onPod((JSON.parse(line) as { object: unknown }).object),
       );

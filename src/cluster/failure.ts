@@ -36,12 +36,17 @@ export function fromStatus(status: number, body: string, what: string, rule: Acc
     // Not a Status: a proxy between here and the API server may answer in its own words.
   }
   const reason: FailureReason =
-    status === 401 ? 'unauthenticated'
-    : status === 403 ? 'forbidden'
-    : status === 404 ? 'not-found'
-    : status === 408 || status === 504 ? 'timed-out'
-    : status === 429 || status >= 500 ? 'unreachable'
-    : 'refused';
+    status === 401
+      ? 'unauthenticated'
+      : status === 403
+        ? 'forbidden'
+        : status === 404
+          ? 'not-found'
+          : status === 408 || status === 504
+            ? 'timed-out'
+            : status === 429 || status >= 500
+              ? 'unreachable'
+              : 'refused';
   return { reason, what, why: message || `the API server answered ${status}`, status, rule };
 }
 

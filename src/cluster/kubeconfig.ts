@@ -89,7 +89,9 @@ export function loadKubeConfig(options: KubeOptions, env: NodeJS.ProcessEnv): Ku
     config = new KubeConfig();
     config.loadFromCluster();
   } else {
-    throw new CannotRun('No kubeconfig was found (KUBECONFIG is not set, ~/.kube/config does not exist); set KUBECONFIG or give --kubeconfig, or try "k8s-doctor demo".');
+    throw new CannotRun(
+      'No kubeconfig was found (KUBECONFIG is not set, ~/.kube/config does not exist); set KUBECONFIG or give --kubeconfig, or try "k8s-doctor demo".',
+    );
   }
 
   if (options.context !== undefined) config.setCurrentContext(options.context);
@@ -99,14 +101,22 @@ export function loadKubeConfig(options: KubeOptions, env: NodeJS.ProcessEnv): Ku
   const context = current ? config.getContextObject(current) : null;
   if (!context) {
     const near = current ? nearest(current, contexts) : undefined;
-    throw new CannotRun(`The context "${current ?? ''}" is not in the kubeconfig${near ? `; did you mean "${near}"?` : contexts.length ? `; it has: ${contexts.join(', ')}.` : ', which has none.'}`);
+    throw new CannotRun(
+      `The context "${current ?? ''}" is not in the kubeconfig${near ? `; did you mean "${near}"?` : contexts.length ? `; it has: ${contexts.join(', ')}.` : ', which has none.'}`,
+    );
   }
   if (options.cluster !== undefined || options.user !== undefined) {
     const changed = { ...context, cluster: options.cluster ?? context.cluster, user: options.user ?? context.user };
     config.contexts = config.contexts.map((c) => (c.name === current ? changed : c));
   }
   const chosen = config.getContextObject(current);
-  if (!config.getCurrentCluster()) throw new CannotRun(`The context "${current}" names the cluster "${chosen?.cluster}", which is not in the kubeconfig (it has: ${config.clusters.map((c) => c.name).join(', ') || 'none'}).`);
-  if (chosen?.user && !config.getCurrentUser()) throw new CannotRun(`The context "${current}" names the user "${chosen.user}", which is not in the kubeconfig (it has: ${config.users.map((u) => u.name).join(', ') || 'none'}).`);
+  if (!config.getCurrentCluster())
+    throw new CannotRun(
+      `The context "${current}" names the cluster "${chosen?.cluster}", which is not in the kubeconfig (it has: ${config.clusters.map((c) => c.name).join(', ') || 'none'}).`,
+    );
+  if (chosen?.user && !config.getCurrentUser())
+    throw new CannotRun(
+      `The context "${current}" names the user "${chosen.user}", which is not in the kubeconfig (it has: ${config.users.map((u) => u.name).join(', ') || 'none'}).`,
+    );
   return config;
 }

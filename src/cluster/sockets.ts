@@ -33,21 +33,25 @@ class UpgradeRefused extends Error {
 const handshakeTimeoutMs = 10_000;
 
 function handler(config: KubeConfig, impersonation: Impersonation): WebSocketHandler {
-  return new WebSocketHandler(config, (uri, protocols, options) => {
-    const headers = { ...options.headers } as Record<string, string | string[]>;
-    if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
-    if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
-    const socket = new WebSocket(uri, protocols, { ...options, headers, handshakeTimeout: handshakeTimeoutMs } as WebSocket.ClientOptions);
-    socket.on('unexpected-response', (_request, response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (c: Buffer) => chunks.push(c));
-      response.on('end', () => socket.emit('error', new UpgradeRefused(response.statusCode ?? 0, Buffer.concat(chunks).toString('utf8'))));
-    });
-    // Without a listener, an error after the handshake would end the process; `close` follows it and is handled.
-    socket.on('error', () => {});
-    return socket as never;
-    // Streams of its own: told to close one, client-node would otherwise end this process's stdout.
-  }, { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() });
+  return new WebSocketHandler(
+    config,
+    (uri, protocols, options) => {
+      const headers = { ...options.headers } as Record<string, string | string[]>;
+      if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
+      if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
+      const socket = new WebSocket(uri, protocols, { ...options, headers, handshakeTimeout: handshakeTimeoutMs } as WebSocket.ClientOptions);
+      socket.on('unexpected-response', (_request, response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (c: Buffer) => chunks.push(c));
+        response.on('end', () => socket.emit('error', new UpgradeRefused(response.statusCode ?? 0, Buffer.concat(chunks).toString('utf8'))));
+      });
+      // Without a listener, an error after the handshake would end the process; `close` follows it and is handled.
+      socket.on('error', () => {});
+      return socket;
+      // Streams of its own: told to close one, client-node would otherwise end this process's stdout.
+    },
+    { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() },
+  );
 }
 
 function asFailure(error: unknown, what: string, rule: AccessRule) {
@@ -69,12 +73,21 @@ interface ExecStatus {
  * Protocol: v5.channel.k8s.io, stream 1 stdout, 2 stderr, 3 the status.
  */
 export async function exec(
-  config: KubeConfig, impersonation: Impersonation,
-  where: { namespace: string; pod: string; container: string }, command: string[], timeoutMs: number, rule: AccessRule,
+  config: KubeConfig,
+  impersonation: Impersonation,
+  where: { namespace: string; pod: string; container: string },
+  command: string[],
+  timeoutMs: number,
+  rule: AccessRule,
 ): Promise<Result<ExecOutput>> {
   const what = `running a command in pod ${where.namespace}/${where.pod}`;
-  const query = new URLSearchParams([['stdout', 'true'], ['stderr', 'true'], ['container', where.container], ...command.map((c) => ['command', c] as [string, string])]);
-  const path = `/api/v1/namespaces/${where.namespace}/pods/${where.pod}/exec?${query}`;
+  const query = new URLSearchParams([
+    ['stdout', 'true'],
+    ['stderr', 'true'],
+    ['container', where.container],
+    ...command.map((c) => ['command', c] as [string, string]),
+  ]);
+  const path = `/api/v1/namespaces/${where.namespace}/pods/${where.pod}/exec?${query.toString()}`;
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   let status: ExecStatus | undefined;
@@ -94,7 +107,10 @@ export async function exec(
     if (!status) return failed({ reason: 'unreachable', what, why: 'the connection was closed before the command ended', rule });
     const exitCode = status.status === 'Success' ? 0 : Number(status.details?.causes?.find((c) => c.reason === 'ExitCode')?.message ?? Number.NaN);
     const message = status.message ?? '';
-    if (Number.isNaN(exitCode) || (exitCode >= 126 && out.length === 0 && /executable file not found|no such file or directory/.test(message + Buffer.concat(err)))) {
+    if (
+      Number.isNaN(exitCode) ||
+      (exitCode >= 126 && out.length === 0 && /executable file not found|no such file or directory/.test(message + Buffer.concat(err)))
+    ) {
       return failed({ reason: 'not-possible', what, why: shortened(message), rule });
     }
     return ok({ stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8'), exitCode });
@@ -111,7 +127,11 @@ function shortened(message: string): string {
 
 /** Opens a byte stream to a port of a pod, as its loopback sees it. Streams: 0 data, 1 errors, each after two bytes with the port. */
 export async function portForward(
-  config: KubeConfig, impersonation: Impersonation, where: { namespace: string; pod: string }, port: number, rule: AccessRule,
+  config: KubeConfig,
+  impersonation: Impersonation,
+  where: { namespace: string; pod: string },
+  port: number,
+  rule: AccessRule,
 ): Promise<Result<Tunnel>> {
   const what = `a port-forward to pod ${where.namespace}/${where.pod}, port ${port}`;
   const arrived: (Buffer | Error | null)[] = [];

@@ -3,7 +3,7 @@ import { clientText } from '../../checks/words.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
 import { type FactName, type Facts, factNames } from '../facts/facts.ts';
-import { asFinding, type CheckResult, reason } from '../verdict/verdict.ts';
+import { asFinding, reason } from '../verdict/verdict.ts';
 import type { CheckReport, CheckStatus, Diagnosis, Hop, Missing, ProbeReport } from './diagnosis.ts';
 
 /** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
@@ -25,7 +25,8 @@ export function judge(check: Check, facts: Facts, durationMs: number): CheckRepo
   return { ...base, status: statusOf(findings), ...(judgement.summary && { summary: judgement.summary }), findings };
 }
 
-const statusOf = (findings: readonly { severity: string }[]): CheckStatus => (findings.some((f) => f.severity === 'error') ? 'fail' : findings.some((f) => f.severity === 'warning') ? 'warn' : 'pass');
+const statusOf = (findings: readonly { severity: string }[]): CheckStatus =>
+  findings.some((f) => f.severity === 'error') ? 'fail' : findings.some((f) => f.severity === 'warning') ? 'warn' : 'pass';
 
 /** The facts that a pipeline reads. */
 export const wantedBy = (pipeline: readonly Check[]): FactName[] => [...new Set(pipeline.flatMap((c) => [...c.needs, ...c.uses]))];
@@ -36,7 +37,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
   const target = (facts.target as { value: Facts['target'] extends Fact<infer T> ? T : never }).value;
   const reports = pipeline.map((check) => judge(check, facts, Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0))));
   const client = facts.client.seen ? facts.client.value : null;
-  const { verdict, findings } = reason(reports as CheckResult[], facts, { service: target.name, client: clientText(target, client) });
+  const { verdict, findings } = reason(reports, facts, { service: target.name, client: clientText(target, client) });
   const checks = reports.map((r) => {
     const after = r.findings.map((f) => findings.get(f) ?? f);
     return { ...r, findings: after, ...(r.status === 'fail' || r.status === 'warn' ? { status: statusOf(after) } : {}) };
@@ -53,7 +54,12 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
       clusterIPs: service?.spec.clusterIPs ?? [],
       ports: (service?.spec.ports ?? []).map((p) => ({ name: p.name, port: p.port, protocol: p.protocol, targetPort: p.targetPort ?? p.port })),
     },
-    client: client && { kind: client.kind, namespace: client.namespace, name: client.name, node: client.node ?? (facts.connections.seen ? facts.connections.value.node : null) },
+    client: client && {
+      kind: client.kind,
+      namespace: client.namespace,
+      name: client.name,
+      node: client.node ?? (facts.connections.seen ? facts.connections.value.node : null),
+    },
     startedAt: recording.startedAt,
     durationMs: recording.durationMs,
     verdict,
@@ -66,11 +72,27 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
 
 function probesOf(facts: Facts): ProbeReport[] {
   const made = facts.connections.seen ? facts.connections.value : undefined;
-  const connections = (made?.list ?? []).map((c) => ({ kind: c.kind, from: made?.from ?? '', target: c.target, outcome: c.outcome, latencyMs: c.latencyMs, detail: c.detail || c.answers.join(', ') }));
+  const connections = (made?.list ?? []).map((c) => ({
+    kind: c.kind,
+    from: made?.from ?? '',
+    target: c.target,
+    outcome: c.outcome,
+    latencyMs: c.latencyMs,
+    detail: c.detail || c.answers.join(', '),
+  }));
   const replicas = (facts.dnsAnswers.seen ? Object.entries(facts.dnsAnswers.value) : []).map(([pod, a]) => ({
-    kind: 'dns', from: 'port-forward', target: `${pod}:53`,
-    outcome: a.seen ? (a.value.addresses.length > 0 ? 'answered' : a.value.rcode === 'NXDOMAIN' || a.value.rcode === 'NOERROR' ? 'name-not-found' : 'dns-failed') : a.reason,
-    latencyMs: a.seen ? a.value.latencyMs : null, detail: a.seen ? `${a.value.question}: ${a.value.rcode} ${a.value.addresses.join(', ')}`.trim() : a.why,
+    kind: 'dns',
+    from: 'port-forward',
+    target: `${pod}:53`,
+    outcome: a.seen
+      ? a.value.addresses.length > 0
+        ? 'answered'
+        : a.value.rcode === 'NXDOMAIN' || a.value.rcode === 'NOERROR'
+          ? 'name-not-found'
+          : 'dns-failed'
+      : a.reason,
+    latencyMs: a.seen ? a.value.latencyMs : null,
+    detail: a.seen ? `${a.value.question}: ${a.value.rcode} ${a.value.addresses.join(', ')}`.trim() : a.why,
   }));
   return [...connections, ...replicas];
 }
@@ -87,7 +109,11 @@ const hops: readonly [Hop['hop'], readonly string[]][] = [
 
 function pathOf(checks: readonly CheckReport[], facts: Facts): Hop[] {
   const client = facts.client.seen ? facts.client.value : null;
-  const first: Hop = { hop: 'client', state: client ? 'ok' : 'unknown', detail: client ? [client.name || client.namespace || client.kind, client.node].filter(Boolean).join(' on ') : facts.client.seen ? '' : facts.client.why };
+  const first: Hop = {
+    hop: 'client',
+    state: client ? 'ok' : 'unknown',
+    detail: client ? [client.name || client.namespace || client.kind, client.node].filter(Boolean).join(' on ') : facts.client.seen ? '' : facts.client.why,
+  };
   return [
     first,
     ...hops.map(([hop, prefixes]): Hop => {

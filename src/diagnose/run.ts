@@ -14,7 +14,12 @@ export type ProgressEvent =
   | { type: 'checked'; report: CheckReport };
 
 /** Gathers what the pipeline reads and judges each check as soon as its facts are there. Ends when all are, or when the context's signal aborts. */
-export async function record(pipeline: readonly Check[], context: Omit<Context, 'progress'>, version: string, onEvent: (event: ProgressEvent) => void): Promise<Recording> {
+export async function record(
+  pipeline: readonly Check[],
+  context: Omit<Context, 'progress'>,
+  version: string,
+  onEvent: (event: ProgressEvent) => void,
+): Promise<Recording> {
   const started = new Date();
   const gathering = gather({ ...context, progress: (text) => onEvent({ type: 'waiting', text }) }, wantedBy(pipeline));
   await Promise.all(
@@ -32,5 +37,12 @@ export async function record(pipeline: readonly Check[], context: Omit<Context, 
     facts[name] = fact;
     settledMs[name] = ms;
   }
-  return { version, startedAt: started.toISOString(), durationMs: Date.now() - started.getTime(), requests: context.cluster.requests(), settledMs, facts: facts as Facts };
+  return {
+    version,
+    startedAt: started.toISOString(),
+    durationMs: Date.now() - started.getTime(),
+    requests: context.cluster.requests(),
+    settledMs,
+    facts: facts as Facts,
+  };
 }

@@ -70,7 +70,12 @@ export function parseCorefile(text: string): Corefile {
       continue;
     }
     if (depth === 0) {
-      keys.push(...words.filter((w) => w !== '{').flatMap((w) => w.split(',')).filter(Boolean));
+      keys.push(
+        ...words
+          .filter((w) => w !== '{')
+          .flatMap((w) => w.split(','))
+          .filter(Boolean),
+      );
       if (opens) {
         servers.push({ keys, plugins: [] });
         keys = [];
@@ -88,6 +93,20 @@ export function parseCorefile(text: string): Corefile {
 
 /** The zones that the kubernetes plugin answers for; undefined where no block has it. Without arguments it takes the block's own zones. */
 export function kubernetesZones(file: Corefile): string[] | undefined {
-  const found = file.servers.flatMap((s) => s.plugins.filter((p) => p.name === 'kubernetes').map((p) => (p.args.length > 0 ? p.args : s.keys.map((k) => k.replace(/:\d+$/, '')))));
+  const found = file.servers.flatMap((s) =>
+    s.plugins.filter((p) => p.name === 'kubernetes').map((p) => (p.args.length > 0 ? p.args : s.keys.map((k) => k.replace(/:\d+$/, '')))),
+  );
   return found.length > 0 ? found.flat() : undefined;
+}
+
+/** The cluster's domain, as far as CoreDNS's configuration shows it; `cluster.local` (the kubelet's default) where it does not. */
+export function domainOf(corefile: string | null | undefined): string {
+  const usual = 'cluster.local';
+  try {
+    const zones = kubernetesZones(parseCorefile(corefile ?? '')) ?? [];
+    return zones.map((z) => z.replace(/\.$/, '')).find((z) => z !== '' && !z.endsWith('.arpa')) ?? usual;
+  } catch (error) {
+    if (error instanceof CorefileError) return usual;
+    throw error;
+  }
 }

@@ -56,9 +56,9 @@ export function readCapture(text: string): Recording {
       facts[name] = { seen: false, reason: 'not-needed', what: name, why: 'the capture does not hold it' };
       continue;
     }
-    const read = v.safeParse(factSchemas[name] as v.GenericSchema, value, { abortEarly: true });
+    const read = v.safeParse(factSchemas[name], value, { abortEarly: true });
     if (!read.success) throw new CaptureError(`facts.${name}.${v.getDotPath(read.issues[0]) ?? ''}: ${read.issues[0].message}`);
-    facts[name] = read.output as Fact<unknown>;
+    facts[name] = read.output;
   }
   const { version, startedAt, durationMs, requests, settledMs } = head.output;
   if (!facts.target?.seen) throw new CaptureError('facts.target is missing');

@@ -7,7 +7,15 @@ import type { Fact } from './fact.ts';
 import * as o from './objects.ts';
 
 const unseenReasons = [
-  'forbidden', 'not-found', 'unreachable', 'timed-out', 'unauthenticated', 'malformed', 'not-possible', 'not-asked', 'not-needed',
+  'forbidden',
+  'not-found',
+  'unreachable',
+  'timed-out',
+  'unauthenticated',
+  'malformed',
+  'not-possible',
+  'not-asked',
+  'not-needed',
 ] as const;
 
 const grant = v.object({
@@ -26,8 +34,7 @@ export const unseenSchema = v.object({
   grant: v.exactOptional(grant),
 });
 
-const fact = <T extends v.GenericSchema>(value: T) =>
-  v.variant('seen', [v.object({ seen: v.literal(true), value }), unseenSchema]);
+const fact = <T extends v.GenericSchema>(value: T) => v.variant('seen', [v.object({ seen: v.literal(true), value }), unseenSchema]);
 /** A fact for each of several things (a namespace, a pod, a node), so that unseen is as fine as the thing. */
 const each = <T extends v.GenericSchema>(value: T) => v.record(v.string(), fact(value));
 

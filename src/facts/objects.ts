@@ -62,10 +62,7 @@ export const service = v.object({
   }),
   status: v.optional(
     v.object({
-      loadBalancer: v.optional(
-        v.object({ ingress: list(v.object({ ip: optionalText, hostname: optionalText })) }),
-        {},
-      ),
+      loadBalancer: v.optional(v.object({ ingress: list(v.object({ ip: optionalText, hostname: optionalText })) }), {}),
     }),
     {},
   ),
@@ -176,9 +173,7 @@ export const pod = v.object({
 /** matchLabels and matchExpressions, as `metav1.LabelSelector` has them. */
 export const labelSelector = v.object({
   matchLabels: labels,
-  matchExpressions: list(
-    v.object({ key: text, operator: v.picklist(['In', 'NotIn', 'Exists', 'DoesNotExist']), values: list(text) }),
-  ),
+  matchExpressions: list(v.object({ key: text, operator: v.picklist(['In', 'NotIn', 'Exists', 'DoesNotExist']), values: list(text) })),
 });
 
 /** Deployment, ReplicaSet, StatefulSet and DaemonSet: what they have in common. */

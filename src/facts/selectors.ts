@@ -12,23 +12,32 @@ export function matchesLabels(selector: Pick<LabelSelector, 'matchLabels' | 'mat
 }
 
 /** The first requirement of a selector that labels don't meet, in words; undefined where all are met. */
-export function firstMismatch(selector: { matchLabels?: Labels | null | undefined; matchExpressions?: LabelSelector['matchExpressions'] | null | undefined }, labels: Labels): string | undefined {
+export function firstMismatch(
+  selector: { matchLabels?: Labels | null | undefined; matchExpressions?: LabelSelector['matchExpressions'] | null | undefined },
+  labels: Labels,
+): string | undefined {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     if (labels[key] !== value) return `wants ${key}=${value}, ${labels[key] === undefined ? `there is no label ${key}` : `it has ${key}=${labels[key]}`}`;
   }
   for (const { key, operator, values } of selector.matchExpressions ?? []) {
     const have = labels[key];
     const met =
-      operator === 'In' ? have !== undefined && (values ?? []).includes(have)
-      : operator === 'NotIn' ? have === undefined || !(values ?? []).includes(have)
-      : operator === 'Exists' ? have !== undefined
-      : have === undefined;
+      operator === 'In'
+        ? have !== undefined && (values ?? []).includes(have)
+        : operator === 'NotIn'
+          ? have === undefined || !(values ?? []).includes(have)
+          : operator === 'Exists'
+            ? have !== undefined
+            : have === undefined;
     if (!met) return `wants ${key} ${operator}${values?.length ? ` (${values.join(', ')})` : ''}, ${have === undefined ? 'it is absent' : `it is ${have}`}`;
   }
   return undefined;
 }
 
-export const labelText = (labels: Labels | null | undefined): string => Object.entries(labels ?? {}).map(([k, x]) => `${k}=${x}`).join(',');
+export const labelText = (labels: Labels | null | undefined): string =>
+  Object.entries(labels ?? {})
+    .map(([k, x]) => `${k}=${x}`)
+    .join(',');
 
 /** Finished pods keep their address for a while, but nothing is sent to them. */
 export const isFinished = (pod: Pod): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed';

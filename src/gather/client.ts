@@ -30,12 +30,26 @@ async function absent(cluster: Cluster, resource: keyof typeof resources, namesp
 /** Finds whose connection is diagnosed: a pod, any pod of a workload, a node, or the stand-in of a namespace. */
 export const client = collector({
   fact: 'client',
-  access: [read('pods', ['get', 'list'], 'client'), ...['deployments', 'statefulsets', 'daemonsets', 'replicasets'].map((r) => read(r, ['get'], 'client', 'apps')), read('nodes', ['get'], 'cluster')],
+  access: [
+    read('pods', ['get', 'list'], 'client'),
+    ...['deployments', 'statefulsets', 'daemonsets', 'replicasets'].map((r) => read(r, ['get'], 'client', 'apps')),
+    read('nodes', ['get'], 'cluster'),
+  ],
   async collect({ cluster, target, signal }) {
     const { from } = target;
-    if (from.kind === 'external') return seen({ kind: 'external', namespace: '', name: '', node: null, labels: {}, addresses: [], hostNetwork: false, pod: null });
+    if (from.kind === 'external')
+      return seen({ kind: 'external', namespace: '', name: '', node: null, labels: {}, addresses: [], hostNetwork: false, pod: null });
     if (from.kind === 'namespace') {
-      return seen({ kind: 'debug-pod', namespace: from.namespace, name: '', node: null, labels: { ...managedBy }, addresses: [], hostNetwork: false, pod: null });
+      return seen({
+        kind: 'debug-pod',
+        namespace: from.namespace,
+        name: '',
+        node: null,
+        labels: { ...managedBy },
+        addresses: [],
+        hostNetwork: false,
+        pod: null,
+      });
     }
     if (from.kind === 'node') {
       const node = parsed(await cluster.get(resources.nodes, from.name, undefined, signal), v.nullable(o.node), `node ${from.name}`);

@@ -1,3 +1,4 @@
+import { domainOf } from '../dns/corefile.ts';
 import { clusterDomain, parseResolvConf } from '../dns/resolv-conf.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Client, Connection, Connections, Target } from '../facts/facts.ts';
@@ -11,47 +12,78 @@ import { type Context, collector, fromFailure, read, valueOf } from './collector
 /** With more endpoints than this, so many are tried; the diagnosis says how many there are. */
 const maxEndpoints = 24;
 
+/** A new pod's first packets may come before the network plug-in knows it. */
+const debugPodTries = 3;
+
 type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
 const hostPort = (host: string, port: number) => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. */
 function plan(service: Service, target: Target, endpoints: ReturnType<typeof endpointsOf>, domain: string): { planned: Planned[]; total: number } {
-  const name = service.spec.type === 'ExternalName' ? (service.spec.externalName ?? '') : `${target.name}.${target.namespace}.svc.${domain}`;
+  const external = service.spec.type === 'ExternalName' ? (service.spec.externalName ?? '').replace(/\.$/, '') : undefined;
+  const inCluster = `${target.name}.${target.namespace}.svc`;
   const families = service.spec.ipFamilies?.includes('IPv6') && !service.spec.ipFamilies.includes('IPv4') ? (['AAAA'] as const) : (['A'] as const);
-  const planned: Planned[] = families.map((type) => ({ task: { kind: 'name', name: `${name.replace(/\.$/, '')}.`, type }, hop: 'name', target: name, servicePort: null, pod: null, node: null }));
+  const planned: Planned[] = families.map((type) => ({
+    task: external === undefined ? { kind: 'name', name: inCluster, domain, type } : { kind: 'name', name: external, type },
+    hop: 'name',
+    target: external ?? `${inCluster}.${domain}`,
+    servicePort: null,
+    pod: null,
+    node: null,
+  }));
   const wanted: Planned[] = [];
   for (const port of portsAsked(service, target.port) ?? []) {
     if (port.protocol === 'SCTP') continue;
     const kind = port.protocol === 'UDP' ? 'udp' : 'tcp';
     if (!isHeadless(service)) {
       for (const ip of service.spec.clusterIPs ?? []) {
-        planned.push({ task: { kind, host: ip, port: port.port }, hop: 'virtual-ip', target: hostPort(ip, port.port), servicePort: port.port, pod: null, node: null });
+        planned.push({
+          task: { kind, host: ip, port: port.port },
+          hop: 'virtual-ip',
+          target: hostPort(ip, port.port),
+          servicePort: port.port,
+          pod: null,
+          node: null,
+        });
       }
     }
     for (const e of targetsOf(port, endpoints)) {
       if (e.port === null) continue;
-      wanted.push({ task: { kind, host: e.address, port: e.port }, hop: 'endpoint', target: hostPort(e.address, e.port), servicePort: port.port, pod: e.pod, node: e.node });
+      wanted.push({
+        task: { kind, host: e.address, port: e.port },
+        hop: 'endpoint',
+        target: hostPort(e.address, e.port),
+        servicePort: port.port,
+        pod: e.pod,
+        node: e.node,
+      });
     }
   }
   // The same address serves several Service ports at times: one connection for each is enough.
-  const distinct = wanted.filter((p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i);
+  const distinct = wanted.filter(
+    (p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i,
+  );
   return { planned: [...planned, ...distinct.slice(0, maxEndpoints)], total: distinct.length };
 }
 
 function interpret(planned: Planned[], output: string): { list: Connection[]; resolvConf: string | null } {
   const records = new Map(readRecords(output).map((r) => [r.id, r]));
+  const resolvConf = records.get('resolv.conf')?.output ?? null;
+  const domain = resolvConf === null ? undefined : clusterDomain(parseResolvConf(resolvConf));
   const list = planned.flatMap((p, i): Connection[] => {
     const record = records.get(String(i));
     const reading = record && readRecord(p.task, record);
     if (!reading) return [];
-    return [{ kind: p.task.kind === 'name' ? 'dns' : p.task.kind, hop: p.hop, target: p.target, servicePort: p.servicePort, pod: p.pod, node: p.node, ...reading }];
+    const target = p.task.kind === 'name' && p.task.domain !== undefined ? `${p.task.name}.${domain ?? p.task.domain}` : p.target;
+    return [{ kind: p.task.kind === 'name' ? 'dns' : p.task.kind, hop: p.hop, target, servicePort: p.servicePort, pod: p.pod, node: p.node, ...reading }];
   });
-  return { list, resolvConf: records.get('resolv.conf')?.output ?? null };
+  return { list, resolvConf };
 }
 
 /** True where the tools at hand could look the name up and connect over TCP. Few images have a tool for UDP; that is no reason to look for another. */
-const complete = (planned: Planned[], list: Connection[]) => (['name', 'tcp'] as const).every((kind) => !planned.some((p) => p.task.kind === kind) || list.some((c) => c.kind === (kind === 'name' ? 'dns' : kind)));
+const complete = (planned: Planned[], list: Connection[]) =>
+  (['name', 'tcp'] as const).every((kind) => !planned.some((p) => p.task.kind === kind) || list.some((c) => c.kind === (kind === 'name' ? 'dns' : kind)));
 
 /** The client's labels that policies select by, for a debug pod that stands in for it. */
 function policyLabels(client: Client, policies: Record<string, Fact<{ spec: unknown }[]>>): Record<string, string> {
@@ -61,12 +93,8 @@ function policyLabels(client: Client, policies: Record<string, Fact<{ spec: unkn
 
 export const connections = collector({
   fact: 'connections',
-  after: ['service', 'slices', 'client', 'nodes', 'policies'],
-  access: [
-    read('pods/exec', ['create', 'get'], 'client'),
-    read('pods', ['create', 'watch', 'delete'], 'client'),
-    read('pods/log', ['get'], 'client'),
-  ],
+  after: ['service', 'slices', 'client', 'nodes', 'policies', 'corefile'],
+  access: [read('pods/exec', ['create', 'get'], 'client'), read('pods', ['create', 'watch', 'delete'], 'client'), read('pods/log', ['get'], 'client')],
   impact: 'exec',
   when({ service, slices, client }, target) {
     const svc = valueOf(service);
@@ -76,29 +104,43 @@ export const connections = collector({
     if (svc.spec.type === 'ExternalName') return true;
     return endpointsOf(valueOf(slices) ?? []).some((e) => e.ready || e.serving) ? true : 'there is no endpoint to connect to';
   },
-  async collect(context, { service, slices, client, nodes, policies }) {
+  async collect(context, { service, slices, client, nodes, policies, corefile }) {
     const svc = valueOf(service);
     if (!client.seen) return client;
     if (!svc || !client.value) return unseen('not-possible', 'connections', 'the client is not known');
     const who = client.value;
-    const domain = clusterDomain(parseResolvConf((who.pod?.spec.dnsConfig?.searches ?? []).map((s) => `search ${s}`).join('\n'))) ?? 'cluster.local';
-    const { planned, total } = plan(svc, context.target, endpointsOf(valueOf(slices) ?? []), domain);
-    const script = buildScript(planned.map((p) => p.task));
-    const made = (from: string, standIn: boolean, node: string | null, output: string): Connections => ({ from, standIn, node, endpointsTotal: total, ...interpret(planned, output) });
+    const { planned, total } = plan(svc, context.target, endpointsOf(valueOf(slices) ?? []), domainOf(valueOf(corefile)));
+    const tasks = planned.map((p) => p.task);
+    const made = (from: string, standIn: boolean, node: string | null, output: string): Connections => ({
+      from,
+      standIn,
+      node,
+      endpointsTotal: total,
+      ...interpret(planned, output),
+    });
 
     if (who.pod && context.target.probe === 'auto') {
-      const own = await fromPod(context, who, script);
+      const own = await fromPod(context, who, buildScript(tasks, 1));
       if (own.seen) {
         const result = made(`pod/${who.name}`, false, who.node, own.value);
         if (complete(planned, result.list)) return seen(result);
       } else if (own.reason === 'forbidden') {
         // Who may not exec here may still be allowed to create a pod; the refusal is told where that fails too.
-        const stand = await fromDebugPod(context, who, script, valueOf(nodes), valueOf(policies) ?? {});
+        const stand = await fromDebugPod(context, who, buildScript(tasks, debugPodTries), valueOf(nodes), valueOf(policies) ?? {});
         return stand.seen ? seen(made(`debug pod (${stand.value.node ?? 'no node'})`, true, stand.value.node, stand.value.output)) : own;
       }
     }
-    const stand = await fromDebugPod(context, who, script, valueOf(nodes), valueOf(policies) ?? {});
-    return stand.seen ? seen(made(who.kind === 'node' ? `node/${who.name}` : `debug pod (${stand.value.node ?? 'no node'})`, who.pod !== null, stand.value.node, stand.value.output)) : stand;
+    const stand = await fromDebugPod(context, who, buildScript(tasks, debugPodTries), valueOf(nodes), valueOf(policies) ?? {});
+    return stand.seen
+      ? seen(
+          made(
+            who.kind === 'node' ? `node/${who.name}` : `debug pod (${stand.value.node ?? 'no node'})`,
+            who.pod !== null,
+            stand.value.node,
+            stand.value.output,
+          ),
+        )
+      : stand;
   },
 });
 
@@ -110,16 +152,27 @@ async function fromPod({ cluster, progress }: Context, who: Client, script: stri
 }
 
 async function fromDebugPod(
-  context: Context, who: Client, script: string, nodes: Node[] | undefined, policies: Record<string, Fact<{ spec: unknown }[]>>,
+  context: Context,
+  who: Client,
+  script: string,
+  nodes: Node[] | undefined,
+  policies: Record<string, Fact<{ spec: unknown }[]>>,
 ): Promise<Fact<{ output: string; node: string | null }>> {
   const names = (nodes ?? []).filter((n) => !who.node || n.metadata.name === who.node).map((n) => (n.status.images ?? []).flatMap((i) => i.names ?? []));
   const ran = await runDebugPod(
-    context.cluster, context.janitor,
+    context.cluster,
+    context.janitor,
     {
-      namespace: who.namespace, image: context.image ?? chooseImage(names), owner: context.owner, node: who.node, hostNetwork: who.hostNetwork,
-      labels: who.pod ? policyLabels(who, policies) : {}, script,
+      namespace: who.namespace,
+      image: context.image ?? chooseImage(names),
+      owner: context.owner,
+      node: who.node,
+      hostNetwork: who.hostNetwork,
+      labels: who.pod ? policyLabels(who, policies) : {},
+      script,
     },
-    context.signal, context.progress,
+    context.signal,
+    context.progress,
   );
   return ran.ok ? seen({ output: ran.value.output, node: ran.value.node }) : fromFailure(ran.failure);
 }

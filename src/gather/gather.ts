@@ -9,7 +9,13 @@ import * as lists from './lists.ts';
 import * as logs from './logs.ts';
 
 /** One collector a fact; `target` is given, not gathered. */
-export const collectors: readonly Collector[] = [...Object.values(lists), client, ...Object.values(logs), connections, ...Object.values(inside).filter((c) => typeof c === 'object')];
+export const collectors: readonly Collector[] = [
+  ...Object.values(lists),
+  client,
+  ...Object.values(logs),
+  connections,
+  ...Object.values(inside).filter((c) => typeof c === 'object'),
+];
 
 const byFact = new Map(collectors.map((c) => [c.fact, c]));
 
@@ -35,7 +41,10 @@ export interface Settled {
 export type Gathering = { readonly [K in FactName]: Promise<Settled> };
 
 const whatOf: Partial<Record<FactName, string>> = {
-  connections: 'real connections from the client', listeners: 'what listens in the pods', dnsAnswers: "each DNS replica's answer", nodeRules: "the nodes' rules",
+  connections: 'real connections from the client',
+  listeners: 'what listens in the pods',
+  dnsAnswers: "each DNS replica's answer",
+  nodeRules: "the nodes' rules",
 };
 
 /**
@@ -68,9 +77,11 @@ export function gather(context: Context, wanted: Iterable<FactName>): Gathering 
     if (running) return running;
     const found = byFact.get(name);
     const fact: Promise<Fact<unknown>> =
-      name === 'target' ? Promise.resolve(seen(target))
-      : found && planned.has(found) ? run(found)
-      : Promise.resolve(unseen('not-needed', name, 'no chosen check reads it'));
+      name === 'target'
+        ? Promise.resolve(seen(target))
+        : found && planned.has(found)
+          ? run(found)
+          : Promise.resolve(unseen('not-needed', name, 'no chosen check reads it'));
     const timed = fact.then((f) => ({ fact: f, ms: Math.round(performance.now() - started) }));
     settled.set(name, timed);
     return timed;

@@ -1,5 +1,6 @@
 /** Facts read inside of pods: what listens, what the DNS replicas answer, which rules a node has. */
 import { type Cluster, PortRefused } from '../cluster/index.ts';
+import { domainOf } from '../dns/corefile.ts';
 import { ask, DnsProblem } from '../dns/query.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { DnsAnswer, Listeners, NodeRules, Socket } from '../facts/facts.ts';
@@ -19,7 +20,11 @@ const procScript = 'for f in tcp tcp6 udp udp6; do echo "== $f"; while IFS= read
 
 async function socketsIn(cluster: Cluster, pod: Pod): Promise<Socket[] | null> {
   for (const container of pod.spec.containers) {
-    const ran = await cluster.exec({ namespace: pod.metadata.namespace, pod: pod.metadata.name, container: container.name }, ['sh', '-c', procScript], commandTimeoutMs);
+    const ran = await cluster.exec(
+      { namespace: pod.metadata.namespace, pod: pod.metadata.name, container: container.name },
+      ['sh', '-c', procScript],
+      commandTimeoutMs,
+    );
     if (ran.ok && ran.value.exitCode === 0) return parseProcNet(ran.value.stdout);
     if (!ran.ok && ran.failure.reason !== 'not-possible') return null;
   }
@@ -65,7 +70,11 @@ export const listeners = collector({
     const svc = valueOf(service);
     if (!svc) return unseen('not-possible', 'listening sockets', 'the Service is not known');
     progress('looking at what listens in the pods');
-    const failing = new Set(valueOf(connections)?.list.filter((c) => c.hop === 'endpoint' && c.outcome !== 'answered').map((c) => c.pod));
+    const failing = new Set(
+      valueOf(connections)
+        ?.list.filter((c) => c.hop === 'endpoint' && c.outcome !== 'answered')
+        .map((c) => c.pod),
+    );
     const running = podsOf(svc, valueOf(pods) ?? []).filter((p) => p.status.phase === 'Running' && !p.spec.hostNetwork);
     const first = [...running.filter((p) => failing.has(p.metadata.name)), ...running.filter((p) => !failing.has(p.metadata.name))].slice(0, maxPods);
     const found = await Promise.all(
@@ -105,17 +114,20 @@ async function askReplica(cluster: Cluster, pod: Pod, name: string, type: 'A' | 
 
 export const dnsAnswers = collector({
   fact: 'dnsAnswers',
-  after: ['service', 'dnsPods'],
+  after: ['service', 'dnsPods', 'corefile'],
   access: [read('pods/portforward', ['create', 'get'], 'kube-system')],
   impact: 'exec',
   when({ service, dnsPods }) {
     if (!valueOf(service)) return 'the Service is not known';
     return valueOf(dnsPods)?.some((p) => p.status.phase === 'Running') ? true : 'no DNS pod runs';
   },
-  async collect({ cluster, target, progress }, { service, dnsPods }) {
+  async collect({ cluster, target, progress }, { service, dnsPods, corefile }) {
     const svc = valueOf(service);
     progress('asking every DNS replica');
-    const name = svc?.spec.type === 'ExternalName' ? (svc.spec.externalName ?? '').replace(/\.$/, '') : `${target.name}.${target.namespace}.svc.cluster.local`;
+    const name =
+      svc?.spec.type === 'ExternalName'
+        ? (svc.spec.externalName ?? '').replace(/\.$/, '')
+        : `${target.name}.${target.namespace}.svc.${domainOf(valueOf(corefile))}`;
     const type = svc?.spec.ipFamilies?.[0] === 'IPv6' ? 'AAAA' : 'A';
     const running = (valueOf(dnsPods) ?? []).filter((p) => p.status.phase === 'Running');
     return seen(Object.fromEntries(await Promise.all(running.map(async (p) => [p.metadata.name, await askReplica(cluster, p, name, type)] as const))));
@@ -136,14 +148,22 @@ async function rulesBy(cluster: Cluster, proxy: Pod, addresses: ServiceAddress[]
   ];
   const read = await Promise.all(tables.map(async ([backend, command, by]) => ({ backend, by, ran: await cluster.exec(where, command, commandTimeoutMs) })));
   // kube-proxy leaves marks of its own in the backend that it uses.
-  const used = read.find(({ backend, ran }) => ran.ok && ran.value.exitCode === 0 && (backend === 'iptables' ? /^-A KUBE-SERVICES/m.test(ran.value.stdout) : /^table ip6? kube-proxy/m.test(ran.value.stdout)));
+  const used = read.find(
+    ({ backend, ran }) =>
+      ran.ok &&
+      ran.value.exitCode === 0 &&
+      (backend === 'iptables' ? /^-A KUBE-SERVICES/m.test(ran.value.stdout) : /^table ip6? kube-proxy/m.test(ran.value.stdout)),
+  );
   const first = read[0]?.ran;
   if (!used) {
     if (first && !first.ok) return fromFailure(first.failure);
     return seen({ backend: 'none', handled: Object.fromEntries(addresses.map((a) => [keyOf(a), { verdict: 'not-handled' as const, backends: [] }])) });
   }
   const handled = used.by(used.ran.ok ? used.ran.value.stdout : '');
-  return seen({ backend: used.backend, handled: Object.fromEntries(addresses.map((a, i) => [keyOf(a), handled[i] ?? { verdict: 'not-handled' as const, backends: [] }])) });
+  return seen({
+    backend: used.backend,
+    handled: Object.fromEntries(addresses.map((a, i) => [keyOf(a), handled[i] ?? { verdict: 'not-handled' as const, backends: [] }])),
+  });
 }
 
 export const nodeRules = collector({
@@ -167,4 +187,3 @@ export const nodeRules = collector({
     return seen(Object.fromEntries(await Promise.all(chosen.map(async (p) => [p.spec.nodeName ?? '', await rulesBy(cluster, p, addresses)] as const))));
   },
 });
-

@@ -1,8 +1,8 @@
 /** The facts that are plain reads of the API server. */
 import * as v from 'valibot';
 import { resources } from '../cluster/index.ts';
-import { type Fact, seen } from '../facts/fact.ts';
-import type { FactTypes, Target } from '../facts/facts.ts';
+import { seen } from '../facts/fact.ts';
+import type { Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import { collector, fromFailure, parsed, read, valueOf } from './collector.ts';
@@ -13,7 +13,11 @@ export const service = collector({
   fact: 'service',
   access: [read('services', ['get'], 'service')],
   async collect({ cluster, target, signal }) {
-    return parsed(await cluster.get(resources.services, target.name, target.namespace, signal), v.nullable(o.service), `the Service ${target.namespace}/${target.name}`);
+    return parsed(
+      await cluster.get(resources.services, target.name, target.namespace, signal),
+      v.nullable(o.service),
+      `the Service ${target.namespace}/${target.name}`,
+    );
   },
 });
 
@@ -40,7 +44,11 @@ export const slices = collector({
   access: [read('endpointslices', ['list'], 'service', 'discovery.k8s.io')],
   async collect({ cluster, target, signal }) {
     // discovery.k8s.io/v1: the label ties a slice to its Service.
-    const answer = await cluster.list(resources.endpointslices, { namespace: target.namespace, labelSelector: `kubernetes.io/service-name=${target.name}`, signal });
+    const answer = await cluster.list(resources.endpointslices, {
+      namespace: target.namespace,
+      labelSelector: `kubernetes.io/service-name=${target.name}`,
+      signal,
+    });
     return parsed(answer, v.array(o.endpointSlice), 'EndpointSlices');
   },
 });
@@ -66,18 +74,23 @@ export const strayPods = collector({
     return some ? 'pods of the namespace match' : true;
   },
   async collect({ cluster, signal }, { service }) {
-    const labelSelector = Object.entries(valueOf(service)?.spec.selector ?? {}).map(([k, x]) => `${k}=${x}`).join(',');
+    const labelSelector = Object.entries(valueOf(service)?.spec.selector ?? {})
+      .map(([k, x]) => `${k}=${x}`)
+      .join(',');
     const found = parsed(await cluster.list(resources.pods, { labelSelector, signal }), v.array(v.object({ metadata: o.meta })), 'pods');
     return found.seen ? seen(found.value.slice(0, 20).map((p) => ({ namespace: p.metadata.namespace, name: p.metadata.name }))) : found;
   },
 });
 
-const workloads = <K extends 'deployments' | 'replicaSets' | 'statefulSets' | 'daemonSets'>(fact: K, plural: 'deployments' | 'replicasets' | 'statefulsets' | 'daemonsets') =>
+const workloads = (
+  fact: 'deployments' | 'replicaSets' | 'statefulSets' | 'daemonSets',
+  plural: 'deployments' | 'replicasets' | 'statefulsets' | 'daemonsets',
+) =>
   collector({
     fact,
     access: [read(plural, ['list'], 'service', 'apps')],
     async collect({ cluster, target, signal }) {
-      return parsed(await cluster.list(resources[plural], { namespace: target.namespace, signal }), v.array(o.workload), plural) as Fact<FactTypes[K]>;
+      return parsed(await cluster.list(resources[plural], { namespace: target.namespace, signal }), v.array(o.workload), plural);
     },
   });
 
@@ -90,20 +103,28 @@ export const events = collector({
   fact: 'events',
   access: [read('events', ['list'], 'service')],
   async collect({ cluster, target, signal }) {
-    const found = parsed(await cluster.list(resources.events, { namespace: target.namespace, fieldSelector: 'type!=Normal', signal }), v.array(o.event), 'events');
+    const found = parsed(
+      await cluster.list(resources.events, { namespace: target.namespace, fieldSelector: 'type!=Normal', signal }),
+      v.array(o.event),
+      'events',
+    );
     return found.seen ? seen(redactDeep(found.value)) : found;
   },
 });
 
 /** Namespaces whose labels can matter: the Service's, the client's, and that of the cluster's DNS. */
-const concerned = (target: Target): string[] => [...new Set([target.namespace, ...(target.from.kind === 'node' || target.from.kind === 'external' ? [] : [target.from.namespace]), system])];
+const concerned = (target: Target): string[] => [
+  ...new Set([target.namespace, ...(target.from.kind === 'node' || target.from.kind === 'external' ? [] : [target.from.namespace]), system]),
+];
 
 export const namespaces = collector({
   fact: 'namespaces',
   access: [read('namespaces', ['get'], 'service'), read('namespaces', ['get'], 'client'), read('namespaces', ['get'], 'kube-system')],
   async collect({ cluster, target, signal }) {
     const found = await Promise.all(
-      concerned(target).map(async (name) => [name, parsed(await cluster.get(resources.namespaces, name, undefined, signal), v.nullable(o.namespace), `namespace ${name}`)] as const),
+      concerned(target).map(
+        async (name) => [name, parsed(await cluster.get(resources.namespaces, name, undefined, signal), v.nullable(o.namespace), `namespace ${name}`)] as const,
+      ),
     );
     return seen(Object.fromEntries(found));
   },
@@ -114,7 +135,13 @@ export const policies = collector({
   access: (['service', 'client', 'kube-system'] as const).map((scope) => read('networkpolicies', ['list'], scope, 'networking.k8s.io')),
   async collect({ cluster, target, signal }) {
     const found = await Promise.all(
-      concerned(target).map(async (namespace) => [namespace, parsed(await cluster.list(resources.networkpolicies, { namespace, signal }), v.array(o.networkPolicy), `NetworkPolicies in ${namespace}`)] as const),
+      concerned(target).map(
+        async (namespace) =>
+          [
+            namespace,
+            parsed(await cluster.list(resources.networkpolicies, { namespace, signal }), v.array(o.networkPolicy), `NetworkPolicies in ${namespace}`),
+          ] as const,
+      ),
     );
     return seen(Object.fromEntries(found));
   },
@@ -127,7 +154,12 @@ export const nodes = collector({
     const found = parsed(await cluster.list(resources.nodes, { signal }), v.array(o.node), 'nodes');
     // A digest repeats what the tag beside it says.
     return found.seen
-      ? seen(found.value.map((n) => ({ ...n, status: { ...n.status, images: (n.status.images ?? []).map((i) => ({ names: i.names.filter((x) => !x.includes('@')) })) } })))
+      ? seen(
+          found.value.map((n) => ({
+            ...n,
+            status: { ...n.status, images: (n.status.images ?? []).map((i) => ({ names: i.names.filter((x) => !x.includes('@')) })) },
+          })),
+        )
       : found;
   },
 });
@@ -144,7 +176,11 @@ export const dnsSlices = collector({
   fact: 'dnsSlices',
   access: [read('endpointslices', ['list'], 'kube-system', 'discovery.k8s.io')],
   async collect({ cluster, signal }) {
-    return parsed(await cluster.list(resources.endpointslices, { namespace: system, labelSelector: 'kubernetes.io/service-name=kube-dns', signal }), v.array(o.endpointSlice), 'EndpointSlices of kube-dns');
+    return parsed(
+      await cluster.list(resources.endpointslices, { namespace: system, labelSelector: 'kubernetes.io/service-name=kube-dns', signal }),
+      v.array(o.endpointSlice),
+      'EndpointSlices of kube-dns',
+    );
   },
 });
 
@@ -165,7 +201,11 @@ export const dnsWorkload = collector({
   fact: 'dnsWorkload',
   access: [read('deployments', ['list'], 'kube-system', 'apps')],
   async collect({ cluster, signal }) {
-    const found = parsed(await cluster.list(resources.deployments, { namespace: system, labelSelector: 'k8s-app=kube-dns', signal }), v.array(o.workload), 'the Deployment of the cluster DNS');
+    const found = parsed(
+      await cluster.list(resources.deployments, { namespace: system, labelSelector: 'k8s-app=kube-dns', signal }),
+      v.array(o.workload),
+      'the Deployment of the cluster DNS',
+    );
     return found.seen ? seen(found.value[0] ?? null) : found;
   },
 });

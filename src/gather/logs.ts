@@ -18,7 +18,11 @@ function ended(pod: Pod): { container: string; previous: boolean }[] {
   });
 }
 
-async function tails(cluster: Cluster, wanted: { pod: Pod; container: string; previous: boolean }[], signal: AbortSignal): Promise<Record<string, Fact<string>>> {
+async function tails(
+  cluster: Cluster,
+  wanted: { pod: Pod; container: string; previous: boolean }[],
+  signal: AbortSignal,
+): Promise<Record<string, Fact<string>>> {
   const found = await Promise.all(
     wanted.map(async ({ pod, container, previous }) => {
       const log = await cluster.logs(pod.metadata.namespace, pod.metadata.name, container, { tailLines, previous, signal });
@@ -45,7 +49,8 @@ export const podLogs = collector({
 
 export const dnsLogs = collector({
   fact: 'dnsLogs',
-  after: ['dnsPods'],
+  // The questions come first: what they make CoreDNS say of its upstream is the telling part.
+  after: ['dnsPods', 'dnsAnswers'],
   access: [read('pods/log', ['get'], 'kube-system')],
   when: ({ dnsPods }) => ((valueOf(dnsPods)?.length ?? 0) > 0 ? true : 'there are no DNS pods'),
   async collect({ cluster, signal }, { dnsPods }) {

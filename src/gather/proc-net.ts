@@ -3,7 +3,7 @@ import type { Socket } from '../facts/facts.ts';
 
 /** The kernel writes addresses as 32-bit words in the machine's byte order (little-endian on all that Kubernetes runs on but s390x). */
 function address(hex: string): string | null {
-  const bytes = hex.match(/.{8}/g)?.flatMap((word) => (word.match(/../g) ?? []).reverse().map((b) => Number.parseInt(b, 16))) ?? [];
+  const bytes = hex.match(/.{8}/g)?.flatMap((word) => (word.match(/../g) ?? []).toReversed().map((b) => Number.parseInt(b, 16))) ?? [];
   if (bytes.length !== 4 && bytes.length !== 16) return null;
   return ipaddr.fromByteArray(bytes).toString();
 }

@@ -11,7 +11,14 @@ export type Direction = 'ingress' | 'egress';
 /** One side of a connection. */
 export interface Party {
   /** null for an address outside of the cluster. */
-  pod: { namespace: string; name: string; labels: Record<string, string>; namespaceLabels: Record<string, string>; hostNetwork: boolean; ports: { name: string; port: number; protocol: Protocol }[] } | null;
+  pod: {
+    namespace: string;
+    name: string;
+    labels: Record<string, string>;
+    namespaceLabels: Record<string, string>;
+    hostNetwork: boolean;
+    ports: { name: string; port: number; protocol: Protocol }[];
+  } | null;
   addresses: string[];
 }
 
@@ -92,22 +99,29 @@ export function decide(direction: Direction, self: Party, other: Party, port: nu
   const open = (why: string): Decision => ({ verdict: 'allowed', isolating: [], by: null, nearest: [], why });
   const own = self.pod;
   if (!own) return open('no policy applies to an address outside of the cluster');
-  const isolating = policies.filter((p) => p.metadata.namespace === own.namespace && directionsOf(p).includes(direction) && matchesLabels(p.spec.podSelector, own.labels));
+  const isolating = policies.filter(
+    (p) => p.metadata.namespace === own.namespace && directionsOf(p).includes(direction) && matchesLabels(p.spec.podSelector, own.labels),
+  );
   if (isolating.length === 0) return open('no policy selects the pod');
   const isSelf = other.pod !== null && other.pod.namespace === own.namespace && other.pod.name === own.name && own.name !== '';
   if (isSelf) return { ...open('a pod always reaches itself'), isolating };
-  if (own.hostNetwork) return { verdict: 'unknown', isolating, by: null, nearest: [], why: 'the pod uses its node\'s network, where the plug-in decides whether policies apply' };
+  if (own.hostNetwork)
+    return { verdict: 'unknown', isolating, by: null, nearest: [], why: "the pod uses its node's network, where the plug-in decides whether policies apply" };
 
   const receiver = direction === 'ingress' ? self : other;
   const nearest: Mismatch[] = [];
   for (const policy of isolating) {
-    const rules = direction === 'ingress' ? policy.spec.ingress.map((r) => ({ peers: r.from, ports: r.ports })) : policy.spec.egress.map((r) => ({ peers: r.to, ports: r.ports }));
+    const rules =
+      direction === 'ingress'
+        ? policy.spec.ingress.map((r) => ({ peers: r.from, ports: r.ports }))
+        : policy.spec.egress.map((r) => ({ peers: r.to, ports: r.ports }));
     for (const [index, rule] of rules.entries()) {
       const peerReasons = rule.peers.map((p) => peerMismatch(p, other, policy.metadata.namespace));
       const peerFits = rule.peers.length === 0 || peerReasons.includes(undefined);
       const portFits = rule.ports.length === 0 || rule.ports.some((p) => portMatches(p, port, protocol, receiver));
       if (peerFits && portFits) return { verdict: 'allowed', isolating, by: { policy, index }, nearest: [], why: `policy ${policy.metadata.name} allows it` };
-      if (peerFits) nearest.push({ policy, index, far: 0, reason: `allows ${rule.ports.map(portText).join(', ')}, the connection goes to ${port}/${protocol}` });
+      if (peerFits)
+        nearest.push({ policy, index, far: 0, reason: `allows ${rule.ports.map(portText).join(', ')}, the connection goes to ${port}/${protocol}` });
       else {
         const best = peerReasons.filter((r) => r !== undefined).toSorted((a, b) => a.far - b.far)[0];
         if (best) nearest.push({ policy, index, far: best.far + (portFits ? 0 : 1), reason: best.reason });
@@ -115,6 +129,13 @@ export function decide(direction: Direction, self: Party, other: Party, port: nu
     }
   }
   // The API leaves it to the plug-in how pods on a node's network are told apart from the node.
-  if (other.pod?.hostNetwork) return { verdict: 'unknown', isolating, by: null, nearest, why: "the other pod uses its node's network, which selectors need not match" };
-  return { verdict: 'denied', isolating, by: null, nearest: nearest.toSorted((a, b) => a.far - b.far), why: `no rule of ${isolating.map((p) => p.metadata.name).join(', ')} allows it` };
+  if (other.pod?.hostNetwork)
+    return { verdict: 'unknown', isolating, by: null, nearest, why: "the other pod uses its node's network, which selectors need not match" };
+  return {
+    verdict: 'denied',
+    isolating,
+    by: null,
+    nearest: nearest.toSorted((a, b) => a.far - b.far),
+    why: `no rule of ${isolating.map((p) => p.metadata.name).join(', ')} allows it`,
+  };
 }

@@ -101,7 +101,11 @@ export interface DebugPodRun {
  * An image that can't be pulled or a pod that no node takes ends the wait at once.
  */
 export async function runDebugPod(
-  cluster: Cluster, janitor: Janitor, options: DebugPodOptions, signal: AbortSignal, onProgress: (text: string) => void,
+  cluster: Cluster,
+  janitor: Janitor,
+  options: DebugPodOptions,
+  signal: AbortSignal,
+  onProgress: (text: string) => void,
 ): Promise<Result<DebugPodRun>> {
   const name = `k8s-doctor-${randomBytes(4).toString('hex')}`;
   const { namespace } = options;
@@ -119,7 +123,8 @@ export async function runDebugPod(
       last = pod as PodState;
       const waiting = last.status?.containerStatuses?.[0]?.state?.waiting;
       const unscheduled = last.status?.conditions?.find((c) => c.type === 'PodScheduled' && c.status === 'False');
-      if (waiting?.reason && /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|RunContainerError)$/.test(waiting.reason)) problem = `${waiting.reason}: ${waiting.message ?? ''}`;
+      if (waiting?.reason && /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|RunContainerError)$/.test(waiting.reason))
+        problem = `${waiting.reason}: ${waiting.message ?? ''}`;
       if (unscheduled) problem = `no node takes it: ${unscheduled.message ?? unscheduled.reason}`;
       onProgress(`debug pod: ${waiting?.reason === 'ContainerCreating' ? 'starting' : (last.status?.phase ?? 'waiting').toLowerCase()}`);
       return !problem && last.status?.phase !== 'Succeeded' && last.status?.phase !== 'Failed';
@@ -129,7 +134,12 @@ export async function runDebugPod(
     const log = await cluster.logs(namespace, name, 'probe', { tailLines: 5000 });
     if (!log.ok) return log;
     if (last.status?.phase === 'Failed' && !log.value) {
-      return failed({ reason: 'not-possible', what, why: `it ended with ${last.status.reason ?? 'an error'}: ${last.status.message ?? 'its image may have no shell'}`, rule: noRule });
+      return failed({
+        reason: 'not-possible',
+        what,
+        why: `it ended with ${last.status.reason ?? 'an error'}: ${last.status.message ?? 'its image may have no shell'}`,
+        rule: noRule,
+      });
     }
     return ok({ name, node: last.spec?.nodeName ?? null, output: log.value });
   } finally {
@@ -149,7 +159,7 @@ export function chooseImage(imagesByNode: readonly string[][]): string {
   for (const pattern of known) {
     const have = names.filter((n) => pattern.test(n));
     // The one that most nodes have: where the pod will run is the scheduler's choice.
-    const best = [...new Set(have)].sort((a, b) => have.filter((n) => n === b).length - have.filter((n) => n === a).length)[0];
+    const best = [...new Set(have)].toSorted((a, b) => have.filter((n) => n === b).length - have.filter((n) => n === a).length)[0];
     if (best) return best;
   }
   return defaultImage;

@@ -48,7 +48,10 @@ function readTcp(record: Record): Reading | null {
 function readUdp(record: Record): Reading | null {
   const outcome = failure(record);
   if (outcome === 'refused' || outcome === 'no-route') return { outcome, latencyMs: null, detail: brief(record.output), answers: [] };
-  if (record.output.length > 0 && record.exitCode === 0) return { outcome: 'answered', latencyMs: record.ms, detail: '', answers: [] };
+  // dig and nslookup report every answer, also one that they can't read.
+  const asked = record.tool === 'dig' || record.tool === 'nslookup';
+  if (asked ? has(/Got (?:answer|bad packet)|->>HEADER|can't find|can't parse/i, record) : record.output.length > 0 && record.exitCode === 0)
+    return { outcome: 'answered', latencyMs: record.ms, detail: '', answers: [] };
   return { outcome: 'no-answer', latencyMs: null, detail: 'a UDP program need not answer', answers: [] };
 }
 
@@ -56,7 +59,12 @@ const addressPattern = /\b(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0
 
 function readName(record: Record): Reading | null {
   const detail = brief(record.output);
-  const done = (outcome: ProbeOutcome, answers: string[] = []): Reading => ({ outcome, latencyMs: record.ms, detail: outcome === 'answered' ? '' : detail, answers });
+  const done = (outcome: ProbeOutcome, answers: string[] = []): Reading => ({
+    outcome,
+    latencyMs: record.ms,
+    detail: outcome === 'answered' ? '' : detail,
+    answers,
+  });
   if (record.tool === 'dig') {
     if (has(/no servers could be reached|timed out|communications error/i, record)) return done('dns-timed-out');
     const status = /status: (\w+)/.exec(record.output)?.[1];
@@ -70,7 +78,10 @@ function readName(record: Record): Reading | null {
     if (has(/SERVFAIL|REFUSED|FORMERR/, record)) return done('dns-failed');
     if (has(/NXDOMAIN|can't find|No answer/i, record)) return done('name-not-found');
     // The first block names the server that was asked.
-    const body = record.output.split(/\n\s*\n/).slice(1).join('\n');
+    const body = record.output
+      .split(/\n\s*\n/)
+      .slice(1)
+      .join('\n');
     const answers = [...body.matchAll(/Address(?: \d+)?:\s*(\S+)/g)].map((m) => m[1] ?? '');
     return answers.length > 0 ? done('answered', answers) : done('name-not-found');
   }

@@ -5,7 +5,8 @@
 
 export type Task =
   | { kind: 'tcp' | 'udp'; host: string; port: number }
-  | { kind: 'name'; name: string; type: 'A' | 'AAAA'; server?: string };
+  /** With `domain` the name lies in the cluster's domain: that of resolv.conf's search list, else the one given here. */
+  | { kind: 'name'; name: string; domain?: string; type: 'A' | 'AAAA' };
 
 export interface Record {
   /** Index of the task; `resolv.conf` and `tools` are records of their own. */
@@ -26,10 +27,18 @@ up() { read -r u _ </proc/uptime; f=1\${u#*.}; echo $((\${u%.*} * 100 + f - 100)
 rec() { printf '\\001%s\\002%s\\002%s\\002%s\\002%s\\003' "$@"; }
 # The watcher must hold none of the pipes, or whoever reads them would wait for its sleep.
 within() { "$@" & p=$!; (sleep ${connectTimeoutS + 1}; kill $p) </dev/null >/dev/null 2>&1 & w=$!; wait $p; c=$?; kill $w 2>/dev/null; return $c; }
-one() { i=$1; t=$2; shift 2; s=$(up); o=$(within "$@" 2>&1 </dev/null); c=$?; e=$(up); rec "$i" "$t" "$c" "$(((e - s) * 10))" "$o"; }
+one() {
+  i=$1; t=$2; shift 2; n=\${TRIES:-1}
+  while :; do
+    s=$(up); o=$(within "$@" 2>&1 </dev/null); c=$?; e=$(up); n=$((n - 1))
+    case "$c/$n" in 0/*|*/0) break ;; esac
+    case "$o" in *efused*|*NXDOMAIN*) break ;; esac
+  done
+  rec "$i" "$t" "$c" "$(((e - s) * 10))" "$o"
+}
 NC=none
 UDP=none
-for u in bash python3; do if have $u; then UDP=$u; break; fi; done
+for u in bash python3 dig nslookup; do if have $u; then UDP=$u; break; fi; done
 if have nc; then
   h=$(nc -h 2>&1; nc --help 2>&1)
   case "$h" in *-u*) UDP=nc ;; esac
@@ -66,32 +75,45 @@ s.connect(('$1',$2))
 s.send(b'k8s-doctor')
 try: print('answer',len(s.recv(2048)))
 except socket.timeout: pass"; }
+# A DNS question is a datagram like any other; what matters is whether the port refuses it.
+u_dig() { dig +tries=1 +time=1 -p "$2" "@$1" k8s-doctor. ; }
+u_nslookup() { nslookup -timeout=1 -retry=1 -port="$2" k8s-doctor. "$1"; }
 udp() { case $UDP in none) rec "$1" none 127 0 '' ;; *) one "$1" $UDP u_$UDP "$2" "$3" ;; esac; }
-c_dig() { dig +tries=1 +time=${connectTimeoutS} +noall +comments +answer \${3:+@$3} "$1" "$2"; }
-c_nslookup() { nslookup -timeout=${connectTimeoutS} -retry=1 -type="$2" "$1" $3; }
+c_dig() { dig +tries=1 +time=${connectTimeoutS} +noall +comments +answer "$1" "$2"; }
+c_nslookup() { nslookup -timeout=${connectTimeoutS} -retry=1 -type="$2" "$1"; }
 c_getent() { if [ "$2" = AAAA ]; then getent ahostsv6 "$1"; else getent ahostsv4 "$1"; fi; }
 c_python3_name() { python3 -c "import socket;print(chr(10).join(sorted({x[4][0] for x in socket.getaddrinfo('$1',None,socket.AF_INET6 if '$2'=='AAAA' else socket.AF_INET)})))"; }
 c_node_name() { node -e "require('dns').lookup('$1',{all:true,family:'$2'==='AAAA'?6:4},(e,a)=>{if(e){console.log(e.code);process.exit(1)}a.forEach(x=>console.log(x.address))})"; }
-name() { case $DNS in none) rec "$1" none 127 0 '' ;; python3|node) one "$1" $DNS c_\${DNS}_name "$2" "$3" "$4" ;; *) one "$1" $DNS c_$DNS "$2" "$3" "$4" ;; esac; }
-r=; while IFS= read -r l; do r="$r$l
-"; done </etc/resolv.conf; rec resolv.conf sh 0 0 "$r"
+name() { case $DNS in none) rec "$1" none 127 0 '' ;; python3|node) one "$1" $DNS c_\${DNS}_name "$2" "$3" ;; *) one "$1" $DNS c_$DNS "$2" "$3" ;; esac; }
+r=; D=
+while IFS= read -r l; do
+  r="$r$l
+"
+  case "$l" in search*) for w in $l; do case "$w" in svc.*) D=\${w#svc.} ;; esac; done ;; esac
+done </etc/resolv.conf
+rec resolv.conf sh 0 0 "$r"
+D=\${D%.}
 `;
 
 // Everything that gets into the script comes from the API server, and may hold anything.
 const address = /^[0-9a-fA-F.:]+$/;
-const dnsName = /^[A-Za-z0-9_.-]+$/;
+const dnsName = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
 function line(task: Task, id: number): string {
   if (task.kind === 'name') {
-    if (!dnsName.test(task.name) || (task.server !== undefined && !address.test(task.server))) return '';
-    return `name ${id} ${task.name} ${task.type} ${task.server ?? ''} &`;
+    if (!dnsName.test(task.name) || !dnsName.test(task.domain ?? 'x')) return '';
+    return `name ${id} ${task.name}${task.domain === undefined ? '' : `.\${D:-${task.domain}}`}. ${task.type} &`;
   }
   if (!address.test(task.host) || !Number.isInteger(task.port)) return '';
   return `${task.kind} ${id} ${task.host} ${task.port} &`;
 }
 
-/** The script for these tasks. A task whose address or name is not one is left out, and so has no record. */
-export const buildScript = (tasks: readonly Task[]): string => `${prelude}\n${tasks.map(line).filter(Boolean).join('\n')}\nwait\n`;
+/**
+ * The script for these tasks. A task whose address or name is not one is left out, and so has no record.
+ * `tries` is how often a connection that gets no answer is tried again: network plug-ins take a moment to let a new pod through.
+ */
+export const buildScript = (tasks: readonly Task[], tries: number): string =>
+  `TRIES=${tries}\n${prelude}\n${tasks.map(line).filter(Boolean).join('\n')}\nwait\n`;
 
 /** Reads the records of a script's output; what is not a whole record is passed over. */
 export function readRecords(output: string): Record[] {

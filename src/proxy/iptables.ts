@@ -25,15 +25,20 @@ export function readIptables(text: string, asked: readonly ServiceAddress[]): Ha
   const backendsOf = (chain: string, seen = new Set<string>()): string[] => {
     if (seen.has(chain)) return [];
     seen.add(chain);
-    return (chains.get(chain) ?? []).flatMap((r) => (r.target === 'DNAT' ? [option(r.text, '--to-destination') ?? ''] : /^KUBE-(SVC|SVL|SEP)-/.test(r.target) ? backendsOf(r.target, seen) : []));
+    return (chains.get(chain) ?? []).flatMap((r) =>
+      r.target === 'DNAT' ? [option(r.text, '--to-destination') ?? ''] : /^KUBE-(SVC|SVL|SEP)-/.test(r.target) ? backendsOf(r.target, seen) : [],
+    );
   };
   return asked.map(({ address, port, protocol }) => {
     const matching = (chains.get('KUBE-SERVICES') ?? []).filter(
-      (r) => option(r.text, '-d')?.replace(/\/(32|128)$/, '') === address && option(r.text, '-p')?.toUpperCase() === protocol && option(r.text, '--dport') === String(port),
+      (r) =>
+        option(r.text, '-d')?.replace(/\/(32|128)$/, '') === address &&
+        option(r.text, '-p')?.toUpperCase() === protocol &&
+        option(r.text, '--dport') === String(port),
     );
     if (matching.some((r) => r.target === 'REJECT')) return { verdict: 'rejected', backends: [] };
     if (matching.some((r) => r.target === 'DROP')) return { verdict: 'dropped', backends: [] };
     const chain = matching.find((r) => /^KUBE-(SVC|SVL)-/.test(r.target));
-    return chain ? { verdict: 'backends', backends: [...new Set(backendsOf(chain.target))].sort() } : notHandled;
+    return chain ? { verdict: 'backends', backends: [...new Set(backendsOf(chain.target))].toSorted() } : notHandled;
   });
 }

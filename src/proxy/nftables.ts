@@ -7,7 +7,8 @@ import { type Handling, notHandled, type ServiceAddress } from './model.ts';
 export function readNftables(text: string, asked: readonly ServiceAddress[]): Handling[] {
   const blocks = new Map<string, string>();
   // Tables hold maps, sets and chains, each a block of its own; names of chains are unique within kube-proxy's tables.
-  for (const match of text.matchAll(/^\s*(?:map|chain) (\S+) \{\n([\s\S]*?)^\t\}/gm)) blocks.set(match[1] ?? '', (blocks.get(match[1] ?? '') ?? '') + (match[2] ?? ''));
+  for (const match of text.matchAll(/^\s*(?:map|chain) (\S+) \{\n([\s\S]*?)^\t\}/gm))
+    blocks.set(match[1] ?? '', (blocks.get(match[1] ?? '') ?? '') + (match[2] ?? ''));
   const elements = (map: string) => blocks.get(map) ?? '';
   const backendsOf = (chain: string, seen = new Set<string>()): string[] => {
     if (seen.has(chain)) return [];
@@ -23,6 +24,6 @@ export function readNftables(text: string, asked: readonly ServiceAddress[]): Ha
     const none = verdictIn('no-endpoint-services');
     if (none) return { verdict: none[2] === 'drop-chain' || none[1] === 'drop' ? 'dropped' : 'rejected', backends: [] };
     const found = verdictIn('service-ips');
-    return found ? { verdict: 'backends', backends: [...new Set(backendsOf(found[2] ?? ''))].sort() } : notHandled;
+    return found ? { verdict: 'backends', backends: [...new Set(backendsOf(found[2] ?? ''))].toSorted() } : notHandled;
   });
 }

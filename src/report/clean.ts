@@ -8,7 +8,11 @@ const escapes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b
 // oxlint-disable-next-line no-control-regex
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-export const clean = (text: string): string => text.replace(escapes, '').replace(controls, '').replace(/[\t\n]+/g, ' ');
+export const clean = (text: string): string =>
+  text
+    .replace(escapes, '')
+    .replace(controls, '')
+    .replace(/[\t\n]+/g, ' ');
 
 /** Cleans every string inside a value. */
 export function cleanDeep<T>(value: T): T {

@@ -55,7 +55,8 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
 
   const top = headline(d, clientName(d));
   const tone = statusTone[top.status];
-  for (const [i, line] of wrap(top.text, width - 2).entries()) out.push(`${i === 0 ? paint(tone, marks[verdictMark[top.status]]) : ' '} ${paint('bold', line)}`);
+  for (const [i, line] of wrap(top.text, width - 2).entries())
+    out.push(`${i === 0 ? paint(tone, marks[verdictMark[top.status]]) : ' '} ${paint('bold', line)}`);
 
   for (const [i, cause] of d.verdict.causes.entries()) renderCause(cause, d.verdict.causes.length > 1 ? i + 1 : 0);
 
@@ -84,9 +85,23 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
   for (const r of rows) row(2, `${marks[r.status]} ${r.stage}`, 19, r.text, r.status === 'skip' ? 'dim' : 'plain', checkTone[r.status]);
   if (options.wide) {
     out.push('', `  ${paint('bold', 'Checks')}`);
-    for (const c of d.checks) row(4, `${marks[c.status]} ${c.id}`, 30, `${c.reason ?? c.summary ?? c.findings.map((f) => f.message).join('; ')} (${c.durationMs} ms)`, 'plain', checkTone[c.status]);
+    for (const c of d.checks)
+      row(
+        4,
+        `${marks[c.status]} ${c.id}`,
+        30,
+        `${c.reason ?? c.summary ?? c.findings.map((f) => f.message).join('; ')} (${c.durationMs} ms)`,
+        'plain',
+        checkTone[c.status],
+      );
     if (d.probes.length > 0) out.push('', `  ${paint('bold', 'Probes')}`);
-    for (const p of d.probes) row(4, p.kind, 6, `${p.from} → ${p.target}  ${p.outcome}${p.latencyMs === null ? '' : `, ${p.latencyMs < 10 ? 'under 10' : Math.round(p.latencyMs)} ms`}${p.detail ? `  (${p.detail})` : ''}`);
+    for (const p of d.probes)
+      row(
+        4,
+        p.kind,
+        6,
+        `${p.from} → ${p.target}  ${p.outcome}${p.latencyMs === null ? '' : `, ${p.latencyMs < 10 ? 'under 10' : Math.round(p.latencyMs)} ms`}${p.detail ? `  (${p.detail})` : ''}`,
+      );
   }
 
   const chosen = d.missing.filter((m) => m.grant === null && m.why === '--probe none');
@@ -95,7 +110,14 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
   const denied = missing.filter((m) => m.grant !== null);
   for (const [i, m] of missing.slice(0, 8).entries()) row(2, i === 0 ? 'Not seen' : '', 11, `${m.what} (${m.why})`, 'plain', 'bold');
   if (missing.length > 8) row(2, '', 11, `and ${missing.length - 8} more (-o wide, -o json)`);
-  if (denied.length > 0) row(2, '', 11, `the rules that would allow it: ${[...new Set(denied.map((m) => `${m.grant?.verbs.join(',')} ${m.grant?.resources.join(',')}${m.grant?.namespace ? ` in ${m.grant.namespace}` : ' in the whole cluster'}`))].join('; ')}`, 'dim');
+  if (denied.length > 0)
+    row(
+      2,
+      '',
+      11,
+      `the rules that would allow it: ${[...new Set(denied.map((m) => `${m.grant?.verbs.join(',')} ${m.grant?.resources.join(',')}${m.grant?.namespace ? ` in ${m.grant.namespace}` : ' in the whole cluster'}`))].join('; ')}`,
+      'dim',
+    );
   if (chosen.length > 0) row(2, 'Not tried', 11, `${chosen.map((m) => m.what).join(', ')} (--probe none)`, 'plain', 'bold');
 
   const seconds = (d.durationMs / 1000).toFixed(1);

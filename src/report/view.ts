@@ -16,9 +16,18 @@ export function stageRows(checks: readonly CheckReport[]): StageRow[] {
     const status = worst.find((s) => own.some((c) => c.status === s)) ?? 'skip';
     const telling = own.filter((c) => c.status === status);
     const text =
-      status === 'fail' || status === 'warn' ? telling.flatMap((c) => c.findings.filter((f) => f.severity !== 'info').map((f) => f.message)).slice(0, 2).join('; ')
-      : status === 'pass' ? telling.map((c) => c.summary ?? '').filter(Boolean).slice(0, 3).join(' · ')
-      : (telling[0]?.reason ?? '');
+      status === 'fail' || status === 'warn'
+        ? telling
+            .flatMap((c) => c.findings.filter((f) => f.severity !== 'info').map((f) => f.message))
+            .slice(0, 2)
+            .join('; ')
+        : status === 'pass'
+          ? telling
+              .map((c) => c.summary ?? '')
+              .filter(Boolean)
+              .slice(0, 3)
+              .join(' · ')
+          : (telling[0]?.reason ?? '');
     return { stage, status, text };
   });
 }

@@ -32,7 +32,8 @@ const isSymptom = (code: Code): code is Symptom => (symptoms as readonly Code[])
 /** True where a cause concerns what the other finding concerns: no pods named means all of them. */
 const concerns = (cause: Draft, other: Draft): boolean => !cause.pods || !other.pods || other.pods.every((p) => cause.pods?.includes(p));
 
-const explainedBy = (other: Finding, cause: Finding): boolean => cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other);
+const explainedBy = (other: Finding, cause: Finding): boolean =>
+  cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other);
 
 /** The connections that would have failed if a finding's symptom were there; empty where none was tried. */
 function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): Connection[] {
@@ -59,16 +60,28 @@ function weigh(finding: Finding, made: readonly Connection[], from: string): Fin
   // What Kubernetes itself reports stays a fault, but it does not (yet) break this client.
   if (finding.confidence === 'confirmed') return { ...finding, scope: 'part', evidence: [...finding.evidence, contradiction] };
   const nothingEnforces = finding.code.startsWith('policy-denies') ? '; nothing seems to enforce NetworkPolicies here' : '';
-  return { ...finding, severity: 'warning', message: `${finding.message}; but the connection was made all the same${nothingEnforces}`, evidence: [...finding.evidence, contradiction] };
+  return {
+    ...finding,
+    severity: 'warning',
+    message: `${finding.message}; but the connection was made all the same${nothingEnforces}`,
+    evidence: [...finding.evidence, contradiction],
+  };
 }
 
 /** A cause whose symptom a connection showed is confirmed by it; the telling connections become its evidence. */
 function confirm(cause: Finding, explained: readonly Finding[], made: readonly Connection[]): Finding {
   const shown = explained.filter((f) => isSymptom(f.code));
-  const proof = shown.flatMap((f) => f.evidence).filter((e) => e.source === 'probe' && !cause.evidence.some((have) => have.text === e.text)).slice(0, 4);
-  const failed = followsFrom(cause).flatMap((s) => trials(cause, s, made)).filter((c) => c.outcome !== 'answered' && c.outcome !== 'no-answer');
+  const proof = shown
+    .flatMap((f) => f.evidence)
+    .filter((e) => e.source === 'probe' && !cause.evidence.some((have) => have.text === e.text))
+    .slice(0, 4);
+  const failed = followsFrom(cause)
+    .flatMap((s) => trials(cause, s, made))
+    .filter((c) => c.outcome !== 'answered' && c.outcome !== 'no-answer');
   // A policy drops; a refusal is an answer of the pod's own, and proves nothing of the policy.
-  const fits = cause.code.startsWith('policy-denies') ? failed.some((c) => c.outcome === 'timed-out' || c.outcome === 'dns-timed-out' || c.outcome === 'no-route') : failed.length > 0;
+  const fits = cause.code.startsWith('policy-denies')
+    ? failed.some((c) => c.outcome === 'timed-out' || c.outcome === 'dns-timed-out' || c.outcome === 'no-route')
+    : failed.length > 0;
   return { ...cause, confidence: fits && cause.confidence === 'likely' ? 'confirmed' : cause.confidence, evidence: [...cause.evidence, ...proof] };
 }
 
@@ -89,7 +102,14 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
   const errors = [...weighed.values()].filter((f) => f.severity === 'error');
   const roots = errors.filter((f) => !errors.some((cause) => explainedBy(f, cause)));
   const causes = roots
-    .map((cause) => ({ cause, confirmed: confirm(cause, errors.filter((f) => explainedBy(f, cause)), made) }))
+    .map((cause) => ({
+      cause,
+      confirmed: confirm(
+        cause,
+        errors.filter((f) => explainedBy(f, cause)),
+        made,
+      ),
+    }))
     .map(({ cause, confirmed }) => {
       for (const [before, after] of weighed) if (after === cause) weighed.set(before, confirmed);
       return confirmed;
@@ -103,7 +123,8 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
 function statusOf(causes: readonly Finding[], results: readonly CheckResult[], facts: Facts): Status {
   if (causes.length > 0) return causes.some((c) => c.scope === 'all') ? 'faulty' : 'degraded';
   // A connection that was made proves more than any object that was not seen.
-  if (facts.connections.seen) return results.some((r) => r.id.startsWith('path/') && r.status === 'unknown') || facts.connections.value.list.length === 0 ? 'undecided' : 'healthy';
+  if (facts.connections.seen)
+    return results.some((r) => r.id.startsWith('path/') && r.status === 'unknown') || facts.connections.value.list.length === 0 ? 'undecided' : 'healthy';
   const notLooked = facts.connections.reason === 'not-asked' || facts.connections.reason === 'not-needed';
   return notLooked && !results.some((r) => r.status === 'unknown') ? 'healthy' : 'undecided';
 }
@@ -122,7 +143,8 @@ function summarize(status: Status, causes: readonly Finding[], facts: Facts, { s
     const total = Math.max(connections.endpointsTotal, direct.length);
     return `${service} answers from ${client}: ${answered.length} of ${total} endpoint${total === 1 ? '' : 's'}${total > direct.length ? ` (${direct.length} were tried)` : ''}`;
   }
-  if (status === 'healthy') return `No fault of ${service} in what the cluster's objects show; no connection was made${facts.connections.seen ? '' : ` (${facts.connections.why})`}`;
+  if (status === 'healthy')
+    return `No fault of ${service} in what the cluster's objects show; no connection was made${facts.connections.seen ? '' : ` (${facts.connections.why})`}`;
   const why = facts.connections.seen ? 'some of the evidence is missing' : `no connection could be made (${facts.connections.why})`;
   return `Nothing wrong was found with ${service}, but that is not proved: ${why}`;
 }
