@@ -5,7 +5,7 @@ import { kubectl, plural, some } from '../words.ts';
 export const answers = check({
   id: 'dns/answers',
   title: 'Every DNS replica answers with the addresses of the Service',
-  needs: ['target', 'service', 'slices', 'dnsAnswers'],
+  needs: ['service', 'slices', 'dnsAnswers'],
   uses: ['dnsPods'],
   codes: ['dns-wrong-answer'],
   run({ service, slices, dnsAnswers, dnsPods }) {

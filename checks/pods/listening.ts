@@ -13,7 +13,7 @@ const isLoopback = (address: string) => ipaddr.isValid(address) && ipaddr.parse(
 interface Seen {
   code: Code | null;
   evidence: Evidence[];
-  confidence: 'confirmed' | 'likely';
+  confidence: 'confirmed' | 'likely' | 'possible';
   /** Ports on which the pod does listen, for all to reach. */
   open: number[];
   loopback: string;
@@ -61,21 +61,19 @@ function look(pod: Pod, number: number, port: Port, listening: Listeners | undef
       : { code: 'target-port-not-listening', evidence: told, confidence: 'confirmed', open: answering, loopback: '' };
   if (here === 'answered') return { code: null, evidence: told, confidence: 'likely', open: [number], loopback: '' };
   if (tried) return undefined;
-  // Nothing was tried: what the pod declares, and that a probe of another port succeeds, is all there is.
+  // Nothing was tried. What a pod declares is documentation, so it is a suspicion at most, and none where a probe uses the port.
   const says = declared(pod, port.protocol);
   const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]).filter((p) => typeof p === 'number');
-  if (says.length > 0 && !says.includes(number) && isReady(pod)) {
-    return {
-      code: 'target-port-not-listening',
-      evidence: [
-        { source: 'pods', text: `${name} declares ${some(says.map(String))}${probed.length > 0 ? `, and its probe succeeds on ${probed.join(', ')}` : ''}` },
-      ],
-      confidence: 'likely',
-      open: says,
-      loopback: '',
-    };
-  }
-  return undefined;
+  if (says.length === 0 || says.includes(number) || probed.includes(number)) return undefined;
+  return {
+    code: 'target-port-not-listening',
+    evidence: [
+      { source: 'pods', text: `${name} declares ${some(says.map(String))}${probed.length > 0 ? `, and its probe succeeds on ${probed.join(', ')}` : ''}` },
+    ],
+    confidence: 'possible',
+    open: says,
+    loopback: '',
+  };
 }
 
 export const listening = check({
@@ -124,7 +122,7 @@ export const listening = check({
             ? `The program in ${who} listens on ${first.loopback}:${first.number} only, so nothing outside of the pod can reach it`
             : code === 'protocol-mismatch'
               ? `Service port ${port.port} is ${port.protocol}, but ${who} take${all && ready.length > 1 ? '' : 's'} ${port.protocol === 'UDP' ? 'TCP' : 'UDP'} on ${first.number}`
-              : `Nothing listens on port ${first.number}, the targetPort of Service port ${port.port}, in ${who}${elsewhere.length > 0 ? `; ${first.confidence === 'likely' ? 'declared' : 'open'} there: ${some(elsewhere.map(String))}` : ''}`;
+              : `${first.confidence === 'possible' ? 'Perhaps nothing' : 'Nothing'} listens on port ${first.number}, the targetPort of Service port ${port.port}, in ${who}${elsewhere.length > 0 ? `; ${first.confidence === 'possible' ? 'declared' : 'open'} there: ${some(elsewhere.map(String))}` : ''}`;
         findings.push({
           code,
           severity: 'error',

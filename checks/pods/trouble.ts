@@ -1,7 +1,7 @@
 /** What the checks of pods share: which pods are the Service's, how bad a fault in some of them is, and how they are named. */
 import type { Fact } from '../../src/facts/fact.ts';
 import type { ContainerStatus, EndpointSlice, Event, Pod, Service } from '../../src/facts/objects.ts';
-import { endpointsOf, podsOf } from '../../src/facts/selectors.ts';
+import { endpointsOf, isReady, podsOf } from '../../src/facts/selectors.ts';
 import type { Draft, Evidence } from '../check.ts';
 import { plural, podRef, some } from '../words.ts';
 
@@ -13,7 +13,8 @@ export interface Situation {
 
 export function situation(service: Service | null, pods: readonly Pod[], slices: Fact<EndpointSlice[]>): Situation {
   const own = service ? podsOf(service, pods) : [];
-  const othersServe = slices.seen && endpointsOf(slices.value).some((e) => e.ready);
+  // The pods say it where the slices could not be read: a ready pod is (about to be) a ready endpoint.
+  const othersServe = slices.seen ? endpointsOf(slices.value).some((e) => e.ready) : own.some(isReady);
   return { own, othersServe };
 }
 

@@ -150,7 +150,7 @@ function report(error: Error, verbose: boolean): number {
   const usage = error instanceof UsageError || error.name === 'YError';
   const known = usage || error instanceof CannotRun;
   const text = usage
-    ? `${(error.message || 'Which command?').split('\n')[0]?.replace(/\.?$/, '.')} Run "k8s-doctor --help" for the options.`
+    ? `${(error.message || 'Which command?').replace(/\s+/g, ' ').trim().replace(/\.?$/, '.')} Run "k8s-doctor --help" for the options.`
     : known
       ? error.message
       : `k8s-doctor failed unexpectedly (${error.message}); run it again with -v and report what it prints.`;

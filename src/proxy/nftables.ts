@@ -1,5 +1,8 @@
 import { type Handling, notHandled, type ServiceAddress } from './model.ts';
 
+/** IANA protocol numbers. */
+const protocolNumbers = { TCP: 6, UDP: 17, SCTP: 132 };
+
 /**
  * Reads kube-proxy's tables out of plain `nft list ruleset` for the asked addresses: the map `service-ips` leads an address to
  * a chain `service-…`, that through a vmap to `endpoint-…` chains, those to `dnat to`; `no-endpoint-services` rejects.
@@ -19,10 +22,11 @@ export function readNftables(text: string, asked: readonly ServiceAddress[]): Ha
     return [...direct, ...further];
   };
   return asked.map(({ address, port, protocol }) => {
-    const key = `${address} \\. ${protocol.toLowerCase()} \\. ${port}`.replace(/(?<=\d)\.(?=\d)/g, '\\.');
+    // An nft that knows no protocol names writes their numbers; an element may carry a comment.
+    const key = `${address.replaceAll('.', '\\.')} \\. (?:${protocol.toLowerCase()}|${protocolNumbers[protocol]}) \\. ${port}(?: comment "[^"]*")?`;
     const verdictIn = (map: string) => new RegExp(`(?:^|[\\s{,])${key}\\s*:\\s*(\\w+)\\s*([^\\s,}]*)`, 'm').exec(elements(map));
     const none = verdictIn('no-endpoint-services');
-    if (none) return { verdict: none[2] === 'drop-chain' || none[1] === 'drop' ? 'dropped' : 'rejected', backends: [] };
+    if (none) return { verdict: none[2]?.startsWith('drop') || none[1] === 'drop' ? 'dropped' : 'rejected', backends: [] };
     const found = verdictIn('service-ips');
     return found ? { verdict: 'backends', backends: [...new Set(backendsOf(found[2] ?? ''))].toSorted() } : notHandled;
   });

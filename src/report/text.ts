@@ -48,8 +48,13 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
   const row = (indent: number, label: string, labelWidth: number, text: string, tone: Tone = 'plain', labelTone: Tone = 'dim') => {
     const pad = ' '.repeat(indent);
     const gap = ' '.repeat(labelWidth);
-    for (const [i, line] of wrap(text, Math.max(20, width - indent - labelWidth)).entries()) {
-      out.push(`${pad}${i === 0 ? paint(labelTone, label) + ' '.repeat(Math.max(1, labelWidth - stringWidth(label))) : gap}${paint(tone, line)}`.trimEnd());
+    const lines = wrap(text, Math.max(20, width - indent - labelWidth));
+    // A label that does not fit its column has a line of its own.
+    const apart = stringWidth(label) >= labelWidth && label !== '';
+    if (apart) out.push(`${pad}${paint(labelTone, label)}`);
+    for (const [i, line] of lines.entries()) {
+      const left = i === 0 && !apart ? paint(labelTone, label) + ' '.repeat(labelWidth - stringWidth(label)) : gap;
+      out.push(`${pad}${left}${paint(tone, line)}`.trimEnd());
     }
   };
 
@@ -65,7 +70,7 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
     out.push('', `  ${paint('accent', [f.issue, f.symptom, f.resolution].join(dot))}  ${paint('dim', `${f.confidence}${dot}${f.code}`)}`, '');
     if (f.evidence.length > 0) {
       out.push(`  ${paint('bold', 'Why')}`);
-      const column = Math.min(28, 2 + Math.max(...f.evidence.map((e) => stringWidth(e.source))));
+      const column = Math.min(24, 2 + Math.max(...f.evidence.map((e) => stringWidth(e.source))));
       for (const e of f.evidence) row(4, e.source, column, e.text);
       out.push('');
     }

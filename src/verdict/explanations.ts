@@ -45,7 +45,8 @@ export const explains: Partial<Record<Code, readonly Code[]>> = {
   'service-excluded-from-proxy': ['virtual-ip-failing', 'kube-proxy-rules-missing'],
   'kube-proxy-down': ['virtual-ip-failing', 'name-not-resolving', 'kube-proxy-rules-missing', 'kube-proxy-rules-stale'],
   'kube-proxy-not-syncing': ['virtual-ip-failing', 'kube-proxy-rules-missing', 'kube-proxy-rules-stale'],
-  'kube-proxy-rules-missing': ['virtual-ip-failing'],
+  // The DNS address is a Service's too.
+  'kube-proxy-rules-missing': ['virtual-ip-failing', 'name-not-resolving'],
   'kube-proxy-rules-stale': ['virtual-ip-failing'],
   'dns-pods-down': ['name-not-resolving', 'dns-wrong-answer'],
   'dns-service-broken': ['name-not-resolving'],

@@ -99,7 +99,7 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
   const made = connections?.list ?? [];
   const all = results.flatMap((r) => r.findings);
   const weighed = new Map(all.map((f) => [f, weigh(f, made, connections?.from ?? 'the client')]));
-  const errors = [...weighed.values()].filter((f) => f.severity === 'error');
+  const errors = [...weighed.values()].filter((f) => f.severity === 'error' && f.confidence !== 'possible');
   const roots = errors.filter((f) => !errors.some((cause) => explainedBy(f, cause)));
   const causes = roots
     .map((cause) => ({
@@ -116,20 +116,29 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
     })
     .toSorted((a, b) => decisiveness(a) - decisiveness(b));
 
-  const status = statusOf(causes, results, facts);
-  return { verdict: { status, causes, summary: summarize(status, causes, facts, subject) }, findings: weighed };
+  // A hint is no cause; it keeps the verdict open where no connection settled it.
+  const suspicion = [...weighed.values()].find((f) => f.severity === 'error' && f.confidence === 'possible');
+  const status = statusOf(causes, suspicion, results, facts);
+  return { verdict: { status, causes, summary: summarize(status, causes, suspicion, facts, subject) }, findings: weighed };
 }
 
-function statusOf(causes: readonly Finding[], results: readonly CheckResult[], facts: Facts): Status {
+function statusOf(causes: readonly Finding[], suspicion: Finding | undefined, results: readonly CheckResult[], facts: Facts): Status {
   if (causes.length > 0) return causes.some((c) => c.scope === 'all') ? 'faulty' : 'degraded';
   // A connection that was made proves more than any object that was not seen.
   if (facts.connections.seen)
     return results.some((r) => r.id.startsWith('path/') && r.status === 'unknown') || facts.connections.value.list.length === 0 ? 'undecided' : 'healthy';
+  if (suspicion) return 'undecided';
   const notLooked = facts.connections.reason === 'not-asked' || facts.connections.reason === 'not-needed';
   return notLooked && !results.some((r) => r.status === 'unknown') ? 'healthy' : 'undecided';
 }
 
-function summarize(status: Status, causes: readonly Finding[], facts: Facts, { service, client }: { service: string; client: string }): string {
+function summarize(
+  status: Status,
+  causes: readonly Finding[],
+  suspicion: Finding | undefined,
+  facts: Facts,
+  { service, client }: { service: string; client: string },
+): string {
   const first = causes[0];
   const more = causes.length > 1 ? ` (and ${causes.length - 1} more cause${causes.length > 2 ? 's' : ''})` : '';
   if (status === 'faulty' && first) return `${service} cannot be reached from ${client}: ${first.message}${more}`;
@@ -146,5 +155,6 @@ function summarize(status: Status, causes: readonly Finding[], facts: Facts, { s
   if (status === 'healthy')
     return `No fault of ${service} in what the cluster's objects show; no connection was made${facts.connections.seen ? '' : ` (${facts.connections.why})`}`;
   const why = facts.connections.seen ? 'some of the evidence is missing' : `no connection could be made (${facts.connections.why})`;
+  if (suspicion) return `${service} is in doubt: ${suspicion.message}; ${why}`;
   return `Nothing wrong was found with ${service}, but that is not proved: ${why}`;
 }

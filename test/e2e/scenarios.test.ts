@@ -15,6 +15,10 @@ const folders = [own, ...(process.env['SCENARIOS']?.split(':').filter(Boolean) ?
   .flatMap((dir) => readdirSync(dir).map((name) => join(dir, name)))
   .filter((folder) => existsSync(join(folder, 'case.json')) && (!only || only.includes(basename(folder))));
 
+/** The incidents of the demo keep their capture beside them. */
+const captureOf = (folder: string, dir: string): string =>
+  folder.includes('demo/incidents') ? join(folder, 'capture.json') : join(dir, `${basename(folder)}.json`);
+
 async function script(folder: string, name: string, namespace: string): Promise<void> {
   if (!existsSync(join(folder, name))) return;
   const ran = await run('bash', ['-e', join(folder, name)], { env: { NS: namespace }, cwd: folder });
@@ -28,7 +32,7 @@ async function diagnosed(folder: string, scenario: Case, namespace: string): Pro
     for (const wait of scenario.wait ?? []) await must('-n', namespace, 'wait', '--timeout=60s', ...wait);
     await script(folder, 'break.sh', namespace);
     await new Promise((r) => setTimeout(r, (scenario.settle ?? 2) * 1000));
-    const capture = process.env['CAPTURE_DIR'] ? ['--capture', join(process.env['CAPTURE_DIR'], `${basename(folder)}.json`)] : [];
+    const capture = process.env['CAPTURE_DIR'] ? ['--capture', captureOf(folder, process.env['CAPTURE_DIR'])] : [];
     const ran = await doctor([...scenario.args.map((a) => a.replaceAll('{ns}', namespace)), '-o', 'json', ...capture]);
     try {
       return { exit: ran.code, diagnosis: JSON.parse(ran.stdout) as Diagnosis };
@@ -39,7 +43,8 @@ async function diagnosed(folder: string, scenario: Case, namespace: string): Pro
     try {
       await script(folder, 'heal.sh', namespace);
     } finally {
-      await deleteNamespace(namespace);
+      // A scenario that names its namespace shares it with others, and leaves it only when it is gone.
+      await deleteNamespace(namespace, scenario.namespace !== undefined);
     }
   }
 }
@@ -47,7 +52,7 @@ async function diagnosed(folder: string, scenario: Case, namespace: string): Pro
 describe('scenarios', () => {
   test.each(folders.map((folder) => [basename(folder), folder]))('%s', async (name, folder) => {
     const scenario = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
-    const { exit, diagnosis } = await diagnosed(folder, scenario, `sc-${name}`);
+    const { exit, diagnosis } = await diagnosed(folder, scenario, scenario.namespace ?? `sc-${name}`);
     expect(shortfalls(scenario.expect, exit, diagnosis), scenario.title).toEqual([]);
   });
 

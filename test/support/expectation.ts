@@ -13,6 +13,8 @@ export interface Expectation {
 
 export interface Case {
   title: string;
+  /** Default: `sc-` and the scenario's name. */
+  namespace?: string;
   args: string[];
   wait?: string[][];
   /** Seconds to let pass after the break. */

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { pipeline } from '../../checks/pipeline.ts';
+import { exitStatus } from '../../src/cli/output.ts';
+import { diagnose } from '../../src/diagnose/diagnose.ts';
+import { readCapture, writeCapture } from '../../src/facts/capture.ts';
+import { type FactName, factNames, type Facts } from '../../src/facts/facts.ts';
+import { shortfalls } from '../support/expectation.ts';
+import { recorded } from '../support/recordings.ts';
+
+describe('a recording from the real cluster', () => {
+  test.each(recorded.filter((r) => r.scenario).map((r) => [r.name, r] as const))('%s: is diagnosed as its scenario expects', (_, { recording, scenario }) => {
+    const diagnosis = diagnose(pipeline, recording);
+    expect(scenario && shortfalls(scenario.expect, exitStatus[diagnosis.verdict.status], diagnosis)).toEqual([]);
+  });
+
+  test.each(recorded.map((r) => [r.name, r] as const))('%s: written and read again, gives the same diagnosis', (_, { recording }) => {
+    expect(diagnose(pipeline, readCapture(writeCapture(recording)))).toEqual(diagnose(pipeline, recording));
+  });
+});
+
+/** Facts as they would be if the API server had refused one of them. */
+function without(facts: Facts, name: FactName): Facts {
+  return {
+    ...facts,
+    [name]: { seen: false, reason: 'forbidden', what: name, why: 'not allowed', grant: { apiGroups: [''], resources: [name], verbs: ['list'] } },
+  };
+}
+
+describe('with one fact refused', () => {
+  const optional = factNames.filter((n) => n !== 'target');
+  test.each(recorded.filter((r) => r.scenario?.expect.status === 'healthy').map((r) => [r.name, r] as const))(
+    '%s: healthy is never turned into a fault',
+    (_, { recording }) => {
+      for (const name of optional) {
+        const { verdict, missing } = diagnose(pipeline, { ...recording, facts: without(recording.facts, name) });
+        expect(['healthy', 'undecided'], `${name} refused: ${verdict.summary}`).toContain(verdict.status);
+        expect(missing.some((m) => m.what === name && m.grant !== null)).toBe(true);
+      }
+    },
+  );
+
+  test.each(recorded.filter((r) => r.scenario && r.scenario.expect.status !== 'healthy').map((r) => [r.name, r] as const))(
+    '%s: a fault is never called healthy without a connection that proves it',
+    (_, { recording }) => {
+      for (const name of optional) {
+        const facts = without(recording.facts, name);
+        const { verdict } = diagnose(pipeline, { ...recording, facts });
+        expect(verdict.status !== 'healthy' || facts.connections.seen, `${name} refused: ${verdict.summary}`).toBe(true);
+      }
+    },
+  );
+});

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { parseProcNet } from '../../src/gather/proc-net.ts';
+import { plan } from '../../src/gather/gather.ts';
+import { chooseImage, defaultImage, manifest } from '../../src/probes/debug-pod.ts';
+
+describe('/proc/net of a pod', () => {
+  test('listening sockets of every table, IPv4 and IPv6', () => {
+    const text = [
+      '== tcp',
+      '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
+      '   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1',
+      '   1: 0201F40A:D2EC 1E34600A:0050 06 00000000:00000000 03:000014A2 00000000     0        0 0 3',
+      '== tcp6',
+      '   0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1',
+      '== udp',
+      '   0: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1 2',
+    ].join('\n');
+    expect(parseProcNet(text)).toEqual([
+      { protocol: 'tcp', address: '127.0.0.1', port: 8080 },
+      { protocol: 'tcp', address: '::', port: 80 },
+      { protocol: 'udp', address: '0.0.0.0', port: 53 },
+    ]);
+  });
+  test('other text holds none', () => {
+    expect(parseProcNet("sh: can't open /proc/net/tcp\n== tcp\nxx")).toEqual([]);
+  });
+});
+
+test('the plan is what the wanted facts need, and no more', () => {
+  expect(
+    plan(['dnsLogs'])
+      .map((c) => c.fact)
+      .toSorted(),
+  ).toEqual(['corefile', 'dnsAnswers', 'dnsLogs', 'dnsPods', 'service']);
+  expect(plan(['target'])).toEqual([]);
+});
+
+describe('a debug pod', () => {
+  const pod = manifest('k8s-doctor-x', {
+    namespace: 'shop',
+    image: 'busybox',
+    owner: 'me@here',
+    labels: { 'app.kubernetes.io/managed-by': 'helm', role: 'api' },
+    script: 'true',
+  }) as {
+    metadata: { labels: Record<string, string>; annotations: Record<string, string> };
+    spec: {
+      activeDeadlineSeconds: number;
+      automountServiceAccountToken: boolean;
+      hostNetwork?: boolean;
+      securityContext: object;
+      containers: { securityContext: object; resources: object }[];
+    };
+  };
+  test('is marked as its own, whatever labels it borrows', () => {
+    expect(pod.metadata.labels['app.kubernetes.io/managed-by']).toBe('k8s-doctor');
+    expect(pod.metadata.annotations['k8s-doctor/owner']).toBe('me@here');
+  });
+  test('ends by itself, has no token, and fits Pod Security restricted', () => {
+    expect(pod.spec.activeDeadlineSeconds).toBeLessThanOrEqual(60);
+    expect(pod.spec.automountServiceAccountToken).toBe(false);
+    expect(pod.spec.hostNetwork).toBeUndefined();
+    expect(pod.spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+    expect(pod.spec.containers[0]?.securityContext).toMatchObject({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } });
+    expect(pod.spec.containers[0]?.resources).toHaveProperty('limits');
+  });
+  test('takes an image that the nodes have', () => {
+    expect(chooseImage([['nginx:1'], ['docker.io/library/busybox:1.36', 'docker.io/library/busybox@sha256:00']])).toBe('docker.io/library/busybox:1.36');
+    expect(chooseImage([['docker.io/library/busybox:1.36'], ['docker.io/nicolaka/netshoot:v0.13']])).toBe('docker.io/nicolaka/netshoot:v0.13');
+    expect(chooseImage([['nginx:1']])).toBe(defaultImage);
+  });
+});

@@ -1,0 +1,118 @@
+/** The script is run by this machine's own shell, against real sockets on the loopback. */
+import { createServer, type Server } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { read } from '../../src/probes/outcome.ts';
+import { buildScript, readRecords, type Record, type Task } from '../../src/probes/script.ts';
+import { run } from '../support/kubectl.ts';
+
+let open: Server;
+let resetting: Server;
+const portOf = (server: Server) => (server.address() as { port: number }).port;
+const listen = (server: Server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+
+beforeAll(async () => {
+  open = createServer((socket) => socket.on('error', () => {}).on('end', () => socket.end()));
+  resetting = createServer((socket) => socket.resetAndDestroy());
+  await Promise.all([listen(open), listen(resetting)]);
+});
+afterAll(() => {
+  open.close();
+  resetting.close();
+});
+
+/** The script with a PATH that holds only some programs. */
+async function outcomes(tasks: Task[], programs: string): Promise<(string | undefined)[]> {
+  const ran = await run('sh', [
+    '-c',
+    `d=$(mktemp -d); for p in ${programs}; do ln -s "$(PATH=/usr/bin:/bin command -v $p)" $d/$p; done; PATH=$d; ${buildScript(tasks, 1)}`,
+  ]);
+  const records = new Map(readRecords(ran.stdout).map((r) => [r.id, r]));
+  return tasks.map((t, i) => {
+    const record = records.get(String(i));
+    return record && read(t, record)?.outcome;
+  });
+}
+
+describe('TCP, with what an image may have', () => {
+  const programs = ['python3 sleep', 'bash sleep', 'curl sleep', 'perl sleep'];
+  test.each(programs)('%s: answered and refused are told apart', async (have) => {
+    const closed = createServer();
+    await listen(closed);
+    const port = portOf(closed);
+    await new Promise((resolve) => closed.close(resolve));
+    expect(
+      await outcomes(
+        [
+          { kind: 'tcp', host: '127.0.0.1', port: portOf(open) },
+          { kind: 'tcp', host: '127.0.0.1', port },
+        ],
+        have,
+      ),
+    ).toEqual(['answered', 'refused']);
+  });
+
+  test.each(['python3 sleep', 'curl sleep'])('%s: a reset after the handshake is seen', async (have) => {
+    expect(await outcomes([{ kind: 'tcp', host: '127.0.0.1', port: portOf(resetting) }], have)).toEqual(['reset']);
+  });
+
+  test('without any tool nothing is claimed', async () => {
+    expect(
+      await outcomes(
+        [
+          { kind: 'tcp', host: '127.0.0.1', port: portOf(open) },
+          { kind: 'name', name: 'a.b', type: 'A' },
+        ],
+        'sleep',
+      ),
+    ).toEqual([undefined, undefined]);
+  });
+});
+
+describe('what gets into the script', () => {
+  test.each([
+    { kind: 'name', name: 'a; rm -rf /', type: 'A' },
+    { kind: 'name', name: '$(id)', type: 'A' },
+    { kind: 'name', name: '-f/etc/passwd', type: 'A' },
+    { kind: 'name', name: 'a', domain: '`id`', type: 'A' },
+    { kind: 'tcp', host: '1.2.3.4 && id', port: 1 },
+  ] satisfies Task[])('%j is left out', (task) => {
+    expect(buildScript([task], 1)).toBe(buildScript([], 1));
+  });
+});
+
+const record = (tool: string, exitCode: number, output: string): Record => ({ id: '0', tool, exitCode, ms: 20, output });
+const tcp: Task = { kind: 'tcp', host: '10.0.0.1', port: 80 };
+const name: Task = { kind: 'name', name: 'x', type: 'A' };
+
+describe('records, as tools of real images write them', () => {
+  test.each([
+    [tcp, record('nc_e', 1, "nc: can't connect to remote host (10.244.2.3): Connection refused"), 'refused'],
+    [tcp, record('nc_e', 1, "nc: can't connect to remote host (10.244.2.250): No route to host"), 'no-route'],
+    [tcp, record('nc_e', 1, "nc: can't connect to remote host (10.96.99.99): Network is unreachable"), 'no-route'],
+    [tcp, record('nc_e', 1, 'nc: timed out'), 'timed-out'],
+    [tcp, record('nc_e', 143, ''), 'timed-out'],
+    [tcp, record('nc_z', 0, 'Connection to 10.0.0.1 80 port [tcp/*] succeeded!'), 'answered'],
+    [tcp, record('nc_e', 0, '* Recv failure: Connection reset by peer\nconnected after 0.0003 s'), 'reset'],
+    [name, record('dig', 0, ';; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 1'), 'name-not-found'],
+    [name, record('dig', 0, ';; ->>HEADER<<- opcode: QUERY, status: SERVFAIL, id: 1'), 'dns-failed'],
+    [name, record('dig', 9, ';; communications error to 10.96.0.10#53: timed out\n;; no servers could be reached'), 'dns-timed-out'],
+    [name, record('nslookup', 1, "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n** server can't find x: NXDOMAIN"), 'name-not-found'],
+    [name, record('nslookup', 1, ';; connection timed out; no servers could be reached'), 'dns-timed-out'],
+    [name, record('getent', 2, ''), 'name-not-found'],
+    [name, record('getent', 0, '10.96.0.1       STREAM x\n10.96.0.1       DGRAM'), 'answered'],
+  ] as const)('%j %j is %s', (task, rec, outcome) => {
+    expect(read(task, rec)?.outcome).toBe(outcome);
+  });
+
+  test('a tool that prints its usage proves nothing', () => {
+    expect(read(tcp, record('nc_e', 1, 'BusyBox v1.35.0\n\nUsage: nc [-iN] [-wN]\n-w SEC Connect timeout'))).toBeNull();
+  });
+  test('the addresses of nslookup are those of the name, not of the server', () => {
+    expect(read(name, record('nslookup', 0, 'Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\nName:\tx\nAddress: 10.96.52.30\n'))?.answers).toEqual([
+      '10.96.52.30',
+    ]);
+  });
+  test('half a record is no record', () => {
+    expect(readRecords('noise\u00010\u0002nc\u00020\u000210\u0002out\u0003\u00011\u0002nc\u0002')).toHaveLength(1);
+  });
+});
