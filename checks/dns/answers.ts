@@ -38,9 +38,12 @@ export const answers = check({
         scope: part ? 'part' : 'all',
         object: { kind: 'Pod', namespace: 'kube-system', name: wrong[0]?.pod ?? '' },
         message: `${wrong.length} of ${plural(total, 'DNS replica')} ${wrong.length === 1 ? 'answers' : 'answer'} ${wrong[0]?.question.split(' ')[0]} with ${said(wrong[0] as (typeof replies)[number])}, where the API has ${some(expected) || 'no ready address'}`,
-        evidence: replies.map((r) => ({ source: `dns ${r.pod}`, text: `${r.question}: ${said(r)}` })),
+        evidence: replies.map((r) => ({ source: 'dns', text: `${r.pod} answers ${r.question} with ${said(r)}` })),
         fix: [
-          { text: 'See whether CoreDNS can still watch the API server (permissions, network)', command: kubectl('kube-system', 'logs', wrong[0]?.pod ?? '') },
+          {
+            text: 'An old answer may be cached as long as the cache plugin says (30 s as a rule); if it lasts, see whether CoreDNS can still watch the API server',
+            command: kubectl('kube-system', 'logs', wrong[0]?.pod ?? ''),
+          },
         ],
       },
     ]);

@@ -22,7 +22,7 @@ export const replicas = check({
               .split('\n')
               .filter((l) => /ERROR|FATAL|panic|plugin\/|Error/i.test(l))
               .slice(-3)
-              .map((text) => ({ source: `log ${key}`, text }))
+              .map((text) => ({ source: 'log', text: `${pod}: ${text}` }))
           : [],
       );
     const findings: Draft<'dns-pods-down'>[] = [];
@@ -70,7 +70,7 @@ export const replicas = check({
           message: `${silent.length} of ${plural(ready.length, 'ready DNS pod')} ${silent.length === 1 ? 'does' : 'do'} not answer (${some(silent.map((p) => p.metadata.name))})`,
           evidence: silent.flatMap((p) => {
             const a = dnsAnswers.value[p.metadata.name];
-            return [{ source: `dns ${p.metadata.name}`, text: a && !a.seen ? a.why : '' }, ...logs(p.metadata.name)];
+            return [{ source: 'dns', text: `${p.metadata.name}: ${a && !a.seen ? a.why : ''}` }, ...logs(p.metadata.name)];
           }),
           fix: [{ text: 'Replace the pods that do not answer', command: kubectl('kube-system', 'delete', 'pod', ...silent.map((p) => p.metadata.name)) }],
         });

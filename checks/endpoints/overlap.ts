@@ -29,7 +29,7 @@ export const overlap = check({
     if (!service || service.spec.type === 'ExternalName') return skip('no endpoints belong to it');
     const own = podsOf(service, pods);
     const groups = Map.groupBy(own, (p) => ownerOf(p, replicaSets));
-    if (groups.size < 2) return groups.size === 0 ? skip('no pod matches') : judged(`all pods belong to ${[...groups.keys()][0]}`);
+    if (groups.size < 2) return groups.size === 0 ? skip('no pod matches') : judged('');
 
     const made = connections.seen ? connections.value.list : [];
     /** What is known of a pod's serving the port: a connection says it best, then its sockets, then what it declares. */
@@ -51,8 +51,7 @@ export const overlap = check({
     const proper = [...groups].filter(([, members]) =>
       members.some((p) => serves(p) === true || (serves(p) === undefined && service.spec.ports.some((port) => declares(p, port)))),
     );
-    if (strangers.length === 0 || proper.length === 0 || strangers.length === groups.size)
-      return judged(`pods of ${some([...groups.keys()])}, which all serve it`);
+    if (strangers.length === 0 || proper.length === 0 || strangers.length === groups.size) return judged(`pods of ${some([...groups.keys()])} serve it`);
 
     const strange = strangers.flatMap(([, members]) => members);
     const fits = proper[0]?.[1][0];

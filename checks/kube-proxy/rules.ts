@@ -85,6 +85,10 @@ export const rules = check({
         },
       ];
     });
-    return judged(`the rules of ${some(read)} lead to ${new Set(endpoints.filter((e) => e.ready).map((e) => e.address)).size} endpoints`, findings);
+    const ready = new Set(endpoints.filter((e) => e.ready).map((e) => e.address)).size;
+    return judged(
+      ready === 0 ? 'no endpoint to lead to' : `the rules of ${some(read)} lead to ${ready === 1 ? 'the endpoint' : `the ${ready} endpoints`}`,
+      findings,
+    );
   },
 });

@@ -34,9 +34,7 @@ export const dns = check({
     const first = denied.find((d) => d.protocol === 'UDP') ?? denied[0];
     if (!first) {
       const left = decisions.find((d) => d.decision.verdict === 'unknown');
-      return left
-        ? unknown(left.decision.why)
-        : judged(decisions.every((d) => d.decision.isolating.length === 0) ? 'no policy holds DNS back' : 'policies allow DNS');
+      return left ? unknown(left.decision.why) : judged(decisions.every((d) => d.decision.isolating.length === 0) ? '' : 'policies allow DNS');
     }
     const udp = first.protocol === 'UDP';
     const where = first.direction === 'egress' ? from.pod.namespace : replica.metadata.namespace;

@@ -2,7 +2,7 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { Event, Workload } from '../../src/facts/objects.ts';
 import { selects } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
-import { kubectl, plural, some } from '../words.ts';
+import { kubectl, plural } from '../words.ts';
 import { eventEvidence, eventsOf, situation, weight } from './trouble.ts';
 
 type Found = Draft<'no-replicas' | 'pods-quota-exceeded' | 'pods-refused' | 'rollout-stalled'>;
@@ -34,10 +34,10 @@ const reasonOf = (text: string): string => /(?:is forbidden|denied the request|e
 export const created = check({
   id: 'pods/created',
   title: 'The workload behind the Service has pods',
-  needs: ['target', 'service', 'pods'],
+  needs: ['service', 'pods'],
   uses: ['slices', 'deployments', 'statefulSets', 'daemonSets', 'replicaSets', 'events'],
   codes: ['no-replicas', 'pods-quota-exceeded', 'pods-refused', 'rollout-stalled'],
-  run({ target, service, pods, slices, deployments, statefulSets, daemonSets, replicaSets, events }) {
+  run({ service, pods, slices, deployments, statefulSets, daemonSets, replicaSets, events }) {
     if (!service?.spec.selector) return skip('the Service selects no pods');
     const owners = (
       [
@@ -53,7 +53,7 @@ export const created = check({
           selects(service.spec.selector, workload.spec.template.metadata.labels) && !(kind === 'ReplicaSet' && workload.metadata.ownerReferences.length > 0),
       );
     const now = situation(service, pods, slices);
-    if (owners.length === 0) return now.own.length > 0 ? judged(plural(now.own.length, 'pod')) : skip('no workload has pods with these labels');
+    if (owners.length === 0) return now.own.length > 0 ? judged('') : skip('no workload has pods with these labels');
 
     const findings: Found[] = [];
     for (const owner of owners) {
@@ -132,6 +132,6 @@ export const created = check({
         });
       }
     }
-    return judged(`${plural(now.own.length, 'pod')} of ${some(owners.map((o) => `${o.kind} ${o.workload.metadata.name}`))} in ${target.namespace}`, findings);
+    return judged('', findings);
   },
 });

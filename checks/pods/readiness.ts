@@ -131,6 +131,6 @@ export const readiness = check({
         }),
       );
     }
-    return judged(`${plural(now.own.filter(isReady).length, 'pod')} of ${now.own.length} ready`, findings);
+    return judged(`${now.own.filter(isReady).length} of ${plural(now.own.length, 'pod')} ready`, findings);
   },
 });

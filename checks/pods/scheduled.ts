@@ -15,7 +15,7 @@ export const scheduled = check({
     const gated = now.own.filter((p) => p.status.conditions.some((c) => c.type === 'PodScheduled' && c.reason === 'SchedulingGated'));
     const affected = waiting.length > 0 ? waiting : gated;
     const first = affected[0];
-    if (!first) return judged(`${plural(now.own.length, 'pod')} on ${plural(new Set(now.own.map((p) => p.spec.nodeName)).size, 'node')}`);
+    if (!first) return judged(`on ${plural(new Set(now.own.map((p) => p.spec.nodeName)).size, 'node')}`);
     const why = first.status.conditions.find((c) => c.type === 'PodScheduled')?.message ?? 'the scheduler has not said why';
     return judged('', [
       grouped(affected, {

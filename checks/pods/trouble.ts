@@ -59,5 +59,5 @@ export function logEvidence(logs: Fact<Record<string, Fact<string>>>, pod: Pod, 
   return log.value
     .split('\n')
     .slice(-most)
-    .map((text) => ({ source: `log ${pod.metadata.name}/${container}`, text }));
+    .map((text) => ({ source: 'log', text: `${pod.metadata.name}: ${text}` }));
 }

@@ -36,7 +36,10 @@ export const externalName = check({
     const evidence: Evidence[] = [
       { source: 'service', text: `spec.externalName: ${name}` },
       ...(looked && connections.seen ? [probeEvidence(connections.value.from, looked)] : []),
-      ...replies.map((r) => ({ source: `dns ${r.pod}`, text: `${r.question}: ${r.rcode}${r.addresses.length ? ` ${r.addresses.join(', ')}` : ''}` })),
+      ...replies.map((r) => ({
+        source: 'dns',
+        text: `${r.pod} answers ${r.question} with ${r.rcode}${r.addresses.length ? ` ${r.addresses.join(', ')}` : ''}`,
+      })),
     ];
     if (looked?.outcome === 'answered') return judged(`${name} resolves to ${looked.answers.join(', ')}`);
     const found = replies.find((r) => r.addresses.length > 0);
@@ -48,7 +51,7 @@ export const externalName = check({
             .split('\n')
             .filter((l) => l.includes(`${name.replace(/\.$/, '')}.`) && /i\/o timeout|connection refused|unreachable|no route/.test(l))
             .slice(-1)
-            .map((text) => ({ source: `log ${pod}`, text }))
+            .map((text) => ({ source: 'log', text: `${pod}: ${text}` }))
         : [],
     );
     if (upstream.length > 0) {

@@ -86,7 +86,7 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
   for (const f of warnings) row(2, marks.warn, 2, f.message, 'plain', 'warn');
   if (warnings.length > 0) out.push('');
 
-  const rows = stageRows(d.checks);
+  const rows = stageRows(d.checks, d.verdict.causes);
   for (const r of rows) row(2, `${marks[r.status]} ${r.stage}`, 19, r.text, r.status === 'skip' ? 'dim' : 'plain', checkTone[r.status]);
   if (options.wide) {
     out.push('', `  ${paint('bold', 'Checks')}`);

@@ -1,5 +1,5 @@
 import type { CheckReport, CheckStatus, Diagnosis } from '../diagnose/diagnosis.ts';
-import type { Status } from '../verdict/verdict.ts';
+import type { Finding, Status } from '../verdict/verdict.ts';
 
 /** One line of the pipeline: a stage, or how it stands. */
 export interface StageRow {
@@ -11,23 +11,19 @@ export interface StageRow {
 const worst: CheckStatus[] = ['fail', 'warn', 'unknown', 'pass', 'skip'];
 
 /** Each stage's state in one line: its worst check, or what its first checks found to be right. */
-export function stageRows(checks: readonly CheckReport[]): StageRow[] {
+export function stageRows(checks: readonly CheckReport[], causes: readonly Finding[]): StageRow[] {
   return [...Map.groupBy(checks, (c) => c.stage)].map(([stage, own]) => {
     const status = worst.find((s) => own.some((c) => c.status === s)) ?? 'skip';
     const telling = own.filter((c) => c.status === status);
-    const text =
+    // What stands above in full is only named here.
+    const told = (f: Finding) => (causes.some((c) => c.code === f.code && c.message === f.message) ? `${f.code}, see above` : f.message);
+    const texts =
       status === 'fail' || status === 'warn'
-        ? telling
-            .flatMap((c) => c.findings.filter((f) => f.severity !== 'info').map((f) => f.message))
-            .slice(0, 2)
-            .join('; ')
+        ? telling.flatMap((c) => c.findings.filter((f) => f.severity !== 'info').map(told))
         : status === 'pass'
-          ? telling
-              .map((c) => c.summary ?? '')
-              .filter(Boolean)
-              .slice(0, 3)
-              .join(' · ')
-          : (telling[0]?.reason ?? '');
+          ? telling.map((c) => c.summary ?? '').filter(Boolean)
+          : telling.slice(0, 1).map((c) => c.reason ?? '');
+    const text = [...new Set(texts)].slice(0, 3).join(status === 'pass' ? ' · ' : '; ');
     return { stage, status, text };
   });
 }

@@ -46,15 +46,18 @@ function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): 
 const followsFrom = (finding: Draft): Symptom[] => (explains[finding.code] ?? []).filter(isSymptom);
 
 /** Held against the connections: what a finding leads one to expect was tried, and did not fail. */
-function overruled(finding: Draft, made: readonly Connection[]): Connection[] {
-  const tried = followsFrom(finding).flatMap((s) => trials(finding, s, made));
+function overruled(finding: Finding, all: readonly Finding[], made: readonly Connection[]): Connection[] {
+  const expected = followsFrom(finding);
+  const shown = all.some((f) => f !== finding && (expected as readonly Code[]).includes(f.code) && concerns(finding, f));
+  if (shown) return [];
+  const tried = expected.flatMap((s) => trials(finding, s, made));
   return tried.length > 0 && tried.every((c) => c.outcome === 'answered') ? tried : [];
 }
 
 /** Of what an object promises and a connection denies, the connection is right: the finding becomes a warning that says so. */
-function weigh(finding: Finding, made: readonly Connection[], from: string): Finding {
+function weigh(finding: Finding, all: readonly Finding[], made: readonly Connection[], from: string): Finding {
   if (finding.severity !== 'error') return finding;
-  const against = overruled(finding, made);
+  const against = overruled(finding, all, made);
   if (against.length === 0) return finding;
   const contradiction = { source: 'probe', text: `${from} → ${against[0]?.target} answered all the same` };
   // What Kubernetes itself reports stays a fault, but it does not (yet) break this client.
@@ -98,7 +101,7 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
   const connections = facts.connections.seen ? facts.connections.value : undefined;
   const made = connections?.list ?? [];
   const all = results.flatMap((r) => r.findings);
-  const weighed = new Map(all.map((f) => [f, weigh(f, made, connections?.from ?? 'the client')]));
+  const weighed = new Map(all.map((f) => [f, weigh(f, all, made, connections?.from ?? 'the client')]));
   const errors = [...weighed.values()].filter((f) => f.severity === 'error' && f.confidence !== 'possible');
   const roots = errors.filter((f) => !errors.some((cause) => explainedBy(f, cause)));
   const causes = roots

@@ -1,0 +1,39 @@
+/**
+ * How quickly it starts, in pairs: each run of the program next to one of what it is held against, so that a change in the
+ * machine's speed concerns both. Prints medians in milliseconds and the median of the pairs' ratios.
+ * The live pair needs a cluster, kubectl, and a Service: `node test/bench/start.ts NAMESPACE SERVICE`.
+ */
+import { spawnSync } from 'node:child_process';
+
+const program = new URL('../../bin/k8s-doctor.js', import.meta.url).pathname;
+const [namespace, service] = process.argv.slice(2);
+const runs = 15;
+
+function time(command: string, args: string[]): number {
+  const started = process.hrtime.bigint();
+  const ran = spawnSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  if (ran.error) throw ran.error;
+  return Number(process.hrtime.bigint() - started) / 1e6;
+}
+
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+function pair(name: string, mine: [string, string[]], other: [string, string[]], limit: number): void {
+  for (const [command, args] of [mine, other]) time(command, args);
+  const measured = Array.from({ length: runs }, () => [time(...mine), time(...other)] as const);
+  const ratio = median(measured.map(([a, b]) => a / b));
+  const [a, b] = [median(measured.map(([x]) => x)), median(measured.map(([, x]) => x))];
+  console.log(`${name}: ${a.toFixed(0)} ms against ${b.toFixed(0)} ms, ratio ${ratio.toFixed(2)} (wanted: at most ${limit})`);
+}
+
+const node = process.execPath;
+pair('--version against node -e 0', [node, [program, '--version']], [node, ['-e', '0']], 2);
+pair('--help against node -e 0', [node, [program, '--help']], [node, ['-e', '0']], 3);
+if (namespace && service) {
+  pair(
+    'svc --probe none against kubectl get',
+    [node, [program, 'svc', service, '-n', namespace, '--probe', 'none', '-q', '-o', 'json']],
+    ['kubectl', ['get', 'svc,endpointslices,pods,networkpolicies', '-n', namespace, '-o', 'json']],
+    3,
+  );
+} else console.log('Name a namespace and a Service for the pair with kubectl.');

@@ -1,0 +1,273 @@
+/** What holds of every run against a real cluster: few rights, nothing created without leave, nothing left behind. */
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
+import { apply, createNamespace, debugPods, deleteNamespace, doctor, kubectl, must, run } from '../support/kubectl.ts';
+
+const ns = 'k8s-doctor-live';
+const folder = mkdtempSync(join(tmpdir(), 'k8s-doctor-live-'));
+
+const objects = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: frontend-web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: frontend-web}}
+  template:
+    metadata: {labels: {app: frontend-web}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: web
+          image: registry.k8s.io/e2e-test-images/agnhost:2.57
+          args: [netexec, --http-port=8080]
+          ports: [{name: http, containerPort: 8080}]
+          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: frontend-web}
+spec: {selector: {app: frontend-web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: typo}
+spec: {selector: {app: frontend-wbe}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: viewer}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: viewer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: ServiceAccount, name: viewer, namespace: ${ns}}]
+`;
+
+beforeAll(async () => {
+  await createNamespace(ns);
+  await apply(ns, objects);
+  await must('-n', ns, 'rollout', 'status', 'deployment/frontend-web', '--timeout=60s');
+});
+afterAll(async () => {
+  await deleteNamespace(ns);
+});
+
+const asViewer = ['--as', `system:serviceaccount:${ns}:viewer`];
+
+interface Said {
+  exit: number;
+  diagnosis: Diagnosis;
+}
+
+async function diagnose(...args: string[]): Promise<Said> {
+  const ran = await doctor(['svc', ...args, '-n', ns, '-q', '-o', 'json']);
+  if (!ran.stdout) throw new Error(`no output, exit ${ran.code}: ${ran.stderr}`);
+  return { exit: ran.code, diagnosis: JSON.parse(ran.stdout) as Diagnosis };
+}
+
+describe('a user who may only view the namespace', () => {
+  test('gets no verdict that is not proved, and each rule to grant', async () => {
+    const { exit, diagnosis } = await diagnose('frontend-web', ...asViewer);
+    expect(exit).toBe(2);
+    expect(diagnosis.verdict.status).toBe('undecided');
+    expect(diagnosis.verdict.causes).toEqual([]);
+    const grants = diagnosis.missing.flatMap((m) => m.grant?.resources.map((r) => `${m.grant?.verbs.join()} ${r} ${m.grant?.namespace ?? '*'}`) ?? []);
+    expect(grants).toEqual(
+      expect.arrayContaining([
+        `create pods ${ns}`,
+        'list nodes *',
+        'list pods kube-system',
+        'get services kube-system',
+        'get configmaps kube-system',
+        'list networkpolicies kube-system',
+      ]),
+    );
+    expect(diagnosis.missing.every((m) => m.why.length > 0)).toBe(true);
+  });
+
+  test('is told a fault that the objects show', async () => {
+    const { exit, diagnosis } = await diagnose('typo', ...asViewer);
+    expect(exit).toBe(1);
+    expect(diagnosis.verdict.causes.map((c) => c.code)).toEqual(['selector-mismatch']);
+  });
+
+  test('reads in text what is missing and what to grant', async () => {
+    const { stdout, code } = await doctor(['svc', 'frontend-web', '-n', ns, '-q', ...asViewer]);
+    expect(code).toBe(2);
+    expect(stdout).toContain('Not seen');
+    expect(stdout).toContain('create pods');
+  });
+
+  test('with the missing rules granted, gets the verdict', async () => {
+    const { diagnosis } = await diagnose('frontend-web', ...asViewer);
+    const rules = diagnosis.missing.flatMap((m) => (m.grant ? [{ apiGroups: m.grant.apiGroups, resources: m.grant.resources, verbs: m.grant.verbs }] : []));
+    const extra = [
+      { apiGroups: [''], resources: ['pods'], verbs: ['watch', 'delete'] },
+      { apiGroups: [''], resources: ['pods/log'], verbs: ['get'] },
+    ];
+    const name = 'k8s-doctor-live-granted';
+    const granted = [
+      { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name }, rules: [...rules, ...extra] },
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRoleBinding',
+        metadata: { name },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+        subjects: [{ kind: 'ServiceAccount', name: 'viewer', namespace: ns }],
+      },
+    ];
+    await apply(ns, granted.map((o) => JSON.stringify(o)).join('\n---\n'));
+    try {
+      const after = await diagnose('frontend-web', ...asViewer);
+      expect(after.diagnosis.verdict).toMatchObject({ status: 'healthy', causes: [] });
+    } finally {
+      await kubectl('delete', 'clusterrole,clusterrolebinding', name);
+    }
+  });
+});
+
+describe('--probe none', () => {
+  test('needs no right but to read, and creates, changes and removes nothing', async () => {
+    const pods = () => must('get', 'pods', '-n', ns, '-o', 'jsonpath={range .items[*]}{.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}');
+    const name = 'k8s-doctor-live-reader';
+    const subjects = [{ kind: 'ServiceAccount', name: 'viewer', namespace: ns }];
+    await apply(
+      ns,
+      [
+        {
+          apiVersion: 'rbac.authorization.k8s.io/v1',
+          kind: 'ClusterRole',
+          metadata: { name },
+          rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['get', 'list'] }],
+        },
+        {
+          apiVersion: 'rbac.authorization.k8s.io/v1',
+          kind: 'ClusterRoleBinding',
+          metadata: { name },
+          roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+          subjects,
+        },
+      ]
+        .map((o) => JSON.stringify(o))
+        .join('\n---\n'),
+    );
+    try {
+      const before = await pods();
+      const { exit, diagnosis } = await diagnose('frontend-web', '--probe', 'none', ...asViewer);
+      // Anything beyond reading would have been refused, and stand among what is missing.
+      expect(diagnosis.missing.filter((m) => m.grant !== null)).toEqual([]);
+      expect(exit).toBe(0);
+      expect(await pods()).toBe(before);
+    } finally {
+      await kubectl('delete', 'clusterrole,clusterrolebinding', name);
+    }
+  });
+
+  test('says that no connection was made', async () => {
+    const { diagnosis } = await diagnose('frontend-web', '--probe', 'none');
+    expect(diagnosis.verdict.summary).toContain('no connection was made');
+    expect(diagnosis.probes).toEqual([]);
+    expect(diagnosis.missing.map((m) => m.why)).toContain('--probe none');
+  });
+});
+
+describe('a capture', () => {
+  test('replayed without a cluster, prints what the run printed', async () => {
+    const file = join(folder, 'run.json');
+    const live = await doctor(['svc', 'frontend-web', '-n', ns, '-q', '--capture', file, '-o', 'json']);
+    const replay = await doctor(['svc', '--replay', file, '-o', 'json'], { env: { KUBECONFIG: '/nowhere' } });
+    expect(replay.stdout).toBe(live.stdout);
+    expect(replay.code).toBe(live.code);
+    const text = await doctor(['svc', 'frontend-web', '-n', ns, '-q', '--capture', file]);
+    expect((await doctor(['svc', '--replay', file], { env: { KUBECONFIG: '/nowhere' } })).stdout).toBe(text.stdout);
+    expect(readFileSync(file, 'utf8')).not.toContain('BEGIN');
+  });
+});
+
+describe('an interrupted run', () => {
+  test.each([50, 150, 300, 450, 600, 800, 1000, 1300, 1600, 2000])('by Ctrl-C after %i ms leaves nothing behind', async (ms) => {
+    const ran = await doctor(['svc', 'frontend-web', '-n', ns, '-q'], { signalAfter: ['SIGINT', ms] });
+    expect([0, 130, -1]).toContain(ran.code);
+    expect(await debugPods()).toBe('');
+  });
+
+  test('by its own time limit leaves nothing behind, and says what it knows', async () => {
+    const ran = await doctor(['svc', 'frontend-web', '-n', ns, '-q', '-o', 'json', '--timeout', '700ms']);
+    expect([0, 2]).toContain(ran.code);
+    expect(await debugPods()).toBe('');
+  });
+
+  test('killed outright, is cleaned up after', async () => {
+    await doctor(['svc', 'frontend-web', '-n', ns, '-q'], { signalAfter: ['SIGKILL', 900] });
+    const ran = await doctor(['cleanup', '-A']);
+    expect(ran.code).toBe(0);
+    expect(await debugPods()).toBe('');
+  });
+});
+
+describe('an image that no node has', () => {
+  test('is told in seconds, as a connection that was not made', async () => {
+    const started = performance.now();
+    const { exit, diagnosis } = await diagnose('frontend-web', '--image', 'registry.invalid/nothing:1');
+    expect(exit).toBe(2);
+    expect(diagnosis.missing.map((m) => m.why).join()).toMatch(/ErrImagePull|ImagePullBackOff/);
+    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(await debugPods()).toBe('');
+  });
+});
+
+describe('whose connection', () => {
+  test('a client pod that does not exist is refused, with the nearest', async () => {
+    const pod = (await must('-n', ns, 'get', 'pods', '-l', 'app=frontend-web', '-o', 'jsonpath={.items[0].metadata.name}')).trim();
+    const ran = await doctor(['svc', 'frontend-web', '-n', ns, '-q', '--from', `pod/${pod}x`]);
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain(`did you mean "${pod}"`);
+  });
+
+  test('any pod of a Deployment', async () => {
+    const { diagnosis } = await diagnose('frontend-web', '--from', 'deploy/frontend-web');
+    expect(diagnosis.client?.kind).toBe('pod');
+    expect(diagnosis.verdict.status).toBe('healthy');
+  });
+
+  test('a node', async () => {
+    const { diagnosis } = await diagnose('frontend-web', '--from', 'node/node1');
+    expect(diagnosis.client).toMatchObject({ kind: 'node', node: 'node1' });
+    expect(diagnosis.verdict.status).toBe('healthy');
+  });
+});
+
+test('a namespace that does not exist is a diagnosis', async () => {
+  const ran = await run(process.execPath, [
+    new URL('../../bin/k8s-doctor.js', import.meta.url).pathname,
+    'svc',
+    'frontend-web',
+    '-n',
+    'k8s-doctor-lvie',
+    '-q',
+    '-o',
+    'json',
+  ]);
+  expect(ran.code).toBe(1);
+  const diagnosis = JSON.parse(ran.stdout) as Diagnosis;
+  expect(diagnosis.verdict.causes.map((c) => c.code)).toEqual(['service-not-found']);
+  expect(diagnosis.verdict.summary).toContain(`namespace ${ns} has one of that name`);
+});
+
+test('expired credentials are told', async () => {
+  const server = JSON.parse(await must('config', 'view', '--raw', '--minify', '-o', 'json')) as { clusters: { cluster: { server: string } }[] };
+  const file = join(folder, 'expired.yaml');
+  const { writeFileSync } = await import('node:fs');
+  writeFileSync(
+    file,
+    `apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: "${server.clusters[0]?.cluster.server}", insecure-skip-tls-verify: true}}]\nusers: [{name: u, user: {token: expired}}]\ncontexts: [{name: here, context: {cluster: c, user: u}}]\ncurrent-context: here\n`,
+  );
+  const ran = await doctor(['svc', 'frontend-web', '-n', ns, '-q', '--kubeconfig', file]);
+  expect(ran.code).toBe(3);
+  expect(ran.stderr).toContain('does not accept the credentials of context "here"');
+});
