@@ -66,6 +66,7 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
   });
   return yargs(words)
     .scriptName('k8s-doctor')
+    .locale('en')
     .usage('Finds out why a Kubernetes Service does not connect, and proves it.\n\nk8s-doctor svc NAME [-n NAMESPACE] [--from pod/CLIENT]')
     .command(
       'svc [name]',

@@ -2,6 +2,21 @@ import packageJson from '../../package.json' with { type: 'json' };
 
 const { version } = packageJson;
 const words = process.argv.slice(2);
-// The commonest question of scripts is answered before anything else is loaded.
+
+/** The help as the build wrote it down, where it fits the terminal; to load the parser for it would take longer than to print it. */
+function writtenHelp(): string {
+  if ((process.stdout.columns ?? 100) < 100) return '';
+  try {
+    return process.getBuiltinModule('node:fs').readFileSync(new URL('help.txt', import.meta.url), 'utf8');
+  } catch {
+    // Not written yet: the build is just about to.
+    return '';
+  }
+}
+
+// The commonest questions are answered before anything else is loaded.
+const asksHelp = words.length === 1 && (words[0] === '--help' || words[0] === '-h');
+const help = asksHelp ? writtenHelp() : '';
 if (words.length === 1 && words[0] === '--version') process.stdout.write(`${version}\n`);
+else if (help) process.stdout.write(help);
 else await (await import('./commands.ts')).main(words, version);

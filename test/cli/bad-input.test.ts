@@ -112,7 +112,9 @@ test('an older Node says what it lacks', async () => {
 
 test('--version and --help', async () => {
   expect((await doctor(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  // Written down by the build, and made anew by the parser: the same text.
   const help = await doctor(['--help']);
+  expect((await doctor(['--help', '--color'])).stdout).toBe(help.stdout);
   expect(help.stdout).toContain('svc [name]');
   expect(help.code).toBe(0);
 });
