@@ -83,7 +83,7 @@ export const endpoints = check({
         confidence: 'confirmed',
         scope,
         object: serviceRef(target),
-        message: `${group.length} of ${plural(tried.length, 'endpoint')} cannot be reached directly (${outcomeText(outcome)}), though the objects look right: likely below Kubernetes, or in the program itself`,
+        message: `${group.length} of ${plural(tried.length, 'endpoint')} cannot be reached directly (${outcomeText(outcome)})`,
         evidence: group.slice(0, 4).map((c) => probeEvidence(connections.from, c)),
         fix: [{ text: 'Follow the packet: routes and firewalls of both nodes, then the program in the pod' }],
         pods,

@@ -131,7 +131,10 @@ export const listening = check({
           object: code === 'listens-on-loopback' ? podRef(first.pod) : serviceRef(target),
           message,
           evidence: [
-            { source: 'service', text: `port ${port.port} → targetPort ${port.targetPort ?? port.port} (${first.number})` },
+            {
+              source: 'service',
+              text: `port ${port.port} → targetPort ${port.targetPort ?? port.port}${typeof port.targetPort === 'string' ? ` (${first.number})` : ''}`,
+            },
             ...bad.slice(0, 3).flatMap((b) => [...b.evidence, ...(b.tried && made ? [probeEvidence(made.from, b.tried)] : [])]),
           ],
           fix:

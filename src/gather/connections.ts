@@ -2,18 +2,25 @@ import { domainOf } from '../dns/corefile.ts';
 import { clusterDomain, parseResolvConf } from '../dns/resolv-conf.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Client, Connection, Connections, Target } from '../facts/facts.ts';
-import type { Node, Service } from '../facts/objects.ts';
+import type { NetworkPolicy, Node, Service } from '../facts/objects.ts';
 import { endpointsOf, isHeadless, portsAsked, targetsOf } from '../facts/selectors.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { read as readRecord } from '../probes/outcome.ts';
-import { buildScript, connectTimeoutS, readRecords, type Task } from '../probes/script.ts';
+import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
 
 /** With more endpoints than this, so many are tried; the diagnosis says how many there are. */
 const maxEndpoints = 24;
 
-/** A new pod's first packets may come before the network plug-in knows it. */
-const debugPodTries = 3;
+/** A pod that has run for a while is known to the network plug-in. */
+const atOnce: Patience = { tries: 1, settleS: 0 };
+
+/** A new pod's first packets may come before the plug-in knows it: those let in are held back, those held back are let out. */
+function asNewPod(policies: Record<string, Fact<NetworkPolicy[]>>, namespace: string): Patience {
+  const own = policies[namespace];
+  const isolates = own?.seen && own.value.some((p) => p.spec.policyTypes.includes('Egress') || p.spec.egress.length > 0);
+  return { tries: 3, settleS: isolates ? 3 : 0 };
+}
 
 type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
@@ -86,7 +93,7 @@ const complete = (planned: Planned[], list: Connection[]) =>
   (['name', 'tcp'] as const).every((kind) => !planned.some((p) => p.task.kind === kind) || list.some((c) => c.kind === (kind === 'name' ? 'dns' : kind)));
 
 /** The client's labels that policies select by, for a debug pod that stands in for it. */
-function policyLabels(client: Client, policies: Record<string, Fact<{ spec: unknown }[]>>): Record<string, string> {
+function policyLabels(client: Client, policies: Record<string, Fact<NetworkPolicy[]>>): Record<string, string> {
   const text = JSON.stringify(Object.values(policies).map((f) => valueOf(f) ?? []));
   return Object.fromEntries(Object.entries(client.labels).filter(([key]) => text.includes(JSON.stringify(key))));
 }
@@ -111,6 +118,8 @@ export const connections = collector({
     const who = client.value;
     const { planned, total } = plan(svc, context.target, endpointsOf(valueOf(slices) ?? []), domainOf(valueOf(corefile)));
     const tasks = planned.map((p) => p.task);
+    const known = valueOf(policies) ?? {};
+    const patient = buildScript(tasks, asNewPod(known, who.namespace));
     const made = (from: string, standIn: boolean, node: string | null, output: string): Connections => ({
       from,
       standIn,
@@ -120,17 +129,17 @@ export const connections = collector({
     });
 
     if (who.pod && context.target.probe === 'auto') {
-      const own = await fromPod(context, who, buildScript(tasks, 1));
+      const own = await fromPod(context, who, buildScript(tasks, atOnce));
       if (own.seen) {
         const result = made(`pod/${who.name}`, false, who.node, own.value);
         if (complete(planned, result.list)) return seen(result);
       } else if (own.reason === 'forbidden') {
         // Who may not exec here may still be allowed to create a pod; the refusal is told where that fails too.
-        const stand = await fromDebugPod(context, who, buildScript(tasks, debugPodTries), valueOf(nodes), valueOf(policies) ?? {});
+        const stand = await fromDebugPod(context, who, patient, valueOf(nodes), known);
         return stand.seen ? seen(made(`debug pod (${stand.value.node ?? 'no node'})`, true, stand.value.node, stand.value.output)) : own;
       }
     }
-    const stand = await fromDebugPod(context, who, buildScript(tasks, debugPodTries), valueOf(nodes), valueOf(policies) ?? {});
+    const stand = await fromDebugPod(context, who, patient, valueOf(nodes), known);
     return stand.seen
       ? seen(
           made(
@@ -156,7 +165,7 @@ async function fromDebugPod(
   who: Client,
   script: string,
   nodes: Node[] | undefined,
-  policies: Record<string, Fact<{ spec: unknown }[]>>,
+  policies: Record<string, Fact<NetworkPolicy[]>>,
 ): Promise<Fact<{ output: string; node: string | null }>> {
   const names = (nodes ?? []).filter((n) => !who.node || n.metadata.name === who.node).map((n) => (n.status.images ?? []).flatMap((i) => i.names ?? []));
   const ran = await runDebugPod(

@@ -108,12 +108,16 @@ function line(task: Task, id: number): string {
   return `${task.kind} ${id} ${task.host} ${task.port} &`;
 }
 
-/**
- * The script for these tasks. A task whose address or name is not one is left out, and so has no record.
- * `tries` is how often a connection that gets no answer is tried again: network plug-ins take a moment to let a new pod through.
- */
-export const buildScript = (tasks: readonly Task[], tries: number): string =>
-  `TRIES=${tries}\n${prelude}\n${tasks.map(line).filter(Boolean).join('\n')}\nwait\n`;
+export interface Patience {
+  /** How often a connection that gets no answer is tried; network plug-ins take a moment to let a new pod through. */
+  tries: number;
+  /** Seconds to wait first; they take a moment to hold a new pod back, too. */
+  settleS: number;
+}
+
+/** The script for these tasks. A task whose address or name is not one is left out, and so has no record. */
+export const buildScript = (tasks: readonly Task[], { tries, settleS }: Patience): string =>
+  `TRIES=${tries}\n${settleS > 0 ? `sleep ${settleS}\n` : ''}${prelude}\n${tasks.map(line).filter(Boolean).join('\n')}\nwait\n`;
 
 /** Reads the records of a script's output; what is not a whole record is passed over. */
 export function readRecords(output: string): Record[] {

@@ -62,13 +62,20 @@ function weigh(finding: Finding, all: readonly Finding[], made: readonly Connect
   const contradiction = { source: 'probe', text: `${from} → ${against[0]?.target} answered all the same` };
   // What Kubernetes itself reports stays a fault, but it does not (yet) break this client.
   if (finding.confidence === 'confirmed') return { ...finding, scope: 'part', evidence: [...finding.evidence, contradiction] };
-  const nothingEnforces = finding.code.startsWith('policy-denies') ? '; nothing seems to enforce NetworkPolicies here' : '';
+  const nothingEnforces =
+    finding.code === 'policy-denies-ingress' || finding.code === 'policy-denies-egress' ? '; nothing seems to enforce NetworkPolicies here' : '';
   return {
     ...finding,
     severity: 'warning',
     message: `${finding.message}; but the connection was made all the same${nothingEnforces}`,
     evidence: [...finding.evidence, contradiction],
   };
+}
+
+/** A connection that failed and that nothing explains: the objects look right, so the fault lies where they don't reach. */
+function unexplained(cause: Finding): Finding {
+  if (cause.code !== 'endpoint-failing' && cause.code !== 'virtual-ip-failing') return cause;
+  return { ...cause, message: `${cause.message}; nothing in the objects explains it: likely below Kubernetes, or in the program itself` };
 }
 
 /** A cause whose symptom a connection showed is confirmed by it; the telling connections become its evidence. */
@@ -104,20 +111,13 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
   const weighed = new Map(all.map((f) => [f, weigh(f, all, made, connections?.from ?? 'the client')]));
   const errors = [...weighed.values()].filter((f) => f.severity === 'error' && f.confidence !== 'possible');
   const roots = errors.filter((f) => !errors.some((cause) => explainedBy(f, cause)));
-  const causes = roots
-    .map((cause) => ({
-      cause,
-      confirmed: confirm(
-        cause,
-        errors.filter((f) => explainedBy(f, cause)),
-        made,
-      ),
-    }))
-    .map(({ cause, confirmed }) => {
-      for (const [before, after] of weighed) if (after === cause) weighed.set(before, confirmed);
-      return confirmed;
-    })
-    .toSorted((a, b) => decisiveness(a) - decisiveness(b));
+  const causes = roots.map((cause) => {
+    const explained = errors.filter((f) => explainedBy(f, cause));
+    const settled = unexplained(confirm(cause, explained, made));
+    for (const [before, after] of weighed) if (after === cause) weighed.set(before, settled);
+    return settled;
+  });
+  causes.sort((a, b) => decisiveness(a) - decisiveness(b));
 
   // A hint is no cause; it keeps the verdict open where no connection settled it.
   const suspicion = [...weighed.values()].find((f) => f.severity === 'error' && f.confidence === 'possible');

@@ -236,8 +236,9 @@ describe('whose connection', () => {
   });
 
   test('a node', async () => {
-    const { diagnosis } = await diagnose('frontend-web', '--from', 'node/node1');
-    expect(diagnosis.client).toMatchObject({ kind: 'node', node: 'node1' });
+    const node = (await must('get', 'nodes', '-o', 'jsonpath={.items[0].metadata.name}')).trim();
+    const { diagnosis } = await diagnose('frontend-web', '--from', `node/${node}`);
+    expect(diagnosis.client).toMatchObject({ kind: 'node', node });
     expect(diagnosis.verdict.status).toBe('healthy');
   });
 });
