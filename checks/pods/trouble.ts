@@ -14,7 +14,8 @@ export interface Situation {
 export function situation(service: Service | null, pods: readonly Pod[], slices: Fact<EndpointSlice[]>): Situation {
   const own = service ? podsOf(service, pods) : [];
   // The pods say it where the slices could not be read: a ready pod is (about to be) a ready endpoint.
-  const othersServe = slices.seen ? endpointsOf(slices.value).some((e) => e.ready) : own.some(isReady);
+  const published = service?.spec.publishNotReadyAddresses === true && own.some((p) => p.status.phase === 'Running');
+  const othersServe = slices.seen ? endpointsOf(slices.value).some((e) => e.ready) : own.some(isReady) || published;
   return { own, othersServe };
 }
 

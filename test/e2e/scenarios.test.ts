@@ -19,6 +19,9 @@ const folders = [own, ...(process.env['SCENARIOS']?.split(':').filter(Boolean) ?
 const captureOf = (folder: string, dir: string): string =>
   folder.includes('demo/incidents') ? join(folder, 'capture.json') : join(dir, `${basename(folder)}.json`);
 
+/** Milliseconds that each diagnosis took. */
+const times: number[] = [];
+
 async function script(folder: string, name: string, namespace: string): Promise<void> {
   if (!existsSync(join(folder, name))) return;
   const ran = await run('bash', ['-e', join(folder, name)], { env: { NS: namespace }, cwd: folder });
@@ -34,6 +37,7 @@ async function diagnosed(folder: string, scenario: Case, namespace: string): Pro
     await new Promise((r) => setTimeout(r, (scenario.settle ?? 2) * 1000));
     const capture = process.env['CAPTURE_DIR'] ? ['--capture', captureOf(folder, process.env['CAPTURE_DIR'])] : [];
     const ran = await doctor([...scenario.args.map((a) => a.replaceAll('{ns}', namespace)), '-o', 'json', ...capture]);
+    times.push(ran.ms);
     try {
       return { exit: ran.code, diagnosis: JSON.parse(ran.stdout) as Diagnosis };
     } catch {
@@ -57,6 +61,9 @@ describe('scenarios', () => {
   });
 
   test('no debug pod is left behind, and the cluster answers', async () => {
+    const sorted = times.toSorted((a, b) => a - b);
+    const seconds = (ms: number | undefined) => ((ms ?? Number.NaN) / 1000).toFixed(2);
+    console.log(`time to a verdict: median ${seconds(sorted[Math.floor(sorted.length / 2)])} s, longest ${seconds(sorted.at(-1))} s`);
     expect(await debugPods()).toBe('');
     expect((await kubectl('get', '--raw', '/readyz')).stdout).toBe('ok');
   });
