@@ -145,7 +145,7 @@ export async function main(words: string[], version: string): Promise<void> {
 function report(error: Error, verbose: boolean): number {
   const signal = (error as { signal?: string }).signal;
   if (signal !== undefined) {
-    process.stderr.write('Interrupted; nothing is left behind in the cluster.\n');
+    process.stderr.write(`${error.message}\n`);
     return { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal] ?? 3;
   }
   const usage = error instanceof UsageError || error.name === 'YError';

@@ -73,32 +73,29 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const s of signals) process.on(s, onSignal);
   const deadline = setTimeout(() => ending.abort(), options.timeoutMs);
+  let recording: Recording;
+  let left: string[] = [];
   try {
-    const recording = await record(
-      pipeline,
-      { cluster, target, janitor, signal: ending.signal, image: options.image, owner: `${userInfo().username}@${hostname()}` },
-      options.version,
-      progress.onEvent,
-    );
-    if (interrupted) throw new Interrupted(interrupted);
-    refuse(recording.facts, cluster.context);
-    return recording;
+    const context = { cluster, target, janitor, signal: ending.signal, image: options.image, owner: `${userInfo().username}@${hostname()}` };
+    recording = await record(pipeline, context, options.version, progress.onEvent);
   } finally {
     clearTimeout(deadline);
     progress.end();
-    const left = (await janitor.removeAll()).filter((r) => !r.ok);
+    left = (await janitor.removeAll()).flatMap((r) => (r.ok ? [] : [r.failure.why]));
     for (const s of signals) process.off(s, onSignal);
     cluster.close();
-    for (const r of left)
-      if (!r.ok) process.stderr.write(`A debug pod could not be removed (${r.failure.why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
+    for (const why of left) process.stderr.write(`A debug pod could not be removed (${why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
   }
+  if (interrupted) throw new Interrupted(interrupted, left.length === 0);
+  refuse(recording.facts, cluster.context);
+  return recording;
 }
 
-/** Ended by a signal; what the run had created is removed by then. */
+/** Ended by a signal; what the run had created is removed by then, or was complained of. */
 export class Interrupted extends Error {
   readonly signal: NodeJS.Signals;
-  constructor(signal: NodeJS.Signals) {
-    super(`interrupted by ${signal}`);
+  constructor(signal: NodeJS.Signals, clean: boolean) {
+    super(clean ? 'Interrupted; nothing is left behind in the cluster.' : 'Interrupted.');
     this.signal = signal;
   }
 }

@@ -7,7 +7,7 @@ import type { DnsAnswer, Listeners, NodeRules, Socket } from '../facts/facts.ts'
 import type { Pod, Service } from '../facts/objects.ts';
 import { endpointsOf, isHeadless, podsOf } from '../facts/selectors.ts';
 import { readIptables } from '../proxy/iptables.ts';
-import { keyOf, type ServiceAddress } from '../proxy/model.ts';
+import { type Handling, keyOf, notHandled, type ServiceAddress } from '../proxy/model.ts';
 import { readNftables } from '../proxy/nftables.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { parseProcNet } from './proc-net.ts';
@@ -142,28 +142,17 @@ export function addressesOf(service: Service): ServiceAddress[] {
 
 async function rulesBy(cluster: Cluster, proxy: Pod, addresses: ServiceAddress[]): Promise<Fact<NodeRules>> {
   const where = { namespace: proxy.metadata.namespace, pod: proxy.metadata.name, container: proxy.spec.containers[0]?.name ?? '' };
-  const tables: [NodeRules['backend'], string[], (text: string) => ReturnType<typeof readIptables>][] = [
-    ['iptables', ['iptables-save'], (text) => readIptables(text, addresses)],
-    ['nftables', ['nft', 'list', 'ruleset'], (text) => readNftables(text, addresses)],
-  ];
-  const read = await Promise.all(tables.map(async ([backend, command, by]) => ({ backend, by, ran: await cluster.exec(where, command, commandTimeoutMs) })));
-  // kube-proxy leaves marks of its own in the backend that it uses.
-  const used = read.find(
-    ({ backend, ran }) =>
-      ran.ok &&
-      ran.value.exitCode === 0 &&
-      (backend === 'iptables' ? /^-A KUBE-SERVICES/m.test(ran.value.stdout) : /^table ip6? kube-proxy/m.test(ran.value.stdout)),
-  );
-  const first = read[0]?.ran;
-  if (!used) {
-    if (first && !first.ok) return fromFailure(first.failure);
-    return seen({ backend: 'none', handled: Object.fromEntries(addresses.map((a) => [keyOf(a), { verdict: 'not-handled' as const, backends: [] }])) });
-  }
-  const handled = used.by(used.ran.ok ? used.ran.value.stdout : '');
-  return seen({
-    backend: used.backend,
-    handled: Object.fromEntries(addresses.map((a, i) => [keyOf(a), handled[i] ?? { verdict: 'not-handled' as const, backends: [] }])),
-  });
+  const unhandled = Object.fromEntries(addresses.map((a) => [keyOf(a), notHandled]));
+  const handled = (found: Handling[]) => Object.fromEntries(addresses.map((a, i) => [keyOf(a), found[i] ?? notHandled]));
+  // kube-proxy leaves marks of its own in the backend that it uses; only where iptables has none is nftables asked.
+  const iptables = await cluster.exec(where, ['iptables-save'], commandTimeoutMs);
+  if (iptables.ok && /^-A KUBE-SERVICES/m.test(iptables.value.stdout))
+    return seen({ backend: 'iptables', handled: handled(readIptables(iptables.value.stdout, addresses)) });
+  const nft = await cluster.exec(where, ['nft', 'list', 'ruleset'], commandTimeoutMs);
+  if (nft.ok && /^table ip6? kube-proxy/m.test(nft.value.stdout))
+    return seen({ backend: 'nftables', handled: handled(readNftables(nft.value.stdout, addresses)) });
+  if (!iptables.ok && !nft.ok) return fromFailure(iptables.failure);
+  return seen({ backend: 'none', handled: unhandled });
 }
 
 export const nodeRules = collector({

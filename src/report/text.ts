@@ -1,5 +1,5 @@
 import stringWidth from 'string-width';
-import type { CheckStatus, Diagnosis } from '../diagnose/diagnosis.ts';
+import type { CheckStatus, Diagnosis, Missing } from '../diagnose/diagnosis.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 import { clientName, headline, stageRows } from './view.ts';
 
@@ -34,6 +34,20 @@ function wrap(text: string, width: number): string[] {
     } else line = line ? `${line} ${word}` : word;
   }
   return [...lines, line];
+}
+
+/** The first of many, and how many more there are. */
+const listed = (items: readonly string[]): string => (items.length > 6 ? `${items.slice(0, 6).join(', ')} and ${items.length - 6} more` : items.join(', '));
+
+/** The rules to grant, a line for each namespace: `in shop: list pods, events; get services`. */
+function grants(missing: readonly Missing[]): string[] {
+  const rules = missing.flatMap((m) => (m.grant ? [m.grant] : []));
+  return [...Map.groupBy(rules, (r) => r.namespace)].map(([namespace, own]) => {
+    const byVerb = [...Map.groupBy(own, (r) => r.verbs.join(','))].map(
+      ([verbs, same]) => `${verbs} ${[...new Set(same.flatMap((r) => r.resources))].join(', ')}`,
+    );
+    return `${namespace ? `in ${namespace}` : 'in the whole cluster'}: ${byVerb.join('; ')}`;
+  });
 }
 
 /** The diagnosis as a person reads it at night: the answer, why it is believed, what to type, what was not seen. */
@@ -110,19 +124,14 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
   }
 
   const chosen = d.missing.filter((m) => m.grant === null && m.why === '--probe none');
-  const missing = d.missing.filter((m) => !chosen.includes(m));
-  if (missing.length > 0 || chosen.length > 0) out.push('');
-  const denied = missing.filter((m) => m.grant !== null);
-  for (const [i, m] of missing.slice(0, 8).entries()) row(2, i === 0 ? 'Not seen' : '', 11, `${m.what} (${m.why})`, 'plain', 'bold');
-  if (missing.length > 8) row(2, '', 11, `and ${missing.length - 8} more (-o wide, -o json)`);
-  if (denied.length > 0)
-    row(
-      2,
-      '',
-      11,
-      `the rules that would allow it: ${[...new Set(denied.map((m) => `${m.grant?.verbs.join(',')} ${m.grant?.resources.join(',')}${m.grant?.namespace ? ` in ${m.grant.namespace}` : ' in the whole cluster'}`))].join('; ')}`,
-      'dim',
-    );
+  const denied = d.missing.filter((m) => m.grant !== null);
+  const failed = d.missing.filter((m) => m.grant === null && !chosen.includes(m));
+  if (d.missing.length > 0) out.push('');
+  if (denied.length > 0) {
+    row(2, 'Not seen', 11, `${listed(denied.map((m) => m.what))} (not allowed)`, 'plain', 'bold');
+    for (const [n, text] of grants(denied).entries()) row(2, n === 0 ? 'To grant' : '', 11, text, 'dim', 'bold');
+  }
+  for (const [n, m] of failed.slice(0, 5).entries()) row(2, n === 0 && denied.length === 0 ? 'Not seen' : '', 11, `${m.what} (${m.why})`, 'plain', 'bold');
   if (chosen.length > 0) row(2, 'Not tried', 11, `${chosen.map((m) => m.what).join(', ')} (--probe none)`, 'plain', 'bold');
 
   const seconds = (d.durationMs / 1000).toFixed(1);

@@ -157,6 +157,7 @@ function summarize(
   }
   if (status === 'healthy')
     return `No fault of ${service} in what the cluster's objects show; no connection was made${facts.connections.seen ? '' : ` (${facts.connections.why})`}`;
+  if (!facts.service.seen) return `${service} could not be looked at: ${facts.service.why}`;
   const why = facts.connections.seen ? 'some of the evidence is missing' : `no connection could be made (${facts.connections.why})`;
   if (suspicion) return `${service} is in doubt: ${suspicion.message}; ${why}`;
   return `Nothing wrong was found with ${service}, but that is not proved: ${why}`;
