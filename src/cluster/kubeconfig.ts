@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { delimiter, dirname, resolve } from 'node:path';
 // The package's index loads some 750 models; this module is what is used of it.
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import type { Cluster } from '@kubernetes/client-node/dist/config_types.js';
+import { getProxyForUrl } from 'proxy-from-env';
 import { parse } from 'yaml';
 import { CannotRun, nearest } from '../catalog/words.ts';
 
@@ -118,5 +120,46 @@ export function loadKubeConfig(options: KubeOptions, env: NodeJS.ProcessEnv): Ku
     throw new CannotRun(
       `The context "${current}" names the user "${chosen.user}", which is not in the kubeconfig (it has: ${config.users.map((u) => u.name).join(', ') || 'none'}).`,
     );
+  const server = config.getCurrentCluster()?.server ?? '';
+  if (!URL.canParse(server)) throw new CannotRun(`The server "${server}" of cluster "${chosen?.cluster}" is no URL; mend the kubeconfig.`);
+  config.clusters = config.clusters.map((c) => (c.proxyUrl ? c : withProxy(c)));
+  config.users = config.users.map((u) => (u.exec ? { ...u, exec: withExecInfo(u.exec, config.getCurrentCluster()) } : u));
   return config;
+}
+
+/** kubectl takes the proxy of the environment where the kubeconfig names none, and none for this machine itself. */
+function withProxy(cluster: Cluster): Cluster {
+  if (!URL.canParse(cluster.server)) return cluster;
+  const { hostname } = new URL(cluster.server);
+  const local = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  const proxyUrl = local ? '' : getProxyForUrl(cluster.server);
+  return proxyUrl ? { ...cluster, proxyUrl } : cluster;
+}
+
+interface ExecPlugin {
+  apiVersion?: string;
+  command?: string;
+  env?: { name: string; value: string }[];
+  provideClusterInfo?: boolean;
+}
+
+/** Plug-ins learn from KUBERNETES_EXEC_INFO which version to answer in (client.authentication.k8s.io); client-node does not set it. */
+function withExecInfo(exec: ExecPlugin, cluster: Cluster | null): ExecPlugin {
+  const info = {
+    apiVersion: exec.apiVersion ?? 'client.authentication.k8s.io/v1',
+    kind: 'ExecCredential',
+    spec: {
+      interactive: false,
+      ...(exec.provideClusterInfo &&
+        cluster && {
+          cluster: {
+            server: cluster.server,
+            'certificate-authority-data': cluster.caData,
+            'tls-server-name': cluster.tlsServerName,
+            'insecure-skip-tls-verify': cluster.skipTLSVerify,
+          },
+        }),
+    },
+  };
+  return { ...exec, env: [...(exec.env ?? []), { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(info) }] };
 }

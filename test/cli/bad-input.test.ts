@@ -1,5 +1,5 @@
 /** The built program, as a person would run it by mistake. */
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -45,6 +45,7 @@ describe('credentials', () => {
   test('an unknown context, with the nearest', () => refused([...svc, '--context', 'hre'], away, /"hre" is not in the kubeconfig; did you mean "here"\?/));
   test('a context whose cluster is not there', () =>
     refused([...svc, '--context', 'broken'], away, /cluster "nowhere", which is not in the kubeconfig \(it has: c\)/));
+  test('a server that is no URL', () => refused(svc, file('url.yaml', config('not a url')), /"not a url" of cluster "c" is no URL/));
   test('the API server is away', () => refused(svc, away, /context "here" cannot be reached \(the connection was refused\)/));
   test('a credential plug-in that is not installed, with its hint', () =>
     refused(
@@ -58,6 +59,27 @@ describe('credentials', () => {
       ),
       /"no-such-plugin".*is not installed.*Install it with: get-plugin/,
     ));
+  test('a credential plug-in is told which version to answer in', async () => {
+    const plugin = file(
+      'plugin.sh',
+      `printf '%s' "$KUBERNETES_EXEC_INFO" >${join(folder, 'info.json')}; echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t"}}'`,
+    );
+    await refused(
+      svc,
+      file('exec.yaml', config('https://127.0.0.1:1', `user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [${plugin}]}}`)),
+      /cannot be reached/,
+    );
+    expect(JSON.parse(readFileSync(join(folder, 'info.json'), 'utf8'))).toMatchObject({
+      apiVersion: 'client.authentication.k8s.io/v1',
+      kind: 'ExecCredential',
+      spec: { interactive: false },
+    });
+  });
+  test('the proxy of the environment is used, but not for this machine', async () => {
+    const proxied = { ...env(file('far.yaml', config('https://cluster.invalid:6443'))), HTTPS_PROXY: 'http://127.0.0.1:1' };
+    expect((await doctor(svc, { env: proxied })).stderr).toContain('the connection was refused');
+    expect((await doctor(svc, { env: { ...proxied, NO_PROXY: 'cluster.invalid' } })).stderr).toMatch(/does not resolve|could not be resolved/);
+  });
   test('of several files the first to name a context wins, as with kubectl', async () => {
     const second = file('second.yaml', config('https://127.0.0.1:2').replace('current-context: here', 'current-context: broken'));
     const ran = await doctor(svc, { env: env(`${away}:${join(folder, 'missing.yaml')}:${second}`) });
