@@ -4,6 +4,9 @@ import type { Code } from '../catalog/codes.ts';
 export const symptoms = ['no-ready-endpoints', 'name-not-resolving', 'virtual-ip-failing', 'endpoint-failing'] as const satisfies Code[];
 export type Symptom = (typeof symptoms)[number];
 
+/** Explained by what is wrong with a sibling, too: a pod that is only starting says less than one that has failed. */
+export const mild: readonly Code[] = ['pod-starting'];
+
 const unreachable = ['endpoint-failing', 'virtual-ip-failing', 'cross-node-unreachable', 'manual-endpoint-unreachable'] as const;
 const notServing = ['no-ready-endpoints', 'endpoint-failing', 'virtual-ip-failing', 'rollout-stalled', 'endpoints-stale'] as const;
 

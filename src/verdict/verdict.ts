@@ -1,7 +1,7 @@
 import { type Code, issueOf } from '../catalog/codes.ts';
 import type { Draft } from '../catalog/finding.ts';
 import type { Connection, Facts } from '../facts/facts.ts';
-import { explains, type Symptom, symptoms } from './explanations.ts';
+import { explains, mild, type Symptom, symptoms } from './explanations.ts';
 
 export type Status = 'healthy' | 'degraded' | 'faulty' | 'undecided';
 
@@ -30,7 +30,8 @@ export const asFinding = (draft: Draft): Finding => ({ ...draft, ...issueOf(draf
 const isSymptom = (code: Code): code is Symptom => (symptoms as readonly Code[]).includes(code);
 
 /** True where a cause concerns what the other finding concerns: no pods named means all of them. */
-const concerns = (cause: Draft, other: Draft): boolean => !cause.pods || !other.pods || other.pods.every((p) => cause.pods?.includes(p));
+const concerns = (cause: Draft, other: Draft): boolean =>
+  mild.includes(other.code) || !cause.pods || !other.pods || other.pods.every((p) => cause.pods?.includes(p));
 
 const explainedBy = (other: Finding, cause: Finding): boolean =>
   cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other);

@@ -50,3 +50,38 @@ describe('with one fact refused', () => {
     },
   );
 });
+
+const probes = ['connections', 'listeners', 'dnsAnswers', 'nodeRules'] as const satisfies FactName[];
+const ofTheSystem = [
+  'nodes',
+  'dnsService',
+  'dnsSlices',
+  'dnsPods',
+  'dnsWorkload',
+  'corefile',
+  'dnsLogs',
+  'proxyPods',
+  'proxyWorkload',
+] as const satisfies FactName[];
+
+/** The facts as `--probe none` leaves them, or as a user sees them who may only view the namespace. */
+function limited(facts: Facts, names: readonly FactName[], reason: 'not-asked' | 'forbidden'): Facts {
+  return { ...facts, ...Object.fromEntries(names.map((n) => [n, { seen: false, reason, what: n, why: reason }])) };
+}
+
+describe.each([
+  ['without probes', (f: Facts) => limited(f, probes, 'not-asked')],
+  ['for a user who may only view the namespace', (f: Facts) => limited(f, [...probes, ...ofTheSystem], 'forbidden')],
+])('%s', (mode, see) => {
+  test.each(recorded.flatMap((r) => (r.scenario ? [[r.name, r.recording, r.scenario.expect] as const] : [])))(
+    '%s: no wrong cause',
+    (_, recording, expected) => {
+      const { verdict } = diagnose(pipeline, { ...recording, facts: see(recording.facts) });
+      const right = (expected.causes ?? []).flat();
+      expect(verdict.causes.map((c) => c.code).filter((c) => !right.includes(c))).toEqual([]);
+      if (expected.status === 'healthy') expect(['healthy', 'undecided']).toContain(verdict.status);
+      // Who could not look, is not told that all is well; who chose not to, is told what was not tried.
+      if (verdict.status === 'healthy') expect(mode === 'without probes' ? verdict.summary : '').toContain('no connection was made');
+    },
+  );
+});
