@@ -136,7 +136,8 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
     async get(resource, name, namespace, signal) {
       const what = inWords(resource, namespace, name);
-      const access = rule(resource, 'get', namespace, name);
+      // RBAC takes a Namespace itself as lying in the namespace of its name, so a Role there is enough.
+      const access = rule(resource, 'get', resource.plural === 'namespaces' ? name : namespace, name);
       const answer = await parse<unknown>(http.send({ method: 'GET', path: pathOf(resource, namespace, name), what, rule: access, signal }), what, access);
       return !answer.ok && answer.failure.reason === 'not-found' ? ok(null) : answer;
     },
