@@ -236,20 +236,20 @@ describe('an interrupted run', () => {
   test.each([50, 150, 300, 450, 600, 800, 1000, 1300, 1600, 2000])('by Ctrl-C after %i ms leaves nothing behind', async (ms) => {
     const ran = await doctor(['svc', 'frontend-web', '-n', ns, '-q'], { signalAfter: ['SIGINT', ms] });
     expect([0, 130, -1]).toContain(ran.code);
-    expect(await debugPods()).toBe('');
+    expect(await debugPods(ns)).toBe('');
   });
 
   test('by its own time limit leaves nothing behind, and says what it knows', async () => {
     const ran = await doctor(['svc', 'frontend-web', '-n', ns, '-q', '-o', 'json', '--timeout', '700ms']);
     expect([0, 2]).toContain(ran.code);
-    expect(await debugPods()).toBe('');
+    expect(await debugPods(ns)).toBe('');
   });
 
   test('killed outright, is cleaned up after', async () => {
     await doctor(['svc', 'frontend-web', '-n', ns, '-q'], { signalAfter: ['SIGKILL', 900] });
     const ran = await doctor(['cleanup', '-A']);
     expect(ran.code).toBe(0);
-    expect(await debugPods()).toBe('');
+    expect(await debugPods(ns)).toBe('');
   });
 });
 
@@ -260,7 +260,7 @@ describe('an image that no node has', () => {
     expect(exit).toBe(2);
     expect(diagnosis.missing.map((m) => m.why).join()).toMatch(/ErrImagePull|ImagePullBackOff/);
     expect(performance.now() - started).toBeLessThan(20_000);
-    expect(await debugPods()).toBe('');
+    expect(await debugPods(ns)).toBe('');
   });
 });
 

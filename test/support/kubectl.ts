@@ -60,5 +60,6 @@ export async function createNamespace(name: string): Promise<void> {
 
 export const deleteNamespace = (name: string, wait = false): Promise<Ran> => kubectl('delete', 'namespace', name, `--wait=${wait}`);
 
-/** Names of k8s-doctor's debug pods in the whole cluster. */
-export const debugPods = async (): Promise<string> => (await must('get', 'pods', '-A', '-l', 'app.kubernetes.io/managed-by=k8s-doctor', '-o', 'name')).trim();
+/** Names of k8s-doctor's debug pods in a namespace, or in the whole cluster. */
+export const debugPods = async (namespace?: string): Promise<string> =>
+  (await must('get', 'pods', ...(namespace ? ['-n', namespace] : ['-A']), '-l', 'app.kubernetes.io/managed-by=k8s-doctor', '-o', 'name')).trim();
