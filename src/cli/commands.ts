@@ -82,6 +82,25 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
         }),
     )
     .command(
+      'reach',
+      'do NetworkPolicies let a connection through?',
+      (y) =>
+        y
+          .option('from', { type: 'string', requiresArg: true, describe: 'pod/NAME, NAMESPACE/pod/NAME or an address' })
+          .option('to', { type: 'string', requiresArg: true, describe: 'the same' })
+          .option('port', { type: 'string', requiresArg: true, describe: "the receiving pod's port, by number or name" })
+          .option('protocol', { choices: ['TCP', 'UDP', 'SCTP'] as const, default: 'TCP' as const, describe: 'transport protocol' })
+          .option('namespace', { alias: 'n', type: 'string', requiresArg: true, describe: 'namespace of pods that are given without one (default: default)' })
+          .option('manifests', { alias: 'f', type: 'string', requiresArg: true, describe: 'file or folder of manifests to judge by' })
+          .option('test', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'file with a list of {from, to, port, protocol, allowed} to hold against the policies',
+          })
+          .option('output', { alias: 'o', choices: ['text', 'json'] as const, default: 'text' as const, describe: 'format' }),
+      (a) => answer(async () => (await import('./reach.ts')).reachCommand({ ...a, json: a.output === 'json' }, process.stdout)),
+    )
+    .command(
       'demo [incident]',
       'replay an incident that was recorded on a real cluster',
       (y) => outputOptions(y.positional('incident', { type: 'string', describe: 'its name; without one they are listed' })),
