@@ -1,4 +1,4 @@
-import type { ContainerStatus, Pod } from '../../src/facts/objects.ts';
+import type { ContainerStatus, Event, Pod } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
 import { kubectl, plural } from '../words.ts';
 import { containersOf, eventEvidence, eventsOf, grouped, logEvidence, named, situation, weight } from './trouble.ts';
@@ -11,6 +11,8 @@ interface Trouble {
   status: ContainerStatus;
   /** Pods with the same text have the same trouble. */
   text: string;
+  /** What Kubernetes says of it. */
+  why: string;
 }
 
 const pulling = /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|ImageInspectError|RegistryUnavailable|SignatureValidationFailed)$/;
@@ -23,20 +25,30 @@ function exit(t: { exitCode: number; reason?: string | null | undefined; signal?
   return `exit code ${t.exitCode}${killedBy}${t.reason && t.reason !== 'Error' ? `, ${t.reason}` : ''}${t.message ? `: ${t.message.trim().split('\n').at(-1)}` : ''}`;
 }
 
-function troubleOf(pod: Pod, status: ContainerStatus): Omit<Trouble, 'pod' | 'status'> | undefined {
+/** What a container waits for by its pod's events: its status says `ContainerCreating` until the kubelet gets round to it. */
+function byEvents(status: ContainerStatus, said: readonly Event[]): Omit<Trouble, 'pod' | 'status'> | undefined {
+  const pull = said.find((e) => e.reason === 'Failed' && /pull/i.test(e.message) && e.message.includes(status.image));
+  if (pull) return { code: 'image-pull-failing', text: status.image, why: pull.message };
+  // Other mounts fail for a moment while the kubelet's caches fill.
+  const mount = said.find((e) => e.reason === 'FailedMount' && /not found|references non-existent/.test(e.message));
+  return mount && { code: 'container-config-error', text: mount.message, why: mount.message };
+}
+
+function troubleOf(pod: Pod, status: ContainerStatus, said: readonly Event[]): Omit<Trouble, 'pod' | 'status'> | undefined {
   const waiting = status.state.waiting?.reason ?? '';
+  const why = [waiting, status.state.waiting?.message].filter(Boolean).join(': ');
   const ended = status.state.terminated ?? status.lastState.terminated;
-  if (pulling.test(waiting)) return { code: 'image-pull-failing', text: status.image };
-  if (configuration.test(waiting)) return { code: 'container-config-error', text: `${waiting}: ${status.state.waiting?.message ?? ''}` };
+  if (pulling.test(waiting)) return { code: 'image-pull-failing', text: status.image, why };
+  if (configuration.test(waiting)) return { code: 'container-config-error', text: why, why };
   const isInit = pod.status.initContainerStatuses.includes(status);
   // A finished init container, or one whose last run is long over and that is ready now, is no trouble.
   if (ended && ended.exitCode !== 0 && !status.ready) {
-    if (ended.reason === 'OOMKilled') return { code: 'out-of-memory', text: status.name };
-    return { code: 'container-crashing', text: `${status.name} ${ended.exitCode}` };
+    if (ended.reason === 'OOMKilled') return { code: 'out-of-memory', text: status.name, why };
+    return { code: 'container-crashing', text: `${status.name} ${ended.exitCode}`, why };
   }
   // A program that ends without an error is restarted all the same; a server is not meant to end.
-  if (!isInit && waiting === 'CrashLoopBackOff') return { code: 'container-crashing', text: `${status.name} ${ended?.exitCode ?? ''}` };
-  if (starting.test(waiting)) return { code: 'pod-starting', text: waiting };
+  if (!isInit && waiting === 'CrashLoopBackOff') return { code: 'container-crashing', text: `${status.name} ${ended?.exitCode ?? ''}`, why };
+  if (starting.test(waiting)) return byEvents(status, said) ?? { code: 'pod-starting', text: waiting, why };
   return undefined;
 }
 
@@ -51,7 +63,7 @@ export const containers = check({
     if (now.own.length === 0) return skip('there are no pods');
     const troubles = now.own.flatMap((pod): Trouble[] => {
       const found = containersOf(pod).flatMap((status) => {
-        const t = troubleOf(pod, status);
+        const t = troubleOf(pod, status, eventsOf(events, 'Pod', pod.metadata.name));
         return t ? [{ pod, status, ...t }] : [];
       });
       // Containers behind a failing init container wait for it; that they wait is not a trouble of their own.
@@ -59,9 +71,9 @@ export const containers = check({
     });
     const groups = Map.groupBy(troubles, (t) => `${t.code} ${t.text}`);
     const findings = [...groups.values()].map((group): Draft<Code> => {
-      const { code, pod, status } = group[0] as Trouble;
+      const { code, pod, status, why } = group[0] as Trouble;
       const affected = group.map((t) => t.pod);
-      const { message, evidence, fix } = told(code, pod, status, named(affected, now.own));
+      const { message, evidence, fix } = told(code, pod, status, why, named(affected, now.own));
       const said = eventsOf(
         events,
         'Pod',
@@ -85,7 +97,7 @@ export const containers = check({
   },
 });
 
-function told(code: Code, pod: Pod, status: ContainerStatus, who: string): { message: string; evidence: Evidence[]; fix: Draft['fix'] } {
+function told(code: Code, pod: Pod, status: ContainerStatus, why: string, who: string): { message: string; evidence: Evidence[]; fix: Draft['fix'] } {
   const { namespace, name } = pod.metadata;
   const waiting = status.state.waiting;
   const ended = status.state.terminated ?? status.lastState.terminated;
@@ -95,13 +107,13 @@ function told(code: Code, pod: Pod, status: ContainerStatus, who: string): { mes
     case 'image-pull-failing':
       return {
         message: `The image ${status.image} of container "${status.name}" cannot be pulled in ${who}`,
-        evidence: [line(`${waiting?.reason}: ${waiting?.message ?? ''}`)],
+        evidence: [line(why)],
         fix: [{ text: 'Correct the image name and tag, or the imagePullSecrets that its registry wants', command: describe }],
       };
     case 'container-config-error':
       return {
-        message: `Container "${status.name}" of ${who} cannot be started: ${waiting?.message ?? waiting?.reason}`,
-        evidence: [line(`${waiting?.reason}: ${waiting?.message ?? ''}`)],
+        message: `Container "${status.name}" of ${who} cannot be started: ${waiting?.message || why}`,
+        evidence: [line(why)],
         fix: [{ text: 'Create the ConfigMap or Secret that it refers to, or correct the container', command: describe }],
       };
     case 'out-of-memory':
