@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { CannotRun } from '../catalog/words.ts';
 import { CaptureError, readCapture, type Recording, writeCapture } from '../facts/capture.ts';
 
@@ -15,6 +16,15 @@ export function replayed(file: string): Recording {
   } catch (error) {
     if (error instanceof CaptureError) throw new CannotRun(`The capture ${file} is damaged or is none: ${error.message}. Record it again with --capture.`);
     throw error;
+  }
+}
+
+/** Throws CannotRun where a file could not be written, because its folder is not there or not writable. */
+export function checkFolder(file: string): void {
+  try {
+    accessSync(dirname(file), constants.W_OK);
+  } catch (error) {
+    throw new CannotRun(`The file ${file} cannot be written (${(error as NodeJS.ErrnoException).code}); choose another path.`);
   }
 }
 

@@ -36,7 +36,8 @@ const isUnicode = (env: NodeJS.ProcessEnv): boolean => {
 };
 
 export async function writeOutputs(diagnosis: Diagnosis, requests: number, outputs: readonly Output[], screen: Screen): Promise<void> {
-  for (const { format, file } of outputs) {
+  // The screen first: whatever becomes of the files, the diagnosis is told.
+  for (const { format, file } of outputs.toSorted((a, b) => Number(a.file !== undefined) - Number(b.file !== undefined))) {
     const text = { colour: screen.colour && !file, unicode: isUnicode(screen.env), columns: file ? 100 : (screen.stdout.columns ?? 100) };
     const rendered = await render(diagnosis, requests, format, text);
     if (file) {

@@ -7,7 +7,7 @@ import { record } from '../diagnose/run.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Facts, Target } from '../facts/facts.ts';
 import { openJanitor } from '../probes/debug-pod.ts';
-import { replayed, save } from './captures.ts';
+import { checkFolder, replayed, save } from './captures.ts';
 import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { progressOn } from './progress.ts';
 import { parseFrom, parseService } from './target.ts';
@@ -39,10 +39,12 @@ export interface SvcOptions {
 /** Diagnoses one Service, live or from a recording, and prints it. Answers the exit status; throws CannotRun where nothing can be said. */
 export async function svc(options: SvcOptions, screen: Screen): Promise<number> {
   const outputs = parseOutputs(options.output);
+  // Told before the run, not after it: a diagnosis of an incident is not to be had twice.
+  for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
   const recording = options.replay !== undefined ? replayed(options.replay) : await live(options, screen.env);
-  if (options.capture !== undefined) save(recording, options.capture);
   const diagnosis = diagnose(pipeline, recording);
   await writeOutputs(diagnosis, recording.requests, outputs, screen);
+  if (options.capture !== undefined) save(recording, options.capture);
   return exitStatus[diagnosis.verdict.status];
 }
 

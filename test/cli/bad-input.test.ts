@@ -117,10 +117,17 @@ describe('options', () => {
 describe('captures', () => {
   test('one that is not there', () => refused(['svc', '--replay', join(folder, 'no.json')], away, /capture .* cannot be read \(ENOENT\)/));
   test('a damaged one', () => refused(['svc', '--replay', file('cut.json', '{"apiVersion": "k8s-d')], away, /is damaged or is none/));
-  test('one whose folder is not writable loses nothing', async () => {
-    const source = join(root, 'test/recordings/healthy-canary.json');
-    const ran = await doctor(['svc', '--replay', source, '--capture', '/nowhere/x.json'], { env: env(away) });
-    expect(ran.stderr).toMatch(/cannot be written/);
+  test.each([
+    ['--capture', '/nowhere/x.json'],
+    ['-o', 'json=/nowhere/x.json'],
+  ])('%s %s is refused before anything is run', async (option, value) => {
+    // The API server is away, too: had the run begun, that would have been told.
+    await refused([...svc, option, value], away, /\/nowhere\/x\.json cannot be written \(ENOENT\)/);
+  });
+  test('one that cannot be written in the end loses nothing: the diagnosis is told first', async () => {
+    const ran = await doctor(['svc', '--replay', join(root, 'test/recordings/healthy-canary.json'), '--capture', folder], { env: env(away) });
+    expect(ran.stdout).toContain('shop answers from pod/client');
+    expect(ran.stderr).toMatch(/cannot be written \(EISDIR\)/);
     expect(ran.code).toBe(3);
   });
 });
