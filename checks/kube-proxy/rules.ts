@@ -1,11 +1,9 @@
 import { endpointsOf, isHeadless, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
-import { keyOf } from '../../src/proxy/model.ts';
+import { hostPort, keyOf } from '../../src/proxy/model.ts';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { kubectl, serviceRef, some } from '../words.ts';
 
 type Code = 'kube-proxy-rules-missing' | 'kube-proxy-rules-stale';
-
-const hostPort = (address: string, port: number) => `${address.includes(':') ? `[${address}]` : address}:${port}`;
 
 /** Each node's rules for the Service, held against its EndpointSlices. */
 export const rules = check({

@@ -1,5 +1,6 @@
 import { CannotRun } from '../catalog/words.ts';
 import { connect, type ConnectOptions, resources } from '../cluster/index.ts';
+import { labelText } from '../facts/selectors.ts';
 import { managedBy } from '../probes/debug-pod.ts';
 
 interface Found {
@@ -13,9 +14,7 @@ export async function cleanup(options: ConnectOptions & { allNamespaces: boolean
     const namespace = options.allNamespaces ? undefined : cluster.namespace;
     const found = await cluster.list(resources.pods, {
       namespace,
-      labelSelector: Object.entries(managedBy)
-        .map(([k, x]) => `${k}=${x}`)
-        .join(','),
+      labelSelector: labelText(managedBy),
     });
     if (!found.ok) throw new CannotRun(`The debug pods cannot be listed (${found.failure.why}); check your rights and the cluster.`);
     const pods = found.value as Found[];

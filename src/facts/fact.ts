@@ -1,14 +1,16 @@
 /** Why something could not be seen; `not-asked` and `not-needed` are choices, the others are failures. */
-export type UnseenReason =
-  | 'forbidden'
-  | 'not-found'
-  | 'unreachable'
-  | 'timed-out'
-  | 'unauthenticated'
-  | 'malformed'
-  | 'not-possible'
-  | 'not-asked'
-  | 'not-needed';
+export const unseenReasons = [
+  'forbidden',
+  'not-found',
+  'unreachable',
+  'timed-out',
+  'unauthenticated',
+  'malformed',
+  'not-possible',
+  'not-asked',
+  'not-needed',
+] as const;
+export type UnseenReason = (typeof unseenReasons)[number];
 
 /** An RBAC PolicyRule (rbac.authorization.k8s.io/v1), and where it must hold. Without a namespace: in the whole cluster. */
 export interface Grant {

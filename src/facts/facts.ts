@@ -3,20 +3,8 @@
  * The schemas are also the form of a capture file; the types are read off them.
  */
 import * as v from 'valibot';
-import type { Fact } from './fact.ts';
+import { type Fact, unseenReasons } from './fact.ts';
 import * as o from './objects.ts';
-
-const unseenReasons = [
-  'forbidden',
-  'not-found',
-  'unreachable',
-  'timed-out',
-  'unauthenticated',
-  'malformed',
-  'not-possible',
-  'not-asked',
-  'not-needed',
-] as const;
 
 const grant = v.object({
   apiGroups: v.array(v.string()),
@@ -26,7 +14,7 @@ const grant = v.object({
   namespace: v.exactOptional(v.string()),
 });
 
-export const unseenSchema = v.object({
+const unseenSchema = v.object({
   seen: v.literal(false),
   reason: v.picklist(unseenReasons),
   what: v.string(),
@@ -69,7 +57,7 @@ const client = v.object({
   pod: v.nullable(o.pod),
 });
 
-export const outcomes = ['answered', 'refused', 'timed-out', 'reset', 'no-route', 'no-answer', 'name-not-found', 'dns-timed-out', 'dns-failed'] as const;
+const outcomes = ['answered', 'refused', 'timed-out', 'reset', 'no-route', 'no-answer', 'name-not-found', 'dns-timed-out', 'dns-failed'] as const;
 
 /** One connection that was made for real. */
 const connection = v.object({
@@ -175,7 +163,6 @@ export type ClientRef = v.InferOutput<typeof clientRef>;
 export type Client = v.InferOutput<typeof client>;
 export type Connection = v.InferOutput<typeof connection>;
 export type Connections = v.InferOutput<typeof connections>;
-export type Outcome = (typeof outcomes)[number];
 export type Listeners = v.InferOutput<typeof listeners>;
 export type Socket = v.InferOutput<typeof socket>;
 export type DnsAnswer = v.InferOutput<typeof dnsAnswer>;

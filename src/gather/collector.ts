@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { Cluster, Failure, Result } from '../cluster/index.ts';
-import { type Fact, type Seen, seen, type Unseen, unseen } from '../facts/fact.ts';
+import { type Fact, seen, type Unseen, unseen } from '../facts/fact.ts';
 import type { FactName, Facts, FactTypes, Target } from '../facts/facts.ts';
 import { redact } from '../facts/redact.ts';
 import type { Janitor } from '../probes/debug-pod.ts';
@@ -67,5 +67,3 @@ export function parsed<T extends v.GenericSchema>(result: Result<unknown>, schem
 
 /** The value of a fact that was seen. */
 export const valueOf = <T>(fact: Fact<T>): T | undefined => (fact.seen ? fact.value : undefined);
-
-export const isSeen = <T>(fact: Fact<T>): fact is Seen<T> => fact.seen;

@@ -6,6 +6,7 @@ import type { NetworkPolicy, Node, Service } from '../facts/objects.ts';
 import { endpointsOf, isHeadless, portsAsked, targetsOf } from '../facts/selectors.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { read as readRecord } from '../probes/outcome.ts';
+import { hostPort } from '../proxy/model.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
 
@@ -23,8 +24,6 @@ function asNewPod(policies: Record<string, Fact<NetworkPolicy[]>>, namespace: st
 }
 
 type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
-
-const hostPort = (host: string, port: number) => `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. */
 function plan(service: Service, target: Target, endpoints: ReturnType<typeof endpointsOf>, domain: string): { planned: Planned[]; total: number } {
@@ -118,8 +117,6 @@ export const connections = collector({
     const who = client.value;
     const { planned, total } = plan(svc, context.target, endpointsOf(valueOf(slices) ?? []), domainOf(valueOf(corefile)));
     const tasks = planned.map((p) => p.task);
-    const known = valueOf(policies) ?? {};
-    const patient = buildScript(tasks, asNewPod(known, who.namespace));
     const made = (from: string, standIn: boolean, node: string | null, output: string): Connections => ({
       from,
       standIn,
@@ -128,28 +125,16 @@ export const connections = collector({
       ...interpret(planned, output),
     });
 
-    if (who.pod && context.target.probe === 'auto') {
-      const own = await fromPod(context, who, buildScript(tasks, atOnce));
-      if (own.seen) {
-        const result = made(`pod/${who.name}`, false, who.node, own.value);
-        if (complete(planned, result.list)) return seen(result);
-      } else if (own.reason === 'forbidden') {
-        // Who may not exec here may still be allowed to create a pod; the refusal is told where that fails too.
-        const stand = await fromDebugPod(context, who, patient, valueOf(nodes), known);
-        return stand.seen ? seen(made(`debug pod (${stand.value.node ?? 'no node'})`, true, stand.value.node, stand.value.output)) : own;
-      }
+    const own = who.pod && context.target.probe === 'auto' ? await fromPod(context, who, buildScript(tasks, atOnce)) : undefined;
+    if (own?.seen) {
+      const result = made(`pod/${who.name}`, false, who.node, own.value);
+      if (complete(planned, result.list)) return seen(result);
     }
-    const stand = await fromDebugPod(context, who, patient, valueOf(nodes), known);
-    return stand.seen
-      ? seen(
-          made(
-            who.kind === 'node' ? `node/${who.name}` : `debug pod (${stand.value.node ?? 'no node'})`,
-            who.pod !== null,
-            stand.value.node,
-            stand.value.output,
-          ),
-        )
-      : stand;
+    const stand = await fromDebugPod(context, who, tasks, valueOf(nodes), valueOf(policies) ?? {});
+    // Who may not exec in the client may still create a pod; where that fails too, the first refusal is the one to tell.
+    if (!stand.seen) return own?.seen === false && own.reason === 'forbidden' ? own : stand;
+    const { node, output } = stand.value;
+    return seen(made(who.kind === 'node' ? `node/${who.name}` : `debug pod (${node ?? 'no node'})`, who.pod !== null, node, output));
   },
 });
 
@@ -163,7 +148,7 @@ async function fromPod({ cluster, progress }: Context, who: Client, script: stri
 async function fromDebugPod(
   context: Context,
   who: Client,
-  script: string,
+  tasks: readonly Task[],
   nodes: Node[] | undefined,
   policies: Record<string, Fact<NetworkPolicy[]>>,
 ): Promise<Fact<{ output: string; node: string | null }>> {
@@ -178,7 +163,7 @@ async function fromDebugPod(
       node: who.node,
       hostNetwork: who.hostNetwork,
       labels: who.pod ? policyLabels(who, policies) : {},
-      script,
+      script: buildScript(tasks, asNewPod(policies, who.namespace)),
     },
     context.signal,
     context.progress,

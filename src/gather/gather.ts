@@ -9,13 +9,7 @@ import * as lists from './lists.ts';
 import * as logs from './logs.ts';
 
 /** One collector a fact; `target` is given, not gathered. */
-export const collectors: readonly Collector[] = [
-  ...Object.values(lists),
-  client,
-  ...Object.values(logs),
-  connections,
-  ...Object.values(inside).filter((c) => typeof c === 'object'),
-];
+export const collectors: readonly Collector[] = [...Object.values(lists), client, ...Object.values(logs), connections, ...Object.values(inside)];
 
 const byFact = new Map(collectors.map((c) => [c.fact, c]));
 

@@ -134,8 +134,8 @@ export const dnsAnswers = collector({
   },
 });
 
-/** The virtual addresses whose handling is asked of the nodes: the Service's, and the cluster DNS's. */
-export function addressesOf(service: Service): ServiceAddress[] {
+/** The Service's virtual addresses, whose handling is asked of the nodes. */
+function addressesOf(service: Service): ServiceAddress[] {
   if (isHeadless(service) || service.spec.type === 'ExternalName') return [];
   return (service.spec.clusterIPs ?? []).flatMap((address) => (service.spec.ports ?? []).map((p) => ({ address, port: p.port, protocol: p.protocol })));
 }

@@ -5,6 +5,7 @@ import { seen } from '../facts/fact.ts';
 import type { Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
+import { labelText, selects } from '../facts/selectors.ts';
 import { collector, fromFailure, parsed, read, valueOf } from './collector.ts';
 
 const system = 'kube-system';
@@ -70,13 +71,11 @@ export const strayPods = collector({
   when({ service, pods }) {
     const selector = valueOf(service)?.spec.selector;
     if (!selector || Object.keys(selector).length === 0) return 'the Service has no selector';
-    const some = valueOf(pods)?.some((p) => Object.entries(selector).every(([k, x]) => p.metadata.labels[k] === x));
+    const some = valueOf(pods)?.some((p) => selects(selector, p.metadata.labels));
     return some ? 'pods of the namespace match' : true;
   },
   async collect({ cluster, signal }, { service }) {
-    const labelSelector = Object.entries(valueOf(service)?.spec.selector ?? {})
-      .map(([k, x]) => `${k}=${x}`)
-      .join(',');
+    const labelSelector = labelText(valueOf(service)?.spec.selector);
     const found = parsed(await cluster.list(resources.pods, { labelSelector, signal }), v.array(v.object({ metadata: o.meta })), 'pods');
     return found.seen ? seen(found.value.slice(0, 20).map((p) => ({ namespace: p.metadata.namespace, name: p.metadata.name }))) : found;
   },

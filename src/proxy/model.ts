@@ -12,6 +12,9 @@ export interface ServiceAddress {
   protocol: 'TCP' | 'UDP' | 'SCTP';
 }
 
-export const keyOf = (a: ServiceAddress): string => `${a.address.includes(':') ? `[${a.address}]` : a.address}:${a.port}/${a.protocol}`;
+/** `address:port`, an IPv6 address in brackets (RFC 3986, section 3.2.2). */
+export const hostPort = (address: string, port: number): string => `${address.includes(':') ? `[${address}]` : address}:${port}`;
+
+export const keyOf = (a: ServiceAddress): string => `${hostPort(a.address, a.port)}/${a.protocol}`;
 
 export const notHandled: Handling = { verdict: 'not-handled', backends: [] };
