@@ -13,6 +13,7 @@ import { excluded } from './kube-proxy/excluded.ts';
 import { rules } from './kube-proxy/rules.ts';
 import { running } from './kube-proxy/running.ts';
 import { dns as policyDns } from './network-policy/dns.ts';
+import { enforced } from './network-policy/enforced.ts';
 import { egress, ingress } from './network-policy/pods.ts';
 import { endpoints } from './path/endpoints.ts';
 import { name } from './path/name.ts';
@@ -53,6 +54,7 @@ export const pipeline: readonly Check[] = [
   ingress,
   egress,
   policyDns,
+  enforced,
 
   replicas,
   dnsService,

@@ -19,10 +19,11 @@ export const quote = (text: string): string => (/^[A-Za-z0-9_./:=@,+-]+$/.test(t
 
 export const kubectl = (namespace: string, ...words: string[]): string => ['kubectl', ...(namespace ? ['-n', namespace] : []), ...words].map(quote).join(' ');
 
-export const patch = (text: string, namespace: string, object: string, change: object, type: 'merge' | 'json' | 'strategic' = 'merge'): Fix => ({
-  text,
-  command: kubectl(namespace, 'patch', ...object.split('/'), `--type=${type}`, '-p', JSON.stringify(change)),
-});
+/** A fix that changes one object: `KIND/NAME`. Where it turns out to be a cause's, the API server is asked whether it would take it. */
+export const patch = (text: string, namespace: string, object: string, body: object, type: 'merge' | 'json' | 'strategic' = 'merge'): Fix => {
+  const [kind = '', name = ''] = object.split('/');
+  return { text, command: kubectl(namespace, 'patch', kind, name, `--type=${type}`, '-p', JSON.stringify(body)), patch: { kind, namespace, name, type, body } };
+};
 
 export const targetPortOf = (port: Service['spec']['ports'][number]): number | string => port.targetPort ?? port.port;
 

@@ -1,54 +1,114 @@
-import { type Decision, decide } from '../../src/policy/evaluate.ts';
+import type { Client } from '../../src/facts/facts.ts';
 import { isFinished, isReady } from '../../src/facts/selectors.ts';
-import { check, judged, skip, unknown } from '../check.ts';
-import { clientText } from '../words.ts';
-import { allowFix, clientParty, denialEvidence, podParty, policiesOf, policyNames } from './parties.ts';
+import { parseResolvConf } from '../../src/dns/resolv-conf.ts';
+import { smallestChange } from '../../src/policy/change.ts';
+import { type Decision, decide } from '../../src/policy/decide.ts';
+import { inside, type Party } from '../../src/policy/rule.ts';
+import { outside } from '../../src/policy/world.ts';
+import { check, type Draft, judged, skip, unknown } from '../check.ts';
+import { clientText, patch } from '../words.ts';
+import { blockers, blockerText, clientParty, denialEvidence, partyOf, policiesKnown, type Question } from './parties.ts';
 
 const dnsPort = 53;
+/** NodeLocal DNSCache listens on an address of the node itself, by default 169.254.20.10. */
+const nodeLocal = (address: string) => inside(address, '169.254.0.0/16') || inside(address, 'fe80::/10');
+
+/** The servers that the client asks, as far as its resolv.conf or its spec tells; empty where it asks the cluster's. */
+function ownServers(client: Client, resolvConf: string | null): string[] {
+  if (resolvConf !== null) return parseResolvConf(resolvConf).nameservers;
+  return client.pod?.spec.dnsPolicy === 'None' ? (client.pod.spec.dnsConfig?.nameservers ?? []) : [];
+}
+
+interface Asked extends Question {
+  protocol: 'UDP' | 'TCP';
+  server: string;
+  local: boolean;
+  decision: Decision;
+}
 
 /** Resolvers ask over UDP first and use TCP for long answers only: a denial of UDP breaks names, one of TCP rarely does. */
 export const dns = check({
   id: 'network-policy/dns',
   title: "Policies let the client reach the cluster's DNS",
   needs: ['target', 'client', 'policies', 'dnsPods'],
-  uses: ['namespaces'],
+  uses: ['namespaces', 'pluginPolicies', 'connections', 'dnsService'],
   codes: ['policy-denies-dns'],
-  run({ target, client, policies, dnsPods, namespaces }) {
-    const from = client && clientParty(client, namespaces);
-    if (!from?.pod) return skip('the client is outside of the cluster');
-    const policy = client?.pod?.spec.dnsPolicy ?? 'ClusterFirst';
-    if (policy === 'None' || policy === 'Default') return skip(`the client's dnsPolicy is ${policy}`);
+  run({ target, client, policies, dnsPods, namespaces, pluginPolicies, connections, dnsService }) {
+    if (!client || client.kind === 'external' || client.kind === 'node') return skip('no policy applies to the client');
+    const from = clientParty(client, namespaces);
+    // What a stand-in has is not what the client has.
+    const resolvConf = connections.seen && !connections.value.standIn ? connections.value.resolvConf : null;
+    const clusterIps = dnsService.seen ? (dnsService.value?.spec.clusterIPs ?? []) : undefined;
+    const others = ownServers(client, resolvConf).filter((a) => (clusterIps ? !clusterIps.includes(a) : nodeLocal(a)));
+    if (others.length === 0 && client.pod?.spec.dnsPolicy === 'Default') return skip("the client's dnsPolicy is Default");
+    if (!policies[client.namespace]?.seen) return unknown(`the NetworkPolicies of namespace ${client.namespace} could not be read`);
+    const known = policiesKnown(policies, pluginPolicies);
     const replicas = dnsPods.filter((p) => !isFinished(p) && p.status.podIPs.length > 0);
     const replica = replicas.find(isReady) ?? replicas[0];
-    if (!replica) return skip('no DNS pod is known');
-    const to = podParty(replica, namespaces);
-    const out = policiesOf(policies, from.pod.namespace);
-    if (!out) return unknown(`the NetworkPolicies of namespace ${from.pod.namespace} could not be read`);
-    const into = policiesOf(policies, replica.metadata.namespace);
-    const decisions = (['UDP', 'TCP'] as const).map((protocol): { protocol: 'UDP' | 'TCP'; decision: Decision; direction: 'egress' | 'ingress' } => {
-      const leaving = decide('egress', from, to, dnsPort, protocol, out);
-      if (leaving.verdict !== 'allowed' || !into) return { protocol, decision: leaving, direction: 'egress' };
-      return { protocol, decision: decide('ingress', to, from, dnsPort, protocol, into), direction: 'ingress' };
-    });
-    const denied = decisions.filter((d) => d.decision.verdict === 'denied');
+    const servers: { server: string; to: Party; local: boolean }[] =
+      others.length > 0
+        ? others.map((a) => {
+            const pod = replicas.find((p) => p.status.podIPs.some((i) => i.ip === a));
+            return { server: a, to: pod ? { ...partyOf(pod, namespaces), addresses: [a] } : outside(a), local: nodeLocal(a) };
+          })
+        : replica
+          ? [{ server: `DNS pod ${replica.metadata.name}`, to: partyOf(replica, namespaces), local: false }]
+          : [];
+    if (servers.length === 0) return skip('no DNS pod is known');
+
+    const asked = servers.flatMap(({ server, to, local }) =>
+      (['UDP', 'TCP'] as const).map((protocol): Asked => {
+        const connection = { port: dnsPort, protocol };
+        const leaving = { direction: 'egress' as const, self: from, other: to, connection, protocol, server, local };
+        const out = decide('egress', from, to, connection, known.set);
+        if (out.verdict !== 'allowed' || !to.pod) return { ...leaving, decision: out };
+        return { ...leaving, direction: 'ingress', self: to, other: from, decision: decide('ingress', to, from, connection, known.set) };
+      }),
+    );
+    const denied = asked.filter((a) => a.decision.verdict === 'denied');
     const first = denied.find((d) => d.protocol === 'UDP') ?? denied[0];
     if (!first) {
-      const left = decisions.find((d) => d.decision.verdict === 'unknown');
-      return left ? unknown(left.decision.why) : judged(decisions.every((d) => d.decision.isolating.length === 0) ? '' : 'policies allow DNS');
+      const left = asked.find((a) => a.decision.verdict === 'unknown');
+      if (left) return unknown(left.decision.why);
+      if (known.blind.length > 0) return unknown(`some policies could not be judged: ${known.blind.join(', ')}`);
+      return judged(asked.every((a) => a.decision.selecting.length === 0) ? '' : 'policies allow DNS');
     }
     const udp = first.protocol === 'UDP';
-    const where = first.direction === 'egress' ? from.pod.namespace : replica.metadata.namespace;
-    return judged('', [
-      {
-        code: 'policy-denies-dns',
-        severity: udp ? 'error' : 'warning',
-        confidence: 'likely',
-        scope: udp ? 'all' : 'part',
-        object: { kind: 'NetworkPolicy', namespace: where, name: (first.decision.nearest[0]?.policy ?? first.decision.isolating[0])?.metadata.name ?? '' },
-        message: `${first.decision.isolating.length === 1 ? 'NetworkPolicy' : 'NetworkPolicies'} ${policyNames(first.decision)} in namespace ${where} keep${first.decision.isolating.length === 1 ? 's' : ''} ${clientText(target, client)} from asking DNS (port 53 over ${denied.map((d) => d.protocol).join(' and ')})`,
-        evidence: denialEvidence(first.decision, first.direction),
-        fix: allowFix(first.decision, first.direction, first.direction === 'egress' ? to : from, dnsPort, 'UDP', 'Allow DNS as well'),
-      },
-    ]);
+    const same = denied.filter((d) => d.direction === first.direction && d.server === first.server);
+    const { decision, direction } = first;
+    const blamed = decision.by?.policy ?? blockers(decision, direction)[0];
+    const written = known.networkPolicies.filter((n) =>
+      blockers(decision, direction).some((p) => p.kind === 'NetworkPolicy' && p.name === n.metadata.name && p.namespace === n.metadata.namespace),
+    );
+    const change = smallestChange(direction, same, written, known.set, direction === 'egress' && first.other.pod ? { 'k8s-app': 'kube-dns' } : undefined);
+    const over = same.map((d) => d.protocol).join(' and ');
+    const draft: Draft<'policy-denies-dns'> = {
+      code: 'policy-denies-dns',
+      severity: udp ? 'error' : 'warning',
+      // "Traffic to the node where a Pod is running is always allowed": not by every plug-in, where a cache on the node is asked.
+      confidence: first.local ? 'possible' : 'likely',
+      scope: udp ? 'all' : 'part',
+      object: { kind: blamed?.kind ?? 'NetworkPolicy', namespace: blamed?.namespace ?? '', name: blamed?.name ?? '' },
+      message: `${blockerText(decision, direction, 'keeps', 'keep')} ${clientText(target, client)} from asking DNS (${first.local ? `the node's own cache at ${first.server}, ` : ''}port 53 over ${over})`,
+      evidence: [
+        ...denialEvidence(first, decision),
+        ...(udp && same.length === 1 ? [{ source: 'policy', text: 'TCP is allowed, but resolvers ask over UDP and use TCP for long answers only' }] : []),
+        ...(first.local
+          ? [{ source: 'policy', text: 'a pod may always reach its own node, says the API; not every plug-in holds to that for such an address' }]
+          : []),
+      ],
+      fix: change
+        ? [
+            patch(
+              `Allow DNS as well: ${change.opens}; the queries would then be allowed`,
+              change.policy.metadata.namespace,
+              `networkpolicy/${change.policy.metadata.name}`,
+              change.patch,
+              'json',
+            ),
+          ]
+        : [],
+    };
+    return judged('', [draft]);
   },
 });

@@ -1,91 +1,120 @@
-import type { FactTypes } from '../../src/facts/facts.ts';
-import type { Fact } from '../../src/facts/fact.ts';
-import type { Pod, Service } from '../../src/facts/objects.ts';
-import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
-import { type Decision, decide, type Direction } from '../../src/policy/evaluate.ts';
-import { check, type Draft, type Judgement, judged, skip, unknown } from '../check.ts';
-import { clientText, plural, some } from '../words.ts';
-import { allowFix, clientParty, denialEvidence, podParty, policiesOf, policyNames } from './parties.ts';
+import type { Service } from '../../src/facts/objects.ts';
+import { smallestChange } from '../../src/policy/change.ts';
+import { nearMisses } from '../../src/policy/decide.ts';
+import type { Direction } from '../../src/policy/rule.ts';
+import { check, type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
+import { clientText, kubectl, patch, plural, some } from '../words.ts';
+import {
+  type Asked,
+  beforeDnat,
+  blockers,
+  blockerText,
+  denialEvidence,
+  type Given,
+  inWrongNamespace,
+  type Known,
+  policiesKnown,
+  questions,
+} from './parties.ts';
 
-interface Given {
-  target: FactTypes['target'];
-  service: Service | null;
-  slices: FactTypes['slices'];
-  pods: Pod[];
-  client: FactTypes['client'];
-  policies: FactTypes['policies'];
-  namespaces: Fact<FactTypes['namespaces']>;
+/** The change that would let all denied connections through, tried on the evaluator; words where no NetworkPolicy can. */
+function fixOf(direction: Direction, denied: readonly Asked[], known: Known, service: Service, who: string): Fix[] {
+  const first = denied[0];
+  if (!first) return [];
+  if (first.decision.by) {
+    const { policy, rule } = first.decision.by;
+    const kind = policy.kind.replace('Calico ', '').toLowerCase();
+    return [
+      {
+        text: `Let it through before ${rule.field} of ${policy.kind} ${policy.name}, or take that rule out`,
+        command: kubectl(policy.namespace, 'edit', kind, policy.name),
+      },
+    ];
+  }
+  // The policy with the nearest rule first.
+  const near = nearMisses(direction, first.self, first.other, first.connection, first.decision).map((m) => m.policy);
+  const candidates = [...new Set([...near, ...blockers(first.decision, direction)])].flatMap(
+    (p) => known.networkPolicies.find((n) => p.kind === 'NetworkPolicy' && n.metadata.name === p.name && n.metadata.namespace === p.namespace) ?? [],
+  );
+  const selector = direction === 'egress' ? (service.spec.selector ?? undefined) : undefined;
+  const change = smallestChange(direction, denied, candidates, known.set, selector);
+  if (!change) return [];
+  const then = change.whole ? 'this connection would then be allowed' : 'a part of the connections would then be allowed';
+  const what = direction === 'ingress' ? `Let ${who} in` : `Let ${who} out to these pods`;
+  const { namespace, name } = change.policy.metadata;
+  return [patch(`${what}: allow ${change.opens}; ${then}`, namespace, `networkpolicy/${name}`, change.patch, 'json')];
 }
 
-/** Judges one direction for the client and every endpoint pod, on the pods' own ports (policies see packets after DNAT). */
 function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direction: Direction, code: C, given: Given): Judgement<C> {
-  const { target, service, slices, pods, client, policies, namespaces } = given;
+  const { target, service, client, policies, pluginPolicies } = given;
   if (!service || service.spec.type === 'ExternalName') return skip('no pods belong to it');
-  const from = client && clientParty(client, namespaces);
-  if (!from?.pod) return skip('the client is outside of the cluster');
-  const home = direction === 'ingress' ? target.namespace : from.pod.namespace;
-  const own = policiesOf(policies, home);
-  if (!own) return unknown(`the NetworkPolicies of namespace ${home} could not be read`);
-  if (own.length === 0) return judged(`no policies in namespace ${home}`);
-
-  const endpoints = endpointsOf(slices);
-  const pairs = (portsAsked(service, target.port) ?? []).flatMap((port) =>
-    targetsOf(port, endpoints).flatMap((e) => {
-      const pod = pods.find((p) => p.metadata.name === e.pod);
-      if (e.port === null) return [];
-      const to = pod ? podParty(pod, namespaces) : { pod: null, addresses: [e.address] };
-      if (direction === 'ingress' && !pod) return [];
-      const decision =
-        direction === 'ingress' ? decide('ingress', to, from, e.port, port.protocol, own) : decide('egress', from, to, e.port, port.protocol, own);
-      return [{ to, port: e.port, protocol: port.protocol, name: e.pod ?? e.address, decision }];
-    }),
-  );
-  if (pairs.length === 0) return skip('there is no endpoint to connect to');
-  const denied = pairs.filter((p) => p.decision.verdict === 'denied');
+  if (!client) return skip('the client is not known');
+  if (direction === 'egress' && (client.kind === 'external' || client.kind === 'node'))
+    return skip(`no policy applies to ${client.kind === 'node' ? 'a node' : 'what is outside of the cluster'}`);
+  const home = direction === 'ingress' ? target.namespace : client.namespace;
+  if (!policies[home]?.seen) return unknown(`the NetworkPolicies of namespace ${home} could not be read`);
+  if (!pluginPolicies.seen && pluginPolicies.reason !== 'not-needed') return unknown(`whether there are policies of other kinds could not be read`);
+  const known = policiesKnown(policies, pluginPolicies);
+  const asked = questions(direction, given, service, known);
+  if (asked.length === 0) return skip('there is no endpoint to connect to');
+  const denied = asked.filter((a) => a.decision.verdict === 'denied');
   const first = denied[0];
-  if (!first) {
-    const left = pairs.find((p) => p.decision.verdict === 'unknown');
-    if (left) return unknown(left.decision.why);
-    return judged(
-      (first ?? pairs.every((p) => p.decision.isolating.length === 0))
-        ? 'no policy selects the pods'
-        : `${policyNames(pairs.find((p) => p.decision.by)?.decision as Decision)} allow${pairs[0]?.decision.isolating.length === 1 ? 's' : ''} it`,
-    );
-  }
   const who = clientText(target, client);
+  if (!first) {
+    const left = asked.find((a) => a.decision.verdict === 'unknown');
+    if (left) return unknown(left.decision.why);
+    if (known.blind.length > 0) return unknown(`some policies could not be judged: ${some(known.blind)}`);
+    const by = asked.flatMap((a) => (a.decision.by ? [a.decision.by.policy.name] : []))[0];
+    return judged(by === undefined ? (asked[0]?.decision.why ?? '') : `"${by}" allows it`);
+  }
   const names = [...new Set(denied.map((d) => d.name))];
-  const total = new Set(pairs.map((p) => p.name)).size;
-  const part = denied.length < pairs.length;
-  const others = direction === 'ingress' ? from : first.to;
-  const ports = [...new Set(denied.map((d) => d.port))].join(', ');
-  const nearest = first.decision.nearest[0];
-  const reason = nearest ? `its nearest rule ${nearest.reason}` : `${first.decision.isolating.length === 1 ? 'it has' : 'they have'} no ${direction} rule`;
-  const blocker = first.decision.isolating.length === 1 ? 'NetworkPolicy' : 'NetworkPolicies';
+  const total = new Set(asked.map((a) => a.name)).size;
+  const part = denied.length < asked.length;
+  const ports = [...new Set(denied.map((d) => d.connection.port))].join(', ');
+  const nearest = nearMisses(direction, first.self, first.other, first.connection, first.decision)[0];
+  const isolating = blockers(first.decision, direction);
+  const reason = first.decision.by
+    ? `${first.decision.by.rule.field} denies it`
+    : nearest
+      ? `its nearest rule ${nearest.reason}`
+      : `${isolating.length === 1 ? 'it has' : 'they have'} no ${direction} rule`;
+  const those = part ? `${names.length} of ${total}` : plural(total, 'pod');
+  const behind = `behind Service "${target.name}" on port ${ports}: ${reason}`;
+  const written = known.networkPolicies.filter((n) =>
+    isolating.some((p) => p.kind === 'NetworkPolicy' && p.name === n.metadata.name && p.namespace === n.metadata.namespace),
+  );
+  const blamed = first.decision.by?.policy ?? nearest?.policy ?? isolating[0];
   const draft: Draft<C> = {
     code,
     severity: 'error',
     confidence: 'likely',
     scope: part ? 'part' : 'all',
-    object: { kind: 'NetworkPolicy', namespace: home, name: (nearest?.policy ?? first.decision.isolating[0])?.metadata.name ?? '' },
+    object: { kind: blamed?.kind.replace('Calico ', '') ?? 'NetworkPolicy', namespace: blamed?.namespace ?? home, name: blamed?.name ?? '' },
     message:
       direction === 'ingress'
-        ? `${blocker} ${policyNames(first.decision)} in namespace ${home} block${first.decision.isolating.length === 1 ? 's' : ''} ${who} from ${part ? `${names.length} of ${total}` : plural(total, 'pod')} behind Service "${target.name}" on port ${ports}: ${reason}`
-        : `${blocker} ${policyNames(first.decision)} in namespace ${home} do${first.decision.isolating.length === 1 ? 'es' : ''} not let ${who} out to ${part ? `${names.length} of ${total}` : plural(total, 'pod')} behind Service "${target.name}" on port ${ports}: ${reason}`,
-    evidence: [...denialEvidence(first.decision, direction), { source: 'policy', text: `denied: ${who} → ${some(names.map((n) => `${n}:${first.port}`))}` }],
-    fix: allowFix(
-      first.decision,
-      direction,
-      others,
-      first.port,
-      first.protocol,
-      direction === 'ingress' ? `Let ${who} in` : 'Let the client out to these pods',
-    ),
+        ? `${blockerText(first.decision, direction, 'blocks', 'block')} ${who} from ${those} ${behind}`
+        : `${blockerText(first.decision, direction, 'does', 'do')} not let ${who} out to ${those} ${behind}`,
+    evidence: [
+      ...denialEvidence(first, first.decision),
+      ...beforeDnat(
+        direction,
+        written,
+        service.spec.clusterIPs.filter((ip) => ip !== 'None'),
+        { service: first.servicePort, pod: first.connection.port },
+      ),
+      ...inWrongNamespace(first, known),
+      { source: 'policy', text: `denied: ${who} → ${some([...new Set(denied.map((d) => `${d.name}:${d.connection.port}`))])}` },
+    ],
+    fix: fixOf(direction, denied, known, service, who),
     pods: names,
   };
   return judged('', [draft]);
 }
 
-const facts = { needs: ['target', 'service', 'slices', 'pods', 'client', 'policies'], uses: ['namespaces'] } as const;
+const facts = {
+  needs: ['target', 'service', 'slices', 'pods', 'client', 'policies'],
+  uses: ['namespaces', 'pluginPolicies'],
+} as const;
 
 export const ingress = check({
   id: 'network-policy/ingress',

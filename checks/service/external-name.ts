@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
-import { patch, probeEvidence, serviceRef } from '../words.ts';
+import { kubectl, probeEvidence, serviceRef } from '../words.ts';
 
 export const externalName = check({
   id: 'service/external-name',
@@ -19,7 +19,7 @@ export const externalName = check({
       object: serviceRef(target),
       message,
       evidence,
-      fix: [patch('Set the name that the Service should lead to', target.namespace, `service/${target.name}`, { spec: { externalName: 'THE-RIGHT-NAME' } })],
+      fix: [{ text: 'Set the name that the Service should lead to', command: kubectl(target.namespace, 'edit', 'service', target.name) }],
     });
     if (ipaddr.isValid(name)) {
       return judged('', [

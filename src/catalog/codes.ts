@@ -56,6 +56,7 @@ export const codes = {
   'policy-denies-ingress': 'policy',
   'policy-denies-egress': 'policy',
   'policy-denies-dns': 'policy',
+  'policy-not-enforced': 'policy',
   'kube-proxy-down': 'proxy',
   'kube-proxy-not-syncing': 'proxy',
   'kube-proxy-rules-missing': 'proxy',

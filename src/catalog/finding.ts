@@ -16,9 +16,22 @@ export interface Evidence {
   text: string;
 }
 
+/** A change of one object, as `kubectl patch` takes it. */
+export interface Patch {
+  kind: string;
+  namespace: string;
+  name: string;
+  type: 'merge' | 'json' | 'strategic';
+  body: object;
+}
+
 export interface Fix {
   text: string;
   command?: string;
+  /** What the command changes, where that is one object. */
+  patch?: Patch;
+  /** What the API server said of it in a dry run, where it was asked. */
+  tried?: { accepted: boolean; message: string };
 }
 
 /** What a check found wrong. The row of the issue table and the page are added from the catalog. */

@@ -83,22 +83,42 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
     )
     .command(
       'reach',
-      'do NetworkPolicies let a connection through?',
+      'do policies let a connection through? From the cluster, a captured run, or manifests (-f)',
       (y) =>
-        y
-          .option('from', { type: 'string', requiresArg: true, describe: 'pod/NAME, NAMESPACE/pod/NAME or an address' })
-          .option('to', { type: 'string', requiresArg: true, describe: 'the same' })
-          .option('port', { type: 'string', requiresArg: true, describe: "the receiving pod's port, by number or name" })
+        kubectlOptions(y)
+          .option('from', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'pod/NAME, deploy/NAME, NAMESPACE/pod/NAME, namespace/NAME, node/NAME, external, or an address',
+          })
+          .option('to', { type: 'string', requiresArg: true, describe: 'the same, or svc/NAME' })
+          .option('port', { type: 'string', requiresArg: true, describe: "the receiving pod's port, or the Service's, by number or name" })
           .option('protocol', { choices: ['TCP', 'UDP', 'SCTP'] as const, default: 'TCP' as const, describe: 'transport protocol' })
-          .option('namespace', { alias: 'n', type: 'string', requiresArg: true, describe: 'namespace of pods that are given without one (default: default)' })
-          .option('manifests', { alias: 'f', type: 'string', requiresArg: true, describe: 'file or folder of manifests to judge by' })
+          .option('manifests', { alias: 'f', type: 'string', requiresArg: true, describe: 'judge by a file or folder of manifests, without a cluster' })
+          .option('replay', { type: 'string', requiresArg: true, describe: 'judge by a captured FILE' })
+          .option('matrix', { type: 'boolean', default: false, describe: 'every pod to every other: of -n NAMESPACE[,NAMESPACE…], or of all (-A)' })
+          .option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'with --matrix: all namespaces' })
           .option('test', {
             type: 'string',
             requiresArg: true,
             describe: 'file with a list of {from, to, port, protocol, allowed} to hold against the policies',
           })
-          .option('output', { alias: 'o', choices: ['text', 'json'] as const, default: 'text' as const, describe: 'format' }),
-      (a) => answer(async () => (await import('./reach.ts')).reachCommand({ ...a, json: a.output === 'json' }, process.stdout)),
+          .option('output', {
+            alias: 'o',
+            type: 'string',
+            array: true,
+            requiresArg: true,
+            nargs: 1,
+            default: [] as string[],
+            describe: 'text, json; html for --matrix; or FORMAT=FILE (may be repeated)',
+          }),
+      (a) =>
+        answer(async () =>
+          (await import('./reach.ts')).reachCommand(
+            { ...a, asGroups: a.asGroup, requestTimeoutMs: duration('request-timeout', a.requestTimeout) },
+            screen(true),
+          ),
+        ),
     )
     .command(
       'demo [incident]',

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun, nearest } from '../catalog/words.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
+import { formats } from '../report/render.ts';
 import { replayed } from './captures.ts';
 import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
 
@@ -25,7 +26,7 @@ export async function demo(name: string | undefined, output: string[], screen: S
     const near = nearest(name, names);
     throw new CannotRun(`There is no recorded incident "${name}"${near ? `; did you mean "${near}"?` : `; there are ${names.join(', ')}.`}`);
   }
-  const outputs = parseOutputs(output);
+  const outputs = parseOutputs(output, formats);
   const recording = replayed(fileURLToPath(new URL(`${name}/capture.json`, folder)));
   const diagnosis = diagnose(pipeline, recording);
   await writeOutputs(diagnosis, recording.requests, outputs, screen);

@@ -1,26 +1,29 @@
 import { writeFileSync } from 'node:fs';
 import { CannotRun } from '../catalog/words.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
-import { type Format, formats, render } from '../report/render.ts';
+import { type Format, render } from '../report/render.ts';
 
-export interface Output {
-  format: Format;
+export interface Output<F extends string> {
+  format: F;
   /** Absent: stdout. */
   file?: string;
 }
 
-/** Reads `-o FORMAT` and `-o FORMAT=FILE`; at most one goes to stdout. Throws CannotRun for a format that is not known. */
-export function parseOutputs(values: readonly string[]): Output[] {
-  const outputs = values.map((value): Output => {
-    const [format = '', ...file] = value.split('=');
-    if (!(formats as readonly string[]).includes(format))
-      throw new CannotRun(`-o "${value}" is not a format; choose one of ${formats.join(', ')}, or FORMAT=FILE.`);
+/**
+ * Reads `-o FORMAT` and `-o FORMAT=FILE`; at most one goes to stdout, by default the first of the formats that there are.
+ * Throws CannotRun for a format that is not known.
+ */
+export function parseOutputs<F extends string>(values: readonly string[], known: readonly [F, ...F[]]): Output<F>[] {
+  const outputs = values.map((value): Output<F> => {
+    const [name = '', ...file] = value.split('=');
+    const format = known.find((f) => f === name);
+    if (format === undefined) throw new CannotRun(`-o "${value}" is not a format; choose one of ${known.join(', ')}, or FORMAT=FILE.`);
     const path = file.join('=');
     if (value.includes('=') && !path) throw new CannotRun(`-o "${value}" names no file; write ${format}=FILE.`);
-    return { format: format as Format, ...(path && { file: path }) };
+    return { format, ...(path && { file: path }) };
   });
   if (outputs.filter((o) => !o.file).length > 1) throw new CannotRun('Only one -o can go to the screen; give the others a file (-o json=FILE).');
-  return outputs.some((o) => !o.file) ? outputs : [...outputs, { format: 'text' }];
+  return outputs.some((o) => !o.file) ? outputs : [...outputs, { format: known[0] }];
 }
 
 export interface Screen {
@@ -30,24 +33,34 @@ export interface Screen {
 }
 
 /** True where the locale can show the marks (POSIX: LC_ALL, then LC_CTYPE, then LANG). */
-const isUnicode = (env: NodeJS.ProcessEnv): boolean => {
+export const isUnicode = (env: NodeJS.ProcessEnv): boolean => {
   const locale = env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || '';
   return locale === '' ? env['TERM'] !== 'linux' : /utf-?8/i.test(locale);
 };
 
-export async function writeOutputs(diagnosis: Diagnosis, requests: number, outputs: readonly Output[], screen: Screen): Promise<void> {
-  // The screen first: whatever becomes of the files, the diagnosis is told.
-  for (const { format, file } of outputs.toSorted((a, b) => Number(a.file !== undefined) - Number(b.file !== undefined))) {
-    const text = { colour: screen.colour && !file, unicode: isUnicode(screen.env), columns: file ? 100 : (screen.stdout.columns ?? 100) };
-    const rendered = await render(diagnosis, requests, format, text);
+/** Writes each text to its file or to the screen. Throws CannotRun for a file that can't be written. */
+export async function writeTexts(texts: readonly { file?: string; text: string }[], screen: Screen): Promise<void> {
+  // The screen first: whatever becomes of the files, the result is told.
+  for (const { file, text } of texts.toSorted((a, b) => Number(a.file !== undefined) - Number(b.file !== undefined))) {
+    const ended = text.endsWith('\n') ? text : `${text}\n`;
     if (file) {
       try {
-        writeFileSync(file, rendered);
+        writeFileSync(file, ended);
       } catch (error) {
         throw new CannotRun(`The file ${file} cannot be written (${(error as NodeJS.ErrnoException).code}); choose another.`);
       }
-    } else await new Promise<void>((resolve) => screen.stdout.write(rendered, () => resolve()));
+    } else await new Promise<void>((resolve) => screen.stdout.write(ended, () => resolve()));
   }
+}
+
+export async function writeOutputs(diagnosis: Diagnosis, requests: number, outputs: readonly Output<Format>[], screen: Screen): Promise<void> {
+  const texts = await Promise.all(
+    outputs.map(async ({ format, file }) => {
+      const shown = { colour: screen.colour && !file, unicode: isUnicode(screen.env), columns: file ? 100 : (screen.stdout.columns ?? 100) };
+      return { text: await render(diagnosis, requests, format, shown), ...(file !== undefined && { file }) };
+    }),
+  );
+  await writeTexts(texts, screen);
 }
 
 /** Exit status by verdict; 3 is kept for what could not run. */

@@ -1,106 +1,146 @@
 import { readFileSync } from 'node:fs';
-import ipaddr from 'ipaddr.js';
 import * as v from 'valibot';
 import { parse } from 'yaml';
-import { CannotRun, nearest } from '../catalog/words.ts';
-import type { Decision, Party } from '../policy/evaluate.ts';
-import { problemsOf } from '../policy/manifest.ts';
-import { byAddress, byName, type Reach, reach, type World, worldOf } from '../policy/world.ts';
-import { readManifests } from './manifests.ts';
+import { CannotRun } from '../catalog/words.ts';
+import type { ConnectOptions } from '../cluster/index.ts';
+import { type Decision, nearMisses, type NearMiss, type Verdict } from '../policy/decide.ts';
+import { matrixOf } from '../policy/matrix.ts';
+import type { Connection, Party } from '../policy/rule.ts';
+import { byAddress, type Reach, reach } from '../policy/world.ts';
+import { clean } from '../report/clean.ts';
+import { matrixHtml } from '../report/matrix-html.ts';
+import { matrixText, type MatrixView } from '../report/matrix.ts';
+import { isUnicode, parseOutputs, type Screen, writeTexts } from './output.ts';
+import { parseWho, partyOf, podCalled, type Receiver, receivers } from './reach-who.ts';
+import { fromCapture, fromCluster, fromManifests, type Known } from './reach-world.ts';
 
-export interface ReachOptions {
+export interface ReachOptions extends Omit<ConnectOptions, 'namespace'> {
   from: string | undefined;
   to: string | undefined;
   port: string | undefined;
-  protocol: 'TCP' | 'UDP' | 'SCTP';
+  protocol: Connection['protocol'];
   manifests: string | undefined;
+  replay: string | undefined;
   test: string | undefined;
+  matrix: boolean;
+  /** Of parties that are named without one; for a matrix, several with commas between them. */
   namespace: string | undefined;
-  json: boolean;
+  allNamespaces: boolean;
+  output: string[];
 }
 
-/** Says whether policies let a connection through, or holds a list of expectations against them. Answers the exit status: 0 allowed, 1 denied, 2 can't tell. */
-export function reachCommand(options: ReachOptions, out: NodeJS.WriteStream): number {
-  if (options.manifests === undefined) throw new CannotRun('reach needs the objects to judge by: give -f DIR with manifests.');
-  const world = load(options.manifests);
-  return options.test === undefined ? one(world, options, out) : all(world, options.test, options.json, out);
+/** Exit status: 0 allowed, 1 denied, 2 can't tell. */
+const statusOf: Record<Verdict, number> = { allowed: 0, denied: 1, unknown: 2 };
+
+/** Says whether policies let a connection through, holds a list of expectations against them, or draws who may talk to whom. Answers the exit status. */
+export async function reachCommand(options: ReachOptions, screen: Screen): Promise<number> {
+  const sources = [options.manifests !== undefined && '-f', options.replay !== undefined && '--replay'].filter(Boolean);
+  if (sources.length > 1) throw new CannotRun(`${sources.join(' and ')} both name what to judge by; give one of them.`);
+  if (options.matrix && (options.from !== undefined || options.to !== undefined))
+    throw new CannotRun('--matrix judges every pair of pods; leave --from and --to out.');
+  if (options.test !== undefined) return expected(await load(options, screen, 'test'), options, screen);
+  if (options.matrix) return matrix(await load(options, screen, 'matrix'), options, screen);
+  return one(await load(options, screen, 'pair'), options, screen);
 }
 
-function load(path: string): World {
-  const manifests = readManifests(path);
-  for (const { object, at } of manifests) {
-    const problem = object.kind === 'NetworkPolicy' ? problemsOf(object)[0] : undefined;
-    if (problem)
-      throw new CannotRun(
-        `${at(problem.path)}: NetworkPolicy "${object.metadata?.name ?? ''}", ${problem.path.join('.') || 'the object'}: ${problem.message}.`,
-      );
+type Loaded = Known & { namespace: string; from?: string; to?: string };
+
+async function load(options: ReachOptions, screen: Screen, mode: 'pair' | 'matrix' | 'test'): Promise<Loaded> {
+  const namespace = options.namespace ?? 'default';
+  if (options.manifests !== undefined) return { ...fromManifests(options.manifests), namespace };
+  if (options.replay !== undefined) {
+    const { recording, ...known } = fromCapture(options.replay);
+    const target = recording.facts.target.seen ? recording.facts.target.value : undefined;
+    const client = recording.facts.client.seen ? recording.facts.client.value : undefined;
+    const home = target?.namespace ?? namespace;
+    const from =
+      client?.kind === 'pod'
+        ? `${client.namespace}/pod/${client.name}`
+        : client?.kind === 'node'
+          ? `node/${client.name}`
+          : client?.kind === 'external'
+            ? 'external'
+            : `namespace/${client?.namespace ?? home}`;
+    return { ...known, namespace: options.namespace ?? home, from, ...(target && { to: `${target.namespace}/svc/${target.name}` }) };
   }
-  // One by one first, so that what is malformed can be named with its place.
-  for (const { object, at } of manifests) {
-    try {
-      worldOf([object]);
-    } catch (error) {
-      if (!(error instanceof v.ValiError)) throw error;
-      const issue = (error.issues as v.BaseIssue<unknown>[])[0];
-      const steps = (issue?.path ?? []).map((s) => s.key as string | number);
-      throw new CannotRun(`${at(steps)}: ${object.kind} "${object.metadata?.name ?? ''}", ${steps.join('.') || 'the object'}: ${issue?.message}.`);
-    }
-  }
-  return worldOf(manifests.map((m) => m.object));
+  const { namespace: asked, ...connection } = options;
+  return fromCluster({ ...connection, namespace: mode === 'pair' ? asked : undefined }, screen.env, (home) => {
+    const places = options.allNamespaces ? undefined : (asked ?? home).split(',');
+    if (mode === 'matrix') return { who: [], namespaces: places };
+    if (mode === 'test') return { who: [], namespaces: undefined };
+    return { who: [parseWho('from', options.from, home), parseWho('to', options.to, home)], namespaces: undefined };
+  });
 }
 
-/** `pod/NAME`, `NAMESPACE/pod/NAME`, or an address. */
-function party(world: World, option: string, text: string | undefined, namespace: string): Party {
-  if (text === undefined) throw new CannotRun(`Whose connection? Give --${option} pod/NAME, NAMESPACE/pod/NAME or an address.`);
-  if (ipaddr.isValid(text)) return byAddress(world, text);
-  const parts = text.split('/');
-  const [home, kind, name] = parts.length === 3 ? parts : [namespace, ...parts];
-  if (!name || !['pod', 'deploy', 'deployment', 'sts', 'statefulset', 'ds', 'daemonset'].includes(kind ?? ''))
-    throw new CannotRun(`--${option} "${text}" is not known; give pod/NAME, NAMESPACE/pod/NAME or an address.`);
-  return named(world, home ?? namespace, name);
-}
-
-function named(world: World, namespace: string, name: string): Party {
-  const found = byName(world, namespace, name);
-  if (found) return found;
-  const near = nearest(
-    name,
-    world.pods.filter((p) => p.pod?.namespace === namespace).map((p) => p.pod?.name ?? ''),
-  );
-  throw new CannotRun(`The manifests hold no pod "${name}" in namespace ${namespace}${near ? `; did you mean "${near}"?` : '.'}`);
-}
-
-const explained = (d: Decision) => ({
+const explained = (d: Decision, nearest: readonly NearMiss[]) => ({
   verdict: d.verdict,
   why: d.why,
-  policies: d.isolating.map((p) => p.metadata.name),
-  by: d.by && { policy: d.by.policy.metadata.name, rule: d.by.index + 1 },
-  nearest: d.nearest.map((m) => ({ policy: m.policy.metadata.name, rule: m.index + 1, reason: m.reason })),
+  policies: d.selecting.map((p) => p.name),
+  by: d.by && { policy: d.by.policy.name, kind: d.by.policy.kind, rule: d.by.rule.index + 1, field: d.by.rule.field },
+  nearest: nearest.map((m) => ({ policy: m.policy.name, kind: m.policy.kind, rule: m.rule.index + 1, field: m.rule.field, reason: m.reason })),
 });
 
-const lines = (direction: string, d: Decision): string[] => [
+const lines = (direction: string, d: Decision, nearest: readonly NearMiss[]): string[] => [
   `  ${direction.padEnd(8)} ${d.verdict}: ${d.why}`,
-  ...d.nearest.slice(0, 3).map((m) => `           ${m.policy.metadata.name}, rule ${m.index + 1}: ${m.reason}`),
+  ...nearest.slice(0, 3).map((m) => `           ${m.policy.name}, rule ${m.rule.index + 1}: ${m.reason}`),
 ];
 
-function one(world: World, options: ReachOptions, out: NodeJS.WriteStream): number {
-  const namespace = options.namespace ?? 'default';
-  const from = party(world, 'from', options.from, namespace);
-  const to = party(world, 'to', options.to, namespace);
-  const port = Number(options.port ?? to.pod?.ports.find((p) => p.protocol === options.protocol)?.port ?? Number.NaN);
-  const byPortName = to.pod?.ports.find((p) => p.name === options.port && p.protocol === options.protocol)?.port;
-  const number = byPortName ?? port;
-  if (!Number.isInteger(number) || number < 1 || number > 65_535)
-    throw new CannotRun(`--port "${options.port ?? ''}" is neither a port number nor the name of one; give the pod's port.`);
-  const result = reach(world, from, to, number, options.protocol);
-  const text = `${options.from} → ${options.to}, ${number}/${options.protocol}: ${result.verdict}`;
-  if (options.json)
-    out.write(
-      `${JSON.stringify({ apiVersion: 'k8s-doctor/v1', kind: 'Reach', verdict: result.verdict, port: number, protocol: options.protocol, egress: explained(result.egress), ingress: explained(result.ingress) }, null, 2)}\n`,
-    );
-  else out.write(`${[text, ...lines('egress', result.egress), ...lines('ingress', result.ingress)].join('\n')}\n`);
-  return { allowed: 0, denied: 1, unknown: 2 }[result.verdict];
+interface Answer extends Receiver {
+  result: Reach;
 }
+
+/** Nearest rules are told of what is not allowed. */
+function explain(from: Party, { party: to, connection, result }: Answer) {
+  const near = (direction: 'egress' | 'ingress') => {
+    const [self, other] = direction === 'egress' ? [from, to] : [to, from];
+    return result[direction].verdict === 'allowed' ? [] : nearMisses(direction, self, other, connection, result[direction]);
+  };
+  return { egress: near('egress'), ingress: near('ingress') };
+}
+
+/** Several receivers: denied where one is, since a Service's requests go to any of them. */
+const overall = (verdicts: readonly Verdict[]): Verdict => (verdicts.includes('denied') ? 'denied' : verdicts.includes('unknown') ? 'unknown' : 'allowed');
+
+async function one(known: Loaded, options: ReachOptions, screen: Screen): Promise<number> {
+  const names = { from: options.from ?? known.from, to: options.to ?? known.to };
+  const from = partyOf(known.world, parseWho('from', names.from, known.namespace));
+  const asked = receivers(known.world, known.objects, parseWho('to', names.to, known.namespace), options.port, options.protocol);
+  const answers = asked.map((r): Answer => ({ ...r, result: reach(known.world.policies, from, r.party, r.connection) }));
+  const blind = [...known.missing, ...known.world.unread.map((u) => `${u.object} (${u.why})`)];
+  // What was not seen may allow or deny.
+  const verdict = blind.length > 0 ? 'unknown' : overall(answers.map((a) => a.result.verdict));
+  const first = answers.find((a) => a.result.verdict === verdict) ?? answers[0];
+  if (!first) throw new CannotRun(`"${names.to ?? ''}" leads to no pod; there is nothing to judge.`);
+  const why = explain(from, first);
+  const ports = [...new Set(answers.map((a) => `${a.connection.port}/${a.connection.protocol}`))].join(', ');
+  const json = () => ({
+    apiVersion: 'k8s-doctor/v1',
+    kind: 'Reach',
+    verdict,
+    port: first.connection.port,
+    protocol: first.connection.protocol,
+    egress: explained(first.result.egress, why.egress),
+    ingress: explained(first.result.ingress, why.ingress),
+    receivers: answers.map((a) => ({ name: a.name, port: a.connection.port, protocol: a.connection.protocol, verdict: a.result.verdict })),
+    missing: blind,
+  });
+  const part = answers.filter((a) => a.result.verdict === first.result.verdict).length;
+  const text = () =>
+    [
+      `${names.from} → ${names.to}, ${ports}: ${verdict}${answers.length > 1 && part < answers.length ? ` (${part} of ${answers.length} pods ${first.result.verdict}, such as ${first.name})` : ''}`,
+      ...lines('egress', first.result.egress, why.egress),
+      ...lines('ingress', first.result.ingress, why.ingress),
+      ...blind.map((b) => `  not seen ${b}`),
+    ].join('\n');
+  await writeTexts(
+    parseOutputs(options.output, ['text', 'json']).map((o) => ({ ...o, text: o.format === 'json' ? JSON.stringify(json(), null, 2) : clean2(text()) })),
+    screen,
+  );
+  return statusOf[verdict];
+}
+
+/** Cleans each line; the breaks between them are ours. */
+const clean2 = (text: string): string => text.split('\n').map(clean).join('\n');
 
 const side = v.union([v.strictObject({ namespace: v.string(), pod: v.string() }), v.strictObject({ ip: v.string() })], 'wants {namespace, pod} or {ip}');
 const expectations = v.array(
@@ -128,23 +168,109 @@ function readExpectations(file: string): v.InferOutput<typeof expectations> {
   throw new CannotRun(`The test file ${file}, ${v.getDotPath(read.issues[0]) ?? 'the whole'}: ${read.issues[0].message}.`);
 }
 
-function all(world: World, file: string, json: boolean, out: NodeJS.WriteStream): number {
-  const find = (s: Side): Party => ('ip' in s ? byAddress(world, s.ip) : named(world, s.namespace, s.pod));
+async function expected(known: Loaded, options: ReachOptions, screen: Screen): Promise<number> {
+  const { world } = known;
+  const find = (s: Side): Party => ('ip' in s ? byAddress(world, s.ip) : podCalled(world, s.namespace, s.pod));
   const textOf = (s: Side) => ('ip' in s ? s.ip : `${s.namespace}/${s.pod}`);
-  const tests = readExpectations(file);
+  const tests = readExpectations(options.test ?? '');
   const failures = tests.flatMap((t) => {
-    const result: Reach = reach(world, find(t.from), find(t.to), t.port, t.protocol);
+    const result = reach(world.policies, find(t.from), find(t.to), { port: t.port, protocol: t.protocol });
     if (result.verdict === (t.allowed ? 'allowed' : 'denied')) return [];
     return [{ ...t, verdict: result.verdict, egress: result.egress.why, ingress: result.ingress.why }];
   });
   const passed = tests.length - failures.length;
-  if (json) out.write(`${JSON.stringify({ apiVersion: 'k8s-doctor/v1', kind: 'ReachTest', passed, failed: failures.length, failures }, null, 2)}\n`);
-  else {
-    for (const f of failures)
-      out.write(
-        `✗ ${textOf(f.from)} → ${textOf(f.to)}, ${f.port}/${f.protocol}: expected ${f.allowed ? 'allowed' : 'denied'}, is ${f.verdict}\n    egress: ${f.egress}\n    ingress: ${f.ingress}\n`,
-      );
-    out.write(`${passed} passed, ${failures.length} failed\n`);
-  }
-  return failures.length === 0 ? 0 : 1;
+  const json = () => ({ apiVersion: 'k8s-doctor/v1', kind: 'ReachTest', passed, failed: failures.length, failures });
+  const text = () =>
+    [
+      ...failures.map(
+        (f) =>
+          `✗ ${textOf(f.from)} → ${textOf(f.to)}, ${f.port}/${f.protocol}: expected ${f.allowed ? 'allowed' : 'denied'}, is ${f.verdict}\n    egress: ${f.egress}\n    ingress: ${f.ingress}`,
+      ),
+      ...known.missing.map((m) => `not seen: ${m}`),
+      `${passed} passed, ${failures.length} failed`,
+    ].join('\n');
+  await writeTexts(
+    parseOutputs(options.output, ['text', 'json']).map((o) => ({ ...o, text: o.format === 'json' ? JSON.stringify(json(), null, 2) : clean2(text()) })),
+    screen,
+  );
+  if (failures.length > 0) return 1;
+  return known.missing.length > 0 ? 2 : 0;
+}
+
+/** On which ports a pod is asked: the one that was named, or all that it declares. */
+function portsAsked(options: ReachOptions): (to: Party) => Connection[] {
+  const { port, protocol } = options;
+  if (port === undefined)
+    return (to) => [...new Map((to.pod?.ports ?? []).map((p) => [`${p.port}/${p.protocol}`, { port: p.port, protocol: p.protocol }])).values()];
+  const number = Number(port);
+  if (Number.isInteger(number) && number >= 1 && number <= 65_535) return () => [{ port: number, protocol }];
+  return (to) => (to.pod?.ports ?? []).filter((p) => p.name === port && p.protocol === protocol).map((p) => ({ port: p.port, protocol }));
+}
+
+async function matrix(known: Loaded, options: ReachOptions, screen: Screen): Promise<number> {
+  const wanted = options.allNamespaces ? undefined : (options.namespace ?? known.namespace).split(',');
+  const parties = known.world.pods.filter((p) => wanted === undefined || wanted.includes(p.pod?.namespace ?? ''));
+  if (parties.length === 0)
+    throw new CannotRun(
+      `There are no pods in ${wanted ? `namespace ${wanted.join(', ')}` : 'any namespace'} among the objects at hand; name others with -n, or give -A.`,
+    );
+  const portsOf = portsAsked(options);
+  const found = matrixOf(known.world.policies, parties, portsOf);
+  const view = viewOf(known, parties, found, portsOf, options);
+  const texts = {
+    text: () => matrixText(view, { unicode: isUnicode(screen.env), columns: screen.stdout.columns ?? 100 }),
+    json: () =>
+      JSON.stringify(
+        {
+          apiVersion: 'k8s-doctor/v1',
+          kind: 'ReachMatrix',
+          ports: view.ports,
+          pairs: found.pairs,
+          groups: view.groups,
+          cells: found.cells,
+          missing: view.missing,
+        },
+        null,
+        2,
+      ),
+    html: () => matrixHtml(view),
+  };
+  await writeTexts(
+    parseOutputs(options.output, ['text', 'json', 'html']).map((o) => ({ ...o, text: texts[o.format]() })),
+    screen,
+  );
+  return known.missing.length > 0 ? 2 : 0;
+}
+
+/** So many reasons are written out at most; a larger picture goes without. */
+const maxReasons = 10_000;
+
+function viewOf(
+  known: Loaded,
+  parties: readonly Party[],
+  found: ReturnType<typeof matrixOf>,
+  portsOf: (to: Party) => Connection[],
+  options: ReachOptions,
+): MatrixView {
+  const reason = (a: number, b: number): string => {
+    const [row, column] = [found.groups[a], found.groups[b]];
+    const from = parties[row?.members[0] ?? -1];
+    const to = parties[(a === b ? column?.members[1] : column?.members[0]) ?? -1];
+    const connection = to && portsOf(to)[0];
+    if (!from || !to || !connection || found.cells[a]?.[b] === 'allowed') return '';
+    const { egress, ingress } = reach(known.world.policies, from, to, connection);
+    return [egress.verdict === 'allowed' ? '' : `egress: ${egress.why}`, ingress.verdict === 'allowed' ? '' : `ingress: ${ingress.why}`]
+      .filter(Boolean)
+      .join('; ');
+  };
+  const few = found.groups.length ** 2 <= maxReasons;
+  return {
+    title: `Who may talk to whom${options.allNamespaces ? '' : `: ${options.namespace ?? known.namespace}`}`,
+    ports: options.port === undefined ? 'the ports that each pod declares' : `port ${options.port}/${options.protocol}`,
+    groups: found.groups.map((g) => ({ namespace: clean(g.namespace), name: clean(g.name), pods: g.members.map((i) => clean(parties[i]?.pod?.name ?? '')) })),
+    cells: found.cells,
+    pairs: found.pairs,
+    missing: known.missing.map(clean),
+    reason: few ? (a, b) => clean(reason(a, b)) : () => '',
+  };
 }

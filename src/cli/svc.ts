@@ -7,6 +7,7 @@ import { record } from '../diagnose/run.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Facts, Target } from '../facts/facts.ts';
 import { openJanitor } from '../probes/debug-pod.ts';
+import { formats } from '../report/render.ts';
 import { checkFolder, replayed, save } from './captures.ts';
 import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { progressOn } from './progress.ts';
@@ -38,7 +39,7 @@ export interface SvcOptions {
 
 /** Diagnoses one Service, live or from a recording, and prints it. Answers the exit status; throws CannotRun where nothing can be said. */
 export async function svc(options: SvcOptions, screen: Screen): Promise<number> {
-  const outputs = parseOutputs(options.output);
+  const outputs = parseOutputs(options.output, formats);
   // Told before the run, not after it: a diagnosis of an incident is not to be had twice.
   for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
   const recording = options.replay !== undefined ? replayed(options.replay) : await live(options, screen.env);

@@ -49,7 +49,8 @@ export function parseService(text: string): Named {
   return { name: rest, ...(namespace !== undefined && { namespace }), ...(port !== undefined && { port }) };
 }
 
-const workloads: Record<string, string> = {
+/** Names of workloads, as kubectl takes them, and their resources. */
+export const workloads: Record<string, string> = {
   deploy: 'deployments',
   deployment: 'deployments',
   deployments: 'deployments',

@@ -27,6 +27,21 @@ export const resources = {
   daemonsets: { group: 'apps', version: 'v1', plural: 'daemonsets' },
 } as const satisfies Record<string, Resource>;
 
+/** A patch of one object. */
+export interface Change {
+  resource: Resource;
+  namespace: string;
+  name: string;
+  type: 'merge' | 'json' | 'strategic';
+  body: unknown;
+}
+
+const patchTypes = {
+  merge: 'application/merge-patch+json',
+  json: 'application/json-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+} as const;
+
 export interface ListOptions {
   /** Absent: all namespaces. */
   namespace?: string | undefined;
@@ -53,6 +68,10 @@ export interface Cluster {
   ): Promise<Result<string>>;
   exec(where: { namespace: string; pod: string; container: string }, command: string[], timeoutMs: number): Promise<Result<ExecOutput>>;
   portForward(where: { namespace: string; pod: string }, port: number): Promise<Result<Tunnel>>;
+  /** The API groups and versions that are served: `apps/v1`. */
+  apiVersions(signal?: AbortSignal): Promise<Result<string[]>>;
+  /** Sends a patch that the API server judges with all its admission, and keeps nothing of (`dryRun=All`). */
+  dryRun(change: Change, signal?: AbortSignal): Promise<Result<void>>;
   createPod(namespace: string, pod: object): Promise<Result<unknown>>;
   /** Removes a pod at once (no grace period). A pod that is not there is no failure. */
   deletePod(namespace: string, name: string): Promise<Result<void>>;
@@ -181,6 +200,30 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
     async portForward(where, port) {
       return (await sockets()).portForward(config, options, where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
+    },
+
+    async apiVersions(signal) {
+      const what = 'the kinds that the API server knows';
+      const access = { apiGroups: [], resources: ['/apis'], verbs: ['get'] };
+      const answer = await parse<{ groups?: { versions?: { groupVersion: string }[] }[] }>(
+        http.send({ method: 'GET', path: '/apis', what, rule: access, signal }),
+        what,
+        access,
+      );
+      return answer.ok ? ok((answer.value.groups ?? []).flatMap((g) => (g.versions ?? []).map((x) => x.groupVersion))) : answer;
+    },
+
+    async dryRun({ resource, namespace, name, type, body }, signal) {
+      const answer = await http.send({
+        method: 'PATCH',
+        path: `${pathOf(resource, namespace, name)}?dryRun=All`,
+        body,
+        contentType: patchTypes[type],
+        what: `trying a change of ${inWords(resource, namespace, name)}`,
+        rule: rule(resource, 'patch', namespace, name),
+        signal,
+      });
+      return answer.ok ? ok(undefined) : answer;
     },
 
     createPod(namespace, pod) {

@@ -3,7 +3,7 @@ import { clientText } from '../../checks/words.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
 import { type FactName, type Facts, factNames } from '../facts/facts.ts';
-import { asFinding, reason } from '../verdict/verdict.ts';
+import { asFinding, type Finding, reason, type Reasoned } from '../verdict/verdict.ts';
 import type { CheckReport, CheckStatus, Diagnosis, Hop, Missing, ProbeReport } from './diagnosis.ts';
 
 /** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
@@ -31,15 +31,31 @@ const statusOf = (findings: readonly { severity: string }[]): CheckStatus =>
 /** The facts that a pipeline reads. */
 export const wantedBy = (pipeline: readonly Check[]): FactName[] => [...new Set(pipeline.flatMap((c) => [...c.needs, ...c.uses]))];
 
+const targetOf = (facts: Facts) => (facts.target as { value: Facts['target'] extends Fact<infer T> ? T : never }).value;
+
+/** All checks judged, and what follows from them. */
+export function reasoned(pipeline: readonly Check[], recording: Recording): Reasoned & { reports: CheckReport[] } {
+  const { facts } = recording;
+  const target = targetOf(facts);
+  const reports = pipeline.map((check) => judge(check, facts, Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0))));
+  const client = facts.client.seen ? facts.client.value : null;
+  return { reports, ...reason(reports, facts, { service: target.name, client: clientText(target, client) }) };
+}
+
 /** The whole diagnosis from sealed facts. Pure: a replay of a recording prints what the run printed. */
 export function diagnose(pipeline: readonly Check[], recording: Recording): Diagnosis {
   const { facts } = recording;
-  const target = (facts.target as { value: Facts['target'] extends Fact<infer T> ? T : never }).value;
-  const reports = pipeline.map((check) => judge(check, facts, Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0))));
+  const target = targetOf(facts);
   const client = facts.client.seen ? facts.client.value : null;
-  const { verdict, findings } = reason(reports, facts, { service: target.name, client: clientText(target, client) });
+  const { reports, verdict, findings } = reasoned(pipeline, recording);
+  const tried = facts.dryRuns.seen ? facts.dryRuns.value : {};
+  /** A patch is an inner matter: what it does stands in the command. */
+  const shown = (f: Finding): Finding => ({
+    ...f,
+    fix: f.fix.map(({ patch: _, ...fix }) => ({ ...fix, ...(fix.command !== undefined && tried[fix.command] && { tried: tried[fix.command] }) })),
+  });
   const checks = reports.map((r) => {
-    const after = r.findings.map((f) => findings.get(f) ?? f);
+    const after = r.findings.map((f) => shown(findings.get(f) ?? f));
     return { ...r, findings: after, ...(r.status === 'fail' || r.status === 'warn' ? { status: statusOf(after) } : {}) };
   });
   const service = facts.service.seen ? facts.service.value : null;
@@ -62,7 +78,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
     },
     startedAt: recording.startedAt,
     durationMs: recording.durationMs,
-    verdict,
+    verdict: { ...verdict, causes: verdict.causes.map(shown) },
     checks,
     probes: probesOf(facts),
     path: pathOf(checks, facts),

@@ -1,11 +1,12 @@
 import type { Check } from '../../checks/check.ts';
 import type { Recording } from '../facts/capture.ts';
 import { type FactName, factNames, type Facts } from '../facts/facts.ts';
-import type { Fact } from '../facts/fact.ts';
+import { type Fact, seen } from '../facts/fact.ts';
 import type { Context } from '../gather/collector.ts';
 import { gather } from '../gather/gather.ts';
-import { judge, wantedBy } from './diagnose.ts';
+import { judge, reasoned, wantedBy } from './diagnose.ts';
 import type { CheckReport } from './diagnosis.ts';
+import { tryFixes } from './dry-run.ts';
 
 /** What happens while a diagnosis runs, for whoever draws it. */
 export type ProgressEvent =
@@ -37,12 +38,16 @@ export async function record(
     facts[name] = fact;
     settledMs[name] = ms;
   }
-  return {
+  const recording = (): Recording => ({
     version,
     startedAt: started.toISOString(),
     durationMs: Date.now() - started.getTime(),
     requests: context.cluster.requests(),
     settledMs,
     facts: facts as Facts,
-  };
+  });
+  const { causes } = reasoned(pipeline, recording()).verdict;
+  if (context.target.probe !== 'none' && !context.signal.aborted && causes.some((c) => c.fix.some((f) => f.patch)))
+    facts.dryRuns = seen(await tryFixes(context.cluster, causes, context.signal));
+  return recording();
 }

@@ -133,6 +133,10 @@ export const factSchemas = {
   client: fact(v.nullable(client)),
   namespaces: fact(each(v.nullable(o.namespace))),
   policies: fact(each(v.array(o.networkPolicy))),
+  /** Policies of the kinds that plug-ins define, by kind and namespace: `AdminNetworkPolicy`, `CiliumNetworkPolicy in shop`. */
+  pluginPolicies: fact(each(v.array(o.pluginPolicy))),
+  /** The DaemonSets of the cluster, which tell its network plug-in; gathered where there are policies. */
+  networkDaemons: fact(v.array(v.object({ namespace: v.string(), name: v.string(), images: v.array(v.string()) }))),
   nodes: fact(v.array(o.node)),
   dnsService: fact(v.nullable(o.service)),
   dnsSlices: fact(v.array(o.endpointSlice)),
@@ -150,6 +154,8 @@ export const factSchemas = {
   connections: fact(connections),
   /** By pod. */
   listeners: fact(each(listeners)),
+  /** What the API server said of the fixes, by command; nothing was changed by it. */
+  dryRuns: fact(v.record(v.string(), v.object({ accepted: v.boolean(), message: v.string() }))),
 };
 
 export type FactName = keyof typeof factSchemas;

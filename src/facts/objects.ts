@@ -170,6 +170,14 @@ export const pod = v.object({
   }),
 });
 
+const reached = v.object({ restartPolicy: optionalText, ports: list(containerPort) });
+/** The parts of a pod that policies read: of many pods this is much less than the whole. */
+export const podForPolicies = v.object({
+  metadata: v.object({ name: text, namespace: v.optional(text, ''), labels }),
+  spec: v.object({ containers: v.array(reached), initContainers: list(reached), nodeName: optionalText, hostNetwork: v.optional(v.boolean(), false) }),
+  status: v.object({ phase: v.optional(text, 'Unknown'), podIP: optionalText, podIPs: list(v.object({ ip: text })) }),
+});
+
 /** matchLabels and matchExpressions, as `metav1.LabelSelector` has them. */
 export const labelSelector = v.object({
   matchLabels: labels,
@@ -226,6 +234,7 @@ export const node = v.object({
       conditions: list(condition),
       addresses: list(v.object({ type: text, address: text })),
       images: list(v.object({ names: list(text) })),
+      nodeInfo: v.optional(v.object({ kubeletVersion: v.optional(text, '') })),
     }),
     {},
   ),
@@ -252,6 +261,18 @@ export const networkPolicy = v.object({
   }),
 });
 
+/** The names of a policy of any kind. */
+export const policyMeta = v.object({ name: text, namespace: v.optional(text, '') });
+
+/** A policy of a kind that plug-ins define: its own room reads it, so its spec is kept whole. */
+export const pluginPolicy = v.object({
+  apiVersion: text,
+  kind: text,
+  metadata: policyMeta,
+  spec: v.optional(v.looseObject({})),
+  specs: v.optional(v.array(v.looseObject({}))),
+});
+
 export const configMap = v.object({ metadata: meta, data: v.nullish(v.record(text, text), {}) });
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
@@ -259,6 +280,7 @@ export type Service = v.InferOutput<typeof service>;
 export type ServicePort = v.InferOutput<typeof servicePort>;
 export type EndpointSlice = v.InferOutput<typeof endpointSlice>;
 export type Pod = v.InferOutput<typeof pod>;
+export type PodForPolicies = v.InferOutput<typeof podForPolicies>;
 export type PodSpec = v.InferOutput<typeof podSpec>;
 export type ContainerStatus = v.InferOutput<typeof containerStatus>;
 export type Workload = v.InferOutput<typeof workload>;
@@ -267,4 +289,5 @@ export type Namespace = v.InferOutput<typeof namespace>;
 export type Node = v.InferOutput<typeof node>;
 export type LabelSelector = v.InferOutput<typeof labelSelector>;
 export type NetworkPolicy = v.InferOutput<typeof networkPolicy>;
+export type PluginPolicy = v.InferOutput<typeof pluginPolicy>;
 export type ConfigMap = v.InferOutput<typeof configMap>;

@@ -6,30 +6,44 @@ type Labels = Record<string, string>;
 export const selects = (selector: Labels | null | undefined, labels: Labels): boolean =>
   selector != null && Object.keys(selector).length > 0 && Object.entries(selector).every(([k, x]) => labels[k] === x);
 
+interface AnySelector {
+  matchLabels?: Labels | null | undefined;
+  matchExpressions?: LabelSelector['matchExpressions'] | null | undefined;
+}
+
+/** A label may be called `constructor`: only what is the object's own is a label. */
+const labelOf = (labels: Labels, key: string): string | undefined => (Object.hasOwn(labels, key) ? labels[key] : undefined);
+
+function isMet({ operator, values }: LabelSelector['matchExpressions'][number], have: string | undefined): boolean {
+  switch (operator) {
+    case 'In':
+      return have !== undefined && values.includes(have);
+    case 'NotIn':
+      return have === undefined || !values.includes(have);
+    case 'Exists':
+      return have !== undefined;
+    case 'DoesNotExist':
+      return have === undefined;
+  }
+}
+
 /** A `metav1.LabelSelector` against labels: all requirements must hold; an empty one selects everything. */
-export function matchesLabels(selector: Pick<LabelSelector, 'matchLabels' | 'matchExpressions'>, labels: Labels): boolean {
-  return firstMismatch(selector, labels) === undefined;
+export function matchesLabels(selector: AnySelector, labels: Labels): boolean {
+  for (const key in selector.matchLabels) if (labelOf(labels, key) !== selector.matchLabels[key]) return false;
+  for (const e of selector.matchExpressions ?? []) if (!isMet(e, labelOf(labels, e.key))) return false;
+  return true;
 }
 
 /** The first requirement of a selector that labels don't meet, in words; undefined where all are met. */
-export function firstMismatch(
-  selector: { matchLabels?: Labels | null | undefined; matchExpressions?: LabelSelector['matchExpressions'] | null | undefined },
-  labels: Labels,
-): string | undefined {
+export function firstMismatch(selector: AnySelector, labels: Labels): string | undefined {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
-    if (labels[key] !== value) return `wants ${key}=${value}, ${labels[key] === undefined ? `there is no label ${key}` : `it has ${key}=${labels[key]}`}`;
+    const have = labelOf(labels, key);
+    if (have !== value) return `wants ${key}=${value}, ${have === undefined ? `there is no label ${key}` : `it has ${key}=${have}`}`;
   }
-  for (const { key, operator, values } of selector.matchExpressions ?? []) {
-    const have = labels[key];
-    const met =
-      operator === 'In'
-        ? have !== undefined && (values ?? []).includes(have)
-        : operator === 'NotIn'
-          ? have === undefined || !(values ?? []).includes(have)
-          : operator === 'Exists'
-            ? have !== undefined
-            : have === undefined;
-    if (!met) return `wants ${key} ${operator}${values?.length ? ` (${values.join(', ')})` : ''}, ${have === undefined ? 'it is absent' : `it is ${have}`}`;
+  for (const e of selector.matchExpressions ?? []) {
+    const have = labelOf(labels, e.key);
+    if (!isMet(e, have))
+      return `wants ${e.key} ${e.operator}${e.values.length ? ` (${e.values.join(', ')})` : ''}, ${have === undefined ? 'it is absent' : `it is ${have}`}`;
   }
   return undefined;
 }
@@ -40,7 +54,7 @@ export const labelText = (labels: Labels | null | undefined): string =>
     .join(',');
 
 /** Finished pods keep their address for a while, but nothing is sent to them. */
-export const isFinished = (pod: Pod): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed';
+export const isFinished = (pod: { status: { phase: string } }): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed';
 
 export const isReady = (pod: Pod): boolean => pod.status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 

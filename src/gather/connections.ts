@@ -92,14 +92,14 @@ const complete = (planned: Planned[], list: Connection[]) =>
   (['name', 'tcp'] as const).every((kind) => !planned.some((p) => p.task.kind === kind) || list.some((c) => c.kind === (kind === 'name' ? 'dns' : kind)));
 
 /** The client's labels that policies select by, for a debug pod that stands in for it. */
-function policyLabels(client: Client, policies: Record<string, Fact<NetworkPolicy[]>>): Record<string, string> {
-  const text = JSON.stringify(Object.values(policies).map((f) => valueOf(f) ?? []));
-  return Object.fromEntries(Object.entries(client.labels).filter(([key]) => text.includes(JSON.stringify(key))));
+function policyLabels(client: Client, policies: readonly Record<string, Fact<unknown>>[]): Record<string, string> {
+  const text = JSON.stringify(policies.flatMap((p) => Object.values(p).map((f) => valueOf(f) ?? [])));
+  return Object.fromEntries(Object.entries(client.labels).filter(([key]) => text.includes(key)));
 }
 
 export const connections = collector({
   fact: 'connections',
-  after: ['service', 'slices', 'client', 'nodes', 'policies', 'corefile'],
+  after: ['service', 'slices', 'client', 'nodes', 'policies', 'pluginPolicies', 'corefile'],
   access: [read('pods/exec', ['create', 'get'], 'client'), read('pods', ['create', 'watch', 'delete'], 'client'), read('pods/log', ['get'], 'client')],
   impact: 'exec',
   when({ service, slices, client }, target) {
@@ -110,7 +110,7 @@ export const connections = collector({
     if (svc.spec.type === 'ExternalName') return true;
     return endpointsOf(valueOf(slices) ?? []).some((e) => e.ready || e.serving) ? true : 'there is no endpoint to connect to';
   },
-  async collect(context, { service, slices, client, nodes, policies, corefile }) {
+  async collect(context, { service, slices, client, nodes, policies, pluginPolicies, corefile }) {
     const svc = valueOf(service);
     if (!client.seen) return client;
     if (!svc || !client.value) return unseen('not-possible', 'connections', 'the client is not known');
@@ -130,7 +130,8 @@ export const connections = collector({
       const result = made(`pod/${who.name}`, false, who.node, own.value);
       if (complete(planned, result.list)) return seen(result);
     }
-    const stand = await fromDebugPod(context, who, tasks, valueOf(nodes), valueOf(policies) ?? {});
+    const labels = who.pod ? policyLabels(who, [valueOf(policies) ?? {}, valueOf(pluginPolicies) ?? {}]) : {};
+    const stand = await fromDebugPod(context, who, tasks, valueOf(nodes), labels, asNewPod(valueOf(policies) ?? {}, who.namespace));
     // Who may not exec in the client may still create a pod; where that fails too, the first refusal is the one to tell.
     if (!stand.seen) return own?.seen === false && own.reason === 'forbidden' ? own : stand;
     const { node, output } = stand.value;
@@ -150,7 +151,8 @@ async function fromDebugPod(
   who: Client,
   tasks: readonly Task[],
   nodes: Node[] | undefined,
-  policies: Record<string, Fact<NetworkPolicy[]>>,
+  labels: Record<string, string>,
+  patience: Patience,
 ): Promise<Fact<{ output: string; node: string | null }>> {
   const names = (nodes ?? []).filter((n) => !who.node || n.metadata.name === who.node).map((n) => (n.status.images ?? []).flatMap((i) => i.names ?? []));
   const ran = await runDebugPod(
@@ -162,8 +164,8 @@ async function fromDebugPod(
       owner: context.owner,
       node: who.node,
       hostNetwork: who.hostNetwork,
-      labels: who.pod ? policyLabels(who, policies) : {},
-      script: buildScript(tasks, asNewPod(policies, who.namespace)),
+      labels,
+      script: buildScript(tasks, patience),
     },
     context.signal,
     context.progress,

@@ -7,9 +7,20 @@ import { connections } from './connections.ts';
 import * as inside from './inside.ts';
 import * as lists from './lists.ts';
 import * as logs from './logs.ts';
+import { namespaces, networkDaemons, pluginPolicies, policies } from './policies.ts';
 
 /** One collector a fact; `target` is given, not gathered. */
-export const collectors: readonly Collector[] = [...Object.values(lists), client, ...Object.values(logs), connections, ...Object.values(inside)];
+export const collectors: readonly Collector[] = [
+  ...Object.values(lists),
+  namespaces,
+  policies,
+  pluginPolicies,
+  networkDaemons,
+  client,
+  ...Object.values(logs),
+  connections,
+  ...Object.values(inside),
+];
 
 const byFact = new Map(collectors.map((c) => [c.fact, c]));
 

@@ -2,7 +2,6 @@
 import * as v from 'valibot';
 import { resources } from '../cluster/index.ts';
 import { seen } from '../facts/fact.ts';
-import type { Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import { labelText, selects } from '../facts/selectors.ts';
@@ -108,41 +107,6 @@ export const events = collector({
       'events',
     );
     return found.seen ? seen(redactDeep(found.value)) : found;
-  },
-});
-
-/** Namespaces whose labels can matter: the Service's, the client's, and that of the cluster's DNS. */
-const concerned = (target: Target): string[] => [
-  ...new Set([target.namespace, ...(target.from.kind === 'node' || target.from.kind === 'external' ? [] : [target.from.namespace]), system]),
-];
-
-export const namespaces = collector({
-  fact: 'namespaces',
-  access: [read('namespaces', ['get'], 'service'), read('namespaces', ['get'], 'client'), read('namespaces', ['get'], 'kube-system')],
-  async collect({ cluster, target, signal }) {
-    const found = await Promise.all(
-      concerned(target).map(
-        async (name) => [name, parsed(await cluster.get(resources.namespaces, name, undefined, signal), v.nullable(o.namespace), `namespace ${name}`)] as const,
-      ),
-    );
-    return seen(Object.fromEntries(found));
-  },
-});
-
-export const policies = collector({
-  fact: 'policies',
-  access: (['service', 'client', 'kube-system'] as const).map((scope) => read('networkpolicies', ['list'], scope, 'networking.k8s.io')),
-  async collect({ cluster, target, signal }) {
-    const found = await Promise.all(
-      concerned(target).map(
-        async (namespace) =>
-          [
-            namespace,
-            parsed(await cluster.list(resources.networkpolicies, { namespace, signal }), v.array(o.networkPolicy), `NetworkPolicies in ${namespace}`),
-          ] as const,
-      ),
-    );
-    return seen(Object.fromEntries(found));
   },
 });
 

@@ -89,7 +89,7 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
       out.push('');
     }
     for (const [i, fix] of f.fix.entries()) {
-      row(2, i === 0 ? 'Fix' : '', 5, fix.text, 'plain', 'bold');
+      row(2, i === 0 ? 'Fix' : '', 5, `${fix.text}${fix.tried ? ` (tried: ${fix.tried.message})` : ''}`, 'plain', 'bold');
       if (fix.command) out.push(`       ${paint('accent', fix.command)}`);
     }
     if (f.fix.length > 0) out.push('');

@@ -63,12 +63,10 @@ function weigh(finding: Finding, all: readonly Finding[], made: readonly Connect
   const contradiction = { source: 'probe', text: `${from} → ${against[0]?.target} answered all the same` };
   // What Kubernetes itself reports stays a fault, but it does not (yet) break this client.
   if (finding.confidence === 'confirmed') return { ...finding, scope: 'part', evidence: [...finding.evidence, contradiction] };
-  const nothingEnforces =
-    finding.code === 'policy-denies-ingress' || finding.code === 'policy-denies-egress' ? '; nothing seems to enforce NetworkPolicies here' : '';
   return {
     ...finding,
     severity: 'warning',
-    message: `${finding.message}; but the connection was made all the same${nothingEnforces}`,
+    message: `${finding.message}; but the connection was made all the same`,
     evidence: [...finding.evidence, contradiction],
   };
 }

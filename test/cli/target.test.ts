@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CannotRun } from '../../src/catalog/words.ts';
 import { parseOutputs } from '../../src/cli/output.ts';
+import { formats } from '../../src/report/render.ts';
 import { parseFrom, parseService } from '../../src/cli/target.ts';
 
 describe('a Service, as a person has it at hand', () => {
@@ -44,11 +45,11 @@ describe('--from', () => {
 
 describe('-o', () => {
   test('text unless something else goes to the screen', () => {
-    expect(parseOutputs([])).toEqual([{ format: 'text' }]);
-    expect(parseOutputs(['json=x.json'])).toEqual([{ format: 'json', file: 'x.json' }, { format: 'text' }]);
-    expect(parseOutputs(['json'])).toEqual([{ format: 'json' }]);
+    expect(parseOutputs([], formats)).toEqual([{ format: 'text' }]);
+    expect(parseOutputs(['json=x.json'], formats)).toEqual([{ format: 'json', file: 'x.json' }, { format: 'text' }]);
+    expect(parseOutputs(['json'], formats)).toEqual([{ format: 'json' }]);
   });
   test.each([[['xml']], [['json=']], [['json', 'yaml']]])('%j is refused with a sentence', (values) => {
-    expect(() => parseOutputs(values)).toThrow(CannotRun);
+    expect(() => parseOutputs(values, formats)).toThrow(CannotRun);
   });
 });

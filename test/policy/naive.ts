@@ -100,3 +100,105 @@ export function naive(
   }
   return !isolated;
 }
+
+interface AdminPeer {
+  namespaces?: Selector;
+  pods?: { namespaceSelector: Selector; podSelector: Selector };
+  networks?: string[];
+}
+export interface RawAdminPolicy {
+  apiVersion: string;
+  kind: 'AdminNetworkPolicy' | 'BaselineAdminNetworkPolicy' | 'ClusterNetworkPolicy';
+  metadata: { name: string };
+  spec: {
+    tier?: 'Admin' | 'Baseline';
+    priority?: number;
+    subject: AdminPeer;
+    ingress?: RawAdminRule[];
+    egress?: RawAdminRule[];
+  };
+}
+export interface RawAdminRule {
+  action: string;
+  from?: AdminPeer[];
+  to?: AdminPeer[];
+  ports?: { portNumber?: { protocol: string; port: number }; portRange?: { protocol: string; start: number; end: number }; namedPort?: string }[];
+  protocols?: Record<string, { destinationPort?: { number?: number; range?: { start: number; end: number } } } | string>[];
+}
+
+function adminPeerFits(peer: AdminPeer, other: RawParty): boolean {
+  if (peer.networks) return peer.networks.some((n) => within(other.address, n));
+  if (!isPod(other)) return false;
+  if (peer.namespaces) return holds(peer.namespaces, other.namespaceLabels);
+  return peer.pods !== undefined && holds(peer.pods.namespaceSelector, other.namespaceLabels) && holds(peer.pods.podSelector, other.labels);
+}
+
+function adminPortFits(rule: RawAdminRule, port: number, protocol: string, receiver: RawParty): boolean {
+  const named = (name: unknown) => isPod(receiver) && receiver.ports.some((p) => p.name === name && p.port === port && p.protocol === protocol);
+  if (rule.ports)
+    return rule.ports.some((p) => {
+      if (p.portNumber) return p.portNumber.protocol === protocol && p.portNumber.port === port;
+      if (p.portRange) return p.portRange.protocol === protocol && port >= p.portRange.start && port <= p.portRange.end;
+      return named(p.namedPort);
+    });
+  if (rule.protocols)
+    return rule.protocols.some((p) => {
+      if (p['destinationNamedPort'] !== undefined) return named(p['destinationNamedPort']);
+      const own = p[protocol.toLowerCase()];
+      if (own === undefined || typeof own === 'string') return false;
+      const where = own.destinationPort;
+      if (where === undefined) return true;
+      return where.range ? port >= where.range.start && port <= where.range.end : port === where.number;
+    });
+  return true;
+}
+
+/** The first rule of these policies that matches, in the order of their priorities. */
+function firstAction(
+  direction: 'Ingress' | 'Egress',
+  self: RawPod,
+  other: RawParty,
+  port: number,
+  protocol: string,
+  policies: readonly RawAdminPolicy[],
+): string | undefined {
+  for (const policy of policies.toSorted((a, b) => (a.spec.priority ?? 0) - (b.spec.priority ?? 0))) {
+    if (!adminPeerFits(policy.spec.subject, self)) continue;
+    for (const rule of (direction === 'Ingress' ? policy.spec.ingress : policy.spec.egress) ?? []) {
+      const peers = (direction === 'Ingress' ? rule.from : rule.to) ?? [];
+      if (peers.some((p) => adminPeerFits(p, other)) && adminPortFits(rule, port, protocol, direction === 'Ingress' ? self : other)) return rule.action;
+    }
+  }
+  return undefined;
+}
+
+/** As `naive`, with the policies of the whole cluster that come before it and after it. */
+export function naiveInTiers(
+  direction: 'Ingress' | 'Egress',
+  self: RawParty,
+  other: RawParty,
+  port: number,
+  protocol: string,
+  policies: readonly RawPolicy[],
+  admin: readonly RawAdminPolicy[],
+): boolean {
+  if (!isPod(self)) return true;
+  if (isPod(other) && other.namespace === self.namespace && other.name === self.name) return true;
+  const baseline = (p: RawAdminPolicy) => p.kind === 'BaselineAdminNetworkPolicy' || p.spec.tier === 'Baseline';
+  const first = firstAction(
+    direction,
+    self,
+    other,
+    port,
+    protocol,
+    admin.filter((p) => !baseline(p)),
+  );
+  if (first === 'Allow' || first === 'Accept') return true;
+  if (first === 'Deny') return false;
+  const types = (p: RawPolicy) => p.spec.policyTypes ?? ['Ingress', ...((p.spec.egress ?? []).length > 0 ? ['Egress'] : [])];
+  const isolated = policies.some(
+    (p) => p.metadata.namespace === self.namespace && holds(p.spec.podSelector ?? {}, self.labels) && types(p).includes(direction),
+  );
+  if (isolated) return naive(direction, self, other, port, protocol, policies);
+  return firstAction(direction, self, other, port, protocol, admin.filter(baseline)) !== 'Deny';
+}

@@ -2,8 +2,11 @@
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import { networkPolicy } from '../../src/facts/objects.ts';
-import { decide, type Party } from '../../src/policy/evaluate.ts';
-import { naive, type RawParty, type RawPod, type RawPolicy } from './naive.ts';
+import { decide, policySet } from '../../src/policy/decide.ts';
+import { fromNetworkPolicy } from '../../src/policy/network-policy.ts';
+import type { Party } from '../../src/policy/rule.ts';
+import { readPolicies } from '../../src/policy/kinds.ts';
+import { naive, naiveInTiers, type RawAdminPolicy, type RawAdminRule, type RawParty, type RawPod, type RawPolicy } from './naive.ts';
 
 const worlds = 100_000;
 
@@ -21,6 +24,8 @@ function generator(seed: number): () => number {
 interface World {
   parties: RawParty[];
   policies: RawPolicy[];
+  /** Of the whole cluster: none in every other world. */
+  admin: RawAdminPolicy[];
 }
 
 /** Few keys, values, ports and blocks, so that things meet by chance. */
@@ -86,30 +91,77 @@ function worldOf(random: () => number): World {
       },
     }),
   );
-  return { parties: [...pods, { address: '203.0.113.9' }, { address: '198.51.100.1' }], policies };
+  const adminPeer = () => (maybe(0.5) ? { namespaces: selector() } : { pods: { namespaceSelector: selector(), podSelector: selector() } });
+  const protocol = () => one(['TCP', 'UDP', 'SCTP']);
+  const start = () => one([53, 79, 80]);
+  const adminPort = () =>
+    one([
+      () => ({ portNumber: { protocol: protocol(), port: start() } }),
+      () => ({ portRange: { protocol: protocol(), start: start(), end: 80 + one([0, 1, 5]) } }),
+      () => ({ namedPort: one(['http', 'dns']) }),
+    ])();
+  const transport = () =>
+    one([
+      () => ({ [protocol().toLowerCase()]: one([{}, { destinationPort: { number: start() } }, { destinationPort: { range: { start: start(), end: 81 } } }]) }),
+      () => ({ destinationNamedPort: one(['http', 'dns']) }),
+    ])();
+  const adminRule = (v2: boolean, baseline: boolean, direction: 'from' | 'to'): RawAdminRule => {
+    const action = one([v2 ? 'Accept' : 'Allow', 'Deny', ...(baseline && !v2 ? [] : ['Pass'])]);
+    const networks = direction === 'to' && maybe(0.3) ? [{ networks: [one(['10.0.0.0/16', '0.0.0.0/0', '203.0.113.0/24'])] }] : [];
+    return {
+      action,
+      [direction]: [adminPeer(), ...networks],
+      ...(maybe(0.5) && (v2 ? { protocols: [transport(), ...some(1, transport)] } : { ports: [adminPort(), ...some(1, adminPort)] })),
+    };
+  };
+  const admin = maybe(0.5)
+    ? some(3, () => 0).map((_, priority): RawAdminPolicy => {
+        const kind = one(['AdminNetworkPolicy', 'BaselineAdminNetworkPolicy', 'ClusterNetworkPolicy'] as const);
+        const v2 = kind === 'ClusterNetworkPolicy';
+        const baseline = kind === 'BaselineAdminNetworkPolicy' || (v2 && maybe(0.5));
+        return {
+          apiVersion: `policy.networking.k8s.io/${v2 ? 'v1alpha2' : 'v1alpha1'}`,
+          kind,
+          metadata: { name: `a${priority}` },
+          spec: {
+            ...(v2 && { tier: baseline ? 'Baseline' : 'Admin' }),
+            ...(kind !== 'BaselineAdminNetworkPolicy' && { priority: priority + 1 }),
+            subject: adminPeer(),
+            ...(maybe(0.8) && { ingress: some(3, () => adminRule(v2, baseline, 'from')) }),
+            ...(maybe(0.8) && { egress: some(3, () => adminRule(v2, baseline, 'to')) }),
+          },
+        };
+      })
+    : [];
+  // There is one baseline of v1alpha1, called "default".
+  const singles = admin.filter((p, i) => p.kind !== 'BaselineAdminNetworkPolicy' || admin.findIndex((q) => q.kind === p.kind) === i);
+  return { admin: singles, parties: [...pods, { address: '203.0.113.9' }, { address: '198.51.100.1' }], policies };
 }
 
 const asParty = (p: RawParty): Party => ({
   addresses: [p.address],
-  pod: 'labels' in p ? { ...p, hostNetwork: false, ports: p.ports.map((x) => ({ ...x, protocol: x.protocol as 'TCP' })) } : null,
+  node: null,
+  pod: 'labels' in p ? { ...p, hostNetwork: false, node: 'node1', ports: p.ports.map((x) => ({ ...x, protocol: x.protocol as 'TCP' })) } : null,
 });
 
 /** Where the two evaluators differ in one world, in words. */
 function differences(seed: number): string[] {
   const random = generator(seed);
-  const { parties, policies } = worldOf(random);
-  const parsed = policies.map((p) => v.parse(networkPolicy, p));
+  const { parties, policies, admin } = worldOf(random);
+  const read = readPolicies(admin);
+  if (read.unread.length > 0) return [`seed ${seed}: ${JSON.stringify(read.unread)}`];
+  const set = policySet([...policies.map((p) => fromNetworkPolicy(v.parse(networkPolicy, p))), ...read.policies]);
   const found: string[] = [];
   for (let i = 0; i < 4; i++) {
     const [self, other] = [0, 1].map(() => parties[Math.floor(random() * parties.length)] as RawParty) as [RawParty, RawParty];
     const port = [53, 79, 80, 81][Math.floor(random() * 4)] as number;
     const protocol = (['TCP', 'UDP', 'SCTP'] as const)[Math.floor(random() * 3)] as 'TCP';
     for (const direction of ['Ingress', 'Egress'] as const) {
-      const first = decide(direction.toLowerCase() as 'ingress', asParty(self), asParty(other), port, protocol, parsed).verdict;
-      const second = naive(direction, self, other, port, protocol, policies) ? 'allowed' : 'denied';
+      const first = decide(direction.toLowerCase() as 'ingress', asParty(self), asParty(other), { port, protocol }, set).verdict;
+      const second = naiveInTiers(direction, self, other, port, protocol, policies, admin) ? 'allowed' : 'denied';
       if (first !== second)
         found.push(
-          `seed ${seed}: ${direction} ${JSON.stringify({ self, other, port, protocol })}: ${first}, the naive evaluator says ${second}; policies ${JSON.stringify(policies)}`,
+          `seed ${seed}: ${direction} ${JSON.stringify({ self, other, port, protocol })}: ${first}, the naive evaluator says ${second}; policies ${JSON.stringify([...policies, ...admin])}`,
         );
     }
   }

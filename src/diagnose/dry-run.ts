@@ -1,0 +1,36 @@
+import type { Finding } from '../verdict/verdict.ts';
+import { type Cluster, resources } from '../cluster/index.ts';
+import type { FactTypes } from '../facts/facts.ts';
+import { redact } from '../facts/redact.ts';
+
+const pluralOf: Record<string, keyof typeof resources> = {
+  service: 'services',
+  deployment: 'deployments',
+  statefulset: 'statefulsets',
+  daemonset: 'daemonsets',
+  replicaset: 'replicasets',
+  networkpolicy: 'networkpolicies',
+  configmap: 'configmaps',
+};
+
+/** Asks the API server of each cause's fix whether it would take it; nothing is kept (`dryRun=All`). By command. */
+export async function tryFixes(cluster: Cluster, causes: readonly Finding[], signal: AbortSignal): Promise<FactTypes['dryRuns']> {
+  const fixes = causes.flatMap((c) => c.fix);
+  const tried = await Promise.all(
+    fixes.map(async ({ command, patch }) => {
+      const plural = patch && pluralOf[patch.kind];
+      if (command === undefined || !patch || !plural) return [];
+      const answer = await cluster.dryRun(
+        { resource: resources[plural], namespace: patch.namespace, name: patch.name, type: patch.type, body: patch.body },
+        signal,
+      );
+      const message = answer.ok
+        ? 'the API server accepts it'
+        : answer.failure.reason === 'forbidden'
+          ? `not tried: ${redact(answer.failure.why)}`
+          : `refused: ${redact(answer.failure.why)}`;
+      return [[command, { accepted: answer.ok, message }] as const];
+    }),
+  );
+  return Object.fromEntries(tried.flat());
+}

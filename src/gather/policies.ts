@@ -1,0 +1,120 @@
+/** Policies of every kind, the namespaces that they select by, and what enforces them. */
+import * as v from 'valibot';
+import { type Cluster, type Resource, resources } from '../cluster/index.ts';
+import { type Fact, seen } from '../facts/fact.ts';
+import type { Target } from '../facts/facts.ts';
+import * as o from '../facts/objects.ts';
+import { redactDeep } from '../facts/redact.ts';
+import { type PolicyKind, policyKinds } from '../policy/kinds.ts';
+import { type Access, collector, fromFailure, parsed, read, valueOf } from './collector.ts';
+
+const system = 'kube-system';
+
+/** Namespaces whose labels can matter: the Service's, the client's, and that of the cluster's DNS. */
+export const concerned = (target: Target): string[] => [
+  ...new Set([target.namespace, ...(target.from.kind === 'node' || target.from.kind === 'external' ? [] : [target.from.namespace]), system]),
+];
+
+export const namespaces = collector({
+  fact: 'namespaces',
+  access: [read('namespaces', ['get'], 'service'), read('namespaces', ['get'], 'client'), read('namespaces', ['get'], 'kube-system')],
+  async collect({ cluster, target, signal }) {
+    const found = await Promise.all(
+      concerned(target).map(
+        async (name) => [name, parsed(await cluster.get(resources.namespaces, name, undefined, signal), v.nullable(o.namespace), `namespace ${name}`)] as const,
+      ),
+    );
+    return seen(Object.fromEntries(found));
+  },
+});
+
+export const policies = collector({
+  fact: 'policies',
+  access: (['service', 'client', 'kube-system'] as const).map((scope) => read('networkpolicies', ['list'], scope, 'networking.k8s.io')),
+  async collect({ cluster, target, signal }) {
+    const found = await Promise.all(
+      concerned(target).map(
+        async (namespace) =>
+          [
+            namespace,
+            parsed(await cluster.list(resources.networkpolicies, { namespace, signal }), v.array(o.networkPolicy), `NetworkPolicies in ${namespace}`),
+          ] as const,
+      ),
+    );
+    return seen(Object.fromEntries(found));
+  },
+});
+
+/** A kind as it is served here; undefined where it is not. */
+function served(kind: PolicyKind, versions: readonly string[]): { apiVersion: string; resource: Resource } | undefined {
+  const apiVersion = kind.apiVersions.find((x) => versions.includes(x));
+  const [group = '', version = ''] = apiVersion?.split('/') ?? [];
+  return apiVersion === undefined ? undefined : { apiVersion, resource: { group, version, plural: kind.plural } };
+}
+
+/** The policies of all kinds that plug-ins define and this cluster serves, in some namespaces, or (undefined) in all. */
+export async function listPluginPolicies(
+  cluster: Cluster,
+  namespaces: readonly string[] | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Fact<Record<string, Fact<o.PluginPolicy[]>>>> {
+  const versions = await cluster.apiVersions(signal);
+  if (!versions.ok) return fromFailure(versions.failure);
+  const asked = policyKinds.flatMap((kind) => {
+    const here = served(kind, versions.value);
+    if (!here) return [];
+    const places = kind.namespaced ? (namespaces ?? [undefined]) : [undefined];
+    return places.map((namespace) => ({ kind, here, namespace }));
+  });
+  const found = await Promise.all(
+    asked.map(async ({ kind, here, namespace }): Promise<[string, Fact<o.PluginPolicy[]>][]> => {
+      const key = `${kind.kind === 'NetworkPolicy' ? 'Calico NetworkPolicy' : kind.kind}${namespace === undefined ? '' : ` in ${namespace}`}`;
+      const listed = await cluster.list(here.resource, { namespace, signal });
+      // The group is there without this kind.
+      if (!listed.ok && listed.failure.reason === 'not-found') return [];
+      const named = listed.ok ? { ...listed, value: listed.value.map((p) => ({ ...(p as object), apiVersion: here.apiVersion, kind: kind.kind })) } : listed;
+      const policies = parsed(named, v.array(o.pluginPolicy), key);
+      return [[key, policies.seen ? seen(redactDeep(policies.value)) : policies]];
+    }),
+  );
+  return seen(Object.fromEntries(found.flat()));
+}
+
+export const pluginPolicies = collector({
+  fact: 'pluginPolicies',
+  access: policyKinds.flatMap((kind): Access[] =>
+    kind.apiVersions.flatMap((x) =>
+      (kind.namespaced ? (['service', 'client', 'kube-system'] as const) : (['cluster'] as const)).map((scope) =>
+        read(kind.plural, ['list'], scope, x.split('/')[0]),
+      ),
+    ),
+  ),
+  collect: ({ cluster, target, signal }) => listPluginPolicies(cluster, concerned(target), signal),
+});
+
+export const networkDaemons = collector({
+  fact: 'networkDaemons',
+  after: ['policies', 'pluginPolicies'],
+  access: [read('daemonsets', ['list'], 'cluster', 'apps'), read('daemonsets', ['list'], 'kube-system', 'apps')],
+  when({ policies, pluginPolicies }) {
+    const some = [policies, pluginPolicies].some((f) =>
+      Object.values(valueOf<Record<string, Fact<unknown[]>>>(f) ?? {}).some((list) => (valueOf(list)?.length ?? 0) > 0),
+    );
+    return some ? true : 'there are no policies';
+  },
+  async collect({ cluster, signal }) {
+    const everywhere = await cluster.list(resources.daemonsets, { signal });
+    // Where only kube-system may be read: most plug-ins run there.
+    const listed =
+      !everywhere.ok && everywhere.failure.reason === 'forbidden' ? await cluster.list(resources.daemonsets, { namespace: system, signal }) : everywhere;
+    const found = parsed(listed, v.array(o.workload), 'DaemonSets');
+    if (!found.seen) return found;
+    return seen(
+      found.value.map((d) => ({
+        namespace: d.metadata.namespace,
+        name: d.metadata.name,
+        images: d.spec.template.spec.containers.map((c) => c.image),
+      })),
+    );
+  },
+});

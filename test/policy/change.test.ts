@@ -1,0 +1,109 @@
+/** What is proposed is the smallest change that the evaluator, asked again, finds to be enough. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { NetworkPolicy } from '../../src/facts/objects.ts';
+import { smallestChange } from '../../src/policy/change.ts';
+import { pluginOf } from '../../src/policy/plugin.ts';
+import { outside } from '../../src/policy/world.ts';
+import { api, ask, far, pod, policy, setOf, web } from './people.ts';
+
+const proposed = (policies: NetworkPolicy[], other = api, labels?: Record<string, string>) =>
+  smallestChange('ingress', [{ self: web, other, connection: { port: 8080, protocol: 'TCP' } }], policies, setOf(policies), labels);
+
+describe('the smallest change', () => {
+  test('a rule for the right client lacks the port: one port more', () => {
+    const change = proposed([policy({ podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { role: 'api' } } }], ports: [{ port: 80 }] }] })]);
+    expect(change).toMatchObject({ whole: true, patch: [{ op: 'add', path: '/spec/ingress/0/ports/-', value: { port: 8080, protocol: 'TCP' } }] });
+  });
+  test('a rule for a mistyped label: one peer more', () => {
+    const change = proposed([policy({ podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { role: 'API' } } }], ports: [{ port: 8080 }] }] })]);
+    expect(change?.patch).toEqual([{ op: 'add', path: '/spec/ingress/0/from/-', value: { podSelector: { matchLabels: { role: 'api' } } } }]);
+    expect(change?.opens).toBe('pods with role=api of namespace shop by rule 1 as well');
+  });
+  test('nothing comes near: a rule of its own, with no more than the client and the port', () => {
+    const change = proposed([policy({ podSelector: {} })], far);
+    expect(change?.patch).toEqual([
+      {
+        op: 'add',
+        path: '/spec/ingress',
+        value: [
+          {
+            from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'other' } }, podSelector: { matchLabels: { role: 'api' } } }],
+            ports: [{ port: 8080, protocol: 'TCP' }],
+          },
+        ],
+      },
+    ]);
+  });
+  test('labels that a controller gives to each pod are left out', () => {
+    const change = proposed([policy({ podSelector: {} })], pod('x', { app: 'x', 'pod-template-hash': 'abc' }, '10.0.0.9'));
+    expect(JSON.stringify(change?.patch)).not.toContain('pod-template-hash');
+  });
+  test('a pod that stands for any of its namespace is named by the namespace', () => {
+    expect(proposed([policy({ podSelector: {} })], pod('', { 'app.kubernetes.io/managed-by': 'k8s-doctor' }, ''))?.opens).toBe(
+      'all pods of namespace shop, port 8080/TCP',
+    );
+  });
+  test('an address outside is named as one', () => {
+    expect(proposed([policy({ podSelector: {} })], outside('203.0.113.9'))?.patch[0]?.value).toEqual([
+      { from: [{ ipBlock: { cidr: '203.0.113.9/32' } }], ports: [{ port: 8080, protocol: 'TCP' }] },
+    ]);
+    expect(proposed([policy({ podSelector: {} })], outside())).toBeUndefined();
+  });
+  test('a rule of a kind that comes first can not be undone by a NetworkPolicy', () => {
+    const set = setOf(
+      [policy({ podSelector: {} })],
+      [
+        {
+          apiVersion: 'policy.networking.k8s.io/v1alpha1',
+          kind: 'AdminNetworkPolicy',
+          metadata: { name: 'a' },
+          spec: { priority: 1, subject: { namespaces: {} }, ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }] },
+        },
+      ],
+    );
+    expect(
+      smallestChange('ingress', [{ self: web, other: api, connection: { port: 1, protocol: 'TCP' } }], [policy({ podSelector: {} })], set),
+    ).toBeUndefined();
+  });
+  test('whatever denies a pod another pod, some change allows it', () => {
+    const labels = fc.dictionary(fc.constantFrom('app', 'role', 'tier'), fc.constantFrom('a', 'b', 'web'));
+    const peer = fc.oneof(
+      fc.record({ podSelector: fc.record({ matchLabels: labels }) }),
+      fc.record({ namespaceSelector: fc.record({ matchLabels: labels }) }),
+      fc.constant({ ipBlock: { cidr: '192.0.2.0/24' } }),
+    );
+    const rule = fc.record({ from: fc.array(peer, { maxLength: 3 }), ports: fc.array(fc.record({ port: fc.constantFrom(80, 8080) }), { maxLength: 2 }) });
+    const spec = fc.record({ podSelector: fc.constant({}), ingress: fc.array(rule, { maxLength: 3 }) });
+    fc.assert(
+      fc.property(fc.array(spec, { minLength: 1, maxLength: 3 }), labels, fc.constantFrom('shop', 'other'), (specs, own, namespace) => {
+        const policies = specs.map((s, i) => policy(s, 'shop', `p${i}`));
+        const other = pod('c', own, '10.0.0.9', { namespace, namespaceLabels: { 'kubernetes.io/metadata.name': namespace } });
+        fc.pre(ask('ingress', web, other, 8080, setOf(policies)).verdict === 'denied');
+        expect(proposed(policies, other)?.whole).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('which plug-in enforces', () => {
+  const daemon = (name: string, ...images: string[]) => ({ namespace: 'kube-system', name, images });
+  test('is told by what runs', () => {
+    expect(pluginOf([daemon('kube-proxy'), daemon('calico-node')], [])).toMatchObject({ name: 'Calico', enforces: 'yes' });
+    expect(pluginOf([daemon('cilium')], [])).toMatchObject({ name: 'Cilium', enforces: 'yes' });
+    expect(pluginOf([daemon('kube-flannel-ds')], ['v1.35.4'])).toMatchObject({ name: 'Flannel', enforces: 'no' });
+    expect(pluginOf([daemon('aws-node', 'amazon-k8s-cni:v1.20', 'amazon/aws-network-policy-agent:v1.2')], [])).toMatchObject({ enforces: 'perhaps' });
+    expect(pluginOf([daemon('aws-node', 'amazon-k8s-cni:v1.12')], [])).toMatchObject({ enforces: 'no' });
+  });
+  test('what only routes may stand beside what enforces', () => {
+    expect(pluginOf([daemon('kube-flannel-ds'), daemon('kube-network-policies', 'registry.k8s.io/networking/kube-network-policies:v0.9')], [])).toMatchObject({
+      name: 'kube-network-policies',
+      enforces: 'yes',
+    });
+    expect(pluginOf([daemon('kube-flannel-ds')], ['v1.34.1+k3s1'])).toMatchObject({ name: 'k3s', enforces: 'perhaps' });
+  });
+  test('none that is known: nothing is claimed', () => {
+    expect(pluginOf([daemon('kube-proxy')], ['v1.35.4'])).toBeUndefined();
+  });
+});
