@@ -63,7 +63,10 @@ export function policiesKnown(policies: FactTypes['policies'], plugin: Fact<Fact
   return {
     set: policySet([...networkPolicies.map(fromNetworkPolicy), ...others.policies], others.tiers),
     networkPolicies,
-    blind: [...lists.flatMap(([kind, f]) => (f.seen ? [] : [`${kind} (${f.why})`])), ...others.unread.map((u) => `${u.object} (${u.why})`)],
+    blind: [
+      ...lists.flatMap(([kind, f]) => (f.seen ? [] : [`${kind} (${f.why})`])),
+      ...others.unread.map((u) => `${u.object} (${u.path.join('.')}: ${u.why})`),
+    ],
   };
 }
 
@@ -185,8 +188,8 @@ export function questions(direction: Direction, given: Given, service: Service, 
       if (e.port === null || !from) return [];
       if (direction === 'ingress' && !pod) return [];
       const to = pod ? { ...partyOf(pod, namespaces), addresses: [e.address] } : outside(e.address);
-      const client_ = overFamilyOf(from, e.address);
-      const [self, other] = direction === 'ingress' ? [to, client_] : [client_, to];
+      const met = overFamilyOf(from, e.address);
+      const [self, other] = direction === 'ingress' ? [to, met] : [met, to];
       const connection = { port: e.port, protocol: port.protocol };
       const decision = decide(direction, self, other, connection, known.set);
       return [{ direction, self, other, connection, decision, name: e.pod ?? e.address, servicePort: port.port }];

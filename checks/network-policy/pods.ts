@@ -84,10 +84,12 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direc
     isolating.some((p) => p.kind === 'NetworkPolicy' && p.name === n.metadata.name && p.namespace === n.metadata.namespace),
   );
   const blamed = first.decision.by?.policy ?? nearest?.policy ?? isolating[0];
+  // Through a node port the source becomes the node's address, unless the policy is Local; some plug-ins let that through.
+  const behindNode = client.kind === 'external' && service.spec.externalTrafficPolicy !== 'Local';
   const draft: Draft<C> = {
     code,
     severity: 'error',
-    confidence: 'likely',
+    confidence: behindNode ? 'possible' : 'likely',
     scope: part ? 'part' : 'all',
     object: { kind: blamed?.kind.replace('Calico ', '') ?? 'NetworkPolicy', namespace: blamed?.namespace ?? home, name: blamed?.name ?? '' },
     message:
@@ -103,6 +105,14 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direc
         { service: first.servicePort, pod: first.connection.port },
       ),
       ...inWrongNamespace(first, known),
+      ...(behindNode
+        ? [
+            {
+              source: 'policy',
+              text: "externalTrafficPolicy is Cluster: what comes in through a node may carry the node's own address, which some plug-ins let through",
+            },
+          ]
+        : []),
       { source: 'policy', text: `denied: ${who} → ${some([...new Set(denied.map((d) => `${d.name}:${d.connection.port}`))])}` },
     ],
     fix: fixOf(direction, denied, known, service, who),

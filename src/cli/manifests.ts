@@ -4,7 +4,7 @@ import { type Document, isNode, LineCounter, parseAllDocuments } from 'yaml';
 import { CannotRun } from '../catalog/words.ts';
 
 export interface Manifest {
-  object: { kind?: string; metadata?: { name?: string } } & Record<string, unknown>;
+  object: { apiVersion?: string; kind?: string; metadata?: { name?: string } } & Record<string, unknown>;
   /** `FILE:LINE` of a field, or of the nearest that is there. */
   at(path: readonly (string | number)[]): string;
 }

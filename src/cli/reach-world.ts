@@ -5,6 +5,7 @@ import { type Cluster, connect, type ConnectOptions, resources } from '../cluste
 import type { Recording } from '../facts/capture.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import { listPluginPolicies } from '../gather/policies.ts';
+import { kindOf } from '../policy/kinds.ts';
 import { problemsOf } from '../policy/manifest.ts';
 import { type World, worldOf } from '../policy/world.ts';
 import { replayed } from './captures.ts';
@@ -19,7 +20,8 @@ export interface Known {
   missing: string[];
 }
 
-const isNetworkPolicy = (o: { kind?: string; apiVersion?: unknown }) => o.kind === 'NetworkPolicy' && !String(o.apiVersion ?? '').includes('projectcalico.org');
+/** Of Kubernetes' own; Calico has a kind of this name, too. */
+const isNetworkPolicy = (o: { kind?: string; apiVersion?: string }) => o.kind === 'NetworkPolicy' && !kindOf(o);
 
 /** Throws CannotRun with file, line and field for what the API server would refuse. */
 export function fromManifests(path: string): Known {
@@ -32,8 +34,8 @@ export function fromManifests(path: string): Known {
       );
     // One by one, so that what is malformed can be named with its place.
     try {
-      const unread = worldOf([object]).unread[0];
-      if (unread) throw new CannotRun(`${at(['spec'])}: ${unread.object}, ${unread.why}.`);
+      const found = worldOf([object]).unread[0];
+      if (found) throw new CannotRun(`${at(found.path)}: ${found.object}, ${found.path.join('.') || 'the object'}: ${found.why}.`);
     } catch (error) {
       if (!(error instanceof v.ValiError)) throw error;
       const issue = (error.issues as v.BaseIssue<unknown>[])[0];

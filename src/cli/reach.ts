@@ -106,7 +106,7 @@ async function one(known: Loaded, options: ReachOptions, screen: Screen): Promis
   const from = partyOf(known.world, parseWho('from', names.from, known.namespace));
   const asked = receivers(known.world, known.objects, parseWho('to', names.to, known.namespace), options.port, options.protocol);
   const answers = asked.map((r): Answer => ({ ...r, result: reach(known.world.policies, from, r.party, r.connection) }));
-  const blind = [...known.missing, ...known.world.unread.map((u) => `${u.object} (${u.why})`)];
+  const blind = [...known.missing, ...known.world.unread.map((u) => `${u.object} (${u.path.join('.')}: ${u.why})`)];
   // What was not seen may allow or deny.
   const verdict = blind.length > 0 ? 'unknown' : overall(answers.map((a) => a.result.verdict));
   const first = answers.find((a) => a.result.verdict === verdict) ?? answers[0];

@@ -52,7 +52,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
   /** A patch is an inner matter: what it does stands in the command. */
   const shown = (f: Finding): Finding => ({
     ...f,
-    fix: f.fix.map(({ patch: _, ...fix }) => ({ ...fix, ...(fix.command !== undefined && tried[fix.command] && { tried: tried[fix.command] }) })),
+    fix: f.fix.map(({ text, command }) => ({ text, ...(command !== undefined && { command, ...(tried[command] && { tried: tried[command] }) }) })),
   });
   const checks = reports.map((r) => {
     const after = r.findings.map((f) => shown(findings.get(f) ?? f));

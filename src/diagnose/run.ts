@@ -3,10 +3,10 @@ import type { Recording } from '../facts/capture.ts';
 import { type FactName, factNames, type Facts } from '../facts/facts.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import type { Context } from '../gather/collector.ts';
+import { tryFixes } from '../gather/dry-run.ts';
 import { gather } from '../gather/gather.ts';
 import { judge, reasoned, wantedBy } from './diagnose.ts';
 import type { CheckReport } from './diagnosis.ts';
-import { tryFixes } from './dry-run.ts';
 
 /** What happens while a diagnosis runs, for whoever draws it. */
 export type ProgressEvent =
@@ -46,8 +46,8 @@ export async function record(
     settledMs,
     facts: facts as Facts,
   });
-  const { causes } = reasoned(pipeline, recording()).verdict;
-  if (context.target.probe !== 'none' && !context.signal.aborted && causes.some((c) => c.fix.some((f) => f.patch)))
-    facts.dryRuns = seen(await tryFixes(context.cluster, causes, context.signal));
+  const fixes = reasoned(pipeline, recording()).verdict.causes.flatMap((c) => c.fix);
+  if (context.target.probe !== 'none' && !context.signal.aborted && fixes.some((f) => f.patch))
+    facts.dryRuns = seen(await tryFixes(context.cluster, fixes, context.signal));
   return recording();
 }

@@ -50,6 +50,8 @@ export const kindOf = (object: { apiVersion?: string; kind?: string }): PolicyKi
 /** A policy that can't be read by what is known of its kind. */
 export interface Unread {
   object: string;
+  /** Of the field that can't be read; empty where it is not one field. */
+  path: (string | number)[];
   why: string;
 }
 
@@ -68,10 +70,8 @@ export function readPolicies(objects: readonly { apiVersion?: string; kind?: str
     } catch (error) {
       if (!(error instanceof v.ValiError) && !(error instanceof SelectorError)) throw error;
       const issue = error instanceof v.ValiError ? (error.issues as v.BaseIssue<unknown>[])[0] : undefined;
-      all.unread.push({
-        object: `${object.kind} ${object.metadata?.name ?? ''}`,
-        why: issue ? `${v.getDotPath(issue) ?? 'it'}: ${issue.message}` : error.message,
-      });
+      const path = (issue?.path ?? []).map((step) => step.key as string | number);
+      all.unread.push({ object: `${object.kind} "${object.metadata?.name ?? ''}"`, path, why: issue?.message ?? error.message });
     }
   }
   return all;

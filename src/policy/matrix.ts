@@ -49,7 +49,7 @@ export function matrixOf(policies: PolicySet, parties: readonly Party[], portsOf
   const rows = parties.map((from) =>
     Uint8Array.from(parties, (to, j) => (from === to ? codeOf.allowed : codeOf[together(policies, from, to, asked[j] ?? [])])),
   );
-  const counts = new Array<number>(cells.length).fill(0);
+  const counts = cells.map(() => 0);
   for (const [i, row] of rows.entries()) for (const [j, code] of row.entries()) if (i !== j) counts[code] = (counts[code] ?? 0) + 1;
 
   // Pods with the same labels and ports are alike, unless a rule tells them apart by address or node: that is looked up in the rows.
@@ -58,7 +58,7 @@ export function matrixOf(policies: PolicySet, parties: readonly Party[], portsOf
     const labels = Object.entries(pod?.labels ?? {}).filter(
       ([k]) => !/pod-template-hash|controller-revision-hash|statefulset\.kubernetes\.io|pod-index/.test(k),
     );
-    return JSON.stringify([pod?.namespace, pod?.hostNetwork, pod?.ports, labels.toSorted()]);
+    return JSON.stringify([pod?.namespace, pod?.hostNetwork, pod?.ports, labels.map(([k, x]) => `${k}=${x}`).toSorted((a, b) => (a < b ? -1 : 1))]);
   });
   const groups = [...likely.values()].flatMap((members): Group[] => {
     const named = (m: number[]): Group => ({

@@ -151,8 +151,7 @@ export function byAddress(world: World, address: string): Party {
   const found = world.pods.find((p) => !p.pod?.hostNetwork && p.addresses.includes(address)) ?? world.nodes.find((n) => n.addresses.includes(address));
   if (!found && onNode) return { pod: null, node: { name: onNode.node ?? '', labels: {} }, addresses: [address] };
   if (!found) return outside(address);
-  const { index, ...party } = found;
-  return found.addresses.length === 1 ? found : { ...party, addresses: [address] };
+  return found.addresses.length === 1 ? found : { pod: found.pod, node: found.node, addresses: [address] };
 }
 
 export const byName = (world: World, namespace: string, name: string): Party | undefined =>

@@ -69,6 +69,128 @@ describe('one connection', () => {
   });
 });
 
+describe('a Service, a node, anyone outside', () => {
+  const more = `
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9], selector: {app: web}, ports: [{name: www, port: 80, targetPort: http}]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: node1, labels: {}}
+status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}
+`;
+  const to = (from: string, receiver: string, ...args: string[]) =>
+    judged({ 'objects/world.yaml': world + more, 'objects/policies/web.yaml': policy }, (f) => [
+      '-f',
+      join(f, 'objects'),
+      '-n',
+      'shop',
+      '--from',
+      from,
+      '--to',
+      receiver,
+      ...args,
+    ]);
+
+  test('a Service leads to its pods, on their own port', async () => {
+    const ran = await to('deploy/checkout', 'svc/web', '--port', '80', '-o', 'json');
+    expect(JSON.parse(ran.stdout)).toMatchObject({ verdict: 'denied', port: 8080, receivers: [{ name: 'web', port: 8080, verdict: 'denied' }] });
+  });
+  test('and so does its virtual IP', async () => {
+    expect((await to('deploy/checkout', '10.96.0.9', '--port', 'www')).stdout).toContain('10.96.0.9, 8080/TCP: denied');
+  });
+  test("a node that is not the pod's, as far as that is known", async () => {
+    const ran = await to('node/node1', 'pod/web');
+    expect(ran.code).toBe(2);
+    expect(ran.stdout).toContain('the plug-in decides how the node that the pod runs on is told from others');
+  });
+  test('anyone outside', async () => {
+    expect((await to('external', 'pod/web')).code).toBe(1);
+  });
+  test.each([
+    [['pod/web', 'svc/wbe'], 'did you mean "web"?'],
+    [['node/node2', 'pod/web'], 'did you mean "node1"?'],
+    [['planet/mars', 'pod/web'], '--from "planet/mars" is not known'],
+  ])('%j: one sentence, exit 3', async ([from = '', receiver = ''], says) => {
+    const ran = await to(from, receiver);
+    expect(ran.stderr).toContain(says);
+    expect(ran.stderr.trim().split('\n')).toHaveLength(1);
+    expect(ran.code).toBe(3);
+  });
+  test('a port that the Service does not have', async () => {
+    expect((await to('deploy/checkout', 'svc/web', '--port', '81')).stderr).toContain('Service "web" has no TCP port "81"; it has 80/TCP.');
+  });
+});
+
+describe('policies of other kinds', () => {
+  const admin = (action: string) => `apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: all-in}
+spec:
+  priority: 5
+  subject: {namespaces: {}}
+  ingress:
+    - action: ${action}
+      from: [{namespaces: {}}]
+`;
+  test('decide before NetworkPolicies', async () => {
+    const ran = await judged({ ...files(), 'objects/admin.yaml': admin('Allow') }, ask('deploy/checkout', '-o', 'json'));
+    expect(JSON.parse(ran.stdout)).toMatchObject({ verdict: 'allowed', ingress: { by: { policy: 'all-in', kind: 'AdminNetworkPolicy', rule: 1 } } });
+  });
+  test('with an error: file, line and field', async () => {
+    const ran = await judged({ ...files(), 'objects/admin.yaml': admin('Permit') }, ask('deploy/checkout'));
+    expect(ran.stderr).toMatch(/admin\.yaml:8: AdminNetworkPolicy "all-in", spec\.ingress\.0\.action: /);
+    expect(ran.code).toBe(3);
+  });
+});
+
+describe('a captured run', () => {
+  test('its two sides are the default', async () => {
+    const ran = await doctor(['reach', '--replay', 'test/recordings/policy-one-of-three.json', '-o', 'json']);
+    expect(ran.code).toBe(1);
+    const said = JSON.parse(ran.stdout) as { receivers: { verdict: string }[] };
+    expect(said.receivers.map((r) => r.verdict).toSorted()).toEqual(['allowed', 'allowed', 'denied']);
+  });
+  test('not together with manifests', async () => {
+    expect((await doctor(['reach', '--replay', 'x.json', '-f', 'y'])).stderr).toContain('-f and --replay both name what to judge by');
+  });
+});
+
+describe('--matrix', () => {
+  test('rows connect to columns; pods that may do the same are one row', async () => {
+    const ran = await judged(files(), (f) => ['-f', join(f, 'objects'), '--matrix', '-n', 'shop', '--port', '8080', '-o', 'json']);
+    expect(ran.code).toBe(0);
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      kind: 'ReachMatrix',
+      pairs: { allowed: 1, denied: 1 },
+      groups: [{ name: 'checkout' }, { name: 'web' }],
+      cells: [
+        ['allowed', 'denied'],
+        ['allowed', 'allowed'],
+      ],
+    });
+  });
+  test('as a picture, with the reason in each cell', async () => {
+    const ran = await judged(files(), (f) => ['-f', join(f, 'objects'), '--matrix', '-n', 'shop', '-o', 'html']);
+    expect(ran.stdout).toContain('title="shop/checkout → shop/web: denied&#10;ingress: no rule of allow-api allows it"');
+    expect(ran.stdout).toContain('declares no port');
+  });
+  test('hostile names do no harm in it', async () => {
+    const evil = world.replaceAll('name: web', 'name: "<script>alert(1)</script>"');
+    const ran = await judged({ 'objects/world.yaml': evil }, (f) => ['-f', join(f, 'objects'), '--matrix', '-n', 'shop', '-o', 'html']);
+    expect(ran.stdout).not.toContain('<script');
+    expect(ran.stdout).toContain('&#60;script&#62;');
+  });
+  test('a namespace without pods is told', async () => {
+    const ran = await judged(files(), (f) => ['-f', join(f, 'objects'), '--matrix', '-n', 'nowhere']);
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain('There are no pods in namespace nowhere');
+  });
+});
+
 describe('--test', () => {
   const expectation = (allowed: boolean) => ({ from: { namespace: 'shop', pod: 'checkout' }, to: { ip: '10.0.0.1' }, port: 8080, protocol: 'TCP', allowed });
   const held = (list: unknown, ...more: string[]) =>

@@ -27,7 +27,7 @@ export const nodeCalled = (name: string, address: string): Party => ({
 
 export const setOf = (networkPolicies: readonly NetworkPolicy[], others: readonly object[] = []): PolicySet => {
   const read = readPolicies(others);
-  if (read.unread[0]) throw new Error(`${read.unread[0].object}: ${read.unread[0].why}`);
+  if (read.unread[0]) throw new Error(`${read.unread[0].object}: ${read.unread[0].path.join('.')}: ${read.unread[0].why}`);
   return policySet([...networkPolicies.map(fromNetworkPolicy), ...read.policies], read.tiers);
 };
 

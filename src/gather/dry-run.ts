@@ -1,4 +1,4 @@
-import type { Finding } from '../verdict/verdict.ts';
+import type { Fix } from '../catalog/finding.ts';
 import { type Cluster, resources } from '../cluster/index.ts';
 import type { FactTypes } from '../facts/facts.ts';
 import { redact } from '../facts/redact.ts';
@@ -13,9 +13,8 @@ const pluralOf: Record<string, keyof typeof resources> = {
   configmap: 'configmaps',
 };
 
-/** Asks the API server of each cause's fix whether it would take it; nothing is kept (`dryRun=All`). By command. */
-export async function tryFixes(cluster: Cluster, causes: readonly Finding[], signal: AbortSignal): Promise<FactTypes['dryRuns']> {
-  const fixes = causes.flatMap((c) => c.fix);
+/** Asks the API server of each fix that changes one object whether it would take it; nothing is kept (`dryRun=All`). By command. */
+export async function tryFixes(cluster: Cluster, fixes: readonly Fix[], signal: AbortSignal): Promise<FactTypes['dryRuns']> {
   const tried = await Promise.all(
     fixes.map(async ({ command, patch }) => {
       const plural = patch && pluralOf[patch.kind];

@@ -1,0 +1,1 @@
+kubectl delete crd adminnetworkpolicies.policy.networking.k8s.io

@@ -1,0 +1,1 @@
+kubectl -n kube-system delete networkpolicy dns-for-us-only

@@ -1,0 +1,18 @@
+kubectl create namespace $NS-clients
+kubectl -n $NS-clients apply -f - <<END
+apiVersion: v1
+kind: Pod
+metadata: { name: client, labels: { app: client } }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - { name: c, image: "docker.io/nicolaka/netshoot:v0.15", command: [sleep, "100000"] }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: let-clients-in }
+spec:
+  podSelector: { matchLabels: { app: shop } }
+  ingress: [{ from: [{ namespaceSelector: {}, podSelector: { matchLabels: { app: client } } }] }]
+END
+kubectl -n $NS-clients wait pod/client --for=condition=Ready --timeout=60s

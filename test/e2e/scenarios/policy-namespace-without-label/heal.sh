@@ -1,0 +1,1 @@
+kubectl delete namespace $NS-clients --wait=false
