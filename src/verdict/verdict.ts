@@ -72,8 +72,15 @@ function weigh(finding: Finding, all: readonly Finding[], made: readonly Connect
 }
 
 /** A connection that failed and that nothing explains: the objects look right, so the fault lies where they don't reach. */
-function unexplained(cause: Finding): Finding {
+function unexplained(cause: Finding, made: readonly Connection[], policiesAllow: boolean): Finding {
   if (cause.code !== 'endpoint-failing' && cause.code !== 'virtual-ip-failing') return cause;
+  const lost = cause.code === 'endpoint-failing' && trials(cause, cause.code, made).some((c) => c.outcome === 'timed-out' || c.outcome === 'no-route');
+  // A packet that is lost looks like a policy's work.
+  if (lost && policiesAllow)
+    return {
+      ...cause,
+      message: `${cause.message}; NetworkPolicies allow it, so look at the routes and firewalls between the nodes, then at the program itself`,
+    };
   return { ...cause, message: `${cause.message}; nothing in the objects explains it: likely below Kubernetes, or in the program itself` };
 }
 
@@ -110,9 +117,10 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
   const weighed = new Map(all.map((f) => [f, weigh(f, all, made, connections?.from ?? 'the client')]));
   const errors = [...weighed.values()].filter((f) => f.severity === 'error' && f.confidence !== 'possible');
   const roots = errors.filter((f) => !errors.some((cause) => explainedBy(f, cause)));
+  const policiesAllow = ['network-policy/ingress', 'network-policy/egress'].every((id) => results.some((r) => r.id === id && r.status === 'pass'));
   const causes = roots.map((cause) => {
     const explained = errors.filter((f) => explainedBy(f, cause));
-    const settled = unexplained(confirm(cause, explained, made));
+    const settled = unexplained(confirm(cause, explained, made), made, policiesAllow);
     for (const [before, after] of weighed) if (after === cause) weighed.set(before, settled);
     return settled;
   });

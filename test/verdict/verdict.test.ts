@@ -40,11 +40,15 @@ describe('a policy denies, and the connection times out', () => {
 });
 
 describe('the objects look right, and the connection fails', () => {
-  test.each(['timed-out', 'reset', 'no-route'] as const)('%s everywhere: likely below Kubernetes', (outcome) => {
+  test.each([
+    ['timed-out', 'NetworkPolicies allow it, so look at the routes'],
+    ['no-route', 'NetworkPolicies allow it, so look at the routes'],
+    ['reset', 'likely below Kubernetes'],
+  ] as const)('%s everywhere: %s', (outcome, says) => {
     const d = changed('healthy-canary', (c) => (c.kind === 'tcp' ? { outcome, node: null } : {}), notLooked);
     expect(d.verdict.status).toBe('faulty');
     expect(codes(d)).toEqual(['endpoint-failing']);
-    expect(d.verdict.summary).toContain('likely below Kubernetes');
+    expect(d.verdict.summary).toContain(says);
   });
   test('one endpoint of several: degraded, and it is named', () => {
     let first = true;

@@ -1,0 +1,33 @@
+/** Which server the client asks decides what policies must allow: the cluster's, a cache on its own node, or one of its own. */
+import { describe, expect, test } from 'vitest';
+import { pipeline } from '../../checks/pipeline.ts';
+import { judge } from '../../src/diagnose/diagnose.ts';
+import type { Facts } from '../../src/facts/facts.ts';
+import { recordingOf } from '../support/recordings.ts';
+
+const check = pipeline.find((c) => c.id === 'network-policy/dns');
+
+/** The incident in which the client may ask DNS over TCP only, with another resolv.conf. */
+function asking(server: string) {
+  const { facts } = recordingOf('policy-dns-tcp-only');
+  if (!facts.connections.seen || !check) throw new Error('the recording holds no connections');
+  const connections = { ...facts.connections.value, standIn: false, resolvConf: `nameserver ${server}\nsearch svc.cluster.local\n` };
+  return judge(check, { ...facts, connections: { seen: true, value: connections } } as Facts, 0);
+}
+
+describe('the client asks', () => {
+  test("the cluster's DNS: UDP is denied, and the fix names the DNS pods", () => {
+    const { facts } = recordingOf('policy-dns-tcp-only');
+    const report = asking((facts.dnsService.seen && facts.dnsService.value?.spec.clusterIP) || '');
+    expect(report.findings[0]).toMatchObject({ code: 'policy-denies-dns', severity: 'error', confidence: 'likely' });
+    expect(report.findings[0]?.message).toContain('port 53 over UDP');
+    expect(report.findings[0]?.fix[0]?.command).toContain('"k8s-app":"kube-dns"');
+  });
+  test('a cache on its own node: the API allows it, plug-ins differ, so it is a hint', () => {
+    expect(asking('169.254.20.10').findings[0]).toMatchObject({ code: 'policy-denies-dns', confidence: 'possible' });
+    expect(asking('169.254.20.10').findings[0]?.message).toContain("the node's own cache at 169.254.20.10");
+  });
+  test('a server outside: its address is what the fix lets through', () => {
+    expect(asking('192.0.2.53').findings[0]?.fix[0]?.command).toContain('"cidr":"192.0.2.53/32"');
+  });
+});
