@@ -1,6 +1,9 @@
+import type { Fact } from '../../src/facts/fact.ts';
+import type { FactTypes } from '../../src/facts/facts.ts';
 import type { Service } from '../../src/facts/objects.ts';
 import { smallestChange } from '../../src/policy/change.ts';
 import { nearMisses } from '../../src/policy/decide.ts';
+import { pluginOf } from '../../src/policy/plugin.ts';
 import type { Direction } from '../../src/policy/rule.ts';
 import { check, type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
 import { clientText, kubectl, patch, plural, some } from '../words.ts';
@@ -45,8 +48,12 @@ function fixOf(direction: Direction, denied: readonly Asked[], known: Known, ser
   return [patch(`${what}: allow ${change.opens}; ${then}`, namespace, `networkpolicy/${name}`, change.patch, 'json')];
 }
 
-function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direction: Direction, code: C, given: Given): Judgement<C> {
-  const { target, service, client, policies, pluginPolicies } = given;
+function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
+  direction: Direction,
+  code: C,
+  given: Given & { networkDaemons: Fact<FactTypes['networkDaemons']> },
+): Judgement<C> {
+  const { target, service, client, policies, pluginPolicies, networkDaemons } = given;
   if (!service || service.spec.type === 'ExternalName') return skip('no pods belong to it');
   if (!client) return skip('the client is not known');
   if (direction === 'egress' && (client.kind === 'external' || client.kind === 'node'))
@@ -86,10 +93,12 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direc
   const blamed = first.decision.by?.policy ?? nearest?.policy ?? isolating[0];
   // Through a node port the source becomes the node's address, unless the policy is Local; some plug-ins let that through.
   const behindNode = client.kind === 'external' && service.spec.externalTrafficPolicy !== 'Local';
+  // Kinds of the whole cluster mean something to few plug-ins; NetworkPolicies to nearly all.
+  const unheardOf = first.decision.by?.policy.namespace === '' && !(networkDaemons.seen && pluginOf(networkDaemons.value, []));
   const draft: Draft<C> = {
     code,
     severity: 'error',
-    confidence: behindNode ? 'possible' : 'likely',
+    confidence: behindNode || unheardOf ? 'possible' : 'likely',
     scope: part ? 'part' : 'all',
     object: { kind: blamed?.kind.replace('Calico ', '') ?? 'NetworkPolicy', namespace: blamed?.namespace ?? home, name: blamed?.name ?? '' },
     message:
@@ -123,7 +132,7 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direc
 
 const facts = {
   needs: ['target', 'service', 'slices', 'pods', 'client', 'policies'],
-  uses: ['namespaces', 'pluginPolicies'],
+  uses: ['namespaces', 'pluginPolicies', 'networkDaemons'],
 } as const;
 
 export const ingress = check({

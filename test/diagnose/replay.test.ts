@@ -28,7 +28,7 @@ function without(facts: Facts, name: FactName): Facts {
 
 describe('with one fact refused', () => {
   const optional = factNames.filter((n) => n !== 'target');
-  test.each(recorded.filter((r) => r.scenario?.expect.status === 'healthy').map((r) => [r.name, r] as const))(
+  test.each(recorded.filter((r) => r.scenario?.expect.status === 'healthy' && !r.scenario.needsConnection).map((r) => [r.name, r] as const))(
     '%s: healthy is never turned into a fault',
     (_, { recording }) => {
       for (const name of optional) {
@@ -73,7 +73,7 @@ describe.each([
   ['without probes', (f: Facts) => limited(f, probes, 'not-asked')],
   ['for a user who may only view the namespace', (f: Facts) => limited(f, [...probes, ...ofTheSystem], 'forbidden')],
 ])('%s', (mode, see) => {
-  test.each(recorded.flatMap((r) => (r.scenario ? [[r.name, r.recording, r.scenario.expect] as const] : [])))(
+  test.each(recorded.flatMap((r) => (r.scenario && !r.scenario.needsConnection ? [[r.name, r.recording, r.scenario.expect] as const] : [])))(
     '%s: no wrong cause',
     (_, recording, expected) => {
       const { verdict } = diagnose(pipeline, { ...recording, facts: see(recording.facts) });

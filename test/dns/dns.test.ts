@@ -36,7 +36,7 @@ describe('a Corefile', () => {
     expect(domainOf(text)).toBe('cluster.local');
   });
   test('kubernetes without arguments serves the zones of its block', () => {
-    expect(kubernetesZones(parseCorefile('corp.local:53, other.:53 {\n kubernetes\n}\n'))).toEqual(['corp.local', 'other.']);
+    expect(kubernetesZones(parseCorefile('corp.local:53, other.:53 {\n kubernetes\n}\n'))).toEqual(['corp.local', 'other']);
   });
   test.each([
     ['.:53 {\n errors\n', 'not closed'],

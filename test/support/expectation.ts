@@ -16,6 +16,8 @@ export interface Case {
   /** Default: `sc-` and the scenario's name. */
   namespace?: string;
   args: string[];
+  /** The objects alone say otherwise than a connection shows. */
+  needsConnection?: boolean;
   wait?: string[][];
   /** Seconds to let pass after the break. */
   settle?: number;
