@@ -2,8 +2,12 @@ import type { Check } from './check.ts';
 import { answers } from './dns/answers.ts';
 import { client } from './dns/client.ts';
 import { config } from './dns/config.ts';
+import { names } from './dns/names.ts';
+import { nodeLocal } from './dns/node-local.ts';
 import { replicas } from './dns/replicas.ts';
+import { search } from './dns/search.ts';
 import { service as dnsService } from './dns/service.ts';
+import { upstream } from './dns/upstream.ts';
 import { overlap } from './endpoints/overlap.ts';
 import { portNames } from './endpoints/port-names.ts';
 import { ready } from './endpoints/ready.ts';
@@ -59,8 +63,12 @@ export const pipeline: readonly Check[] = [
   replicas,
   dnsService,
   config,
+  nodeLocal,
   client,
+  search,
   answers,
+  names,
+  upstream,
 
   running,
   excluded,

@@ -1,6 +1,25 @@
+import type { Connection } from '../../src/facts/facts.ts';
 import { isHeadless } from '../../src/facts/selectors.ts';
 import { check, judged, skip, unknown } from '../check.ts';
 import { outcomeText, probeEvidence, serviceRef } from '../words.ts';
+
+const answers = (c: Connection) => c.outcome === 'answered';
+
+/** What the servers say when they are asked one by one: which way to them, or which of them, fails. */
+function whereItFails(servers: readonly Connection[]): string {
+  const virtual = servers.filter((c) => c.pod === null);
+  const pods = servers.filter((c) => c.pod !== null);
+  const over = (list: readonly Connection[], protocol: 'UDP' | 'TCP') => list.filter((c) => c.target.endsWith(`/${protocol}`));
+  if (servers.length === 0) return '';
+  if (over(servers, 'TCP').some(answers) && over(servers, 'UDP').length > 0 && !over(servers, 'UDP').some(answers))
+    return '; over TCP it does: what carries UDP is at fault';
+  if (!virtual.some(answers) && pods.length > 0 && pods.every(answers))
+    return "; each DNS pod answers directly: the rules for DNS's virtual IP on the client's node are at fault";
+  const bad = [...new Set(pods.filter((c) => !answers(c)).map((c) => c.pod))];
+  const good = new Set(pods.filter(answers).map((c) => c.pod));
+  if (bad.length > 0 && good.size > 0) return `; asked one by one, ${bad.join(', ')} ${bad.length === 1 ? 'fails' : 'fail'} and the others answer`;
+  return '';
+}
 
 export const name = check({
   id: 'path/name',
@@ -16,6 +35,7 @@ export const name = check({
     // Another address than the Service's is as bad as none.
     const right = service.spec.type === 'ExternalName' || isHeadless(service) || looked.answers.some((a) => expected.includes(a));
     if (resolves && right) return judged(`${looked.target} → ${looked.answers.join(', ')}`);
+    const servers = connections.list.filter((c) => c.hop === 'dns-server');
     return judged('', [
       {
         code: 'name-not-resolving',
@@ -25,9 +45,10 @@ export const name = check({
         object: serviceRef(target),
         message: resolves
           ? `The name ${looked.target} leads to ${looked.answers.join(', ')}, not to ${expected.join(', ')}`
-          : `The name ${looked.target} does not resolve for the client: ${outcomeText(looked.outcome)}`,
+          : `The name ${looked.target} does not resolve for the client: ${outcomeText(looked.outcome)}${whereItFails(servers)}`,
         evidence: [
           probeEvidence(connections.from, looked),
+          ...servers.slice(0, 6).map((c) => probeEvidence(connections.from, c)),
           ...(looked.detail ? [{ source: 'probe', text: looked.detail }] : []),
           ...(connections.resolvConf ? [{ source: 'resolv.conf', text: connections.resolvConf.trim().replace(/\s*\n\s*/g, '; ') }] : []),
         ],

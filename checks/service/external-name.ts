@@ -30,6 +30,9 @@ export const externalName = check({
         ),
       ]);
     }
+    const other = /^([^.]+)\.([^.]+)\.svc(?:\.|$)/.exec(name);
+    // What is behind that Service is another diagnosis.
+    const inCluster = other ? `, and leads to Service ${other[2]}/${other[1]} of the cluster: "k8s-doctor svc ${other[2]}/${other[1]}" looks at that` : '';
     const looked = connections.seen ? connections.value.list.find((c) => c.hop === 'name') : undefined;
     const answers = dnsAnswers.seen ? Object.entries(dnsAnswers.value) : [];
     const replies = answers.flatMap(([pod, a]) => (a.seen ? [{ pod, ...a.value }] : []));
@@ -41,9 +44,9 @@ export const externalName = check({
         text: `${r.pod} answers ${r.question} with ${r.rcode}${r.addresses.length ? ` ${r.addresses.join(', ')}` : ''}`,
       })),
     ];
-    if (looked?.outcome === 'answered') return judged(`${name} resolves to ${looked.answers.join(', ')}`);
+    if (looked?.outcome === 'answered') return judged(`${name} resolves to ${looked.answers.join(', ')}${inCluster}`);
     const found = replies.find((r) => r.addresses.length > 0);
-    if (found && !looked) return judged(`${name} resolves to ${found.addresses.join(', ')}`);
+    if (found && !looked) return judged(`${name} resolves to ${found.addresses.join(', ')}${inCluster}`);
     // A failure that CoreDNS made up because its upstream did not answer stands in its log; else the upstream itself reported it.
     const upstream = (dnsLogs.seen ? Object.entries(dnsLogs.value) : []).flatMap(([pod, log]) =>
       log.seen
@@ -72,7 +75,9 @@ export const externalName = check({
       return judged('', [broken(`The ExternalName "${name}" cannot be resolved: the DNS servers that know its zone report a failure`, evidence, 'confirmed')]);
     }
     if (looked?.outcome === 'name-not-found' || (!looked && replies.length > 0 && replies.every((r) => r.addresses.length === 0))) {
-      return judged('', [broken(`The ExternalName "${name}" does not exist in DNS`, evidence, 'confirmed')]);
+      return judged('', [
+        broken(`The ExternalName "${name}" does not exist in DNS${other ? `: namespace ${other[2]} has no Service "${other[1]}"` : ''}`, evidence, 'confirmed'),
+      ]);
     }
     return unknown('no DNS server could be asked for the external name');
   },

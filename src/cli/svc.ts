@@ -61,6 +61,7 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
     namespace: cluster.namespace,
     name: named.name,
     ...(port !== undefined && { port }),
+    ...(named.domain !== undefined && { domain: named.domain }),
     from: parseFrom(options.from, cluster.namespace),
     probe: options.probe,
   };

@@ -5,6 +5,8 @@ export interface Named {
   name: string;
   namespace?: string;
   port?: string;
+  /** What followed `svc.` in a DNS name. */
+  domain?: string;
 }
 
 const label = /^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$/;
@@ -33,6 +35,7 @@ export function parseService(text: string): Named {
     if (found) [, rest = '', port] = found;
   }
   let namespace: string | undefined;
+  let ending: string | undefined;
   const slash = rest.split('/');
   if (slash.length === 2 && /^(svc|service|services)$/.test(slash[0] ?? '')) rest = slash[1] ?? '';
   else if (slash.length === 2) [namespace, rest = ''] = slash;
@@ -43,10 +46,11 @@ export function parseService(text: string): Named {
     if (namespace !== undefined && ns !== namespace) throw bad('it names two namespaces');
     namespace = ns;
     rest = name;
+    if (domain.length > 1) ending = domain.slice(1).join('.');
   }
   if (!label.test(rest)) throw bad(rest === '' ? 'the name is empty' : 'the name has characters that no name has');
   if (namespace !== undefined && !label.test(namespace)) throw bad('the namespace is not one');
-  return { name: rest, ...(namespace !== undefined && { namespace }), ...(port !== undefined && { port }) };
+  return { name: rest, ...(namespace !== undefined && { namespace }), ...(port !== undefined && { port }), ...(ending !== undefined && { domain: ending }) };
 }
 
 /** Names of workloads, as kubectl takes them, and their resources. */

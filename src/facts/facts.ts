@@ -43,6 +43,8 @@ export const target = v.object({
   port: v.exactOptional(v.string()),
   from: clientRef,
   probe: v.picklist(['auto', 'none', 'debug-pod', 'ephemeral']),
+  /** The domain of a DNS name as it was typed (`cluster.local`), where it had one. */
+  domain: v.exactOptional(v.string()),
 });
 
 /** The client as it was found. `pod` is absent where a debug pod stands in for it. */
@@ -62,8 +64,8 @@ const outcomes = ['answered', 'refused', 'timed-out', 'reset', 'no-route', 'no-a
 /** One connection that was made for real. */
 const connection = v.object({
   kind: v.picklist(['dns', 'tcp', 'udp']),
-  /** What was reached for: the Service's name, its virtual IP, or one endpoint directly. */
-  hop: v.picklist(['name', 'virtual-ip', 'endpoint']),
+  /** What was reached for: the Service's name, one DNS server with that name, the virtual IP, or one endpoint directly. */
+  hop: v.picklist(['name', 'dns-server', 'virtual-ip', 'endpoint']),
   /** `address:port`, or the name that was looked up. */
   target: v.string(),
   /** The Service port (its number) that this connection belongs to; null for a name. */
@@ -99,13 +101,20 @@ const listeners = v.object({
   forwarded: v.record(v.string(), v.picklist(['answered', 'refused'])),
 });
 
-const dnsAnswer = v.object({
+const dnsReply = v.object({
   /** The name that was asked for, with its type. */
   question: v.string(),
   rcode: v.string(),
   addresses: v.array(v.string()),
   cname: v.nullable(v.string()),
   latencyMs: v.number(),
+  /** Of SRV records: `target:port`. */
+  srv: v.optional(v.array(v.string()), []),
+});
+const dnsAnswer = v.object({
+  ...dnsReply.entries,
+  /** Further questions, asked over the same stream: SRV of named ports, names of pods, the root for the upstream. */
+  more: v.optional(v.array(dnsReply), []),
 });
 
 /** What one node's rules do with the Service's ports, by `address:port/protocol`. */
@@ -144,6 +153,10 @@ export const factSchemas = {
   dnsWorkload: fact(v.nullable(o.workload)),
   /** null: there is no ConfigMap `coredns` with a Corefile. */
   corefile: fact(v.nullable(v.string())),
+  /** The ConfigMap coredns-custom, whose files a Corefile may import; null: there is none. */
+  corefileCustom: fact(v.nullable(v.record(v.string(), v.string()))),
+  /** Pods of NodeLocal DNSCache, one on each node where there is one. */
+  nodeLocalPods: fact(v.array(o.pod)),
   /** By DNS pod. */
   dnsLogs: fact(each(v.string())),
   dnsAnswers: fact(each(dnsAnswer)),
@@ -172,6 +185,7 @@ export type Connections = v.InferOutput<typeof connections>;
 export type Listeners = v.InferOutput<typeof listeners>;
 export type Socket = v.InferOutput<typeof socket>;
 export type DnsAnswer = v.InferOutput<typeof dnsAnswer>;
+export type DnsReply = v.InferOutput<typeof dnsReply>;
 export type NodeRules = v.InferOutput<typeof nodeRules>;
 
 export const factNames = Object.keys(factSchemas) as FactName[];

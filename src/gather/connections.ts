@@ -2,7 +2,7 @@ import { domainOf } from '../dns/corefile.ts';
 import { clusterDomain, parseResolvConf } from '../dns/resolv-conf.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Client, Connection, Connections, Target } from '../facts/facts.ts';
-import type { NetworkPolicy, Node, Service } from '../facts/objects.ts';
+import type { NetworkPolicy, Node, Pod, Service } from '../facts/objects.ts';
 import { endpointsOf, isHeadless, portsAsked, targetsOf } from '../facts/selectors.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { read as readRecord } from '../probes/outcome.ts';
@@ -12,6 +12,7 @@ import { type Context, collector, fromFailure, read, valueOf } from './collector
 
 /** With more endpoints than this, so many are tried; the diagnosis says how many there are. */
 const maxEndpoints = 24;
+const maxDnsPods = 3;
 
 /** A pod that has run for a while is known to the network plug-in. */
 const atOnce: Patience = { tries: 1, settleS: 0 };
@@ -23,10 +24,30 @@ function asNewPod(policies: Record<string, Fact<NetworkPolicy[]>>, namespace: st
   return { tries: 3, settleS: isolates ? 3 : 0 };
 }
 
+/** A server that could answer for the name, asked by itself where the name does not resolve. */
+interface DnsServer {
+  address: string;
+  pod: string | null;
+  node: string | null;
+}
+
+/** The virtual IP of the cluster's DNS, and a few of its pods. */
+function dnsServers(service: Service | null | undefined, pods: readonly Pod[]): DnsServer[] {
+  const virtual = (service?.spec.clusterIPs ?? []).slice(0, 1).map((address) => ({ address, pod: null, node: null }));
+  const running = pods.filter((p) => p.status.phase === 'Running' && p.status.podIPs[0]).slice(0, maxDnsPods);
+  return [...virtual, ...running.map((p) => ({ address: p.status.podIPs[0]?.ip ?? '', pod: p.metadata.name, node: p.spec.nodeName ?? null }))];
+}
+
 type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
 /** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. */
-function plan(service: Service, target: Target, endpoints: ReturnType<typeof endpointsOf>, domain: string): { planned: Planned[]; total: number } {
+function plan(
+  service: Service,
+  target: Target,
+  endpoints: ReturnType<typeof endpointsOf>,
+  domain: string,
+  servers: readonly DnsServer[],
+): { planned: Planned[]; total: number } {
   const external = service.spec.type === 'ExternalName' ? (service.spec.externalName ?? '').replace(/\.$/, '') : undefined;
   const inCluster = `${target.name}.${target.namespace}.svc`;
   const families = service.spec.ipFamilies?.includes('IPv6') && !service.spec.ipFamilies.includes('IPv4') ? (['AAAA'] as const) : (['A'] as const);
@@ -38,6 +59,17 @@ function plan(service: Service, target: Target, endpoints: ReturnType<typeof end
     pod: null,
     node: null,
   }));
+  const asked = external === undefined ? { name: inCluster, domain } : { name: external };
+  for (const { address, pod, node } of servers)
+    for (const tcp of [false, true])
+      planned.push({
+        task: { kind: 'ask', server: address, tcp, ...asked, type: families[0] },
+        hop: 'dns-server',
+        target: `${hostPort(address, 53)}/${tcp ? 'TCP' : 'UDP'}`,
+        servicePort: null,
+        pod,
+        node,
+      });
   const wanted: Planned[] = [];
   for (const port of portsAsked(service, target.port) ?? []) {
     if (port.protocol === 'SCTP') continue;
@@ -82,14 +114,26 @@ function interpret(planned: Planned[], output: string): { list: Connection[]; re
     const reading = record && readRecord(p.task, record);
     if (!reading) return [];
     const target = p.task.kind === 'name' && p.task.domain !== undefined ? `${p.task.name}.${domain ?? p.task.domain}` : p.target;
-    return [{ kind: p.task.kind === 'name' ? 'dns' : p.task.kind, hop: p.hop, target, servicePort: p.servicePort, pod: p.pod, node: p.node, ...reading }];
+    return [
+      {
+        kind: p.task.kind === 'name' || p.task.kind === 'ask' ? 'dns' : p.task.kind,
+        hop: p.hop,
+        target,
+        servicePort: p.servicePort,
+        pod: p.pod,
+        node: p.node,
+        ...reading,
+      },
+    ];
   });
   return { list, resolvConf };
 }
 
 /** True where the tools at hand could look the name up and connect over TCP. Few images have a tool for UDP; that is no reason to look for another. */
 const complete = (planned: Planned[], list: Connection[]) =>
-  (['name', 'tcp'] as const).every((kind) => !planned.some((p) => p.task.kind === kind) || list.some((c) => c.kind === (kind === 'name' ? 'dns' : kind)));
+  (['name', 'tcp'] as const).every(
+    (kind) => !planned.some((p) => p.task.kind === kind) || list.some((c) => (kind === 'name' ? c.hop === 'name' : c.kind === kind)),
+  );
 
 /** The client's labels that policies select by, for a debug pod that stands in for it. */
 function policyLabels(client: Client, policies: readonly Record<string, Fact<unknown>>[]): Record<string, string> {
@@ -99,7 +143,7 @@ function policyLabels(client: Client, policies: readonly Record<string, Fact<unk
 
 export const connections = collector({
   fact: 'connections',
-  after: ['service', 'slices', 'client', 'nodes', 'policies', 'pluginPolicies', 'corefile'],
+  after: ['service', 'slices', 'client', 'nodes', 'policies', 'pluginPolicies', 'corefile', 'dnsService', 'dnsPods'],
   access: [read('pods/exec', ['create', 'get'], 'client'), read('pods', ['create', 'watch', 'delete'], 'client'), read('pods/log', ['get'], 'client')],
   impact: 'exec',
   when({ service, slices, client }, target) {
@@ -110,12 +154,18 @@ export const connections = collector({
     if (svc.spec.type === 'ExternalName') return true;
     return endpointsOf(valueOf(slices) ?? []).some((e) => e.ready || e.serving) ? true : 'there is no endpoint to connect to';
   },
-  async collect(context, { service, slices, client, nodes, policies, pluginPolicies, corefile }) {
+  async collect(context, { service, slices, client, nodes, policies, pluginPolicies, corefile, dnsService, dnsPods }) {
     const svc = valueOf(service);
     if (!client.seen) return client;
     if (!svc || !client.value) return unseen('not-possible', 'connections', 'the client is not known');
     const who = client.value;
-    const { planned, total } = plan(svc, context.target, endpointsOf(valueOf(slices) ?? []), domainOf(valueOf(corefile)));
+    const { planned, total } = plan(
+      svc,
+      context.target,
+      endpointsOf(valueOf(slices) ?? []),
+      domainOf(valueOf(corefile)),
+      dnsServers(valueOf(dnsService), valueOf(dnsPods) ?? []),
+    );
     const tasks = planned.map((p) => p.task);
     const made = (from: string, standIn: boolean, node: string | null, output: string): Connections => ({
       from,

@@ -1,11 +1,11 @@
 /** Facts read inside of pods: what listens, what the DNS replicas answer, which rules a node has. */
 import { type Cluster, PortRefused } from '../cluster/index.ts';
 import { domainOf } from '../dns/corefile.ts';
-import { ask, DnsProblem } from '../dns/query.ts';
+import { askAll, DnsProblem, type Question } from '../dns/query.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
-import type { DnsAnswer, Listeners, NodeRules, Socket } from '../facts/facts.ts';
+import type { DnsAnswer, DnsReply, Listeners, NodeRules, Socket } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
-import { endpointsOf, isHeadless, podsOf } from '../facts/selectors.ts';
+import { endpointsOf, isHeadless, isReady, podsOf } from '../facts/selectors.ts';
 import { readIptables } from '../proxy/iptables.ts';
 import { type Handling, keyOf, notHandled, type ServiceAddress } from '../proxy/model.ts';
 import { readNftables } from '../proxy/nftables.ts';
@@ -93,44 +93,80 @@ export const listeners = collector({
 });
 
 const dnsTimeoutMs = 3000;
+/** The root is asked to see whether the upstream answers at all; nobody shall wait long for that. */
+const upstreamTimeoutMs = 1000;
 
-async function askReplica(cluster: Cluster, pod: Pod, name: string, type: 'A' | 'AAAA'): Promise<Fact<DnsAnswer>> {
+const inWords = ({ name, type }: Question) => `${name} ${type}`;
+
+/** Asks one replica all questions over one stream; the first is about the Service itself. */
+async function askReplica(cluster: Cluster, pod: Pod, questions: readonly [Question, ...Question[]]): Promise<Fact<DnsAnswer>> {
   const what = `asking DNS replica ${pod.metadata.name}`;
   const opened = await cluster.portForward({ namespace: pod.metadata.namespace, pod: pod.metadata.name }, 53);
   if (!opened.ok) return fromFailure(opened.failure);
-  const started = performance.now();
-  const late = new Promise<never>((_, reject) => setTimeout(() => reject(new DnsProblem(`no answer within ${dnsTimeoutMs / 1000} s`)), dnsTimeoutMs).unref());
+  const replies: DnsReply[] = [];
+  const stream = askAll(opened.value, questions);
   try {
-    const answer = await Promise.race([ask(opened.value, name, type), late]);
-    return seen({ question: `${name} ${type}`, ...answer, latencyMs: Math.round(performance.now() - started) });
+    for (const question of questions) {
+      const started = performance.now();
+      const limitMs = question.name === '.' ? upstreamTimeoutMs : dnsTimeoutMs;
+      const late = new Promise<never>((_, reject) => setTimeout(() => reject(new DnsProblem(`no answer within ${limitMs / 1000} s`)), limitMs).unref());
+      const answer = await Promise.race([stream.next(), late]);
+      if (answer.done) break;
+      const { srv, ...reply } = answer.value;
+      replies.push({ question: inWords(question), ...reply, srv: srv.map((s) => `${s.target}:${s.port}`), latencyMs: Math.round(performance.now() - started) });
+    }
   } catch (error) {
-    if (error instanceof DnsProblem) return unseen('malformed', what, error.message);
-    if (error instanceof PortRefused) return unseen('unreachable', what, 'nothing listens on its port 53');
-    throw error;
+    if (!(error instanceof DnsProblem) && !(error instanceof PortRefused)) throw error;
+    const why = error instanceof PortRefused ? 'nothing listens on its port 53' : error.message;
+    const unanswered = questions[replies.length];
+    if (replies.length === 0 || !unanswered) return unseen(error instanceof PortRefused ? 'unreachable' : 'malformed', what, why);
+    // The Service's own question was answered; one that only the upstream could answer was not.
+    replies.push({ question: inWords(unanswered), rcode: why, addresses: [], cname: null, srv: [], latencyMs: dnsTimeoutMs });
   } finally {
     opened.value.close();
   }
+  const [first, ...more] = replies;
+  return first ? seen({ ...first, more }) : unseen('malformed', what, 'it gave no answer');
+}
+
+/** At most so many pods' own names are asked for. */
+const maxNames = 3;
+
+/** SRV for each named port, and the names that a headless Service gives to pods with a hostname (StatefulSets). */
+function furtherQuestions(service: Service, name: string, pods: readonly Pod[], type: 'A' | 'AAAA'): Question[] {
+  if (service.spec.type === 'ExternalName') return [];
+  const srv = service.spec.ports.filter((p) => p.name !== '').map((p): Question => ({ name: `_${p.name}._${p.protocol.toLowerCase()}.${name}`, type: 'SRV' }));
+  const own = isHeadless(service)
+    ? podsOf(service, pods)
+        .filter((p) => p.spec.hostname && p.spec.subdomain === service.metadata.name && (isReady(p) || service.spec.publishNotReadyAddresses))
+        .slice(0, maxNames)
+        .map((p): Question => ({ name: `${p.spec.hostname}.${name}`, type }))
+    : [];
+  return [...srv, ...own];
 }
 
 export const dnsAnswers = collector({
   fact: 'dnsAnswers',
-  after: ['service', 'dnsPods', 'corefile'],
+  after: ['service', 'dnsPods', 'corefile', 'pods'],
   access: [read('pods/portforward', ['create', 'get'], 'kube-system')],
   impact: 'exec',
   when({ service, dnsPods }) {
     if (!valueOf(service)) return 'the Service is not known';
     return valueOf(dnsPods)?.some((p) => p.status.phase === 'Running') ? true : 'no DNS pod runs';
   },
-  async collect({ cluster, target, progress }, { service, dnsPods, corefile }) {
+  async collect({ cluster, target, progress }, { service, dnsPods, corefile, pods }) {
     const svc = valueOf(service);
+    if (!svc) return unseen('not-possible', 'DNS answers', 'the Service is not known');
     progress('asking every DNS replica');
     const name =
-      svc?.spec.type === 'ExternalName'
+      svc.spec.type === 'ExternalName'
         ? (svc.spec.externalName ?? '').replace(/\.$/, '')
         : `${target.name}.${target.namespace}.svc.${domainOf(valueOf(corefile))}`;
-    const type = svc?.spec.ipFamilies?.[0] === 'IPv6' ? 'AAAA' : 'A';
+    const type = svc.spec.ipFamilies?.[0] === 'IPv6' ? 'AAAA' : 'A';
+    // The root last: it is the one that may take long, where the upstream is away.
+    const questions: [Question, ...Question[]] = [{ name, type }, ...furtherQuestions(svc, name, valueOf(pods) ?? [], type), { name: '.', type: 'NS' }];
     const running = (valueOf(dnsPods) ?? []).filter((p) => p.status.phase === 'Running');
-    return seen(Object.fromEntries(await Promise.all(running.map(async (p) => [p.metadata.name, await askReplica(cluster, p, name, type)] as const))));
+    return seen(Object.fromEntries(await Promise.all(running.map(async (p) => [p.metadata.name, await askReplica(cluster, p, questions)] as const))));
   },
 });
 

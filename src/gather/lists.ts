@@ -147,7 +147,7 @@ export const dnsSlices = collector({
   },
 });
 
-const systemPods = (fact: 'dnsPods' | 'proxyPods', app: string) =>
+const systemPods = (fact: 'dnsPods' | 'proxyPods' | 'nodeLocalPods', app: string) =>
   collector({
     fact,
     access: [read('pods', ['list'], 'kube-system')],
@@ -178,6 +178,22 @@ export const proxyWorkload = collector({
   access: [read('daemonsets', ['get'], 'kube-system', 'apps')],
   async collect({ cluster, signal }) {
     return parsed(await cluster.get(resources.daemonsets, 'kube-proxy', system, signal), v.nullable(o.workload), 'the DaemonSet kube-system/kube-proxy');
+  },
+});
+
+export const nodeLocalPods = systemPods('nodeLocalPods', 'node-local-dns');
+
+export const corefileCustom = collector({
+  fact: 'corefileCustom',
+  access: [read('configmaps', ['get'], 'kube-system')],
+  async collect({ cluster, signal }) {
+    const found = parsed(
+      await cluster.get(resources.configmaps, 'coredns-custom', system, signal),
+      v.nullable(o.configMap),
+      'the ConfigMap kube-system/coredns-custom',
+    );
+    if (!found.seen) return found;
+    return seen(found.value ? redactDeep(found.value.data ?? {}) : null);
   },
 });
 

@@ -18,7 +18,7 @@ const killed = (code: number) => code === 143 || code === 137 || code === 124;
 export function read(task: Task, record: Record): Reading | null {
   // A tool that prints its usage was not built to do this.
   if (record.tool === 'none' || record.exitCode === 127 || Number.isNaN(record.exitCode) || has(/^usage:/im, record)) return null;
-  return task.kind === 'name' ? readName(record) : task.kind === 'udp' ? readUdp(record) : readTcp(record);
+  return task.kind === 'name' || task.kind === 'ask' ? readName(record) : task.kind === 'udp' ? readUdp(record) : readTcp(record);
 }
 
 const brief = (text: string) => text.replace(/\s+/g, ' ').trim().slice(0, 160);

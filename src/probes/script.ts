@@ -4,9 +4,12 @@
  */
 
 export type Task =
-  | { kind: 'tcp' | 'udp'; host: string; port: number }
+  | { kind: 'tcp'; host: string; port: number }
+  | { kind: 'udp'; host: string; port: number }
   /** With `domain` the name lies in the cluster's domain: that of resolv.conf's search list, else the one given here. */
-  | { kind: 'name'; name: string; domain?: string; type: 'A' | 'AAAA' };
+  | { kind: 'name'; name: string; domain?: string; type: 'A' | 'AAAA' }
+  /** The same of one server, over one transport; asked only where a name did not resolve. */
+  | { kind: 'ask'; server: string; tcp: boolean; name: string; domain?: string; type: 'A' | 'AAAA' };
 
 export interface Record {
   /** Index of the task; `resolv.conf` and `tools` are records of their own. */
@@ -85,6 +88,12 @@ c_getent() { if [ "$2" = AAAA ]; then getent ahostsv6 "$1"; else getent ahostsv4
 c_python3_name() { python3 -c "import socket;print(chr(10).join(sorted({x[4][0] for x in socket.getaddrinfo('$1',None,socket.AF_INET6 if '$2'=='AAAA' else socket.AF_INET)})))"; }
 c_node_name() { node -e "require('dns').lookup('$1',{all:true,family:'$2'==='AAAA'?6:4},(e,a)=>{if(e){console.log(e.code);process.exit(1)}a.forEach(x=>console.log(x.address))})"; }
 name() { case $DNS in none) rec "$1" none 127 0 '' ;; python3|node) one "$1" $DNS c_\${DNS}_name "$2" "$3" ;; *) one "$1" $DNS c_$DNS "$2" "$3" ;; esac; }
+FAILED=
+resolved() { case "$c:$o" in 0:*"status: NOERROR"*"ANSWER SECTION"*) : ;; 0:*"status: "*) FAILED=1 ;; 0:*) : ;; *) FAILED=1 ;; esac; }
+a_dig() { dig +tries=1 +time=1 +noall +comments +answer $4 "@$1" "$2" "$3"; }
+a_nslookup() { nslookup -timeout=1 -retry=1 -type="$3" "$2" "$1"; }
+# nslookup asks over UDP alone.
+ask() { if have dig; then TRIES=1 one "$1" dig a_dig "$2" "$3" "$4" "$5"; elif [ "$5" = +notcp ] && have nslookup; then TRIES=1 one "$1" nslookup a_nslookup "$2" "$3" "$4"; else rec "$1" none 127 0 ''; fi; }
 r=; D=
 while IFS= read -r l; do
   r="$r$l
@@ -99,13 +108,22 @@ D=\${D%.}
 const address = /^[0-9a-fA-F.:]+$/;
 const dnsName = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
+const wholeName = (task: { name: string; domain?: string }) => `${task.name}${task.domain === undefined ? '' : `.\${D:-${task.domain}}`}.`;
+
+/** One task as a line of the script; empty where it holds what can't be. */
 function line(task: Task, id: number): string {
-  if (task.kind === 'name') {
-    if (!dnsName.test(task.name) || !dnsName.test(task.domain ?? 'x')) return '';
-    return `name ${id} ${task.name}${task.domain === undefined ? '' : `.\${D:-${task.domain}}`}. ${task.type} &`;
-  }
-  if (!address.test(task.host) || !Number.isInteger(task.port)) return '';
-  return `${task.kind} ${id} ${task.host} ${task.port} &`;
+  if (task.kind === 'tcp' || task.kind === 'udp')
+    return address.test(task.host) && Number.isInteger(task.port) ? `${task.kind} ${id} ${task.host} ${task.port} &` : '';
+  if (!dnsName.test(task.name) || !dnsName.test(task.domain ?? 'x')) return '';
+  if (task.kind === 'name') return `name ${id} ${wholeName(task)} ${task.type}; resolved`;
+  return address.test(task.server) ? `ask ${id} ${task.server} ${wholeName(task)} ${task.type} ${task.tcp ? '+tcp' : '+notcp'} &` : '';
+}
+
+/** Connections first, beside each other; then the names; then, where one did not resolve, the servers one by one. */
+function lines(tasks: readonly Task[]): string {
+  const of = (...kinds: Task['kind'][]) => tasks.flatMap((t, i) => (kinds.includes(t.kind) ? [line(t, i)] : [])).filter(Boolean);
+  const asks = of('ask');
+  return [...of('tcp', 'udp'), ...of('name'), ...(asks.length > 0 ? ['if [ -n "$FAILED" ]; then', ...asks, ':; fi'] : [])].join('\n');
 }
 
 export interface Patience {
@@ -117,7 +135,7 @@ export interface Patience {
 
 /** The script for these tasks. A task whose address or name is not one is left out, and so has no record. */
 export const buildScript = (tasks: readonly Task[], { tries, settleS }: Patience): string =>
-  `TRIES=${tries}\n${settleS > 0 ? `sleep ${settleS}\n` : ''}${prelude}\n${tasks.map(line).filter(Boolean).join('\n')}\nwait\n`;
+  `TRIES=${tries}\n${settleS > 0 ? `sleep ${settleS}\n` : ''}${prelude}\n${lines(tasks)}\nwait\n`;
 
 /** Reads the records of a script's output; what is not a whole record is passed over. */
 export function readRecords(output: string): Record[] {

@@ -2,7 +2,6 @@
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
 import { judge } from '../../src/diagnose/diagnose.ts';
-import type { Facts } from '../../src/facts/facts.ts';
 import { recordingOf } from '../support/recordings.ts';
 
 const check = pipeline.find((c) => c.id === 'network-policy/dns');
@@ -12,7 +11,7 @@ function asking(server: string) {
   const { facts } = recordingOf('policy-dns-tcp-only');
   if (!facts.connections.seen || !check) throw new Error('the recording holds no connections');
   const connections = { ...facts.connections.value, standIn: false, resolvConf: `nameserver ${server}\nsearch svc.cluster.local\n` };
-  return judge(check, { ...facts, connections: { seen: true, value: connections } } as Facts, 0);
+  return judge(check, { ...facts, connections: { seen: true, value: connections } }, 0);
 }
 
 describe('the client asks', () => {

@@ -1,0 +1,45 @@
+import { parseResolvConf } from '../../src/dns/resolv-conf.ts';
+import { isReady } from '../../src/facts/selectors.ts';
+import { inside } from '../../src/policy/rule.ts';
+import { check, judged, skip } from '../check.ts';
+import { clientText, kubectl } from '../words.ts';
+
+/** NodeLocal DNSCache answers on each node by itself: where it is down, only that node's pods are affected. */
+export const nodeLocal = check({
+  id: 'dns/node-local',
+  title: "The DNS cache of the client's node runs",
+  needs: ['target', 'client', 'nodeLocalPods'],
+  uses: ['connections'],
+  codes: ['dns-pods-down'],
+  run({ target, client, nodeLocalPods, connections }) {
+    if (nodeLocalPods.length === 0) return skip('there is no DNS cache on the nodes');
+    const node = client?.node ?? (connections.seen ? connections.value.node : null);
+    if (node === null) return skip("the client's node is not known");
+    const own = nodeLocalPods.filter((p) => p.spec.nodeName === node && !p.metadata.deletionTimestamp);
+    if (own.some(isReady)) return judged(`the DNS cache of ${node} is ready`);
+    const conf =
+      connections.seen && !connections.value.standIn && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
+    // With the address of kube-dns in resolv.conf the cache stands in for it, and the node's rules take over where it is gone.
+    const asked = conf?.nameservers.some((a) => inside(a, '169.254.0.0/16') || inside(a, 'fe80::/10')) ?? false;
+    const name = own[0]?.metadata.name;
+    return judged('', [
+      {
+        code: 'dns-pods-down',
+        severity: asked ? 'error' : 'warning',
+        confidence: 'confirmed',
+        scope: 'all',
+        object: { kind: 'DaemonSet', namespace: 'kube-system', name: 'node-local-dns' },
+        message: `The DNS cache of node ${node} ${name === undefined ? 'does not run there' : `(pod ${name}) is not ready`}${asked ? `, and ${clientText(target, client)} asks no other server` : ''}`,
+        evidence: [
+          { source: 'pods', text: `${nodeLocalPods.filter(isReady).length} of ${nodeLocalPods.length} pods of node-local-dns are ready` },
+          ...(conf ? [{ source: 'resolv.conf', text: `nameserver ${conf.nameservers.join(' ')}` }] : []),
+        ],
+        fix: [
+          name === undefined
+            ? { text: 'See why the DaemonSet has no pod on that node', command: kubectl('kube-system', 'describe', 'daemonset', 'node-local-dns') }
+            : { text: 'Read why it is not ready', command: kubectl('kube-system', 'logs', name) },
+        ],
+      },
+    ]);
+  },
+});

@@ -1,0 +1,82 @@
+import { domainOf } from '../../src/dns/corefile.ts';
+import { clusterDomain, parseResolvConf, type ResolvConf } from '../../src/dns/resolv-conf.ts';
+import { questionsFor, wasted, workingForms } from '../../src/dns/resolver.ts';
+import type { Client, Target } from '../../src/facts/facts.ts';
+import { check, type Draft, judged, skip } from '../check.ts';
+import { clientText, plural } from '../words.ts';
+
+/** With the list that the kubelet writes (three domains, ndots 5) a whole name costs three questions that fail. */
+const usualWaste = 3;
+
+/** resolv.conf as the kubelet writes it for a pod (dns-pod-service, "Pod's DNS Policy"); the node's own domains are not known here. */
+function written(client: Client, domain: string): Pick<ResolvConf, 'search' | 'ndots'> | undefined {
+  const spec = client.pod?.spec;
+  const policy = spec?.dnsPolicy ?? 'ClusterFirst';
+  if (policy === 'Default' || (policy === 'ClusterFirst' && client.hostNetwork)) return undefined;
+  const own = policy === 'None' ? [] : [`${client.namespace}.svc.${domain}`, `svc.${domain}`, domain];
+  const ndots = spec?.dnsConfig?.options.find((o) => o.name === 'ndots')?.value;
+  return { search: [...own, ...(spec?.dnsConfig?.searches ?? [])], ndots: ndots == null ? (policy === 'None' ? 1 : 5) : Math.min(Number(ndots), 15) };
+}
+
+const formsText = (target: Target, forms: readonly string[]) =>
+  forms.length > 0 ? forms.join(', ') : `none of ${target.name}, ${target.name}.${target.namespace}`;
+
+/** The client's resolver as a model: which forms of the name lead to the Service, and how many questions fail before the right one. */
+export const search = check({
+  id: 'dns/search',
+  title: "The client's search list leads its names to the Service, without detours",
+  needs: ['target', 'service', 'client'],
+  uses: ['connections', 'corefile'],
+  codes: ['dns-pod-config', 'dns-zone-mismatch'],
+  run({ target, service, client, connections, corefile }) {
+    if (!service) return skip('the Service does not exist');
+    if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is no pod');
+    const read =
+      connections.seen && !connections.value.standIn && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
+    const domain = (read && clusterDomain(read)) ?? domainOf(corefile.seen ? corefile.value : undefined);
+    const conf = read ?? written(client, domain);
+    const findings: Draft<'dns-pod-config' | 'dns-zone-mismatch'>[] = [];
+    const who = clientText(target, client);
+    const object = { kind: 'Pod', namespace: client.namespace, name: client.name };
+    const source = read ? 'resolv.conf' : 'pods';
+    if (target.domain !== undefined && target.domain !== domain) {
+      findings.push({
+        code: 'dns-zone-mismatch',
+        severity: 'warning',
+        confidence: 'confirmed',
+        scope: 'part',
+        object,
+        message: `The name was given with the domain ${target.domain}; this cluster's is ${domain}: ${target.name}.${target.namespace}.svc.${domain} is right`,
+        evidence: [{ source, text: conf ? `search ${conf.search.join(' ')}` : `the Corefile serves ${domain}` }],
+        fix: [{ text: `Use ${target.name}.${target.namespace}, which works whatever the domain is` }],
+      });
+    }
+    if (!conf) return judged("its node's search list is not known", findings);
+    const right = `${target.name}.${target.namespace}.svc.${domain}`;
+    const forms = workingForms({ name: target.name, namespace: target.namespace, domain }, conf);
+    const cost = wasted(right, right, conf);
+    const outside = questionsFor('www.example.com', conf, 'glibc').findIndex((q) => q === 'www.example.com');
+    if ((cost ?? 0) > usualWaste || outside > usualWaste) {
+      const most = Math.max(cost ?? 0, outside);
+      findings.push({
+        code: 'dns-pod-config',
+        severity: 'warning',
+        confidence: 'confirmed',
+        scope: 'part',
+        object,
+        message: `${who} asks ${plural(most, 'question')} in vain before the right one, each for IPv4 and for IPv6 (ndots ${conf.ndots}, ${plural(conf.search.length, 'search domain')}): each lookup makes ${2 * (most + 1)} queries`,
+        evidence: [
+          { source, text: `search ${conf.search.join(' ')}; ndots ${conf.ndots}` },
+          {
+            source: 'resolver',
+            text: `${right} is asked for as ${questionsFor(right, conf, 'glibc')
+              .slice(0, most + 1)
+              .join(', then ')}`,
+          },
+        ],
+        fix: [{ text: `End the name with a dot (${right}.), or set ndots to 2 and fewer searches in the pod's dnsConfig` }],
+      });
+    }
+    return judged(`${formsText(target, forms)} ${forms.length === 1 ? 'leads' : 'lead'} to it`, findings);
+  },
+});

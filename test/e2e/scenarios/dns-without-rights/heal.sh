@@ -1,0 +1,4 @@
+kubectl create clusterrolebinding system:coredns --clusterrole=system:coredns --serviceaccount=kube-system:coredns
+kubectl -n kube-system delete pod -l k8s-app=kube-dns --wait=false
+sleep 1
+kubectl -n kube-system rollout status deployment/coredns --timeout=90s
