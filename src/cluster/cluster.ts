@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { CannotRun } from '../catalog/words.ts';
 import { type AccessRule, failed, ok, type Result } from './failure.ts';
@@ -88,6 +89,7 @@ export interface ConnectOptions extends KubeOptions, Impersonation {
 }
 
 const pageSize = 500;
+const openAtOnce = 6;
 
 /** The rule that a request for `resource` uses. */
 export function rule(resource: Resource, verb: string, namespace?: string, name?: string): AccessRule {
@@ -148,6 +150,8 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   }
 
   const sockets = () => import('./sockets.ts');
+  /** What stands before an API server may turn away, or hold up, many connections that come at once. */
+  const opening = pLimit(openAtOnce);
 
   return {
     namespace: options.namespace ?? context?.namespace ?? 'default',
@@ -195,11 +199,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     },
 
     async exec(where, command, timeoutMs) {
-      return (await sockets()).exec(config, options, where, command, timeoutMs, podSubresourceRule('exec', where.namespace, ['create', 'get']));
+      return (await sockets()).exec(config, options, where, command, timeoutMs, podSubresourceRule('exec', where.namespace, ['create', 'get']), opening);
     },
 
     async portForward(where, port) {
-      return (await sockets()).portForward(config, options, where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
+      return (await sockets()).portForward(config, options, where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']), opening);
     },
 
     async apiVersions(signal) {

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js';
+import type { LimitFunction } from 'p-limit';
 import WebSocket from 'ws';
 import { type AccessRule, failed, fromError, fromStatus, ok, PortRefused, type Result } from './failure.ts';
 import type { Impersonation } from './http.ts';
@@ -79,6 +80,7 @@ export async function exec(
   command: string[],
   timeoutMs: number,
   rule: AccessRule,
+  opening: LimitFunction,
 ): Promise<Result<ExecOutput>> {
   const what = `running a command in pod ${where.namespace}/${where.pod}`;
   const query = new URLSearchParams([
@@ -92,12 +94,13 @@ export async function exec(
   const err: Buffer[] = [];
   let status: ExecStatus | undefined;
   try {
-    const socket = await handler(config, impersonation).connect(path, null, (stream, bytes) => {
+    const onBytes = (stream: number, bytes: Buffer) => {
       if (stream === 1) out.push(bytes);
       else if (stream === 2) err.push(bytes);
       else if (stream === 3) status = JSON.parse(bytes.toString('utf8')) as ExecStatus;
       return stream !== 3;
-    });
+    };
+    const socket = await opening(() => handler(config, impersonation).connect(path, null, onBytes));
     const timedOut = await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => (resolve(true), socket.close()), timeoutMs);
       socket.onclose = () => (clearTimeout(timer), resolve(false));
@@ -132,6 +135,7 @@ export async function portForward(
   where: { namespace: string; pod: string },
   port: number,
   rule: AccessRule,
+  opening: LimitFunction,
 ): Promise<Result<Tunnel>> {
   const what = `a port-forward to pod ${where.namespace}/${where.pod}, port ${port}`;
   const arrived: (Buffer | Error | null)[] = [];
@@ -139,18 +143,16 @@ export async function portForward(
   const push = (item: Buffer | Error | null) => (arrived.push(item), wake?.());
   const headerSeen = [false, false];
   try {
-    const socket = await handler(config, impersonation).connect(
-      `/api/v1/namespaces/${where.namespace}/pods/${where.pod}/portforward?ports=${port}`,
-      null,
-      (stream, bytes) => {
-        if (stream > 1) return true;
-        const body = headerSeen[stream] ? bytes : bytes.subarray(2);
-        headerSeen[stream] = true;
-        if (body.length === 0) return true;
-        push(stream === 0 ? body : new PortRefused(body.toString('utf8')));
-        return true;
-      },
-    );
+    const path = `/api/v1/namespaces/${where.namespace}/pods/${where.pod}/portforward?ports=${port}`;
+    const onBytes = (stream: number, bytes: Buffer) => {
+      if (stream > 1) return true;
+      const body = headerSeen[stream] ? bytes : bytes.subarray(2);
+      headerSeen[stream] = true;
+      if (body.length === 0) return true;
+      push(stream === 0 ? body : new PortRefused(body.toString('utf8')));
+      return true;
+    };
+    const socket = await opening(() => handler(config, impersonation).connect(path, null, onBytes));
     socket.onclose = () => push(null);
     return ok({
       write: (bytes) => socket.send(Buffer.concat([Buffer.of(0), bytes])),
