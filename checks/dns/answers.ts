@@ -1,16 +1,40 @@
+import type { Connection } from '../../src/facts/facts.ts';
 import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
 import { check, judged, skip, unknown } from '../check.ts';
 import { kubectl, plural, some } from '../words.ts';
+
+interface Reply {
+  pod: string;
+  question: string;
+  rcode: string;
+  addresses: string[];
+}
+
+/** What the replicas answered the client itself; where it got none, they were asked by a port-forward. */
+const byClient = (list: readonly Connection[]): Reply[] =>
+  list.flatMap((c) =>
+    c.hop === 'dns-server' && c.pod !== null && c.outcome === 'answered'
+      ? [
+          {
+            pod: c.pod,
+            question: `${list.find((n) => n.hop === 'name')?.target ?? 'the name'} ${c.answers.some((a) => a.includes(':')) ? 'AAAA' : 'A'}`,
+            rcode: 'NOERROR',
+            addresses: c.answers,
+          },
+        ]
+      : [],
+  );
 
 export const answers = check({
   id: 'dns/answers',
   title: 'Every DNS replica answers with the addresses of the Service',
   needs: ['service', 'slices', 'dnsAnswers'],
-  uses: ['dnsPods'],
+  uses: ['dnsPods', 'connections'],
   codes: ['dns-wrong-answer'],
-  run({ service, slices, dnsAnswers, dnsPods }) {
+  run({ service, slices, dnsAnswers, dnsPods, connections }) {
     if (!service || service.spec.type === 'ExternalName') return skip('no address of the cluster belongs to it');
-    const replies = Object.entries(dnsAnswers).flatMap(([pod, a]) => (a.seen ? [{ pod, ...a.value }] : []));
+    const forwarded = Object.entries(dnsAnswers).flatMap(([pod, a]): Reply[] => (a.seen ? [{ pod, ...a.value }] : []));
+    const replies = [...forwarded, ...byClient(connections.seen ? connections.value.list : []).filter((r) => !forwarded.some((f) => f.pod === r.pod))];
     if (replies.length === 0) return unknown('no DNS replica could be asked');
     const endpoints = endpointsOf(slices);
     const family = (a: string) => a.includes(':');

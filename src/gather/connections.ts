@@ -12,7 +12,9 @@ import { type Context, collector, fromFailure, read, valueOf } from './collector
 
 /** With more endpoints than this, so many are tried; the diagnosis says how many there are. */
 const maxEndpoints = 24;
-const maxDnsPods = 3;
+/** Replicas of the cluster's DNS; over TCP the first few of them. */
+const maxDnsPods = 32;
+const maxDnsOverTcp = 3;
 
 /** A pod that has run for a while is known to the network plug-in. */
 const atOnce: Patience = { tries: 1, settleS: 0 };
@@ -60,10 +62,11 @@ function plan(
     node: null,
   }));
   const asked = external === undefined ? { name: inCluster, domain } : { name: external };
-  for (const { address, pod, node } of servers)
-    for (const tcp of [false, true])
+  for (const [i, { address, pod, node }] of servers.entries())
+    for (const tcp of i > maxDnsOverTcp ? [false] : [false, true])
       planned.push({
-        task: { kind: 'ask', server: address, tcp, ...asked, type: families[0] },
+        // Each replica is asked; over TCP, and by the virtual IP, only where that tells more.
+        task: { kind: 'ask', server: address, tcp, always: pod !== null && !tcp, ...asked, type: families[0] },
         hop: 'dns-server',
         target: `${hostPort(address, 53)}/${tcp ? 'TCP' : 'UDP'}`,
         servicePort: null,

@@ -147,14 +147,14 @@ function furtherQuestions(service: Service, name: string, pods: readonly Pod[], 
 
 export const dnsAnswers = collector({
   fact: 'dnsAnswers',
-  after: ['service', 'dnsPods', 'corefile', 'pods'],
+  after: ['service', 'dnsPods', 'corefile', 'pods', 'connections'],
   access: [read('pods/portforward', ['create', 'get'], 'kube-system')],
   impact: 'exec',
   when({ service, dnsPods }) {
     if (!valueOf(service)) return 'the Service is not known';
     return valueOf(dnsPods)?.some((p) => p.status.phase === 'Running') ? true : 'no DNS pod runs';
   },
-  async collect({ cluster, target, progress }, { service, dnsPods, corefile, pods }) {
+  async collect({ cluster, target, progress }, { service, dnsPods, corefile, pods, connections }) {
     const svc = valueOf(service);
     if (!svc) return unseen('not-possible', 'DNS answers', 'the Service is not known');
     progress('asking every DNS replica');
@@ -166,7 +166,15 @@ export const dnsAnswers = collector({
     // The root last: it is the one that may take long, where the upstream is away.
     const questions: [Question, ...Question[]] = [{ name, type }, ...furtherQuestions(svc, name, valueOf(pods) ?? [], type), { name: '.', type: 'NS' }];
     const running = (valueOf(dnsPods) ?? []).filter((p) => p.status.phase === 'Running');
-    return seen(Object.fromEntries(await Promise.all(running.map(async (p) => [p.metadata.name, await askReplica(cluster, p, questions)] as const))));
+    // Those that the client itself got an answer from need no port-forward; one of them tells the rest.
+    const answered = new Set(
+      valueOf(connections)
+        ?.list.filter((c) => c.hop === 'dns-server' && c.outcome === 'answered')
+        .map((c) => c.pod),
+    );
+    const one = running.find((p) => answered.has(p.metadata.name));
+    const chosen = running.filter((p) => p === one || !answered.has(p.metadata.name));
+    return seen(Object.fromEntries(await Promise.all(chosen.map(async (p) => [p.metadata.name, await askReplica(cluster, p, questions)] as const))));
   },
 });
 

@@ -8,8 +8,8 @@ export type Task =
   | { kind: 'udp'; host: string; port: number }
   /** With `domain` the name lies in the cluster's domain: that of resolv.conf's search list, else the one given here. */
   | { kind: 'name'; name: string; domain?: string; type: 'A' | 'AAAA' }
-  /** The same of one server, over one transport; asked only where a name did not resolve. */
-  | { kind: 'ask'; server: string; tcp: boolean; name: string; domain?: string; type: 'A' | 'AAAA' };
+  /** The same of one server, over one transport; with `always` false, only where a name did not resolve. */
+  | { kind: 'ask'; server: string; tcp: boolean; always: boolean; name: string; domain?: string; type: 'A' | 'AAAA' };
 
 export interface Record {
   /** Index of the task; `resolv.conf` and `tools` are records of their own. */
@@ -119,11 +119,16 @@ function line(task: Task, id: number): string {
   return address.test(task.server) ? `ask ${id} ${task.server} ${wholeName(task)} ${task.type} ${task.tcp ? '+tcp' : '+notcp'} &` : '';
 }
 
-/** Connections first, beside each other; then the names; then, where one did not resolve, the servers one by one. */
+/** Connections and questions beside each other; then the names; then, where one did not resolve, what is asked only then. */
 function lines(tasks: readonly Task[]): string {
-  const of = (...kinds: Task['kind'][]) => tasks.flatMap((t, i) => (kinds.includes(t.kind) ? [line(t, i)] : [])).filter(Boolean);
-  const asks = of('ask');
-  return [...of('tcp', 'udp'), ...of('name'), ...(asks.length > 0 ? ['if [ -n "$FAILED" ]; then', ...asks, ':; fi'] : [])].join('\n');
+  const of = (wanted: (t: Task) => boolean) => tasks.flatMap((t, i) => (wanted(t) ? [line(t, i)] : [])).filter(Boolean);
+  const later = (t: Task) => t.kind === 'ask' && !t.always;
+  const asks = of(later);
+  return [
+    ...of((t) => t.kind !== 'name' && !later(t)),
+    ...of((t) => t.kind === 'name'),
+    ...(asks.length > 0 ? ['if [ -n "$FAILED" ]; then', ...asks, ':; fi'] : []),
+  ].join('\n');
 }
 
 export interface Patience {

@@ -28,10 +28,10 @@ describe('/proc/net of a pod', () => {
 
 test('the plan is what the wanted facts need, and no more', () => {
   expect(
-    plan(['dnsLogs'])
+    plan(['strayPods', 'podLogs'])
       .map((c) => c.fact)
       .toSorted(),
-  ).toEqual(['corefile', 'dnsAnswers', 'dnsLogs', 'dnsPods', 'service']);
+  ).toEqual(['podLogs', 'pods', 'service', 'strayPods']);
   expect(plan(['target'])).toEqual([]);
 });
 
