@@ -11,7 +11,9 @@ const linesOf = (logs: Fact<Record<string, Fact<string>>>): string[] =>
 
 /** Loopback is the DNS pod itself; so is, in the end, the address of its own Service. */
 function isItself(target: string, clusterIps: readonly string[] | undefined): boolean {
-  const address = target.replace(/^(?:dns|tls):\/\//, '').replace(/:\d+$/, '');
+  const bare = target.replace(/^(?:dns|tls):\/\//, '');
+  // 10.0.0.2:53, [fd00::2]:53, or an address alone.
+  const address = /^\[(.+)\](?::\d+)?$/.exec(bare)?.[1] ?? (bare.split(':').length === 2 ? (bare.split(':')[0] ?? '') : bare);
   return (ipaddr.isValid(address) && ipaddr.parse(address).range() === 'loopback') || (clusterIps?.includes(address) ?? false);
 }
 

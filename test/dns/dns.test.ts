@@ -1,8 +1,8 @@
 import packet from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CorefileError, domainOf, kubernetesZones, parseCorefile } from '../../src/dns/corefile.ts';
-import { ask, decode, DnsProblem, isEncodable } from '../../src/dns/query.ts';
+import { CorefileError, domainOf, forwarders, kubernetesZones, parseCorefile, serverFor } from '../../src/dns/corefile.ts';
+import { ask, askAll, decode, DnsProblem, isEncodable } from '../../src/dns/query.ts';
 import { clusterDomain, parseResolvConf } from '../../src/dns/resolv-conf.ts';
 import { recordingOf } from '../support/recordings.ts';
 
@@ -46,6 +46,29 @@ describe('a Corefile', () => {
   ])('%j is refused with a line', (text, why) => {
     expect(() => parseCorefile(text)).toThrow(CorefileError);
     expect(() => parseCorefile(text)).toThrow(why);
+  });
+  test('snippets are imported, also in one another', () => {
+    const file = parseCorefile('(common) {\n  errors\n  import logging\n}\n(logging) {\n  log\n}\n.:53 {\n  import common\n  forward . 10.0.0.2 10.0.0.3\n}\n');
+    expect(file.servers.map((s) => s.plugins.map((p) => p.name))).toEqual([['errors', 'log', 'forward']]);
+    expect(forwarders(file)).toEqual([{ to: ['10.0.0.2', '10.0.0.3'], line: 10 }]);
+  });
+  test('files of coredns-custom: server blocks, and plugins inside of one', () => {
+    const text = '.:53 {\n  kubernetes cluster.local\n  import custom/*.override\n}\nimport custom/*.server\n';
+    const file = parseCorefile(text, { 'corp.server': 'corp.example:53 {\n  forward . 10.0.0.9\n}\n', 'log.override': 'log\n', 'README.md': '}' });
+    expect(file.servers.map((s) => [s.keys.join(), s.plugins.map((p) => p.name).join()])).toEqual([
+      ['.:53', 'kubernetes,log'],
+      ['corp.example:53', 'forward'],
+    ]);
+    expect(parseCorefile(text).unread).toEqual(['custom/*.override', 'custom/*.server']);
+    expect(serverFor(file, 'db.corp.example')?.keys).toEqual(['corp.example:53']);
+    expect(serverFor(file, 'web.shop.svc.cluster.local')?.keys).toEqual(['.:53']);
+  });
+  test('blocks of plugins, quotations and comments', () => {
+    const file = parseCorefile('.:53 {\n  kubernetes cluster.local in-addr.arpa {\n    pods insecure # a comment\n  }\n  log "a { b"\n}\n');
+    expect(file.servers[0]?.plugins).toMatchObject([
+      { name: 'kubernetes', args: ['cluster.local', 'in-addr.arpa'], line: 2, block: [{ name: 'pods', args: ['insecure'], line: 3 }] },
+      { name: 'log', args: ['a { b'], line: 5 },
+    ]);
   });
   test('any text is parsed or refused', () => {
     const piece = fc.constantFrom('.:53', '{', '}', '\n', ' ', 'kubernetes', 'cluster.local', '"', '#', 'forward', 'import', ',');
@@ -97,6 +120,23 @@ describe('DNS over a stream', () => {
         'A',
       ),
     ).rejects.toThrow(DnsProblem);
+  });
+  test('several questions over one stream, each with its own answer', async () => {
+    const stream = streamOf(answer);
+    const said: string[] = [];
+    for await (const a of askAll(stream, [
+      { name: 'web', type: 'A' },
+      { name: '.', type: 'NS' },
+    ]))
+      said.push(a.rcode);
+    expect(said).toEqual(['NOERROR', 'NOERROR']);
+  });
+  test('SRV records: target and port (RFC 2782)', () => {
+    const bytes = answer(7, { answers: [{ type: 'SRV', name: '_http._tcp.web', data: { port: 8080, target: 'a.web', priority: 0, weight: 1 } }] });
+    expect(decode(bytes, 7).srv).toEqual([{ target: 'a.web', port: 8080 }]);
+  });
+  test('an answer that says of itself that it was cut off is none', () => {
+    expect(() => decode(answer(7, { flags: packet.TRUNCATED_RESPONSE }), 7)).toThrow('cut off');
   });
   test('a stream that ends is told', async () => {
     await expect(ask({ write: () => {}, read: () => Promise.resolve(null) }, 'x', 'A')).rejects.toThrow('without an answer');
