@@ -1,6 +1,8 @@
+import { CorefileError, parseCorefile, serverFor } from '../../src/dns/corefile.ts';
+import type { Fact } from '../../src/facts/fact.ts';
 import type { Connection } from '../../src/facts/facts.ts';
 import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
-import { check, judged, skip, unknown } from '../check.ts';
+import { check, type Evidence, judged, skip, unknown } from '../check.ts';
 import { kubectl, plural, some } from '../words.ts';
 
 interface Reply {
@@ -25,13 +27,41 @@ const byClient = (list: readonly Connection[]): Reply[] =>
       : [],
   );
 
+/** Plugins that may answer before the kubernetes plugin does. */
+const overriding = ['rewrite', 'hosts', 'template', 'file', 'auto', 'etcd', 'secondary'];
+
+/** Lines of the Corefile that may be the reason why a name leads elsewhere. */
+function otherwiseAnswered(corefile: string | null, name: string): Evidence[] {
+  try {
+    const plugins = serverFor(parseCorefile(corefile ?? ''), name)?.plugins ?? [];
+    return plugins
+      .filter((p) => overriding.includes(p.name))
+      .map((p) => ({ source: 'configmap', text: `Corefile line ${p.line}: ${[p.name, ...p.args].join(' ')}` }));
+  } catch (error) {
+    if (error instanceof CorefileError) return [];
+    throw error;
+  }
+}
+
+/** A replica that lost its watch goes on with what it last knew. */
+const lostWatch = (logs: Fact<Record<string, Fact<string>>>): Evidence[] =>
+  (logs.seen ? Object.entries(logs.value) : []).flatMap(([key, log]) =>
+    log.seen
+      ? log.value
+          .split('\n')
+          .filter((l) => /Failed to (?:list|watch)|is forbidden/.test(l))
+          .slice(-1)
+          .map((text) => ({ source: 'log', text: `${key}: ${text}` }))
+      : [],
+  );
+
 export const answers = check({
   id: 'dns/answers',
   title: 'Every DNS replica answers with the addresses of the Service',
   needs: ['service', 'slices', 'dnsAnswers'],
-  uses: ['dnsPods', 'connections'],
+  uses: ['dnsPods', 'connections', 'corefile', 'dnsLogs'],
   codes: ['dns-wrong-answer'],
-  run({ service, slices, dnsAnswers, dnsPods, connections }) {
+  run({ service, slices, dnsAnswers, dnsPods, connections, corefile, dnsLogs }) {
     if (!service || service.spec.type === 'ExternalName') return skip('no address of the cluster belongs to it');
     const forwarded = Object.entries(dnsAnswers).flatMap(([pod, a]): Reply[] => (a.seen ? [{ pod, ...a.value }] : []));
     const replies = [...forwarded, ...byClient(connections.seen ? connections.value.list : []).filter((r) => !forwarded.some((f) => f.pod === r.pod))];
@@ -62,7 +92,11 @@ export const answers = check({
         scope: part ? 'part' : 'all',
         object: { kind: 'Pod', namespace: 'kube-system', name: wrong[0]?.pod ?? '' },
         message: `${wrong.length} of ${plural(total, 'DNS replica')} ${wrong.length === 1 ? 'answers' : 'answer'} ${wrong[0]?.question.split(' ')[0]} with ${said(wrong[0] as (typeof replies)[number])}, where the API has ${some(expected) || 'no ready address'}`,
-        evidence: replies.map((r) => ({ source: 'dns', text: `${r.pod} answers ${r.question} with ${said(r)}` })),
+        evidence: [
+          ...replies.map((r) => ({ source: 'dns', text: `${r.pod} answers ${r.question} with ${said(r)}` })),
+          ...otherwiseAnswered(corefile.seen ? corefile.value : null, replies[0]?.question.split(' ')[0] ?? ''),
+          ...lostWatch(dnsLogs),
+        ],
         fix: [
           {
             text: 'An old answer may be cached as long as the cache plugin says (30 s as a rule); if it lasts, see whether CoreDNS can still watch the API server',

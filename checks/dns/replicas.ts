@@ -1,4 +1,5 @@
 import { isReady } from '../../src/facts/selectors.ts';
+import type { Pod } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, unknown } from '../check.ts';
 import { kubectl, plural, some } from '../words.ts';
 
@@ -25,6 +26,11 @@ export const replicas = check({
               .map((text) => ({ source: 'log', text: `${pod}: ${text}` }))
           : [],
       );
+    const all = dnsLogs.seen ? Object.values(dnsLogs.value).flatMap((l) => (l.seen ? l.value.split('\n') : [])) : [];
+    // Without its rights CoreDNS starts, waits for the API, and knows no Service.
+    const refused = all.map((l) => /cannot (?:list|watch) resource "([a-z]+)"/.exec(l)?.[1]).find((r) => r !== undefined);
+    const mayNot = refused === undefined ? '' : `; CoreDNS may not list ${refused} (RBAC)`;
+    const restarts = (p: Pod) => p.status.containerStatuses.reduce((n, s) => n + s.restartCount, 0);
     const findings: Draft<'dns-pods-down'>[] = [];
     if (ready.length === 0) {
       const zero = workload?.spec.replicas === 0;
@@ -38,7 +44,7 @@ export const replicas = check({
           ? `No DNS server runs: Deployment "${object.name}" in kube-system is scaled to zero replicas`
           : live.length === 0
             ? 'No DNS pod exists in kube-system'
-            : `None of ${plural(live.length, 'DNS pod')} is ready (${some(live.map((p) => p.metadata.name))})`,
+            : `None of ${plural(live.length, 'DNS pod')} is ready (${some(live.map((p) => p.metadata.name))})${mayNot}`,
         evidence: [
           {
             source: 'deployments',
@@ -46,14 +52,21 @@ export const replicas = check({
           },
           ...live.slice(0, 3).map((p) => ({
             source: 'pods',
-            text: `${p.metadata.name}: ${p.status.containerStatuses.map((s) => s.state.waiting?.reason ?? s.lastState.terminated?.reason ?? (s.ready ? 'ready' : 'not ready')).join(', ') || p.status.phase}`,
+            text: `${p.metadata.name}: ${p.status.containerStatuses.map((s) => s.state.waiting?.reason ?? s.lastState.terminated?.reason ?? (s.ready ? 'ready' : 'not ready')).join(', ') || p.status.phase}${restarts(p) > 0 ? `, ${plural(restarts(p), 'restart')}` : ''}`,
           })),
           ...live.slice(0, 1).flatMap((p) => logs(p.metadata.name)),
         ],
         fix:
           zero || live.length === 0
             ? [{ text: 'Scale CoreDNS up', command: kubectl('kube-system', 'scale', `deployment/${object.name}`, '--replicas=2') }]
-            : [{ text: 'Read why CoreDNS does not start', command: kubectl('kube-system', 'logs', live[0]?.metadata.name ?? '', '--previous') }],
+            : refused !== undefined
+              ? [
+                  {
+                    text: 'Give CoreDNS its rights again',
+                    command: 'kubectl create clusterrolebinding system:coredns --clusterrole=system:coredns --serviceaccount=kube-system:coredns',
+                  },
+                ]
+              : [{ text: 'Read why CoreDNS does not start', command: kubectl('kube-system', 'logs', live[0]?.metadata.name ?? '', '--previous') }],
       });
     } else if (dnsAnswers.seen) {
       const silent = ready.filter((p) => {
