@@ -23,17 +23,11 @@ const kubectlOptions = <T>(y: Argv<T>) =>
     .option('as-group', { type: 'string', array: true, requiresArg: true, describe: 'group to impersonate (may be repeated)' })
     .option('request-timeout', { type: 'string', requiresArg: true, default: '10s', describe: 'limit for one request' });
 
+const formatOption = <T>(y: Argv<T>, describe: string) =>
+  y.option('output', { alias: 'o', type: 'string', array: true, requiresArg: true, nargs: 1, default: [] as string[], describe });
+
 const outputOptions = <T>(y: Argv<T>) =>
-  y
-    .option('output', {
-      alias: 'o',
-      type: 'string',
-      array: true,
-      requiresArg: true,
-      nargs: 1,
-      default: [] as string[],
-      describe: 'text, wide, json, yaml; or FORMAT=FILE (may be repeated)',
-    })
+  formatOption(y, 'text, wide, json, yaml; or FORMAT=FILE (may be repeated)')
     .option('color', { type: 'boolean', default: true, describe: 'colours on a terminal (--no-color: none)' })
     .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no progress on stderr' });
 
@@ -85,7 +79,7 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
       'reach',
       'do policies let a connection through? From the cluster, a captured run, or manifests (-f)',
       (y) =>
-        kubectlOptions(y)
+        formatOption(kubectlOptions(y), 'text, json; html for --matrix; or FORMAT=FILE (may be repeated)')
           .option('from', {
             type: 'string',
             requiresArg: true,
@@ -102,15 +96,6 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
             type: 'string',
             requiresArg: true,
             describe: 'file with a list of {from, to, port, protocol, allowed} to hold against the policies',
-          })
-          .option('output', {
-            alias: 'o',
-            type: 'string',
-            array: true,
-            requiresArg: true,
-            nargs: 1,
-            default: [] as string[],
-            describe: 'text, json; html for --matrix; or FORMAT=FILE (may be repeated)',
           }),
       (a) =>
         answer(async () =>

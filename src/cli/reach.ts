@@ -3,10 +3,11 @@ import * as v from 'valibot';
 import { parse } from 'yaml';
 import { CannotRun } from '../catalog/words.ts';
 import type { ConnectOptions } from '../cluster/index.ts';
+import { smallestChange } from '../policy/change.ts';
 import { type Decision, nearMisses, type NearMiss, type Verdict } from '../policy/decide.ts';
 import { matrixOf } from '../policy/matrix.ts';
 import type { Connection, Party } from '../policy/rule.ts';
-import { byAddress, type Reach, reach } from '../policy/world.ts';
+import { byAddress, type Reach, reach, type World } from '../policy/world.ts';
 import { clean } from '../report/clean.ts';
 import { matrixHtml } from '../report/matrix-html.ts';
 import { matrixText, type MatrixView } from '../report/matrix.ts';
@@ -98,6 +99,26 @@ function explain(from: Party, { party: to, connection, result }: Answer) {
   return { egress: near('egress'), ingress: near('ingress') };
 }
 
+interface ProposedChange {
+  opens: string;
+  command: string;
+}
+
+/** For each direction that denies: the smallest change of a NetworkPolicy that would allow all of it. */
+function changesFor(world: World, from: Party, answers: readonly Answer[]): ProposedChange[] {
+  return (['egress', 'ingress'] as const).flatMap((direction): ProposedChange[] => {
+    const denied = answers
+      .filter((a) => a.result[direction].verdict === 'denied')
+      .map(({ party, connection }) => ({ connection, ...(direction === 'egress' ? { self: from, other: party } : { self: party, other: from }) }));
+    const selecting = new Set(answers.flatMap((a) => a.result[direction].selecting.map((p) => `${p.namespace}/${p.name}`)));
+    const candidates = world.networkPolicies.filter((p) => selecting.has(`${p.metadata.namespace}/${p.metadata.name}`));
+    const change = smallestChange(direction, denied, candidates, world.policies);
+    if (!change) return [];
+    const { namespace, name } = change.policy.metadata;
+    return [{ opens: change.opens, command: `kubectl -n ${namespace} patch networkpolicy ${name} --type=json -p '${JSON.stringify(change.patch)}'` }];
+  });
+}
+
 /** Several receivers: denied where one is, since a Service's requests go to any of them. */
 const overall = (verdicts: readonly Verdict[]): Verdict => (verdicts.includes('denied') ? 'denied' : verdicts.includes('unknown') ? 'unknown' : 'allowed');
 
@@ -112,6 +133,7 @@ async function one(known: Loaded, options: ReachOptions, screen: Screen): Promis
   const first = answers.find((a) => a.result.verdict === verdict) ?? answers[0];
   if (!first) throw new CannotRun(`"${names.to ?? ''}" leads to no pod; there is nothing to judge.`);
   const why = explain(from, first);
+  const changes = verdict === 'denied' ? changesFor(known.world, from, answers) : [];
   const ports = [...new Set(answers.map((a) => `${a.connection.port}/${a.connection.protocol}`))].join(', ');
   const json = () => ({
     apiVersion: 'k8s-doctor/v1',
@@ -122,6 +144,7 @@ async function one(known: Loaded, options: ReachOptions, screen: Screen): Promis
     egress: explained(first.result.egress, why.egress),
     ingress: explained(first.result.ingress, why.ingress),
     receivers: answers.map((a) => ({ name: a.name, port: a.connection.port, protocol: a.connection.protocol, verdict: a.result.verdict })),
+    changes,
     missing: blind,
   });
   const part = answers.filter((a) => a.result.verdict === first.result.verdict).length;
@@ -130,6 +153,7 @@ async function one(known: Loaded, options: ReachOptions, screen: Screen): Promis
       `${names.from} → ${names.to}, ${ports}: ${verdict}${answers.length > 1 && part < answers.length ? ` (${part} of ${answers.length} pods ${first.result.verdict}, such as ${first.name})` : ''}`,
       ...lines('egress', first.result.egress, why.egress),
       ...lines('ingress', first.result.ingress, why.ingress),
+      ...changes.map((c) => `  change   allow ${c.opens}: ${c.command}`),
       ...blind.map((b) => `  not seen ${b}`),
     ].join('\n');
   await writeTexts(

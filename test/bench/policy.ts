@@ -7,20 +7,13 @@ import { matrixOf } from '../../src/policy/matrix.ts';
 import { fromNetworkPolicy } from '../../src/policy/network-policy.ts';
 import { reach, worldOf } from '../../src/policy/world.ts';
 import type { Party } from '../../src/policy/rule.ts';
+import { generator } from '../support/random.ts';
 
 const megabytes = (bytes: number) => `${Math.round(bytes / 1_048_576)} MB`;
 const used = () => {
   globalThis.gc?.();
   return process.memoryUsage.rss();
 };
-
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 4_294_967_296;
-  };
-}
 
 /** Objects as the API server gives them. `distinct`: each pod has a label of its own that policies select by. */
 function objects(pods: number, policies: number, namespaces: number): object[] {

@@ -53,6 +53,7 @@ describe('one connection', () => {
     expect(ran.code).toBe(1);
     expect(ran.stdout).toContain('deploy/checkout → pod/web, 8080/TCP: denied');
     expect(ran.stdout).toContain('allow-api, rule 1: wants role=API, it has role=api');
+    expect(ran.stdout).toContain('change   allow pods with role=api of namespace shop by rule 1 as well: kubectl -n shop patch networkpolicy allow-api');
   });
   test('allowed: exit 0, and the rule that allows it', async () => {
     const ran = await judged(files(policy.replace('API', 'api')), ask('deploy/checkout', '-o', 'json'));

@@ -8,19 +8,9 @@ import { CorefileError, domainOf, forwarders, parseCorefile, serverFor } from '.
 import { decode, DnsProblem } from '../../src/dns/query.ts';
 import { parseResolvConf } from '../../src/dns/resolv-conf.ts';
 import { questionsFor } from '../../src/dns/resolver.ts';
+import { generator } from '../support/random.ts';
 
 const seed = 20_261_121;
-
-/** mulberry32, in [0, 1). */
-function generator(): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 interface Tally {
   /** Inputs that were read, and that were refused with the room's own error. */
@@ -33,7 +23,7 @@ interface Tally {
 }
 
 function tally(count: number, make: (random: () => number) => string | Buffer, use: (input: never) => void, own: new (...args: never[]) => Error): Tally {
-  const random = generator();
+  const random = generator(seed);
   const found: Tally = { read: 0, refused: 0, escaped: [], slowest: 0 };
   for (let i = 0; i < count && found.escaped.length < 3; i++) {
     const input = make(random);

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createNamespace, deleteNamespace, doctor, must, run } from '../support/kubectl.ts';
+import { generator } from '../support/random.ts';
 
 const namespaces = { 'pw-a': { team: 'red' }, 'pw-b': { team: 'blue' }, 'pw-c': { team: 'blue', env: 'prod' } } as const;
 type Namespace = keyof typeof namespaces;
@@ -296,13 +297,7 @@ const byAddress = (): [string, Policy[]][] => {
 };
 
 function random(seed: number): Policy[] {
-  let state = seed;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const next = generator(seed);
   const one = <T>(items: readonly T[]): T => items[Math.floor(next() * items.length)] as T;
   const maybe = (chance: number) => next() < chance;
   const some = <T>(most: number, make: () => T): T[] => Array.from({ length: 1 + Math.floor(next() * most) }, make);
