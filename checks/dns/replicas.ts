@@ -1,15 +1,15 @@
 import { isReady } from '../../src/facts/selectors.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, unknown } from '../check.ts';
-import { kubectl, plural, some } from '../words.ts';
+import { kubectl, plural, probeEvidence, some } from '../words.ts';
 
 export const replicas = check({
   id: 'dns/replicas',
   title: "The cluster's DNS pods run and answer",
   needs: ['dnsPods'],
-  uses: ['dnsWorkload', 'dnsService', 'dnsAnswers', 'dnsLogs'],
+  uses: ['dnsWorkload', 'dnsService', 'dnsAnswers', 'dnsLogs', 'connections'],
   codes: ['dns-pods-down'],
-  run({ dnsPods, dnsWorkload, dnsService, dnsAnswers, dnsLogs }) {
+  run({ dnsPods, dnsWorkload, dnsService, dnsAnswers, dnsLogs, connections }) {
     const live = dnsPods.filter((p) => !p.metadata.deletionTimestamp);
     const ready = live.filter(isReady);
     const workload = dnsWorkload.seen ? dnsWorkload.value : null;
@@ -88,6 +88,24 @@ export const replicas = check({
           fix: [{ text: 'Replace the pods that do not answer', command: kubectl('kube-system', 'delete', 'pod', ...silent.map((p) => p.metadata.name)) }],
         });
       }
+    }
+    // Asked by the client itself: one that is silent for it, while others answer, costs a share of all lookups.
+    const asked = connections.seen ? connections.value.list.filter((c) => c.hop === 'dns-server' && c.target.endsWith('/UDP') && c.pod !== null) : [];
+    const lost = asked.filter((c) => c.outcome === 'dns-timed-out' && ready.some((p) => p.metadata.name === c.pod));
+    const known = findings.some((f) => f.severity === 'error');
+    if (connections.seen && !known && lost.length > 0 && asked.some((c) => c.outcome === 'answered')) {
+      const names = [...new Set(lost.map((c) => c.pod ?? ''))];
+      const forwarded = names.filter((n) => dnsAnswers.seen && dnsAnswers.value[n]?.seen);
+      findings.push({
+        code: 'dns-pods-down',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'part',
+        object,
+        message: `${names.length} of ${plural(asked.length, 'DNS replica')} ${names.length === 1 ? 'does' : 'do'} not answer the client (${some(names)}), while the others do: about ${names.length} in ${asked.length} lookups is lost${forwarded.length > 0 ? '; asked on its own loopback it answers, so the way to it is at fault' : ''}`,
+        evidence: asked.slice(0, 6).map((c) => probeEvidence(connections.value.from, c)),
+        fix: [{ text: 'Look at the network of the node that it runs on, or move it away', command: kubectl('kube-system', 'delete', 'pod', ...names) }],
+      });
     }
     const waiting = live.filter((p) => !isReady(p));
     if (ready.length > 0 && waiting.length > 0) {

@@ -90,10 +90,10 @@ c_node_name() { node -e "require('dns').lookup('$1',{all:true,family:'$2'==='AAA
 name() { case $DNS in none) rec "$1" none 127 0 '' ;; python3|node) one "$1" $DNS c_\${DNS}_name "$2" "$3" ;; *) one "$1" $DNS c_$DNS "$2" "$3" ;; esac; }
 FAILED=
 resolved() { case "$c:$o" in 0:*"status: NOERROR"*"ANSWER SECTION"*) : ;; 0:*"status: "*) FAILED=1 ;; 0:*) : ;; *) FAILED=1 ;; esac; }
-a_dig() { dig +tries=1 +time=1 +noall +comments +answer $4 "@$1" "$2" "$3"; }
+a_dig() { dig +tries=2 +time=1 +noall +comments +answer $4 "@$1" "$2" "$3"; }
 a_nslookup() { nslookup -timeout=1 -retry=1 -type="$3" "$2" "$1"; }
 # nslookup asks over UDP alone.
-ask() { if have dig; then TRIES=1 one "$1" dig a_dig "$2" "$3" "$4" "$5"; elif [ "$5" = +notcp ] && have nslookup; then TRIES=1 one "$1" nslookup a_nslookup "$2" "$3" "$4"; else rec "$1" none 127 0 ''; fi; }
+ask() { if have dig; then one "$1" dig a_dig "$2" "$3" "$4" "$5"; elif [ "$5" = +notcp ] && have nslookup; then one "$1" nslookup a_nslookup "$2" "$3" "$4"; else rec "$1" none 127 0 ''; fi; }
 r=; D=
 while IFS= read -r l; do
   r="$r$l

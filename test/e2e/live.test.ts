@@ -315,3 +315,67 @@ test('expired credentials are told', async () => {
   expect(ran.code).toBe(3);
   expect(ran.stderr).toContain('does not accept the credentials of context "here"');
 });
+
+describe('a fix', () => {
+  test('is tried by a dry run, which changes nothing', async () => {
+    const before = await must('-n', ns, 'get', 'service', 'typo', '-o', 'jsonpath={.metadata.resourceVersion}');
+    const { diagnosis } = await diagnose('typo');
+    expect(diagnosis.verdict.causes[0]?.fix.some((f) => f.tried?.accepted === true)).toBe(true);
+    expect(await must('-n', ns, 'get', 'service', 'typo', '-o', 'jsonpath={.metadata.resourceVersion}')).toBe(before);
+  });
+  test('is not tried where the user may not patch, and says so', async () => {
+    const { diagnosis } = await diagnose('typo', ...asViewer);
+    const tried = diagnosis.verdict.causes.flatMap((c) => c.fix).flatMap((f) => (f.tried ? [f.tried] : []));
+    expect(tried).toEqual([{ accepted: false, message: 'not tried: not allowed to patch services' }]);
+  });
+  test('is not tried with --probe none', async () => {
+    const { diagnosis } = await diagnose('typo', '--probe', 'none');
+    expect(diagnosis.verdict.causes.flatMap((c) => c.fix).some((f) => f.tried)).toBe(false);
+  });
+});
+
+describe('reach', () => {
+  const pod = async () => `pod/${(await must('-n', ns, 'get', 'pods', '-l', 'app=frontend-web', '-o', 'jsonpath={.items[0].metadata.name}')).trim()}`;
+  const reach = async (...args: string[]) => doctor(['reach', '-n', ns, '--from', await pod(), '--to', 'svc/frontend-web', ...args]);
+
+  test('reads the cluster: allowed without policies, denied with one, also for who may only view', async () => {
+    expect((await reach()).code).toBe(0);
+    await apply(ns, 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed}\nspec: {podSelector: {}, policyTypes: [Ingress]}\n');
+    try {
+      const denied = await reach(...asViewer, '-o', 'json');
+      expect(denied.code).toBe(1);
+      expect(JSON.parse(denied.stdout)).toMatchObject({
+        verdict: 'denied',
+        ingress: { policies: ['closed'] },
+        changes: [{ opens: expect.stringContaining('port 8080/TCP') }],
+        missing: [],
+      });
+    } finally {
+      await must('-n', ns, 'delete', 'networkpolicy', 'closed');
+    }
+  });
+  test("can't tell what it may not read", async () => {
+    const ran = await reach('--as', 'system:serviceaccount:default:nobody');
+    expect(ran.code).toBe(3);
+    expect(ran.stderr.trim().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('a user who may read everything, and neither exec nor forward ports', () => {
+  const reader = ['--as', `system:serviceaccount:${ns}:reader`];
+  beforeAll(async () => {
+    await must('-n', ns, 'create', 'serviceaccount', 'reader');
+    await must('create', 'clusterrolebinding', 'k8s-doctor-live-reader', '--clusterrole=view', `--serviceaccount=${ns}:reader`);
+  });
+  afterAll(async () => {
+    await must('delete', 'clusterrolebinding', 'k8s-doctor-live-reader');
+  });
+
+  test('the DNS stage says what the objects show, and what is missing', async () => {
+    const { diagnosis } = await diagnose('frontend-web', ...reader);
+    const status = Object.fromEntries(diagnosis.checks.filter((c) => c.stage === 'dns').map((c) => [c.id, c.status]));
+    expect(status).toMatchObject({ 'dns/replicas': 'pass', 'dns/service': 'pass', 'dns/config': 'pass', 'dns/answers': 'unknown' });
+    const grants = diagnosis.missing.flatMap((m) => m.grant?.resources.map((r) => `${r} ${m.grant?.namespace ?? '*'}`) ?? []);
+    expect(grants).toContain('pods/portforward kube-system');
+  });
+});

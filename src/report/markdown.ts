@@ -1,0 +1,48 @@
+import type { CheckStatus, Diagnosis } from '../diagnose/diagnosis.ts';
+import type { Finding } from '../verdict/verdict.ts';
+import { clientName, headline, stageRows } from './view.ts';
+
+const marks: Record<CheckStatus, string> = { pass: '✓', warn: '▲', fail: '✗', skip: '·', unknown: '?' };
+
+/** Text from the cluster must not become markup: neither Markdown's nor HTML's. */
+const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~]/g, (c) => `\\${c}`);
+/** A fence that is longer than any run of backquotes in the text. */
+const fenced = (text: string): string => {
+  const fence = '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map((m) => m[0].length + 1)));
+  return `${fence}sh\n${text}\n${fence}`;
+};
+
+function cause(f: Finding): string[] {
+  return [
+    `## ${plain(f.message)}`,
+    '',
+    `**${plain(f.issue)}** · ${plain(f.symptom)} · ${plain(f.resolution)} (${f.confidence}, \`${f.code}\`)`,
+    '',
+    ...f.evidence.map((e) => `- ${plain(e.source)}: ${plain(e.text)}`),
+    '',
+    ...f.fix.flatMap((x) => [
+      `Fix: ${plain(x.text)}${x.tried ? ` (tried: ${plain(x.tried.message)})` : ''}`,
+      '',
+      ...(x.command === undefined ? [] : [fenced(x.command), '']),
+    ]),
+  ];
+}
+
+/** The diagnosis for an incident's page or a pull request. */
+export function renderMarkdown(d: Diagnosis): string {
+  const warnings = d.checks.flatMap((c) => c.findings).filter((f) => f.severity === 'warning');
+  return `${[
+    `# ${plain(headline(d, clientName(d)).text)}`,
+    '',
+    ...d.verdict.causes.flatMap(cause),
+    ...warnings.map((f) => `- ▲ ${plain(f.message)}`),
+    ...(warnings.length > 0 ? [''] : []),
+    '| stage | | |',
+    '| --- | --- | --- |',
+    ...stageRows(d.checks, d.verdict.causes).map((r) => `| ${r.stage} | ${marks[r.status]} | ${plain(r.text)} |`),
+    '',
+    ...d.missing.map((m) => `- not seen: ${plain(m.what)} (${plain(m.why)})`),
+    ...(d.missing.length > 0 ? [''] : []),
+    `${d.startedAt} · ${(d.durationMs / 1000).toFixed(1)} s · k8s-doctor ${d.version}`,
+  ].join('\n')}\n`;
+}

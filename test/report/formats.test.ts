@@ -1,0 +1,66 @@
+/** What pipelines and pages read: every recorded incident in each format, and hostile text in it. */
+import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { describe, expect, test } from 'vitest';
+import { pipeline } from '../../checks/pipeline.ts';
+import { diagnose } from '../../src/diagnose/diagnose.ts';
+import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
+import { render } from '../../src/report/render.ts';
+import { recorded, recordingOf } from '../support/recordings.ts';
+
+const plain = { colour: false, unicode: true, columns: 80 };
+const of = (name: string): Diagnosis => diagnose(pipeline, recordingOf(name));
+const hostile = (d: Diagnosis): Diagnosis => JSON.parse(JSON.stringify(d).replaceAll('shop', '<b onload=x>]]>&amp;`|*shop')) as Diagnosis;
+
+interface Suite {
+  '@_name': string;
+  '@_tests': string;
+  '@_failures': string;
+  '@_errors': string;
+  '@_skipped': string;
+  testcase: object[];
+}
+const read = (xml: string): Suite[] =>
+  (
+    new XMLParser({ ignoreAttributes: false, isArray: (name) => name === 'testsuite' || name === 'testcase' }).parse(xml) as {
+      testsuites: { testsuite: Suite[] };
+    }
+  ).testsuites.testsuite;
+
+describe('junit', () => {
+  test.each(recorded.map((r) => [r.name, r] as const))('%s: well-formed, a suite for each stage, counts that add up', async (_, { recording }) => {
+    const d = diagnose(pipeline, recording);
+    const xml = await render(d, recording.requests, 'junit', plain);
+    expect(XMLValidator.validate(xml)).toBe(true);
+    const suites = read(xml);
+    expect(suites.map((s) => s['@_name'])).toEqual(['verdict', 'service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path']);
+    expect(suites.slice(1).reduce((n, s) => n + Number(s['@_tests']), 0)).toBe(d.checks.length);
+    for (const [key, status] of [
+      ['@_failures', 'fail'],
+      ['@_errors', 'unknown'],
+      ['@_skipped', 'skip'],
+    ] as const)
+      expect(suites.slice(1).reduce((n, s) => n + Number(s[key]), 0)).toBe(d.checks.filter((c) => c.status === status).length);
+    const bad = d.verdict.status === 'faulty' || d.verdict.status === 'degraded';
+    expect(suites[0]).toMatchObject({ '@_failures': bad ? '1' : '0', '@_errors': d.verdict.status === 'undecided' ? '1' : '0' });
+  });
+  test('hostile names do not break it', async () => {
+    const xml = await render(hostile(of('policy-wrong-label')), 1, 'junit', plain);
+    expect(XMLValidator.validate(xml)).toBe(true);
+    expect(xml).not.toContain('<b onload');
+  });
+});
+
+describe('markdown', () => {
+  test('the answer, the row of the table, why, and what to type', async () => {
+    const text = await render(of('policy-wrong-label'), 1, 'markdown', plain);
+    expect(text).toMatch(/^# shop cannot be reached from pod\/client/);
+    expect(text).toContain('**Network policy blocking** · Connection timeout · Review NetworkPolicy objects (confirmed, `policy-denies-ingress`)');
+    expect(text).toContain('```sh\nkubectl -n sc-policy-wrong-label patch networkpolicy allow-api');
+  });
+  test('hostile names stay text', async () => {
+    const text = await render(hostile(of('policy-wrong-label')), 1, 'markdown', plain);
+    const outside = text.replaceAll(/^(`{3,})sh\n[\s\S]*?\n\1$/gm, '');
+    expect(outside).not.toMatch(/(?<!\\)<b/);
+    for (const row of text.split('\n').filter((l) => l.startsWith('| '))) expect(row.match(/(?<!\\)\|/g)).toHaveLength(4);
+  });
+});
