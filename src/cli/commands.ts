@@ -126,6 +126,17 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
           (await import('./cleanup.ts')).cleanup({ ...a, requestTimeoutMs: duration('request-timeout', a.requestTimeout) }, process.env, process.stdout),
         ),
     )
+    .command(
+      'rbac',
+      'print the Roles that a run needs, ready to apply',
+      (y) =>
+        y
+          .option('namespace', { alias: 'n', type: 'string', requiresArg: true, describe: 'namespace of the Service (default: default)' })
+          .option('from', { type: 'string', requiresArg: true, describe: 'whose connection, as for svc: its namespace counts' })
+          .option('probe', { choices: ['auto', 'none'] as const, default: 'auto' as const, describe: 'none: the rights to read only' })
+          .option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'one ClusterRole for all namespaces' }),
+      (a) => answer(async () => (await import('./rbac.ts')).rbac(a, process.stdout)),
+    )
     .option('verbose', { alias: 'v', type: 'boolean', global: true, default: false, describe: 'stack traces' })
     .version(version)
     .help()

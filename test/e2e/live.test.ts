@@ -2,9 +2,9 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
-import { collectors } from '../../src/gather/gather.ts';
 import { apply, createNamespace, debugPods, deleteNamespace, doctor, kubectl, must, run } from '../support/kubectl.ts';
 
 const ns = 'k8s-doctor-live';
@@ -132,45 +132,38 @@ describe('a user who may only view the namespace', () => {
   });
 });
 
-describe('the access that the collectors declare', () => {
-  /** A Role (or ClusterRole) with the declared rules of one scope, bound to the viewer. */
-  function granted(scope: string, namespace: string | undefined): object[] {
-    const name = `k8s-doctor-live-${scope}`;
-    const rules = collectors.flatMap((c) =>
-      c.access.filter((a) => a.scope === scope).map((a) => ({ apiGroups: [a.apiGroup], resources: [a.resource], verbs: a.verbs })),
-    );
-    const kind = namespace === undefined ? 'ClusterRole' : 'Role';
-    const metadata = { name, ...(namespace !== undefined && { namespace }) };
-    return [
-      { apiVersion: 'rbac.authorization.k8s.io/v1', kind, metadata, rules },
-      {
-        apiVersion: 'rbac.authorization.k8s.io/v1',
-        kind: `${kind}Binding`,
-        metadata,
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name },
-        subjects: [{ kind: 'ServiceAccount', name: 'stranger', namespace: ns }],
-      },
-    ];
-  }
+describe('the rights that rbac prints', () => {
+  const stranger = `system:serviceaccount:${ns}:stranger`;
+  const bound = (role: { kind: string; metadata: { name: string; namespace?: string } }) => ({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: `${role.kind}Binding`,
+    metadata: role.metadata,
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: role.kind, name: role.metadata.name },
+    subjects: [{ kind: 'ServiceAccount', name: 'stranger', namespace: ns }],
+  });
 
-  test('is enough for a whole run, and nothing beyond it is asked for', async () => {
-    const objects = [
-      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'stranger', namespace: ns } },
-      ...granted('service', ns),
-      ...granted('client', ns),
-      ...granted('kube-system', 'kube-system'),
-      ...granted('cluster', undefined),
-    ];
-    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
+  test.each([
+    ['for one namespace', ['-n', ns, '--from', 'deploy/frontend-web']],
+    ['for all namespaces', ['-A']],
+  ])('%s are enough for a whole run, and nothing beyond them is asked for', async (_, args) => {
+    const printed = await doctor(['rbac', ...args]);
+    const roles = parseAllDocuments(printed.stdout).map((d) => d.toJS() as Parameters<typeof bound>[0]);
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'stranger', namespace: ns } };
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [account, ...roles, ...roles.map(bound)] });
     const applied = await run('kubectl', ['apply', '-f', '-'], { input: list });
     expect(applied.stderr).toBe('');
     try {
-      const { exit, diagnosis } = await diagnose('frontend-web', '--from', 'deploy/frontend-web', '--as', `system:serviceaccount:${ns}:stranger`);
+      const { exit, diagnosis } = await diagnose('frontend-web', '--from', 'deploy/frontend-web', '--as', stranger);
       expect(diagnosis.missing.filter((m) => m.grant !== null)).toEqual([]);
       expect(exit).toBe(0);
     } finally {
       await run('kubectl', ['delete', '--ignore-not-found', '-f', '-'], { input: list });
     }
+  });
+  test('with --probe none they only read', async () => {
+    const printed = await doctor(['rbac', '-n', ns, '--probe', 'none']);
+    const rules = parseAllDocuments(printed.stdout).flatMap((d) => (d.toJS() as { rules: { verbs: string[] }[] }).rules);
+    expect([...new Set(rules.flatMap((r) => r.verbs))].toSorted()).toEqual(['get', 'list']);
   });
 });
 
