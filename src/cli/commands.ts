@@ -76,6 +76,24 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
         }),
     )
     .command(
+      'scan',
+      'all Services of a namespace, or of all (-A), by their objects alone: worst first',
+      (y) =>
+        formatOption(kubectlOptions(y), 'text, json; or FORMAT=FILE (may be repeated)').option('all-namespaces', {
+          alias: 'A',
+          type: 'boolean',
+          default: false,
+          describe: 'of all namespaces',
+        }),
+      (a) =>
+        answer(async () =>
+          (await import('./scan.ts')).scan(
+            { ...a, asGroups: a.asGroup, requestTimeoutMs: duration('request-timeout', a.requestTimeout), version },
+            screen(true),
+          ),
+        ),
+    )
+    .command(
       'reach',
       'do policies let a connection through? From the cluster, a captured run, or manifests (-f)',
       (y) =>

@@ -6,7 +6,7 @@ import type { Client } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
 import { isFinished, isReady, matchesLabels } from '../facts/selectors.ts';
 import { managedBy } from '../probes/debug-pod.ts';
-import { collector, fromFailure, parsed, read } from './collector.ts';
+import { collector, fromFailure, parsed, parsedList, read } from './collector.ts';
 
 const asClient = (pod: o.Pod): Client => ({
   kind: 'pod',
@@ -70,7 +70,7 @@ export const client = collector({
     const selector = found.value.spec.selector ?? { matchLabels: {}, matchExpressions: [] };
     const listed = await cluster.list(resources.pods, { namespace: from.namespace, signal });
     if (!listed.ok) return fromFailure(listed.failure);
-    const pods = parsed(listed, v.array(o.pod), 'pods');
+    const pods = parsedList(listed, o.pod, 'pods');
     if (!pods.seen) return pods;
     const own = pods.value.filter((p) => matchesLabels(selector, p.metadata.labels ?? {}) && !isFinished(p));
     const chosen = own.find(isReady) ?? own.find((p) => p.status.phase === 'Running');

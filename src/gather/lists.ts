@@ -5,7 +5,7 @@ import { seen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import { labelText, selects } from '../facts/selectors.ts';
-import { collector, fromFailure, parsed, read, valueOf } from './collector.ts';
+import { collector, fromFailure, parsed, parsedList, read, valueOf } from './collector.ts';
 
 const system = 'kube-system';
 
@@ -49,7 +49,7 @@ export const slices = collector({
       labelSelector: `kubernetes.io/service-name=${target.name}`,
       signal,
     });
-    return parsed(answer, v.array(o.endpointSlice), 'EndpointSlices');
+    return parsedList(answer, o.endpointSlice, 'EndpointSlices');
   },
 });
 
@@ -57,7 +57,7 @@ export const pods = collector({
   fact: 'pods',
   access: [read('pods', ['list'], 'service')],
   async collect({ cluster, target, signal }) {
-    const found = parsed(await cluster.list(resources.pods, { namespace: target.namespace, signal }), v.array(o.pod), 'pods');
+    const found = parsedList(await cluster.list(resources.pods, { namespace: target.namespace, signal }), o.pod, 'pods');
     // Messages of the kubelet may quote a registry's or a program's own words.
     return found.seen ? seen(found.value.map((p) => ({ ...p, status: redactDeep(p.status) }))) : found;
   },
@@ -88,7 +88,7 @@ const workloads = (
     fact,
     access: [read(plural, ['list'], 'service', 'apps')],
     async collect({ cluster, target, signal }) {
-      return parsed(await cluster.list(resources[plural], { namespace: target.namespace, signal }), v.array(o.workload), plural);
+      return parsedList(await cluster.list(resources[plural], { namespace: target.namespace, signal }), o.workload, plural);
     },
   });
 
@@ -101,11 +101,7 @@ export const events = collector({
   fact: 'events',
   access: [read('events', ['list'], 'service')],
   async collect({ cluster, target, signal }) {
-    const found = parsed(
-      await cluster.list(resources.events, { namespace: target.namespace, fieldSelector: 'type!=Normal', signal }),
-      v.array(o.event),
-      'events',
-    );
+    const found = parsedList(await cluster.list(resources.events, { namespace: target.namespace, fieldSelector: 'type!=Normal', signal }), o.event, 'events');
     return found.seen ? seen(redactDeep(found.value)) : found;
   },
 });
@@ -114,7 +110,7 @@ export const nodes = collector({
   fact: 'nodes',
   access: [read('nodes', ['list'], 'cluster')],
   async collect({ cluster, signal }) {
-    const found = parsed(await cluster.list(resources.nodes, { signal }), v.array(o.node), 'nodes');
+    const found = parsedList(await cluster.list(resources.nodes, { signal }), o.node, 'nodes');
     // A digest repeats what the tag beside it says.
     return found.seen
       ? seen(
@@ -139,9 +135,9 @@ export const dnsSlices = collector({
   fact: 'dnsSlices',
   access: [read('endpointslices', ['list'], 'kube-system', 'discovery.k8s.io')],
   async collect({ cluster, signal }) {
-    return parsed(
+    return parsedList(
       await cluster.list(resources.endpointslices, { namespace: system, labelSelector: 'kubernetes.io/service-name=kube-dns', signal }),
-      v.array(o.endpointSlice),
+      o.endpointSlice,
       'EndpointSlices of kube-dns',
     );
   },
@@ -152,7 +148,7 @@ const systemPods = (fact: 'dnsPods' | 'proxyPods' | 'nodeLocalPods', app: string
     fact,
     access: [read('pods', ['list'], 'kube-system')],
     async collect({ cluster, signal }) {
-      const found = parsed(await cluster.list(resources.pods, { namespace: system, labelSelector: `k8s-app=${app}`, signal }), v.array(o.pod), `${app} pods`);
+      const found = parsedList(await cluster.list(resources.pods, { namespace: system, labelSelector: `k8s-app=${app}`, signal }), o.pod, `${app} pods`);
       return found.seen ? seen(redactDeep(found.value)) : found;
     },
   });
@@ -164,9 +160,9 @@ export const dnsWorkload = collector({
   fact: 'dnsWorkload',
   access: [read('deployments', ['list'], 'kube-system', 'apps')],
   async collect({ cluster, signal }) {
-    const found = parsed(
+    const found = parsedList(
       await cluster.list(resources.deployments, { namespace: system, labelSelector: 'k8s-app=kube-dns', signal }),
-      v.array(o.workload),
+      o.workload,
       'the Deployment of the cluster DNS',
     );
     return found.seen ? seen(found.value[0] ?? null) : found;

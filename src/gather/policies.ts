@@ -6,7 +6,7 @@ import type { Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import { type PolicyKind, policyKinds } from '../policy/kinds.ts';
-import { type Access, collector, fromFailure, parsed, read, valueOf } from './collector.ts';
+import { type Access, collector, fromFailure, parsed, parsedList, read, valueOf } from './collector.ts';
 
 const system = 'kube-system';
 
@@ -37,7 +37,7 @@ export const policies = collector({
         async (namespace) =>
           [
             namespace,
-            parsed(await cluster.list(resources.networkpolicies, { namespace, signal }), v.array(o.networkPolicy), `NetworkPolicies in ${namespace}`),
+            parsedList(await cluster.list(resources.networkpolicies, { namespace, signal }), o.networkPolicy, `NetworkPolicies in ${namespace}`),
           ] as const,
       ),
     );
@@ -73,7 +73,7 @@ export async function listPluginPolicies(
       // The group is there without this kind.
       if (!listed.ok && listed.failure.reason === 'not-found') return [];
       const named = listed.ok ? { ...listed, value: listed.value.map((p) => ({ ...(p as object), apiVersion: here.apiVersion, kind: kind.kind })) } : listed;
-      const policies = parsed(named, v.array(o.pluginPolicy), key);
+      const policies = parsedList(named, o.pluginPolicy, key);
       return [[key, policies.seen ? seen(redactDeep(policies.value)) : policies]];
     }),
   );
@@ -107,7 +107,7 @@ export const networkDaemons = collector({
     // Where only kube-system may be read: most plug-ins run there.
     const listed =
       !everywhere.ok && everywhere.failure.reason === 'forbidden' ? await cluster.list(resources.daemonsets, { namespace: system, signal }) : everywhere;
-    const found = parsed(listed, v.array(o.workload), 'DaemonSets');
+    const found = parsedList(listed, o.workload, 'DaemonSets');
     if (!found.seen) return found;
     return seen(
       found.value.map((d) => ({

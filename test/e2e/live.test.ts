@@ -372,3 +372,27 @@ describe('a user who may read everything, and neither exec nor forward ports', (
     expect(grants).toContain('pods/portforward kube-system');
   });
 });
+
+describe('scan', () => {
+  test('all Services of the namespace, worst first, without a probe', async () => {
+    const ran = await doctor(['scan', '-n', ns, '-o', 'json']);
+    expect(ran.code).toBe(1);
+    const said = JSON.parse(ran.stdout) as { kind: string; services: { name: string; status: string; causes: string[]; endpoints: object }[] };
+    expect(said.kind).toBe('Scan');
+    expect(said.services).toMatchObject([
+      { name: 'typo', status: 'faulty', causes: ['selector-mismatch'], endpoints: { ready: 0, total: 0 } },
+      { name: 'frontend-web', status: 'healthy', causes: [], endpoints: { ready: 2, total: 2 } },
+    ]);
+    expect(await debugPods(ns)).toBe('');
+  });
+  test('as text: one line each, and what was not done', async () => {
+    const ran = await doctor(['scan', '-n', ns]);
+    expect(ran.stdout).toMatch(/^✗ typo {2,}ClusterIP {2,}80→80 {2,}0\/0 {2}/);
+    expect(ran.stdout).toContain('2 Services: 1 faulty, 1 without a fault in what the objects show. No connection was made');
+  });
+  test('says as much as svc --probe none', async () => {
+    const alone = await diagnose('typo', '--probe', 'none');
+    const ran = await doctor(['scan', '-n', ns, '-o', 'json']);
+    expect((JSON.parse(ran.stdout) as { services: { summary: string }[] }).services[0]?.summary).toBe(alone.diagnosis.verdict.causes[0]?.message);
+  });
+});

@@ -1,0 +1,90 @@
+import pLimit from 'p-limit';
+import { pipeline } from '../../checks/pipeline.ts';
+import { CannotRun } from '../catalog/words.ts';
+import { type Cluster, connect, type ConnectOptions, resources } from '../cluster/index.ts';
+import { shared } from '../cluster/shared.ts';
+import { diagnose } from '../diagnose/diagnose.ts';
+import type { Diagnosis } from '../diagnose/diagnosis.ts';
+import { record } from '../diagnose/run.ts';
+import { openJanitor } from '../probes/debug-pod.ts';
+import { cleanDeep } from '../report/clean.ts';
+import { scanText } from '../report/scan.ts';
+import { exitStatus, isUnicode, parseOutputs, type Screen, writeTexts } from './output.ts';
+import { parseFrom } from './target.ts';
+
+export interface ScanOptions extends ConnectOptions {
+  allNamespaces: boolean;
+  output: string[];
+  version: string;
+}
+
+/** One Service in a scan. */
+export interface Scanned {
+  namespace: string;
+  name: string;
+  type: string;
+  ports: string[];
+  /** Of the endpoints: `ready/all`. */
+  endpoints: { ready: number; total: number };
+  status: Diagnosis['verdict']['status'];
+  summary: string;
+  causes: string[];
+}
+
+/** So many diagnoses are judged at once. */
+const atOnce = 8;
+
+const worst: Diagnosis['verdict']['status'][] = ['faulty', 'degraded', 'undecided', 'healthy'];
+
+/** Diagnoses every Service by its objects alone: no probe, each list read once. Answers the exit status of the worst. */
+export async function scan(options: ScanOptions, screen: Screen): Promise<number> {
+  const outputs = parseOutputs(options.output, ['text', 'json']);
+  const cluster = await connect(options, screen.env);
+  try {
+    const namespace = options.allNamespaces ? undefined : cluster.namespace;
+    const listed = await cluster.list(resources.services, { namespace });
+    if (!listed.ok) throw new CannotRun(`The Services cannot be listed (${listed.failure.why}); check your rights and the cluster.`);
+    const once = shared(cluster);
+    const limit = pLimit(atOnce);
+    const services = listed.value as { metadata: { namespace: string; name: string } }[];
+    const found = await Promise.all(services.map((s) => limit(() => judged(once, s.metadata.namespace, s.metadata.name, options.version))));
+    const all = cleanDeep(
+      found.toSorted((a, b) => worst.indexOf(a.status) - worst.indexOf(b.status) || (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1)),
+    );
+    const json = () => JSON.stringify({ apiVersion: 'k8s-doctor/v1', kind: 'Scan', services: all }, null, 2);
+    const text = (columns: number) =>
+      scanText(all, { unicode: isUnicode(screen.env), columns, namespaces: options.allNamespaces, requests: cluster.requests() });
+    await writeTexts(
+      outputs.map((o) => ({ ...o, text: o.format === 'json' ? json() : text(o.file ? 120 : (screen.stdout.columns ?? 120)) })),
+      screen,
+    );
+    return exitStatus[all[0]?.status ?? 'healthy'];
+  } finally {
+    cluster.close();
+  }
+}
+
+async function judged(cluster: Cluster, namespace: string, name: string, version: string): Promise<Scanned> {
+  const context = {
+    cluster,
+    target: { namespace, name, from: parseFrom(undefined, namespace), probe: 'none' as const },
+    janitor: openJanitor(cluster),
+    signal: new AbortController().signal,
+    image: undefined,
+    owner: '',
+  };
+  const recording = await record(pipeline, context, version, () => {});
+  const d = diagnose(pipeline, recording);
+  const slices = recording.facts.slices.seen ? recording.facts.slices.value : [];
+  const endpoints = slices.flatMap((s) => s.endpoints ?? []);
+  return {
+    namespace,
+    name,
+    type: d.service.type ?? 'unknown',
+    ports: d.service.ports.map((p) => `${p.port}→${p.targetPort}${p.protocol === 'TCP' ? '' : `/${p.protocol}`}`),
+    endpoints: { ready: endpoints.filter((e) => e.conditions?.ready ?? true).length, total: endpoints.length },
+    status: d.verdict.status,
+    summary: d.verdict.causes[0]?.message ?? d.verdict.summary,
+    causes: d.verdict.causes.map((c) => c.code),
+  };
+}
