@@ -3,7 +3,7 @@ import { check, type Evidence, judged, skip } from '../check.ts';
 import { plural, some } from '../words.ts';
 
 /** What the upstream was asked for: the servers of the root, which any resolver knows. */
-export const upstreamQuestion = '. NS';
+const upstreamQuestion = '. NS';
 
 /** Where CoreDNS sends what it does not know itself, as far as its Corefile says. */
 function forwardedTo(corefile: string | null): string[] {

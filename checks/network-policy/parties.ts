@@ -42,7 +42,7 @@ export function clientParty(client: Client, namespaces: Namespaces): Party {
 }
 
 /** The party as it is met over the family of an address: a pod of two families has one address in each. */
-export const overFamilyOf = (party: Party, address: string): Party => {
+const overFamilyOf = (party: Party, address: string): Party => {
   const same = party.addresses.filter((a) => a.includes(':') === address.includes(':'));
   return same.length === party.addresses.length ? party : { ...party, addresses: same };
 };

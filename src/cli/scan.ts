@@ -19,7 +19,7 @@ export interface ScanOptions extends ConnectOptions {
 }
 
 /** One Service in a scan. */
-export interface Scanned {
+interface Scanned {
   namespace: string;
   name: string;
   type: string;

@@ -103,7 +103,7 @@ export function rule(resource: Resource, verb: string, namespace?: string, name?
 }
 
 /** Exec and port-forward over WebSocket start as a GET; API servers from v1.35 on ask for `create` as well. */
-export const podSubresourceRule = (subresource: string, namespace: string, verbs: string[]): AccessRule => ({
+const podSubresourceRule = (subresource: string, namespace: string, verbs: string[]): AccessRule => ({
   apiGroups: [''],
   resources: [`pods/${subresource}`],
   verbs,

@@ -211,7 +211,7 @@ const zoneOf = (key: string): string =>
     .toLowerCase();
 
 /** All plugins of a name, with the block that each stands in. */
-export const pluginsCalled = (file: Corefile, name: string): { server: Server; plugin: Directive }[] =>
+const pluginsCalled = (file: Corefile, name: string): { server: Server; plugin: Directive }[] =>
   file.servers.flatMap((server) => server.plugins.filter((p) => p.name === name).map((plugin) => ({ server, plugin })));
 
 /** The zones that the kubernetes plugin answers for; undefined where no block has it. Without arguments it takes the block's own zones. */

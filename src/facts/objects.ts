@@ -112,7 +112,7 @@ const container = v.object({
   startupProbe: v.optional(probe),
 });
 
-export const podSpec = v.object({
+const podSpec = v.object({
   containers: v.array(container),
   initContainers: list(container),
   nodeName: optionalText,
@@ -281,7 +281,6 @@ export type ServicePort = v.InferOutput<typeof servicePort>;
 export type EndpointSlice = v.InferOutput<typeof endpointSlice>;
 export type Pod = v.InferOutput<typeof pod>;
 export type PodForPolicies = v.InferOutput<typeof podForPolicies>;
-export type PodSpec = v.InferOutput<typeof podSpec>;
 export type ContainerStatus = v.InferOutput<typeof containerStatus>;
 export type Workload = v.InferOutput<typeof workload>;
 export type Event = v.InferOutput<typeof event>;

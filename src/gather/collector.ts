@@ -81,7 +81,7 @@ export function parsedList<T extends v.GenericSchema>(result: Result<unknown[]>,
       if (!read.success) return unseen('malformed', what, `${index}.${v.getDotPath(read.issues[0]) ?? ''}: ${read.issues[0].message}`);
       known.set(schema, read.output);
     }
-    items.push(known.get(schema) as v.InferOutput<T>);
+    items.push(known.get(schema));
   }
   return seen(items);
 }

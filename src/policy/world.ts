@@ -71,7 +71,7 @@ export const podParty = (pod: PodForPolicies, namespaceLabels: Record<string, st
   addresses: pod.status.podIPs.length > 0 ? pod.status.podIPs.map((i) => i.ip) : pod.status.podIP ? [pod.status.podIP] : [],
 });
 
-export const nodeParty = (node: Node): Party => ({
+const nodeParty = (node: Node): Party => ({
   pod: null,
   node: { name: node.metadata.name, labels: node.metadata.labels },
   addresses: (node.status.addresses ?? []).filter((a) => a.type !== 'Hostname').map((a) => a.address),
