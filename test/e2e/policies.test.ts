@@ -21,16 +21,17 @@ interface Pod {
   labels: Record<string, string>;
   /** Which of its two TCP ports is called `http`. */
   http: 8080 | 9090;
-  node: string;
+  /** Which of the cluster's nodes, counted round. */
+  node: number;
 }
 const pods: Pod[] = [
-  { namespace: 'pw-a', name: 'web', labels: { app: 'web', tier: 'front' }, http: 8080, node: 'node1' },
-  { namespace: 'pw-a', name: 'api', labels: { app: 'api' }, http: 9090, node: 'node2' },
-  { namespace: 'pw-a', name: 'plain', labels: {}, http: 8080, node: 'node1' },
-  { namespace: 'pw-b', name: 'web', labels: { app: 'web' }, http: 9090, node: 'node3' },
-  { namespace: 'pw-b', name: 'job', labels: { app: 'job', tier: 'back' }, http: 8080, node: 'node1' },
-  { namespace: 'pw-c', name: 'api', labels: { app: 'api', tier: 'back' }, http: 8080, node: 'node2' },
-  { namespace: 'pw-c', name: 'db', labels: { app: 'db', tier: 'back' }, http: 8080, node: 'node3' },
+  { namespace: 'pw-a', name: 'web', labels: { app: 'web', tier: 'front' }, http: 8080, node: 0 },
+  { namespace: 'pw-a', name: 'api', labels: { app: 'api' }, http: 9090, node: 1 },
+  { namespace: 'pw-a', name: 'plain', labels: {}, http: 8080, node: 0 },
+  { namespace: 'pw-b', name: 'web', labels: { app: 'web' }, http: 9090, node: 2 },
+  { namespace: 'pw-b', name: 'job', labels: { app: 'job', tier: 'back' }, http: 8080, node: 0 },
+  { namespace: 'pw-c', name: 'api', labels: { app: 'api', tier: 'back' }, http: 8080, node: 1 },
+  { namespace: 'pw-c', name: 'db', labels: { app: 'db', tier: 'back' }, http: 8080, node: 2 },
 ];
 const ports = [
   { port: 8080, protocol: 'TCP' },
@@ -43,12 +44,12 @@ const server = (name: string, http: number, udp: number) => ({
   image: 'registry.k8s.io/e2e-test-images/agnhost:2.57',
   args: ['netexec', `--http-port=${http}`, `--udp-port=${udp}`],
 });
-const podObject = (p: Pod) => ({
+const podObject = (p: Pod, nodes: readonly string[]) => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name: p.name, namespace: p.namespace, labels: p.labels },
   spec: {
-    nodeName: p.node,
+    nodeName: nodes[p.node % nodes.length],
     terminationGracePeriodSeconds: 0,
     containers: [
       { name: 'client', image: 'docker.io/nicolaka/netshoot:v0.15', command: ['sleep', '100000'] },
@@ -78,7 +79,8 @@ const addresses = new Map<Pod, string>();
 beforeAll(async () => {
   for (const name of names) await createNamespace(name);
   for (const name of names) await must('label', 'namespace', name, ...Object.entries(namespaces[name]).map(([k, x]) => `${k}=${x}`));
-  await applied(...pods.map(podObject));
+  const nodes = (await must('get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}')).split(' ');
+  await applied(...pods.map((p) => podObject(p, nodes)));
   for (const name of names) await must('-n', name, 'wait', 'pod', '--all', '--for=condition=Ready', '--timeout=90s');
   for (const p of pods) addresses.set(p, (await must('-n', p.namespace, 'get', 'pod', p.name, '-o', 'jsonpath={.status.podIP}')).trim());
 }, 180_000);
