@@ -42,9 +42,9 @@ export async function scan(options: ScanOptions, screen: Screen): Promise<number
   const cluster = await connect(options, screen.env);
   try {
     const namespace = options.allNamespaces ? undefined : cluster.namespace;
-    const listed = await cluster.list(resources.services, { namespace });
-    if (!listed.ok) throw new CannotRun(`The Services cannot be listed (${listed.failure.why}); check your rights and the cluster.`);
     const once = shared(cluster);
+    const listed = await once.list(resources.services, { namespace });
+    if (!listed.ok) throw new CannotRun(`The Services cannot be listed (${listed.failure.why}); check your rights and the cluster.`);
     const limit = pLimit(atOnce);
     const services = listed.value as { metadata: { namespace: string; name: string } }[];
     const found = await Promise.all(services.map((s) => limit(() => judged(once, s.metadata.namespace, s.metadata.name, options.version))));

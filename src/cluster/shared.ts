@@ -35,6 +35,8 @@ export function shared(cluster: Cluster): Cluster {
       const all = await list(resource, rest);
       return all.ok ? ok((all.value as Named[]).filter((o) => o.metadata.labels?.[serviceName] === wanted)) : all;
     },
+    logs: (namespace, pod, container, { signal, ...options }) =>
+      once(['logs', namespace, pod, container, options], () => cluster.logs(namespace, pod, container, { ...options, signal })),
     apiVersions: (signal) => once(['apiVersions'], () => cluster.apiVersions(signal)),
   };
 }
