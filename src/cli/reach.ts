@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { parse } from 'yaml';
 import { CannotRun } from '../catalog/words.ts';
 import type { ConnectOptions } from '../cluster/index.ts';
+import { matchesLabels } from '../facts/selectors.ts';
 import { smallestChange } from '../policy/change.ts';
 import { type Decision, nearMisses, type NearMiss, type Verdict } from '../policy/decide.ts';
 import { matrixOf } from '../policy/matrix.ts';
@@ -233,7 +234,12 @@ function portsAsked(options: ReachOptions): (to: Party) => Connection[] {
 
 async function matrix(known: Loaded, options: ReachOptions, screen: Screen): Promise<number> {
   const wanted = options.allNamespaces ? undefined : (options.namespace ?? known.namespace).split(',');
-  const parties = known.world.pods.filter((p) => wanted === undefined || wanted.includes(p.pod?.namespace ?? ''));
+  const inside = known.world.pods.filter((p) => wanted === undefined || wanted.includes(p.pod?.namespace ?? ''));
+  const live = inside.filter((p) => p.addresses.length > 0);
+  // A workload's template stands for its pods only where none of them is there.
+  const standsFor = (p: Party) =>
+    live.some((l) => l.pod?.namespace === p.pod?.namespace && matchesLabels({ matchLabels: p.pod?.labels ?? {} }, l.pod?.labels ?? {}));
+  const parties = inside.filter((p) => p.addresses.length > 0 || !standsFor(p));
   if (parties.length === 0)
     throw new CannotRun(
       `There are no pods in ${wanted ? `namespace ${wanted.join(', ')}` : 'any namespace'} among the objects at hand; name others with -n, or give -A.`,

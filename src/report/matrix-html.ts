@@ -10,8 +10,8 @@ h1 { font-size: 1.3rem; margin: 0 0 .25rem } p { margin: .25rem 0; color: var(--
 .legend span { margin-right: 1.2rem } .legend i { display: inline-block; width: .9em; height: .9em; border-radius: 2px; margin-right: .4em; vertical-align: -1px }
 .scroll { overflow: auto; max-height: 80vh; margin-top: 1rem; border: 1px solid var(--line); width: max-content; max-width: 100% }
 table { border-collapse: separate; border-spacing: 0 } td, th { font-weight: 400; padding: 0 }
-thead th { position: sticky; top: 0; background: var(--bg); vertical-align: bottom; height: 11rem; border-bottom: 1px solid var(--line); z-index: 1 }
-thead th span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 10.5rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding: .3rem 0 }
+thead th { position: sticky; top: 0; background: var(--bg); vertical-align: bottom; border-bottom: 1px solid var(--line); z-index: 1 }
+thead th span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 18rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding: .3rem 0 }
 tbody th, thead td { position: sticky; left: 0; background: var(--bg); text-align: left; white-space: nowrap; padding: 0 .8rem; border-right: 1px solid var(--line); z-index: 1 } thead td { top: 0; z-index: 2; border-bottom: 1px solid var(--line); vertical-align: bottom; color: var(--soft) }
 td.c { width: 1.7rem; min-width: 1.7rem; height: 1.7rem; text-align: center; color: #fff; border: 1px solid var(--bg); border-radius: 4px; cursor: default }
 .allowed { background: var(--yes) } .denied { background: var(--no) } .part { background: var(--part) } .unknown { background: var(--open) } .no-port { background: var(--none) }

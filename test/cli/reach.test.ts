@@ -174,6 +174,11 @@ describe('--matrix', () => {
       ],
     });
   });
+  test('a workload and its pods are not both in it', async () => {
+    const ran = await doctor(['reach', '--replay', 'test/recordings/policy-one-of-three.json', '--matrix', '--port', '8080', '-o', 'json']);
+    const names = (JSON.parse(ran.stdout) as { groups: { pods: string[] }[] }).groups.flatMap((g) => g.pods);
+    expect(names.toSorted()).toEqual(['client', 'shop-0', 'shop-1', 'shop-2']);
+  });
   test('as a picture, with the reason in each cell', async () => {
     const ran = await judged(files(), (f) => ['-f', join(f, 'objects'), '--matrix', '-n', 'shop', '-o', 'html']);
     expect(ran.stdout).toContain('title="shop/checkout → shop/web: denied&#10;ingress: no rule of allow-api allows it"');
