@@ -1,9 +1,10 @@
-import { CorefileError, parseCorefile, serverFor } from '../../src/dns/corefile.ts';
+import { readCorefile, serverFor } from '../../src/dns/corefile.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connection } from '../../src/facts/facts.ts';
 import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
 import { check, type Evidence, judged, skip, unknown } from '../check.ts';
-import { kubectl, plural, some } from '../words.ts';
+import { plural, some } from '../words.ts';
+import { logLines, staleFix } from './common.ts';
 
 interface Reply {
   pod: string;
@@ -32,28 +33,16 @@ const overriding = ['rewrite', 'hosts', 'template', 'file', 'auto', 'etcd', 'sec
 
 /** Lines of the Corefile that may be the reason why a name leads elsewhere. */
 function otherwiseAnswered(corefile: string | null, name: string): Evidence[] {
-  try {
-    const plugins = serverFor(parseCorefile(corefile ?? ''), name)?.plugins ?? [];
-    return plugins
-      .filter((p) => overriding.includes(p.name))
-      .map((p) => ({ source: 'configmap', text: `Corefile line ${p.line}: ${[p.name, ...p.args].join(' ')}` }));
-  } catch (error) {
-    if (error instanceof CorefileError) return [];
-    throw error;
-  }
+  const file = readCorefile(corefile);
+  const plugins = (file && serverFor(file, name)?.plugins) ?? [];
+  return plugins
+    .filter((p) => overriding.includes(p.name))
+    .map((p) => ({ source: 'configmap', text: `Corefile line ${p.line}: ${[p.name, ...p.args].join(' ')}` }));
 }
 
 /** A replica that lost its watch goes on with what it last knew. */
 const lostWatch = (logs: Fact<Record<string, Fact<string>>>): Evidence[] =>
-  (logs.seen ? Object.entries(logs.value) : []).flatMap(([key, log]) =>
-    log.seen
-      ? log.value
-          .split('\n')
-          .filter((l) => /Failed to (?:list|watch)|is forbidden/.test(l))
-          .slice(-1)
-          .map((text) => ({ source: 'log', text: `${key}: ${text}` }))
-      : [],
-  );
+  logLines(logs, (l) => /Failed to (?:list|watch)|is forbidden/.test(l), 1).map(({ key, line }) => ({ source: 'log', text: `${key}: ${line}` }));
 
 export const answers = check({
   id: 'dns/answers',
@@ -97,12 +86,7 @@ export const answers = check({
           ...otherwiseAnswered(corefile.seen ? corefile.value : null, replies[0]?.question.split(' ')[0] ?? ''),
           ...lostWatch(dnsLogs),
         ],
-        fix: [
-          {
-            text: 'An old answer may be cached as long as the cache plugin says (30 s as a rule); if it lasts, see whether CoreDNS can still watch the API server',
-            command: kubectl('kube-system', 'logs', wrong[0]?.pod ?? ''),
-          },
-        ],
+        fix: [staleFix(wrong[0]?.pod ?? '')],
       },
     ]);
   },

@@ -1,10 +1,6 @@
-import ipaddr from 'ipaddr.js';
-import { parseResolvConf } from '../../src/dns/resolv-conf.ts';
 import { check, judged, skip } from '../check.ts';
 import { clientText } from '../words.ts';
-
-/** NodeLocal DNSCache listens on a link-local address of the node. */
-const isLinkLocal = (address: string) => ipaddr.isValid(address) && ipaddr.parse(address).range() === 'linkLocal';
+import { isNodeLocal, ownResolvConf } from './common.ts';
 
 export const client = check({
   id: 'dns/client',
@@ -15,14 +11,13 @@ export const client = check({
   run({ target, client, dnsService, connections }) {
     const pod = client?.pod;
     if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is no pod');
-    const read =
-      connections.seen && !connections.value.standIn && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
+    const read = ownResolvConf(connections);
     const policy = pod?.spec.dnsPolicy ?? 'ClusterFirst';
     // resolv.conf as it is in the pod says it best; else what the pod's spec makes of it.
     const servers = read?.nameservers ?? (policy === 'None' ? (pod?.spec.dnsConfig?.nameservers ?? []) : undefined);
     const right = dnsService?.spec.clusterIPs ?? [];
     const nodesOwn = policy === 'Default' || (policy === 'ClusterFirst' && client.hostNetwork);
-    const ok = servers ? servers.some((s) => right.includes(s) || isLinkLocal(s)) : !nodesOwn;
+    const ok = servers ? servers.some((s) => right.includes(s) || isNodeLocal(s)) : !nodesOwn;
     if (ok || right.length === 0) return judged(servers ? `asks ${servers.join(', ')}` : `dnsPolicy ${policy}`);
     const who = clientText(target, client);
     return judged('', [

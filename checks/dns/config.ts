@@ -3,11 +3,8 @@ import { nearest } from '../../src/catalog/words.ts';
 import { type Corefile, CorefileError, forwarders, kubernetesZones, parseCorefile, releasedPlugins } from '../../src/dns/corefile.ts';
 import { clusterDomain, parseResolvConf } from '../../src/dns/resolv-conf.ts';
 import { isReady } from '../../src/facts/selectors.ts';
-import type { Fact } from '../../src/facts/fact.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
-
-const linesOf = (logs: Fact<Record<string, Fact<string>>>): string[] =>
-  logs.seen ? Object.values(logs.value).flatMap((l) => (l.seen ? l.value.split('\n') : [])) : [];
+import { logLines } from './common.ts';
 
 /** Loopback is the DNS pod itself; so is, in the end, the address of its own Service. */
 function isItself(target: string, clusterIps: readonly string[] | undefined): boolean {
@@ -28,7 +25,7 @@ export const config = check({
     const object = { kind: 'ConfigMap', namespace: 'kube-system', name: 'coredns' };
     const fix = [{ text: 'Correct the Corefile', command: 'kubectl -n kube-system edit configmap coredns' }];
     const down = dnsPods.seen && !dnsPods.value.some(isReady);
-    const logs = linesOf(dnsLogs);
+    const logs = logLines(dnsLogs, () => true, Number.POSITIVE_INFINITY).map(({ line }) => line);
     const invalid = (line: number | undefined, why: string, more: Evidence[] = []): Draft<'dns-config-invalid'> => ({
       code: 'dns-config-invalid',
       severity: down ? 'error' : 'warning',

@@ -1,7 +1,8 @@
 import type { DnsReply } from '../../src/facts/facts.ts';
 import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
-import { kubectl, plural } from '../words.ts';
+import { plural } from '../words.ts';
+import { staleFix } from './common.ts';
 
 /** Kubernetes DNS specification: SRV for each named port; for a headless Service, an address for each ready pod with a hostname. */
 export const names = check({
@@ -49,12 +50,7 @@ export const names = check({
       object: { kind: 'Pod', namespace: 'kube-system', name: first.pod },
       message: `DNS replica ${first.pod} is behind the API: ${first.what}`,
       evidence: wrong.slice(0, 5).map((w) => ({ source: 'dns', text: `${w.pod}: ${w.what}` })),
-      fix: [
-        {
-          text: 'An old answer may be cached as long as the cache plugin says (30 s as a rule); if it lasts, see whether CoreDNS can still watch the API server',
-          command: kubectl('kube-system', 'logs', first.pod),
-        },
-      ],
+      fix: [staleFix(first.pod)],
     };
     return judged('', [draft]);
   },

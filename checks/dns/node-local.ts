@@ -1,8 +1,7 @@
-import { parseResolvConf } from '../../src/dns/resolv-conf.ts';
 import { isReady } from '../../src/facts/selectors.ts';
-import { inside } from '../../src/policy/rule.ts';
 import { check, judged, skip } from '../check.ts';
 import { clientText, kubectl } from '../words.ts';
+import { isNodeLocal, ownResolvConf } from './common.ts';
 
 /** NodeLocal DNSCache answers on each node by itself: where it is down, only that node's pods are affected. */
 export const nodeLocal = check({
@@ -17,10 +16,9 @@ export const nodeLocal = check({
     if (node === null) return skip("the client's node is not known");
     const own = nodeLocalPods.filter((p) => p.spec.nodeName === node && !p.metadata.deletionTimestamp);
     if (own.some(isReady)) return judged(`the DNS cache of ${node} is ready`);
-    const conf =
-      connections.seen && !connections.value.standIn && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
+    const conf = ownResolvConf(connections);
     // With the address of kube-dns in resolv.conf the cache stands in for it, and the node's rules take over where it is gone.
-    const asked = conf?.nameservers.some((a) => inside(a, '169.254.0.0/16') || inside(a, 'fe80::/10')) ?? false;
+    const asked = conf?.nameservers.some(isNodeLocal) ?? false;
     const name = own[0]?.metadata.name;
     return judged('', [
       {

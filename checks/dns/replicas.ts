@@ -2,6 +2,7 @@ import { isReady } from '../../src/facts/selectors.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, unknown } from '../check.ts';
 import { kubectl, plural, probeEvidence, some } from '../words.ts';
+import { logLines } from './common.ts';
 
 export const replicas = check({
   id: 'dns/replicas',
@@ -17,18 +18,12 @@ export const replicas = check({
       return unknown('this cluster has another DNS than CoreDNS in kube-system, which is not judged');
     const object = { kind: 'Deployment', namespace: 'kube-system', name: workload?.metadata.name ?? 'coredns' };
     const logs = (pod: string): Evidence[] =>
-      (dnsLogs.seen ? Object.entries(dnsLogs.value) : []).flatMap(([key, log]) =>
-        key.startsWith(`${pod}/`) && log.seen
-          ? log.value
-              .split('\n')
-              .filter((l) => /ERROR|FATAL|panic|plugin\/|Error/i.test(l))
-              .slice(-3)
-              .map((text) => ({ source: 'log', text: `${pod}: ${text}` }))
-          : [],
-      );
-    const all = dnsLogs.seen ? Object.values(dnsLogs.value).flatMap((l) => (l.seen ? l.value.split('\n') : [])) : [];
+      logLines(dnsLogs, (l) => /ERROR|FATAL|panic|plugin\/|Error/i.test(l), 3)
+        .filter(({ key }) => key.startsWith(`${pod}/`))
+        .map(({ line }) => ({ source: 'log', text: `${pod}: ${line}` }));
     // Without its rights CoreDNS starts, waits for the API, and knows no Service.
-    const refused = all.map((l) => /cannot (?:list|watch) resource "([a-z]+)"/.exec(l)?.[1]).find((r) => r !== undefined);
+    const refusal = /cannot (?:list|watch) resource "([a-z]+)"/;
+    const refused = refusal.exec(logLines(dnsLogs, (l) => refusal.test(l), 1)[0]?.line ?? '')?.[1];
     const mayNot = refused === undefined ? '' : `; CoreDNS may not list ${refused} (RBAC)`;
     const restarts = (p: Pod) => p.status.containerStatuses.reduce((n, s) => n + s.restartCount, 0);
     const findings: Draft<'dns-pods-down'>[] = [];

@@ -1,9 +1,10 @@
 import { domainOf } from '../../src/dns/corefile.ts';
-import { clusterDomain, parseResolvConf, type ResolvConf } from '../../src/dns/resolv-conf.ts';
+import { clusterDomain, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import { questionsFor, wasted, workingForms } from '../../src/dns/resolver.ts';
 import type { Client, Target } from '../../src/facts/facts.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
 import { clientText, plural } from '../words.ts';
+import { ownResolvConf } from './common.ts';
 
 /** With the list that the kubelet writes (three domains, ndots 5) a whole name costs three questions that fail. */
 const usualWaste = 3;
@@ -31,8 +32,7 @@ export const search = check({
   run({ target, service, client, connections, corefile }) {
     if (!service) return skip('the Service does not exist');
     if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is no pod');
-    const read =
-      connections.seen && !connections.value.standIn && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
+    const read = ownResolvConf(connections);
     const domain = (read && clusterDomain(read)) ?? domainOf(corefile.seen ? corefile.value : undefined);
     const conf = read ?? written(client, domain);
     const findings: Draft<'dns-pod-config' | 'dns-zone-mismatch'>[] = [];

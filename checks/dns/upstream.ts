@@ -1,19 +1,10 @@
-import { CorefileError, forwarders, parseCorefile } from '../../src/dns/corefile.ts';
+import { forwarders, readCorefile } from '../../src/dns/corefile.ts';
 import { check, type Evidence, judged, skip } from '../check.ts';
 import { plural, some } from '../words.ts';
+import { logLines } from './common.ts';
 
 /** What the upstream was asked for: the servers of the root, which any resolver knows. */
 const upstreamQuestion = '. NS';
-
-/** Where CoreDNS sends what it does not know itself, as far as its Corefile says. */
-function forwardedTo(corefile: string | null): string[] {
-  try {
-    return forwarders(parseCorefile(corefile ?? '')).flatMap((f) => f.to);
-  } catch (error) {
-    if (error instanceof CorefileError) return [];
-    throw error;
-  }
-}
 
 export const upstream = check({
   id: 'dns/upstream',
@@ -29,16 +20,12 @@ export const upstream = check({
     if (replies.length === 0) return skip('no DNS replica was asked');
     // A failure that CoreDNS made up because nobody answered stands in its log; one that the upstream itself reported is an answer.
     const complaints = (pod: string): string[] =>
-      (dnsLogs.seen ? Object.entries(dnsLogs.value) : []).flatMap(([key, log]) =>
-        key.startsWith(`${pod}/`) && log.seen
-          ? log.value
-              .split('\n')
-              .filter((l) => /\. NS: .*(?:i\/o timeout|refused|unreachable|no route)/.test(l))
-              .slice(-1)
-          : [],
+      logLines(dnsLogs, (l) => /\. NS: .*(?:i\/o timeout|refused|unreachable|no route)/.test(l), 1).flatMap(({ key, line }) =>
+        key.startsWith(`${pod}/`) ? [line] : [],
       );
     const bad = replies.filter(({ pod, reply }) => reply.rcode.startsWith('no answer') || (reply.rcode === 'SERVFAIL' && complaints(pod).length > 0));
-    const to = corefile.seen ? forwardedTo(corefile.value) : [];
+    const file = readCorefile(corefile.seen ? corefile.value : null);
+    const to = file ? forwarders(file).flatMap((f) => f.to) : [];
     if (bad.length === 0) return judged('');
     const logs = bad.flatMap(({ pod }): Evidence[] => complaints(pod).map((text) => ({ source: 'log', text: `${pod}: ${text}` })));
     return judged('', [

@@ -1,21 +1,19 @@
 import type { Client } from '../../src/facts/facts.ts';
 import { isFinished, isReady } from '../../src/facts/selectors.ts';
-import { parseResolvConf } from '../../src/dns/resolv-conf.ts';
+import type { ResolvConf } from '../../src/dns/resolv-conf.ts';
 import { smallestChange } from '../../src/policy/change.ts';
 import { type Decision, decide } from '../../src/policy/decide.ts';
-import { inside, type Party } from '../../src/policy/rule.ts';
+import type { Party } from '../../src/policy/rule.ts';
 import { outside } from '../../src/policy/world.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
+import { isNodeLocal, ownResolvConf } from '../dns/common.ts';
 import { clientText, patch } from '../words.ts';
 import { blockers, blockerText, clientParty, denialEvidence, partyOf, policiesKnown, type Question } from './parties.ts';
 
 const dnsPort = 53;
-/** NodeLocal DNSCache listens on an address of the node itself, by default 169.254.20.10. */
-const nodeLocal = (address: string) => inside(address, '169.254.0.0/16') || inside(address, 'fe80::/10');
-
 /** The servers that the client asks, as far as its resolv.conf or its spec tells; empty where it asks the cluster's. */
-function ownServers(client: Client, resolvConf: string | null): string[] {
-  if (resolvConf !== null) return parseResolvConf(resolvConf).nameservers;
+function ownServers(client: Client, conf: ResolvConf | undefined): string[] {
+  if (conf) return conf.nameservers;
   return client.pod?.spec.dnsPolicy === 'None' ? (client.pod.spec.dnsConfig?.nameservers ?? []) : [];
 }
 
@@ -36,10 +34,8 @@ export const dns = check({
   run({ target, client, policies, dnsPods, namespaces, pluginPolicies, connections, dnsService }) {
     if (!client || client.kind === 'external' || client.kind === 'node') return skip('no policy applies to the client');
     const from = clientParty(client, namespaces);
-    // What a stand-in has is not what the client has.
-    const resolvConf = connections.seen && !connections.value.standIn ? connections.value.resolvConf : null;
     const clusterIps = dnsService.seen ? (dnsService.value?.spec.clusterIPs ?? []) : undefined;
-    const others = ownServers(client, resolvConf).filter((a) => (clusterIps ? !clusterIps.includes(a) : nodeLocal(a)));
+    const others = ownServers(client, ownResolvConf(connections)).filter((a) => (clusterIps ? !clusterIps.includes(a) : isNodeLocal(a)));
     if (others.length === 0 && client.pod?.spec.dnsPolicy === 'Default') return skip("the client's dnsPolicy is Default");
     if (!policies[client.namespace]?.seen) return unknown(`the NetworkPolicies of namespace ${client.namespace} could not be read`);
     const known = policiesKnown(policies, pluginPolicies);
@@ -49,7 +45,7 @@ export const dns = check({
       others.length > 0
         ? others.map((a) => {
             const pod = replicas.find((p) => p.status.podIPs.some((i) => i.ip === a));
-            return { server: a, to: pod ? { ...partyOf(pod, namespaces), addresses: [a] } : outside(a), local: nodeLocal(a) };
+            return { server: a, to: pod ? { ...partyOf(pod, namespaces), addresses: [a] } : outside(a), local: isNodeLocal(a) };
           })
         : replica
           ? [{ server: `DNS pod ${replica.metadata.name}`, to: partyOf(replica, namespaces), local: false }]

@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { kubectl, probeEvidence, serviceRef } from '../words.ts';
+import { logLines } from '../dns/common.ts';
 
 export const externalName = check({
   id: 'service/external-name',
@@ -48,15 +49,8 @@ export const externalName = check({
     const found = replies.find((r) => r.addresses.length > 0);
     if (found && !looked) return judged(`${name} resolves to ${found.addresses.join(', ')}${inCluster}`);
     // A failure that CoreDNS made up because its upstream did not answer stands in its log; else the upstream itself reported it.
-    const upstream = (dnsLogs.seen ? Object.entries(dnsLogs.value) : []).flatMap(([pod, log]) =>
-      log.seen
-        ? log.value
-            .split('\n')
-            .filter((l) => l.includes(`${name.replace(/\.$/, '')}.`) && /i\/o timeout|connection refused|unreachable|no route/.test(l))
-            .slice(-1)
-            .map((text) => ({ source: 'log', text: `${pod}: ${text}` }))
-        : [],
-    );
+    const ofName = (l: string) => l.includes(`${name.replace(/\.$/, '')}.`) && /i\/o timeout|connection refused|unreachable|no route/.test(l);
+    const upstream = logLines(dnsLogs, ofName, 1).map(({ key, line }) => ({ source: 'log', text: `${key}: ${line}` }));
     if (upstream.length > 0) {
       return judged('', [
         {

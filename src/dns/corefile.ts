@@ -239,14 +239,19 @@ const released =
   'acl any auto autopath azure bind bufsize cache cancel chaos clouddns debug dns64 dnssec dnstap erratic errors etcd file forward geoip grpc grpc_server header health hosts https https3 import k8s_external kubernetes loadbalance local log loop metadata minimal multisocket nomad nsid on pprof prometheus proxyproto quic ready reload rewrite root route53 secondary sign template timeouts tls trace transfer tsig view whoami';
 export const releasedPlugins: readonly string[] = released.split(' ');
 
-/** The cluster's domain, as far as CoreDNS's configuration shows it; `cluster.local` (the kubelet's default) where it does not. */
-export function domainOf(corefile: string | null | undefined): string {
-  const usual = 'cluster.local';
+/** null where there is no Corefile, or one that can't be read: for those who only want a hint from it. */
+export function readCorefile(text: string | null | undefined): Corefile | null {
   try {
-    const zones = kubernetesZones(parseCorefile(corefile ?? '')) ?? [];
-    return zones.map((z) => z.replace(/\.$/, '')).find((z) => z !== '' && !z.endsWith('.arpa')) ?? usual;
+    return text == null ? null : parseCorefile(text);
   } catch (error) {
-    if (error instanceof CorefileError) return usual;
+    if (error instanceof CorefileError) return null;
     throw error;
   }
+}
+
+/** The cluster's domain, as far as CoreDNS's configuration shows it; `cluster.local` (the kubelet's default) where it does not. */
+export function domainOf(corefile: string | null | undefined): string {
+  const file = readCorefile(corefile);
+  const zones = (file && kubernetesZones(file)) ?? [];
+  return zones.map((z) => z.replace(/\.$/, '')).find((z) => z !== '' && !z.endsWith('.arpa')) ?? 'cluster.local';
 }
