@@ -8,7 +8,7 @@ import { outside } from '../../src/policy/world.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { isNodeLocal, ownResolvConf } from '../dns/common.ts';
 import { clientText, patch } from '../words.ts';
-import { blockers, blockerText, clientParty, denialEvidence, partyOf, policiesKnown, type Question } from './parties.ts';
+import { blockers, blockerText, clientParty, denialEvidence, partyOf, policiesKnown, type Question, written } from './parties.ts';
 
 const dnsPort = 53;
 /** The servers that the client asks, as far as its resolv.conf or its spec tells; empty where it asks the cluster's. */
@@ -73,10 +73,13 @@ export const dns = check({
     const same = denied.filter((d) => d.direction === first.direction && d.server === first.server);
     const { decision, direction } = first;
     const blamed = decision.by?.policy ?? blockers(decision, direction)[0];
-    const written = known.networkPolicies.filter((n) =>
-      blockers(decision, direction).some((p) => p.kind === 'NetworkPolicy' && p.name === n.metadata.name && p.namespace === n.metadata.namespace),
+    const change = smallestChange(
+      direction,
+      same,
+      written(blockers(decision, direction), known),
+      known.set,
+      direction === 'egress' && first.other.pod ? { 'k8s-app': 'kube-dns' } : undefined,
     );
-    const change = smallestChange(direction, same, written, known.set, direction === 'egress' && first.other.pod ? { 'k8s-app': 'kube-dns' } : undefined);
     const over = same.map((d) => d.protocol).join(' and ');
     const draft: Draft<'policy-denies-dns'> = {
       code: 'policy-denies-dns',

@@ -5,7 +5,7 @@ import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts
 import { type Decision, decide, nearMisses, policySet, type PolicySet, ruleText } from '../../src/policy/decide.ts';
 import { readPolicies } from '../../src/policy/kinds.ts';
 import { fromNetworkPolicy } from '../../src/policy/network-policy.ts';
-import { type Connection, type Direction, inside, type Party } from '../../src/policy/rule.ts';
+import { type Connection, type Direction, inside, type Party, type Policy } from '../../src/policy/rule.ts';
 import { namespaceLabelsOf, outside, podParty } from '../../src/policy/world.ts';
 import type { Evidence } from '../check.ts';
 import { some } from '../words.ts';
@@ -74,6 +74,12 @@ export function policiesKnown(policies: FactTypes['policies'], plugin: Fact<Fact
 export const blockers = (decision: Decision, direction: Direction) =>
   decision.by ? [decision.by.policy] : decision.selecting.filter((p) => p.isolates[direction]);
 
+/** The NetworkPolicies among policies, as they were written, in the same order. */
+export const written = (policies: readonly Policy[], known: Known): NetworkPolicy[] =>
+  policies.flatMap(
+    (p) => known.networkPolicies.find((n) => p.kind === 'NetworkPolicy' && n.metadata.name === p.name && n.metadata.namespace === p.namespace) ?? [],
+  );
+
 /** `NetworkPolicy "deny" in namespace shop blocks`, for one or several. */
 export function blockerText(decision: Decision, direction: Direction, one: string, many: string): string {
   const found = blockers(decision, direction);
@@ -118,11 +124,11 @@ const portsOf = (policy: NetworkPolicy, direction: Direction) => (direction === 
 /** Rules that speak of the Service's virtual IP or of its port: policies are held against the pod's own, after DNAT. */
 export function beforeDnat(
   direction: Direction,
-  written: readonly NetworkPolicy[],
+  policies: readonly NetworkPolicy[],
   virtualIps: readonly string[],
   port: { service: number; pod: number },
 ): Evidence[] {
-  return written.flatMap((p) => {
+  return policies.flatMap((p) => {
     const ip = virtualIps.find((a) => peersOf(p, direction).some((x) => x.ipBlock && inside(a, x.ipBlock.cidr) && !x.ipBlock.except.some((e) => inside(a, e))));
     const byPort = port.service !== port.pod && portsOf(p, direction).some((x) => x.port === port.service);
     return [

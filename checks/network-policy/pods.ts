@@ -18,6 +18,7 @@ import {
   type Known,
   policiesKnown,
   questions,
+  written,
 } from './parties.ts';
 
 /** The change that would let all denied connections through, tried on the evaluator; words where no NetworkPolicy can. */
@@ -36,9 +37,7 @@ function fixOf(direction: Direction, denied: readonly Asked[], known: Known, ser
   }
   // The policy with the nearest rule first.
   const near = nearMisses(direction, first.self, first.other, first.connection, first.decision).map((m) => m.policy);
-  const candidates = [...new Set([...near, ...blockers(first.decision, direction)])].flatMap(
-    (p) => known.networkPolicies.find((n) => p.kind === 'NetworkPolicy' && n.metadata.name === p.name && n.metadata.namespace === p.namespace) ?? [],
-  );
+  const candidates = written([...new Set([...near, ...blockers(first.decision, direction)])], known);
   const selector = direction === 'egress' ? (service.spec.selector ?? undefined) : undefined;
   const change = smallestChange(direction, denied, candidates, known.set, selector);
   if (!change) return [];
@@ -87,9 +86,6 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
       : `${isolating.length === 1 ? 'it has' : 'they have'} no ${direction} rule`;
   const those = part ? `${names.length} of ${total}` : plural(total, 'pod');
   const behind = `behind Service "${target.name}" on port ${ports}: ${reason}`;
-  const written = known.networkPolicies.filter((n) =>
-    isolating.some((p) => p.kind === 'NetworkPolicy' && p.name === n.metadata.name && p.namespace === n.metadata.namespace),
-  );
   const blamed = first.decision.by?.policy ?? nearest?.policy ?? isolating[0];
   // Through a node port the source becomes the node's address, unless the policy is Local; some plug-ins let that through.
   const behindNode = client.kind === 'external' && service.spec.externalTrafficPolicy !== 'Local';
@@ -109,7 +105,7 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
       ...denialEvidence(first, first.decision),
       ...beforeDnat(
         direction,
-        written,
+        written(isolating, known),
         service.spec.clusterIPs.filter((ip) => ip !== 'None'),
         { service: first.servicePort, pod: first.connection.port },
       ),

@@ -46,8 +46,9 @@ export async function record(
     settledMs,
     facts: facts as Facts,
   });
-  const fixes = reasoned(pipeline, recording()).verdict.causes.flatMap((c) => c.fix);
-  if (context.target.probe !== 'none' && !context.signal.aborted && fixes.some((f) => f.patch))
-    facts.dryRuns = seen(await tryFixes(context.cluster, fixes, context.signal));
+  if (context.target.probe !== 'none' && !context.signal.aborted) {
+    const fixes = reasoned(pipeline, recording()).verdict.causes.flatMap((c) => c.fix);
+    if (fixes.some((f) => f.patch)) facts.dryRuns = seen(await tryFixes(context.cluster, fixes, context.signal));
+  }
   return recording();
 }

@@ -48,6 +48,13 @@ export function firstMismatch(selector: AnySelector, labels: Labels): string | u
   return undefined;
 }
 
+/** Labels that controllers give to each pod, or each rollout, of its own. */
+const generated =
+  /^(pod-template-hash|controller-revision-hash|pod-template-generation|controller-uid|job-name|statefulset\.kubernetes\.io\/pod-name|apps\.kubernetes\.io\/pod-index|batch\.kubernetes\.io\/.*)$/;
+
+/** The labels that a person gave; who names the others names one pod, or one rollout. */
+export const ownLabels = (labels: Labels): Labels => Object.fromEntries(Object.entries(labels).filter(([k]) => !generated.test(k)));
+
 export const labelText = (labels: Labels | null | undefined): string =>
   Object.entries(labels ?? {})
     .map(([k, x]) => `${k}=${x}`)

@@ -1,6 +1,6 @@
 /** The smallest change of a NetworkPolicy that would let connections through; each proposal is tried on the evaluator first. */
 import type { NetworkPolicy, Protocol } from '../facts/objects.ts';
-import { firstMismatch } from '../facts/selectors.ts';
+import { firstMismatch, ownLabels } from '../facts/selectors.ts';
 import { decide, policySet, type PolicySet } from './decide.ts';
 import { fromNetworkPolicy } from './network-policy.ts';
 import type { Connection, Direction, Party, PodSide } from './rule.ts';
@@ -26,10 +26,6 @@ type Peer = NetworkPolicy['spec']['ingress'][number]['from'][number];
 type Port = { port: number; protocol: Protocol };
 type Labels = Record<string, string>;
 
-/** Labels that controllers give to each pod of its own; a rule that names them would hold for one pod, or one rollout. */
-const generated =
-  /^(pod-template-hash|controller-revision-hash|pod-template-generation|controller-uid|job-name|statefulset\.kubernetes\.io\/pod-name|apps\.kubernetes\.io\/pod-index|batch\.kubernetes\.io\/.*)$/;
-
 const selectorOf = (matchLabels: Labels) => ({ matchLabels, matchExpressions: [] });
 const nameSelector = (namespace: string) => selectorOf({ 'kubernetes.io/metadata.name': namespace });
 
@@ -39,7 +35,7 @@ function peerFor(other: Party, home: string, labels: Labels | undefined): Peer |
     const address = other.addresses[0];
     return address === undefined ? undefined : { ipBlock: { cidr: `${address}/${address.includes(':') ? 128 : 32}`, except: [] } };
   }
-  const own = labels ?? Object.fromEntries(Object.entries(other.pod.labels).filter(([k]) => !generated.test(k)));
+  const own = labels ?? ownLabels(other.pod.labels);
   return {
     ...(other.pod.namespace !== home && { namespaceSelector: nameSelector(other.pod.namespace) }),
     podSelector: selectorOf(other.pod.name === '' ? {} : own),

@@ -1,4 +1,5 @@
 /** Who may talk to whom: every pod to every other, on the ports that each receives. */
+import { ownLabels } from '../facts/selectors.ts';
 import { both, type PolicySet, verdictOf } from './decide.ts';
 import type { Connection, Party } from './rule.ts';
 
@@ -55,9 +56,7 @@ export function matrixOf(policies: PolicySet, parties: readonly Party[], portsOf
   // Pods with the same labels and ports are alike, unless a rule tells them apart by address or node: that is looked up in the rows.
   const likely = Map.groupBy(parties.keys(), (i) => {
     const pod = parties[i]?.pod;
-    const labels = Object.entries(pod?.labels ?? {}).filter(
-      ([k]) => !/pod-template-hash|controller-revision-hash|statefulset\.kubernetes\.io|pod-index/.test(k),
-    );
+    const labels = Object.entries(ownLabels(pod?.labels ?? {}));
     return JSON.stringify([pod?.namespace, pod?.hostNetwork, pod?.ports, labels.map(([k, x]) => `${k}=${x}`).toSorted((a, b) => (a < b ? -1 : 1))]);
   });
   const groups = [...likely.values()].flatMap((members): Group[] => {
