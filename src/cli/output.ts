@@ -39,7 +39,7 @@ export const isUnicode = (env: NodeJS.ProcessEnv): boolean => {
 };
 
 /** Writes each text to its file or to the screen. Throws CannotRun for a file that can't be written. */
-export async function writeTexts(texts: readonly { file?: string; text: string }[], screen: Screen): Promise<void> {
+async function writeTexts(texts: readonly { file?: string; text: string }[], screen: Screen): Promise<void> {
   // The screen first: whatever becomes of the files, the result is told.
   for (const { file, text } of texts.toSorted((a, b) => Number(a.file !== undefined) - Number(b.file !== undefined))) {
     const ended = text.endsWith('\n') ? text : `${text}\n`;
@@ -52,6 +52,13 @@ export async function writeTexts(texts: readonly { file?: string; text: string }
     } else await new Promise<void>((resolve) => screen.stdout.write(ended, () => resolve()));
   }
 }
+
+/** Writes what each of the chosen formats makes of a result. */
+export const writeAs = <F extends string>(outputs: readonly Output<F>[], make: Record<F, (toFile: boolean) => string>, screen: Screen): Promise<void> =>
+  writeTexts(
+    outputs.map((o) => ({ ...o, text: make[o.format](o.file !== undefined) })),
+    screen,
+  );
 
 export async function writeOutputs(diagnosis: Diagnosis, requests: number, outputs: readonly Output<Format>[], screen: Screen): Promise<void> {
   const texts = await Promise.all(

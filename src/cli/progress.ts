@@ -1,7 +1,6 @@
 import type { ProgressEvent } from '../diagnose/run.ts';
 import { clean } from '../report/clean.ts';
-
-const marks = { pass: '✓', warn: '▲', fail: '✗', skip: '·', unknown: '?' } as const;
+import { unicodeMarks } from '../report/view.ts';
 
 /** Shows on stderr what is being done: one line that changes on a terminal, else a line for each check. `end` leaves nothing behind on a terminal. */
 export function progressOn(stream: NodeJS.WriteStream, quiet: boolean): { onEvent(event: ProgressEvent): void; end(): void } {
@@ -21,7 +20,7 @@ export function progressOn(stream: NodeJS.WriteStream, quiet: boolean): { onEven
   }
   return {
     onEvent(event) {
-      if (event.type === 'checked') stream.write(`${marks[event.report.status]} ${event.report.id} (${event.report.durationMs} ms)\n`);
+      if (event.type === 'checked') stream.write(`${unicodeMarks[event.report.status]} ${event.report.id} (${event.report.durationMs} ms)\n`);
     },
     end: () => {},
   };

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { patch } from '../../checks/words.ts';
 import * as v from 'valibot';
 import { parse } from 'yaml';
 import { CannotRun } from '../catalog/words.ts';
@@ -9,10 +10,10 @@ import { type Decision, nearMisses, type NearMiss, type Verdict } from '../polic
 import { matrixOf } from '../policy/matrix.ts';
 import type { Connection, Party } from '../policy/rule.ts';
 import { byAddress, type Reach, reach, type World } from '../policy/world.ts';
-import { clean } from '../report/clean.ts';
+import { clean, cleanLines } from '../report/clean.ts';
 import { matrixHtml } from '../report/matrix-html.ts';
 import { matrixText, type MatrixView } from '../report/matrix.ts';
-import { isUnicode, parseOutputs, type Screen, writeTexts } from './output.ts';
+import { isUnicode, type Output, parseOutputs, type Screen, writeAs } from './output.ts';
 import { parseWho, partyOf, podCalled, type Receiver, receivers } from './reach-who.ts';
 import { fromCapture, fromCluster, fromManifests, type Known } from './reach-world.ts';
 
@@ -40,9 +41,14 @@ export async function reachCommand(options: ReachOptions, screen: Screen): Promi
   if (sources.length > 1) throw new CannotRun(`${sources.join(' and ')} both name what to judge by; give one of them.`);
   if (options.matrix && (options.from !== undefined || options.to !== undefined))
     throw new CannotRun('--matrix judges every pair of pods; leave --from and --to out.');
-  if (options.test !== undefined) return expected(await load(options, screen, 'test'), options, screen);
-  if (options.matrix) return matrix(await load(options, screen, 'matrix'), options, screen);
-  return one(await load(options, screen, 'pair'), options, screen);
+  // A format that is none is told before anything is read.
+  if (options.matrix && options.test === undefined) {
+    const outputs = parseOutputs(options.output, ['text', 'json', 'html']);
+    return matrix(await load(options, screen, 'matrix'), options, outputs, screen);
+  }
+  const outputs = parseOutputs(options.output, ['text', 'json']);
+  if (options.test !== undefined) return expected(await load(options, screen, 'test'), options.test, outputs, screen);
+  return one(await load(options, screen, 'pair'), options, outputs, screen);
 }
 
 type Loaded = Known & { namespace: string; from?: string; to?: string };
@@ -116,14 +122,15 @@ function changesFor(world: World, from: Party, answers: readonly Answer[]): Prop
     const change = smallestChange(direction, denied, candidates, world.policies);
     if (!change) return [];
     const { namespace, name } = change.policy.metadata;
-    return [{ opens: change.opens, command: `kubectl -n ${namespace} patch networkpolicy ${name} --type=json -p '${JSON.stringify(change.patch)}'` }];
+    const { command = '' } = patch('', namespace, `networkpolicy/${name}`, change.patch, 'json');
+    return [{ opens: change.opens, command }];
   });
 }
 
 /** Several receivers: denied where one is, since a Service's requests go to any of them. */
 const overall = (verdicts: readonly Verdict[]): Verdict => (verdicts.includes('denied') ? 'denied' : verdicts.includes('unknown') ? 'unknown' : 'allowed');
 
-async function one(known: Loaded, options: ReachOptions, screen: Screen): Promise<number> {
+async function one(known: Loaded, options: ReachOptions, outputs: readonly Output<'text' | 'json'>[], screen: Screen): Promise<number> {
   const names = { from: options.from ?? known.from, to: options.to ?? known.to };
   const from = partyOf(known.world, parseWho('from', names.from, known.namespace));
   const asked = receivers(known.world, known.objects, parseWho('to', names.to, known.namespace), options.port, options.protocol);
@@ -157,15 +164,9 @@ async function one(known: Loaded, options: ReachOptions, screen: Screen): Promis
       ...changes.map((c) => `  change   allow ${c.opens}: ${c.command}`),
       ...blind.map((b) => `  not seen ${b}`),
     ].join('\n');
-  await writeTexts(
-    parseOutputs(options.output, ['text', 'json']).map((o) => ({ ...o, text: o.format === 'json' ? JSON.stringify(json(), null, 2) : clean2(text()) })),
-    screen,
-  );
+  await writeAs(outputs, { text: () => cleanLines(text()), json: () => JSON.stringify(json(), null, 2) }, screen);
   return statusOf[verdict];
 }
-
-/** Cleans each line; the breaks between them are ours. */
-const clean2 = (text: string): string => text.split('\n').map(clean).join('\n');
 
 const side = v.union([v.strictObject({ namespace: v.string(), pod: v.string() }), v.strictObject({ ip: v.string() })], 'wants {namespace, pod} or {ip}');
 const expectations = v.array(
@@ -193,11 +194,11 @@ function readExpectations(file: string): v.InferOutput<typeof expectations> {
   throw new CannotRun(`The test file ${file}, ${v.getDotPath(read.issues[0]) ?? 'the whole'}: ${read.issues[0].message}.`);
 }
 
-async function expected(known: Loaded, options: ReachOptions, screen: Screen): Promise<number> {
+async function expected(known: Loaded, file: string, outputs: readonly Output<'text' | 'json'>[], screen: Screen): Promise<number> {
   const { world } = known;
   const find = (s: Side): Party => ('ip' in s ? byAddress(world, s.ip) : podCalled(world, s.namespace, s.pod));
   const textOf = (s: Side) => ('ip' in s ? s.ip : `${s.namespace}/${s.pod}`);
-  const tests = readExpectations(options.test ?? '');
+  const tests = readExpectations(file);
   const failures = tests.flatMap((t) => {
     const result = reach(world.policies, find(t.from), find(t.to), { port: t.port, protocol: t.protocol });
     if (result.verdict === (t.allowed ? 'allowed' : 'denied')) return [];
@@ -214,10 +215,7 @@ async function expected(known: Loaded, options: ReachOptions, screen: Screen): P
       ...known.missing.map((m) => `not seen: ${m}`),
       `${passed} passed, ${failures.length} failed`,
     ].join('\n');
-  await writeTexts(
-    parseOutputs(options.output, ['text', 'json']).map((o) => ({ ...o, text: o.format === 'json' ? JSON.stringify(json(), null, 2) : clean2(text()) })),
-    screen,
-  );
+  await writeAs(outputs, { text: () => cleanLines(text()), json: () => JSON.stringify(json(), null, 2) }, screen);
   if (failures.length > 0) return 1;
   return known.missing.length > 0 ? 2 : 0;
 }
@@ -232,7 +230,7 @@ function portsAsked(options: ReachOptions): (to: Party) => Connection[] {
   return (to) => (to.pod?.ports ?? []).filter((p) => p.name === port && p.protocol === protocol).map((p) => ({ port: p.port, protocol }));
 }
 
-async function matrix(known: Loaded, options: ReachOptions, screen: Screen): Promise<number> {
+async function matrix(known: Loaded, options: ReachOptions, outputs: readonly Output<'text' | 'json' | 'html'>[], screen: Screen): Promise<number> {
   const wanted = options.allNamespaces ? undefined : (options.namespace ?? known.namespace).split(',');
   const inside = known.world.pods.filter((p) => wanted === undefined || wanted.includes(p.pod?.namespace ?? ''));
   const live = inside.filter((p) => p.addresses.length > 0);
@@ -265,10 +263,7 @@ async function matrix(known: Loaded, options: ReachOptions, screen: Screen): Pro
       ),
     html: () => matrixHtml(view),
   };
-  await writeTexts(
-    parseOutputs(options.output, ['text', 'json', 'html']).map((o) => ({ ...o, text: texts[o.format]() })),
-    screen,
-  );
+  await writeAs(outputs, texts, screen);
   return known.missing.length > 0 ? 2 : 0;
 }
 

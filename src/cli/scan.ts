@@ -9,7 +9,7 @@ import { record } from '../diagnose/run.ts';
 import { openJanitor } from '../probes/debug-pod.ts';
 import { cleanDeep } from '../report/clean.ts';
 import { scanText } from '../report/scan.ts';
-import { exitStatus, isUnicode, parseOutputs, type Screen, writeTexts } from './output.ts';
+import { exitStatus, isUnicode, parseOutputs, type Screen, writeAs } from './output.ts';
 import { parseFrom } from './target.ts';
 
 export interface ScanOptions extends ConnectOptions {
@@ -51,13 +51,10 @@ export async function scan(options: ScanOptions, screen: Screen): Promise<number
     const all = cleanDeep(
       found.toSorted((a, b) => worst.indexOf(a.status) - worst.indexOf(b.status) || (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1)),
     );
-    const json = () => JSON.stringify({ apiVersion: 'k8s-doctor/v1', kind: 'Scan', services: all }, null, 2);
     const text = (columns: number) =>
       scanText(all, { unicode: isUnicode(screen.env), columns, namespaces: options.allNamespaces, requests: cluster.requests() });
-    await writeTexts(
-      outputs.map((o) => ({ ...o, text: o.format === 'json' ? json() : text(o.file ? 120 : (screen.stdout.columns ?? 120)) })),
-      screen,
-    );
+    const json = () => JSON.stringify({ apiVersion: 'k8s-doctor/v1', kind: 'Scan', services: all }, null, 2);
+    await writeAs(outputs, { json, text: (toFile) => text(toFile ? 120 : (screen.stdout.columns ?? 120)) }, screen);
     return exitStatus[all[0]?.status ?? 'healthy'];
   } finally {
     cluster.close();

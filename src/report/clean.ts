@@ -14,6 +14,9 @@ export const clean = (text: string): string =>
     .replace(controls, '')
     .replace(/[\t\n]+/g, ' ');
 
+/** Cleans a text of several lines; the breaks between them are ours. */
+export const cleanLines = (text: string): string => text.split('\n').map(clean).join('\n');
+
 /** Cleans every string inside a value. */
 export function cleanDeep<T>(value: T): T {
   if (typeof value === 'string') return clean(value) as T;

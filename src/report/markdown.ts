@@ -1,8 +1,6 @@
-import type { CheckStatus, Diagnosis } from '../diagnose/diagnosis.ts';
+import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import { clientName, headline, stageRows } from './view.ts';
-
-const marks: Record<CheckStatus, string> = { pass: '✓', warn: '▲', fail: '✗', skip: '·', unknown: '?' };
+import { clientName, headline, stageRows, unicodeMarks } from './view.ts';
 
 /** Text from the cluster must not become markup: neither Markdown's nor HTML's. */
 const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~]/g, (c) => `\\${c}`);
@@ -39,7 +37,7 @@ export function renderMarkdown(d: Diagnosis): string {
     ...(warnings.length > 0 ? [''] : []),
     '| stage | | |',
     '| --- | --- | --- |',
-    ...stageRows(d.checks, d.verdict.causes).map((r) => `| ${r.stage} | ${marks[r.status]} | ${plain(r.text)} |`),
+    ...stageRows(d.checks, d.verdict.causes).map((r) => `| ${r.stage} | ${unicodeMarks[r.status]} | ${plain(r.text)} |`),
     '',
     ...d.missing.map((m) => `- not seen: ${plain(m.what)} (${plain(m.why)})`),
     ...(d.missing.length > 0 ? [''] : []),

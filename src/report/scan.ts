@@ -1,4 +1,5 @@
 import stringWidth from 'string-width';
+import { asciiMarks, unicodeMarks, verdictMark } from './view.ts';
 
 interface Row {
   namespace: string;
@@ -9,9 +10,6 @@ interface Row {
   status: 'healthy' | 'degraded' | 'faulty' | 'undecided';
   summary: string;
 }
-
-const unicodeMarks = { healthy: '✓', degraded: '▲', faulty: '✗', undecided: '?' } as const;
-const asciiMarks = { healthy: '+', degraded: '!', faulty: 'x', undecided: '?' } as const;
 
 /** Cuts text to a width, with a mark where it was cut. */
 function cut(text: string, width: number): string {
@@ -29,7 +27,7 @@ export function scanText(rows: readonly Row[], options: { unicode: boolean; colu
   if (rows.length === 0) return 'There are no Services.';
   const marks = options.unicode ? unicodeMarks : asciiMarks;
   const cells = rows.map((r) => [
-    `${marks[r.status]} ${options.namespaces ? `${r.namespace}/` : ''}${r.name}`,
+    `${marks[verdictMark[r.status]]} ${options.namespaces ? `${r.namespace}/` : ''}${r.name}`,
     r.type,
     cut(r.ports.join(','), 24),
     r.type === 'ExternalName' ? '' : `${r.endpoints.ready}/${r.endpoints.total}`,

@@ -1,7 +1,7 @@
 import stringWidth from 'string-width';
 import type { CheckStatus, Diagnosis, Missing } from '../diagnose/diagnosis.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
-import { clientName, headline, stageRows } from './view.ts';
+import { asciiMarks, clientName, headline, stageRows, unicodeMarks, verdictMark } from './view.ts';
 
 export interface TextOptions {
   colour: boolean;
@@ -18,10 +18,7 @@ const codes: Record<Tone, string> = { bad: '31;1', warn: '33', good: '32', dim: 
 
 const statusTone: Record<Status, Tone> = { healthy: 'good', degraded: 'warn', faulty: 'bad', undecided: 'warn' };
 
-const unicodeMarks = { pass: '✓', warn: '▲', fail: '✗', skip: '·', unknown: '?' } as const;
-const asciiMarks = { pass: '+', warn: '!', fail: 'x', skip: '-', unknown: '?' } as const;
 const checkTone: Record<CheckStatus, Tone> = { pass: 'good', warn: 'warn', fail: 'bad', skip: 'dim', unknown: 'warn' };
-const verdictMark: Record<Status, CheckStatus> = { healthy: 'pass', degraded: 'warn', faulty: 'fail', undecided: 'unknown' };
 
 /** Breaks text at spaces; a word longer than the line stands on one of its own, so that commands can be copied. */
 function wrap(text: string, width: number): string[] {

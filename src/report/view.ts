@@ -8,6 +8,12 @@ export interface StageRow {
   text: string;
 }
 
+/** Marks carry the meaning without colours; the plain ones are for locales and terminals that lack the others. */
+export const unicodeMarks: Record<CheckStatus, string> = { pass: '✓', warn: '▲', fail: '✗', skip: '·', unknown: '?' };
+export const asciiMarks: Record<CheckStatus, string> = { pass: '+', warn: '!', fail: 'x', skip: '-', unknown: '?' };
+/** A verdict is marked as a check that came out so. */
+export const verdictMark: Record<Status, CheckStatus> = { healthy: 'pass', degraded: 'warn', faulty: 'fail', undecided: 'unknown' };
+
 const worst: CheckStatus[] = ['fail', 'warn', 'unknown', 'pass', 'skip'];
 
 /** Each stage's state in one line: its worst check, or what its first checks found to be right. */
