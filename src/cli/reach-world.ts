@@ -47,17 +47,7 @@ export function fromManifests(path: string): Known {
   return { world: worldOf(objects), objects, missing: [] };
 }
 
-const kinds = {
-  pods: 'Pod',
-  namespaces: 'Namespace',
-  nodes: 'Node',
-  services: 'Service',
-  networkpolicies: 'NetworkPolicy',
-  deployments: 'Deployment',
-  statefulsets: 'StatefulSet',
-  daemonsets: 'DaemonSet',
-  replicasets: 'ReplicaSet',
-} as const;
+type Plural = keyof typeof resources;
 const ofKind = (kind: string, objects: readonly unknown[]) => objects.map((o) => ({ kind, ...(o as object) }));
 const unread = (f: Unseen) => `${f.what} (${f.why})`;
 
@@ -126,9 +116,9 @@ async function namespacesOf(cluster: Cluster, places: readonly string[] | undefi
 
 async function read(cluster: Cluster, asked: readonly Who[], namespaces: string[] | undefined): Promise<Known> {
   const missing: string[] = [];
-  const list = async (plural: keyof typeof kinds, namespace?: string, fieldSelector?: string): Promise<unknown[]> => {
+  const list = async (plural: Plural, namespace?: string, fieldSelector?: string): Promise<unknown[]> => {
     const answer = await cluster.list(resources[plural], { namespace, ...(fieldSelector && { fieldSelector }) });
-    if (answer.ok) return ofKind(kinds[plural], answer.value);
+    if (answer.ok) return ofKind(resources[plural].kind, answer.value);
     // Nothing at all can be said where nobody answers, or who asks is not known.
     if (answer.failure.reason === 'unreachable' || answer.failure.reason === 'unauthenticated' || answer.failure.reason === 'timed-out')
       throw new CannotRun(`The API server of context "${cluster.context}" cannot be asked (${answer.failure.why}); check the cluster and the kubeconfig.`);
@@ -147,8 +137,8 @@ async function read(cluster: Cluster, asked: readonly Who[], namespaces: string[
   );
   const who = found.flat();
   const places = namespaces ?? (who.length > 0 ? [...new Set(who.flatMap((w) => (w.namespace ? [w.namespace] : [])))] : undefined);
-  const inPlaces = async (plural: keyof typeof kinds) => (await Promise.all((places ?? [undefined]).map((n) => list(plural, n)))).flat();
-  const workloads = [...new Set(who.flatMap((w) => (w.kind === 'workload' && w.resource ? [w.resource] : [])))] as (keyof typeof kinds)[];
+  const inPlaces = async (plural: Plural) => (await Promise.all((places ?? [undefined]).map((n) => list(plural, n)))).flat();
+  const workloads = [...new Set(who.flatMap((w) => (w.kind === 'workload' && w.resource ? [w.resource] : [])))] as Plural[];
   const objects = await Promise.all([
     inPlaces('pods'),
     inPlaces('networkpolicies'),

@@ -14,19 +14,19 @@ export interface Resource {
 }
 
 export const resources = {
-  services: { group: '', version: 'v1', plural: 'services' },
-  pods: { group: '', version: 'v1', plural: 'pods' },
-  namespaces: { group: '', version: 'v1', plural: 'namespaces' },
-  nodes: { group: '', version: 'v1', plural: 'nodes' },
-  events: { group: '', version: 'v1', plural: 'events' },
-  configmaps: { group: '', version: 'v1', plural: 'configmaps' },
-  endpointslices: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices' },
-  networkpolicies: { group: 'networking.k8s.io', version: 'v1', plural: 'networkpolicies' },
-  deployments: { group: 'apps', version: 'v1', plural: 'deployments' },
-  replicasets: { group: 'apps', version: 'v1', plural: 'replicasets' },
-  statefulsets: { group: 'apps', version: 'v1', plural: 'statefulsets' },
-  daemonsets: { group: 'apps', version: 'v1', plural: 'daemonsets' },
-} as const satisfies Record<string, Resource>;
+  services: { group: '', version: 'v1', plural: 'services', kind: 'Service' },
+  pods: { group: '', version: 'v1', plural: 'pods', kind: 'Pod' },
+  namespaces: { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace' },
+  nodes: { group: '', version: 'v1', plural: 'nodes', kind: 'Node' },
+  events: { group: '', version: 'v1', plural: 'events', kind: 'Event' },
+  configmaps: { group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap' },
+  endpointslices: { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', kind: 'EndpointSlice' },
+  networkpolicies: { group: 'networking.k8s.io', version: 'v1', plural: 'networkpolicies', kind: 'NetworkPolicy' },
+  deployments: { group: 'apps', version: 'v1', plural: 'deployments', kind: 'Deployment' },
+  replicasets: { group: 'apps', version: 'v1', plural: 'replicasets', kind: 'ReplicaSet' },
+  statefulsets: { group: 'apps', version: 'v1', plural: 'statefulsets', kind: 'StatefulSet' },
+  daemonsets: { group: 'apps', version: 'v1', plural: 'daemonsets', kind: 'DaemonSet' },
+} as const satisfies Record<string, Resource & { kind: string }>;
 
 /** A patch of one object. */
 export interface Change {

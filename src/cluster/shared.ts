@@ -23,6 +23,7 @@ export function shared(cluster: Cluster): Cluster {
   return {
     ...cluster,
     async get(resource, name, namespace, signal) {
+      // Of kube-system one Service is asked for by name, which takes a smaller right than to list them.
       if (resource.plural !== 'services' || namespace === 'kube-system')
         return once(['get', resource, name, namespace], () => cluster.get(resource, name, namespace, signal));
       const all = await list(resource, { namespace, signal });

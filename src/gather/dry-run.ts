@@ -3,26 +3,16 @@ import { type Cluster, resources } from '../cluster/index.ts';
 import type { FactTypes } from '../facts/facts.ts';
 import { redact } from '../facts/redact.ts';
 
-const pluralOf: Record<string, keyof typeof resources> = {
-  service: 'services',
-  deployment: 'deployments',
-  statefulset: 'statefulsets',
-  daemonset: 'daemonsets',
-  replicaset: 'replicasets',
-  networkpolicy: 'networkpolicies',
-  configmap: 'configmaps',
-};
+/** By the kind as kubectl takes it: `networkpolicy`. */
+const resourceOf = (kind: string) => Object.values(resources).find((r) => r.kind.toLowerCase() === kind);
 
 /** Asks the API server of each fix that changes one object whether it would take it; nothing is kept (`dryRun=All`). By command. */
 export async function tryFixes(cluster: Cluster, fixes: readonly Fix[], signal: AbortSignal): Promise<FactTypes['dryRuns']> {
   const tried = await Promise.all(
     fixes.map(async ({ command, patch }) => {
-      const plural = patch && pluralOf[patch.kind];
-      if (command === undefined || !patch || !plural) return [];
-      const answer = await cluster.dryRun(
-        { resource: resources[plural], namespace: patch.namespace, name: patch.name, type: patch.type, body: patch.body },
-        signal,
-      );
+      const resource = patch && resourceOf(patch.kind);
+      if (command === undefined || !patch || !resource) return [];
+      const answer = await cluster.dryRun({ resource, namespace: patch.namespace, name: patch.name, type: patch.type, body: patch.body }, signal);
       const message = answer.ok
         ? 'the API server accepts it'
         : answer.failure.reason === 'forbidden'
