@@ -13,9 +13,12 @@ import { portNames } from './endpoints/port-names.ts';
 import { ready } from './endpoints/ready.ts';
 import { selector } from './endpoints/selector.ts';
 import { slices } from './endpoints/slices.ts';
+import { conntrack } from './kube-proxy/conntrack.ts';
 import { excluded } from './kube-proxy/excluded.ts';
+import { leftover } from './kube-proxy/leftover.ts';
 import { rules } from './kube-proxy/rules.ts';
 import { running } from './kube-proxy/running.ts';
+import { syncing } from './kube-proxy/syncing.ts';
 import { dns as policyDns } from './network-policy/dns.ts';
 import { enforced } from './network-policy/enforced.ts';
 import { egress, ingress } from './network-policy/pods.ts';
@@ -72,7 +75,10 @@ export const pipeline: readonly Check[] = [
 
   running,
   excluded,
+  syncing,
   rules,
+  leftover,
+  conntrack,
 
   name,
   virtualIp,

@@ -1,92 +1,153 @@
-import { endpointsOf, isHeadless, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
-import { hostPort, keyOf } from '../../src/proxy/model.ts';
-import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
-import { kubectl, serviceRef, some } from '../words.ts';
+import { endpointsOf, portsAsked } from '../../src/facts/selectors.ts';
+import { compare, type Difference, isPartial } from '../../src/proxy/compare.ts';
+import { endsOf } from '../../src/proxy/expected.ts';
+import { hostPort } from '../../src/proxy/model.ts';
+import type { Service } from '../../src/facts/objects.ts';
+import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
+import { kubectl, plural, serviceRef, some } from '../words.ts';
+import { clientNode, proxyNodeIn, restartOn } from './nodes.ts';
 
 type Code = 'kube-proxy-rules-missing' | 'kube-proxy-rules-stale';
+
+const kinds = { 'cluster-ip': '', 'external-ip': ' (external IP)', 'load-balancer-ip': ' (load balancer)', 'node-port': ' (node port)' } as const;
+
+/** What a node does otherwise than it ought to, in words. */
+function inWords({ end, from, want, have, absent, wrong }: Difference): string {
+  const at = `${hostPort(end.address, end.port)}${end.protocol === 'TCP' ? '' : `/${end.protocol}`}${kinds[end.kind]}`;
+  const whose = from.length === 1 && end.kind !== 'cluster-ip' ? `, coming from ${from[0] === 'outside' ? 'outside' : `a ${from[0]}`},` : '';
+  if (have.byDefault) return `${at}${whose} is not handled${have.verdict === 'not-handled' ? '' : ` (${have.verdict}, as whatever has no rule)`}`;
+  if (have.verdict !== 'backends')
+    return `${at}${whose} is ${have.verdict}, ${want.verdict === 'backends' ? `though it ought to lead to ${some(want.backends)}` : `though it ought to be ${want.verdict}`}`;
+  if (want.verdict !== 'backends') return `${at}${whose} leads to ${some(have.backends.map((b) => b.to))}, though it ought to be ${want.verdict}`;
+  const parts = [
+    ...(wrong.length > 0 ? [`${some(wrong)} is no endpoint${from.length > 0 ? ' for it' : ''}`] : []),
+    ...(absent.length > 0 ? [`${some(absent)} is missing`] : []),
+    ...(have.affinitySeconds === want.affinitySeconds
+      ? []
+      : [have.affinitySeconds === null ? 'clients are not kept to one endpoint' : `clients are kept to one endpoint for ${have.affinitySeconds} s`]),
+    ...(have.sourceRanges.join() === want.sourceRanges.join()
+      ? []
+      : [`it is open to ${have.sourceRanges.join(', ') || 'everybody'}, not to ${want.sourceRanges.join(', ') || 'everybody'}`]),
+  ];
+  if (parts.length === 0) parts.push(`not in equal parts: ${have.backends.map((b) => `${b.to} ${b.percent} %`).join(', ')}`);
+  return `${at}${whose} leads to ${some(have.backends.map((b) => b.to))}; ${parts.join('; ')}`;
+}
+
+const isSame = (a: Service, b: Service) => a.metadata.name === b.metadata.name && a.metadata.namespace === b.metadata.namespace;
+const refOf = (s: Service): ObjectRef => ({ kind: 'Service', namespace: s.metadata.namespace, name: s.metadata.name });
+
+interface Problem {
+  service: Service;
+  node: string;
+  code: Code;
+  text: string;
+  partly: boolean;
+  /** Rejected as an address that has no rule: nftables' way. */
+  byDefault?: boolean;
+}
+
+/** Seen with kube-proxy v1.35 and nft 1.0.6: after a restart it takes the entries for written that it could not read. */
+const rewrite = {
+  text: 'Where a restart alone does not help: delete its table first, so that it writes all of it anew',
+  command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'nft', 'delete', 'table', 'ip', 'kube-proxy'),
+};
 
 /** Each node's rules for the Service, held against its EndpointSlices. */
 export const rules = check({
   id: 'kube-proxy/rules',
   title: "Each node's rules lead to the Service's endpoints",
   needs: ['target', 'service', 'slices', 'nodeRules'],
-  uses: ['client', 'connections'],
+  uses: ['dnsService', 'dnsSlices', 'client', 'connections', 'nodes', 'proxyPods', 'proxyMode'],
   codes: ['kube-proxy-rules-missing', 'kube-proxy-rules-stale'],
-  run({ target, service, slices, nodeRules, client, connections }) {
-    if (!service || isHeadless(service) || service.spec.type === 'ExternalName') return skip('the Service has no virtual IP');
-    const endpoints = endpointsOf(slices);
-    const local = service.spec.internalTrafficPolicy === 'Local';
-    const here = (connections.seen ? connections.value.node : null) ?? (client.seen ? client.value?.node : null);
-    const problems: { node: string; code: Code; text: string; partly: boolean }[] = [];
+  run({ target, service, slices, nodeRules, dnsService, dnsSlices, client, connections, nodes, proxyPods, proxyMode }) {
+    const ports = service ? portsAsked(service, target.port) : undefined;
+    if (!service || !ports) return skip('the Service is not known');
+    const dns = dnsService.seen ? dnsService.value : null;
+    const subjects = [
+      { service, ports, slices },
+      // Where the address of DNS leads nowhere, the Service's own works, and its name does not resolve.
+      ...(dns && dnsSlices.seen && !isSame(dns, service) ? [{ service: dns, ports: dns.spec.ports, slices: dnsSlices.value }] : []),
+    ].filter((s) => endsOf(s.service, s.ports, { name: '', zone: null, addresses: [] }).length > 0);
+    const here = clientNode(client, connections);
+    const problems: Problem[] = [];
+    const right: string[] = [];
+    const unread: string[] = [];
     const read: string[] = [];
-    for (const [node, fact] of Object.entries(nodeRules)) {
+    for (const [name, fact] of Object.entries(nodeRules)) {
       if (!fact.seen) continue;
-      read.push(node);
-      for (const port of portsAsked(service, target.port) ?? []) {
-        const wanted = targetsOf(port, endpoints).filter((e) => !local || e.node === node);
-        for (const address of service.spec.clusterIPs) {
-          const expected = new Set(
-            wanted.filter((e) => e.port !== null && e.address.includes(':') === address.includes(':')).map((e) => hostPort(e.address, e.port ?? 0)),
-          );
-          const have = fact.value.handled[keyOf({ address, port: port.port, protocol: port.protocol })];
-          if (!have || expected.size === 0) continue;
-          const at = hostPort(address, port.port);
-          if (have.verdict === 'not-handled')
-            problems.push({
-              node,
-              code: 'kube-proxy-rules-missing',
-              text: `${at} is not handled${fact.value.backend === 'none' ? ' (kube-proxy has no rules there at all)' : ''}`,
-              partly: false,
-            });
-          else if (have.verdict !== 'backends')
-            problems.push({ node, code: 'kube-proxy-rules-stale', text: `${at} is ${have.verdict}, as if there were no endpoints`, partly: false });
-          else {
-            const gone = have.backends.filter((b) => !expected.has(b));
-            const absent = [...expected].filter((e) => !have.backends.includes(e));
-            if (gone.length > 0 || absent.length > 0)
-              problems.push({
-                node,
-                code: 'kube-proxy-rules-stale',
-                text: `${at} leads to ${some(have.backends) || 'nothing'}${gone.length > 0 ? `; ${some(gone)} is no endpoint` : ''}${absent.length > 0 ? `; ${some(absent)} is missing` : ''}`,
-                partly: have.backends.some((b) => expected.has(b)),
-              });
-          }
+      read.push(name);
+      const node = proxyNodeIn(name, nodes, proxyPods);
+      const modes = Object.entries(fact.value.modes);
+      // Of two kinds of rules, those of the mode that is set up count; the others are another check's concern.
+      const [, handled] = modes.find(([mode]) => proxyMode.seen && mode === proxyMode.value) ?? modes[0] ?? [];
+      let wrong = 0;
+      let doubt = 0;
+      for (const subject of subjects) {
+        if (!handled) {
+          wrong++;
+          const ends = endsOf(subject.service, subject.ports, node).filter((e) => e.kind === 'cluster-ip');
+          const at = some(ends.map((e) => hostPort(e.address, e.port)));
+          problems.push({
+            service: subject.service,
+            node: name,
+            code: 'kube-proxy-rules-missing',
+            text: `${at} is not handled: there are no rules of a proxy at all`,
+            partly: false,
+          });
+          continue;
         }
+        const found = compare(subject.service, subject.ports, subject.slices, node, handled);
+        wrong += found.differences.length;
+        doubt += found.unread.length;
+        for (const d of found.differences)
+          problems.push({
+            service: subject.service,
+            node: name,
+            code: d.have.byDefault ? 'kube-proxy-rules-missing' : 'kube-proxy-rules-stale',
+            text: inWords(d),
+            partly: isPartial(d) || d.end.kind !== 'cluster-ip',
+            byDefault: d.have.byDefault && d.have.verdict !== 'not-handled',
+          });
       }
+      if (wrong === 0) (doubt > 0 ? unread : right).push(name);
     }
     if (read.length === 0) return unknown("no node's rules could be read");
     const findings = (['kube-proxy-rules-missing', 'kube-proxy-rules-stale'] as const).flatMap((code): Draft<Code>[] => {
       const found = problems.filter((p) => p.code === code);
       if (found.length === 0) return [];
-      const nodes = [...new Set(found.map((p) => p.node))];
+      const names = [...new Set(found.map((p) => p.node))];
+      const services = [...new Map(found.map((p) => [p.service.metadata.uid, refOf(p.service)])).values()];
+      const [object = serviceRef(target), ...also] = services;
       const mine = found.filter((p) => p.node === here);
-      const all = mine.some((p) => !p.partly) || (here == null && nodes.length === read.length && found.every((p) => !p.partly));
+      const all = mine.some((p) => !p.partly) || (here === null && names.length === read.length && found.every((p) => !p.partly));
       const evidence: Evidence[] = found.slice(0, 6).map((p) => ({ source: `rules on ${p.node}`, text: p.text }));
+      if (right.length > 0) evidence.push({ source: 'rules', text: `right on ${some(right, 6)}` });
+      const whose = `Service "${object.name}"${also.length > 0 ? ` and for ${also.map((o) => o.name).join(', ')}` : ''}`;
       return [
         {
           code,
           severity: 'error',
           confidence: 'confirmed',
           scope: all ? 'all' : 'part',
-          object: serviceRef(target),
+          object,
+          ...(also.length > 0 && { also }),
           message:
             code === 'kube-proxy-rules-missing'
-              ? `Node ${some(nodes)} has no rules for Service "${target.name}", though kube-proxy runs there`
-              : `The rules of node ${some(nodes)} for Service "${target.name}" do not fit its endpoints: ${found[0]?.text}`,
+              ? `${some(names)} ${names.length === 1 ? 'has' : 'have'} no rules for ${whose}: ${found[0]?.text}`
+              : `The rules on ${some(names)} for ${whose} do not fit the endpoints: ${found[0]?.text}`,
           evidence,
-          fix: [
-            {
-              text: `Restart kube-proxy, first on ${nodes[0]}`,
-              command: kubectl('kube-system', 'delete', 'pod', '-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${nodes[0]}`),
-            },
-          ],
+          fix: [...restartOn(names[0] ?? ''), ...(found.some((p) => p.byDefault) ? [rewrite] : [])],
         },
       ];
     });
-    const ready = new Set(endpoints.filter((e) => e.ready).map((e) => e.address)).size;
-    return judged(
-      ready === 0 ? 'no endpoint to lead to' : `the rules of ${some(read)} lead to ${ready === 1 ? 'the endpoint' : `the ${ready} endpoints`}`,
-      findings,
-    );
+    if (findings.length === 0 && right.length === 0) return unknown(`rules on ${some(unread)} could not be understood`);
+    if (subjects[0]?.service !== service) return judged(`the rules of ${some(right)} lead to DNS`, findings);
+    const ready = new Set(endpointsOf(slices).flatMap((e) => (e.ready ? [e.address] : []))).size;
+    const rest = nodes.seen ? nodes.value.length - read.length : 0;
+    const doubt = unread.length > 0 ? `; those of ${some(unread)} could not be understood` : '';
+    const more = rest > 0 ? `; ${plural(rest, 'node')} not looked at (--nodes all)` : '';
+    const to =
+      ready === 0 ? 'there is no endpoint to lead to' : `the rules of ${some(right)} lead to ${ready === 1 ? 'the endpoint' : `the ${ready} endpoints`}`;
+    return judged(`${to}${doubt}${more}`, findings);
   },
 });

@@ -62,6 +62,7 @@ export const codes = {
   'kube-proxy-rules-missing': 'proxy',
   'kube-proxy-rules-stale': 'proxy',
   'service-excluded-from-proxy': 'proxy',
+  'conntrack-stale': 'proxy',
   'dns-pods-down': 'dns',
   'dns-config-invalid': 'dns',
   'dns-service-broken': 'dns',

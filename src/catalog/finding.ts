@@ -42,6 +42,8 @@ export interface Draft<C extends Code = Code> {
   /** `all`: the named client cannot use the Service because of it; `part`: some requests or some clients fail. */
   scope: 'all' | 'part';
   object: ObjectRef;
+  /** Further objects that the same fault breaks. */
+  also?: ObjectRef[];
   /** One sentence that names the cause. */
   message: string;
   evidence: Evidence[];

@@ -45,6 +45,8 @@ const svcOptions = <T>(y: Argv<T>) =>
       describe: 'how to test for real; none changes nothing in the cluster',
     })
     .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' })
+    .option('node-image', { type: 'string', requiresArg: true, describe: 'image with iptables and nft, for nodes without a kube-proxy pod' })
+    .option('nodes', { type: 'string', requiresArg: true, default: '10', describe: 'whose rules are read: all, client, or how many' })
     .option('timeout', { type: 'string', requiresArg: true, default: '30s', describe: 'limit for the whole run' })
     .option('capture', { type: 'string', requiresArg: true, describe: 'write what was seen to FILE' })
     .option('replay', { type: 'string', requiresArg: true, describe: 'diagnose from a captured FILE instead of a cluster' });

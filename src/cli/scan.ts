@@ -64,10 +64,11 @@ export async function scan(options: ScanOptions, screen: Screen): Promise<number
 async function judged(cluster: Cluster, namespace: string, name: string, version: string): Promise<Scanned> {
   const context = {
     cluster,
-    target: { namespace, name, from: parseFrom(undefined, namespace), probe: 'none' as const },
+    target: { namespace, name, from: parseFrom(undefined, namespace), probe: 'none' as const, nodes: 'client' as const },
     janitor: openJanitor(cluster),
     signal: new AbortController().signal,
     image: undefined,
+    nodeImage: undefined,
     owner: '',
   };
   const recording = await record(pipeline, context, version, () => {});

@@ -11,7 +11,7 @@ import { formats } from '../report/render.ts';
 import { checkFolder, replayed, save } from './captures.ts';
 import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { progressOn } from './progress.ts';
-import { parseFrom, parseService } from './target.ts';
+import { parseFrom, parseNodes, parseService } from './target.ts';
 
 export interface SvcOptions {
   name: string | undefined;
@@ -30,6 +30,9 @@ export interface SvcOptions {
   port: string | undefined;
   probe: Target['probe'];
   image: string | undefined;
+  nodeImage: string | undefined;
+  /** As typed: `all`, `client`, or how many. */
+  nodes: string;
   output: string[];
   capture: string | undefined;
   replay: string | undefined;
@@ -64,6 +67,7 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
     ...(named.domain !== undefined && { domain: named.domain }),
     from: parseFrom(options.from, cluster.namespace),
     probe: options.probe,
+    nodes: parseNodes(options.nodes),
   };
 
   const ending = new AbortController();
@@ -80,7 +84,15 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
   let recording: Recording;
   let left: string[] = [];
   try {
-    const context = { cluster, target, janitor, signal: ending.signal, image: options.image, owner: `${userInfo().username}@${hostname()}` };
+    const context = {
+      cluster,
+      target,
+      janitor,
+      signal: ending.signal,
+      image: options.image,
+      nodeImage: options.nodeImage,
+      owner: `${userInfo().username}@${hostname()}`,
+    };
     recording = await record(pipeline, context, options.version, progress.onEvent);
   } finally {
     clearTimeout(deadline);

@@ -1,5 +1,5 @@
 import { CannotRun } from '../catalog/words.ts';
-import type { ClientRef } from '../facts/facts.ts';
+import type { ClientRef, Target } from '../facts/facts.ts';
 
 export interface Named {
   name: string;
@@ -84,4 +84,11 @@ export function parseFrom(text: string | undefined, serviceNamespace: string): C
   if (parts.length === 2 && ['namespace', 'ns', 'namespaces'].includes(kind)) return { kind: 'namespace', namespace: name, name: '' };
   if (parts.length === 2 && ['node', 'nodes', 'no'].includes(kind)) return { kind: 'node', namespace: '', name };
   throw bad();
+}
+
+/** Reads `--nodes`. Throws CannotRun where it is neither a word that is known nor a count. */
+export function parseNodes(text: string): Target['nodes'] {
+  if (text === 'all' || text === 'client') return text;
+  if (!/^[1-9]\d*$/.test(text)) throw new CannotRun(`--nodes "${text}" is not known; write all, client, or how many.`);
+  return Number(text);
 }

@@ -60,14 +60,20 @@ export interface Cluster {
   get(resource: Resource, name: string, namespace?: string, signal?: AbortSignal): Promise<Result<unknown>>;
   /** Reads a whole list, in pages. */
   list(resource: Resource, options: ListOptions): Promise<Result<unknown[]>>;
-  /** The last lines of a container's log; of its previous run where `previous` is true. */
+  /** A container's log, or its last lines where `tailLines` says so; of its previous run where `previous` is true. */
   logs(
     namespace: string,
     pod: string,
     container: string,
-    options: { tailLines: number; previous?: boolean; signal?: AbortSignal | undefined },
+    options: { tailLines?: number; previous?: boolean; signal?: AbortSignal | undefined },
   ): Promise<Result<string>>;
-  exec(where: { namespace: string; pod: string; container: string }, command: string[], timeoutMs: number): Promise<Result<ExecOutput>>;
+  /** With `onLine`, the lines of stdout go there as they come, and are not kept. */
+  exec(
+    where: { namespace: string; pod: string; container: string },
+    command: string[],
+    timeoutMs: number,
+    onLine?: (line: string) => void,
+  ): Promise<Result<ExecOutput>>;
   portForward(where: { namespace: string; pod: string }, port: number): Promise<Result<Tunnel>>;
   /** The API groups and versions that are served: `apps/v1`. */
   apiVersions(signal?: AbortSignal): Promise<Result<string[]>>;
@@ -188,7 +194,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     },
 
     logs(namespace, pod, container, { tailLines, previous = false, signal }) {
-      const query = new URLSearchParams({ container, tailLines: String(tailLines), limitBytes: '65536', previous: String(previous) });
+      const query = new URLSearchParams({
+        container,
+        previous: String(previous),
+        ...(tailLines !== undefined && { tailLines: String(tailLines), limitBytes: '65536' }),
+      });
       return http.send({
         method: 'GET',
         path: `${pathOf(resources.pods, namespace, pod)}/log?${query.toString()}`,
@@ -198,8 +208,9 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       });
     },
 
-    async exec(where, command, timeoutMs) {
-      return (await sockets()).exec(config, options, where, command, timeoutMs, podSubresourceRule('exec', where.namespace, ['create', 'get']), opening);
+    async exec(where, command, timeoutMs, onLine) {
+      const access = podSubresourceRule('exec', where.namespace, ['create', 'get']);
+      return (await sockets()).exec(config, options, where, command, timeoutMs, access, opening, onLine);
     },
 
     async portForward(where, port) {

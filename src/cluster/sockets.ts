@@ -81,6 +81,7 @@ export async function exec(
   timeoutMs: number,
   rule: AccessRule,
   opening: LimitFunction,
+  onLine?: (line: string) => void,
 ): Promise<Result<ExecOutput>> {
   const what = `running a command in pod ${where.namespace}/${where.pod}`;
   const query = new URLSearchParams([
@@ -92,10 +93,12 @@ export async function exec(
   const path = `/api/v1/namespaces/${where.namespace}/pods/${where.pod}/exec?${query.toString()}`;
   const out: Buffer[] = [];
   const err: Buffer[] = [];
+  const lines = onLine && lineSplitter(onLine);
   let status: ExecStatus | undefined;
   try {
     const onBytes = (stream: number, bytes: Buffer) => {
-      if (stream === 1) out.push(bytes);
+      if (stream === 1 && lines) lines.push(bytes);
+      else if (stream === 1) out.push(bytes);
       else if (stream === 2) err.push(bytes);
       else if (stream === 3) status = JSON.parse(bytes.toString('utf8')) as ExecStatus;
       return stream !== 3;
@@ -106,6 +109,7 @@ export async function exec(
       socket.onclose = () => (clearTimeout(timer), resolve(false));
       if (socket.readyState === WebSocket.CLOSED) socket.onclose({} as never);
     });
+    lines?.end();
     if (timedOut) return failed({ reason: 'timed-out', what, why: `the command did not end within ${timeoutMs / 1000} s`, rule });
     if (!status) return failed({ reason: 'unreachable', what, why: 'the connection was closed before the command ended', rule });
     const exitCode = status.status === 'Success' ? 0 : Number(status.details?.causes?.find((c) => c.reason === 'ExitCode')?.message ?? Number.NaN);
@@ -120,6 +124,24 @@ export async function exec(
   } catch (error) {
     return failed(asFailure(error, what, rule));
   }
+}
+
+/** Cuts bytes into lines as they come, whole characters only. */
+function lineSplitter(onLine: (line: string) => void) {
+  const decoder = new TextDecoder();
+  let rest = '';
+  const take = (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop() ?? '';
+    for (const line of parts) onLine(line);
+  };
+  return {
+    push: (bytes: Buffer) => take(decoder.decode(bytes, { stream: true })),
+    end: () => {
+      if (rest !== '') onLine(rest);
+      rest = '';
+    },
+  };
 }
 
 /** The container runtime wraps the cause in several sentences; the last one is what a person wants. */

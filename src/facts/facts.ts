@@ -43,6 +43,8 @@ export const target = v.object({
   port: v.exactOptional(v.string()),
   from: clientRef,
   probe: v.picklist(['auto', 'none', 'debug-pod', 'ephemeral']),
+  /** Of how many nodes the rules are read: the client's first, then those of the endpoints. */
+  nodes: v.optional(v.union([v.picklist(['all', 'client']), v.number()]), 10),
   /** The domain of a DNS name as it was typed (`cluster.local`), where it had one. */
   domain: v.exactOptional(v.string()),
 });
@@ -117,10 +119,44 @@ const dnsAnswer = v.object({
   more: v.optional(v.array(dnsReply), []),
 });
 
-/** What one node's rules do with the Service's ports, by `address:port/protocol`. */
+const handling = v.object({
+  verdict: v.picklist(['backends', 'rejected', 'dropped', 'not-handled']),
+  byDefault: v.boolean(),
+  backends: v.array(v.object({ to: v.string(), percent: v.number() })),
+  masquerade: v.nullable(v.boolean()),
+  affinitySeconds: v.nullable(v.number()),
+  sourceRanges: v.array(v.string()),
+  unread: v.array(v.string()),
+});
+/** What one node's rules do with the Service's packets. */
 const nodeRules = v.object({
-  backend: v.picklist(['iptables', 'nftables', 'none']),
-  handled: v.record(v.string(), v.object({ verdict: v.picklist(['backends', 'rejected', 'dropped', 'not-handled']), backends: v.array(v.string()) })),
+  /** By whom they were read: `pod kube-proxy-x7`. */
+  from: v.string(),
+  /** By the kind of rules that the node has (iptables, nftables, ipvs, cilium); by `address:port/protocol`; by where a packet starts. */
+  modes: v.record(
+    v.string(),
+    v.record(v.string(), v.object({ pod: v.exactOptional(handling), node: v.exactOptional(handling), outside: v.exactOptional(handling) })),
+  ),
+});
+
+/** What a kube-proxy says of itself; times in seconds since 1970, by the node's own clock. */
+const proxyHealth = v.object({
+  /** Status of /healthz; null where it does not answer. */
+  healthz: v.nullable(v.number()),
+  /** When it was asked; null where it does not tell. */
+  askedAt: v.nullable(v.number()),
+  /** For each family of addresses: when rules were written last, and when a change last asked for it. */
+  syncs: v.array(v.object({ family: v.string(), written: v.number(), queued: v.number() })),
+  /** Attempts to write rules that failed since it started. */
+  failures: v.number(),
+});
+
+/** A node's table of connections. */
+const conntrack = v.object({
+  count: v.number(),
+  max: v.number(),
+  /** Where entries of UDP to the Service lead. */
+  udp: v.array(v.object({ to: v.string(), backend: v.string() })),
 });
 
 export const factSchemas = {
@@ -162,8 +198,17 @@ export const factSchemas = {
   dnsAnswers: fact(each(dnsAnswer)),
   proxyPods: fact(v.array(o.pod)),
   proxyWorkload: fact(v.nullable(o.workload)),
+  /** What the ConfigMap of kube-proxy asks for: `iptables` (also where it is left open), `nftables`, `ipvs`; null: there is none. */
+  proxyMode: fact(v.nullable(v.string())),
+  ciliumPods: fact(v.array(o.pod)),
   /** By node. */
   nodeRules: fact(each(nodeRules)),
+  /** By kube-proxy pod: its last lines, where its rules are not right. */
+  proxyLogs: fact(each(v.string())),
+  /** By node, where its rules are not right. */
+  proxyHealth: fact(each(proxyHealth)),
+  /** By node. */
+  conntrack: fact(each(conntrack)),
   connections: fact(connections),
   /** By pod. */
   listeners: fact(each(listeners)),
@@ -186,6 +231,8 @@ export type Listeners = v.InferOutput<typeof listeners>;
 export type Socket = v.InferOutput<typeof socket>;
 export type DnsAnswer = v.InferOutput<typeof dnsAnswer>;
 export type DnsReply = v.InferOutput<typeof dnsReply>;
+export type ProxyHealth = v.InferOutput<typeof proxyHealth>;
+export type Conntrack = v.InferOutput<typeof conntrack>;
 export type NodeRules = v.InferOutput<typeof nodeRules>;
 
 export const factNames = Object.keys(factSchemas) as FactName[];

@@ -54,6 +54,7 @@ export const service = v.object({
     externalIPs: list(text),
     ipFamilies: list(text),
     sessionAffinity: optionalText,
+    sessionAffinityConfig: v.nullish(v.object({ clientIP: v.nullish(v.object({ timeoutSeconds: v.nullish(v.number()) })) })),
     internalTrafficPolicy: optionalText,
     externalTrafficPolicy: optionalText,
     publishNotReadyAddresses: v.optional(v.boolean(), false),
@@ -62,14 +63,17 @@ export const service = v.object({
   }),
   status: v.optional(
     v.object({
-      loadBalancer: v.optional(v.object({ ingress: list(v.object({ ip: optionalText, hostname: optionalText })) }), {}),
+      loadBalancer: v.optional(v.object({ ingress: list(v.object({ ip: optionalText, hostname: optionalText, ipMode: v.nullish(text) })) }), {}),
     }),
     {},
   ),
 });
 
+/** When the last change of a pod or the Service was seen that a slice followed (written by its controller). */
+export const lastChange = 'endpoints.kubernetes.io/last-change-trigger-time';
+
 export const endpointSlice = v.object({
-  metadata: meta,
+  metadata: v.object({ ...meta.entries, annotations: v.nullish(v.object({ [lastChange]: optionalText }), {}) }),
   addressType: text,
   endpoints: list(
     v.object({
@@ -85,7 +89,7 @@ export const endpointSlice = v.object({
       nodeName: v.nullish(text),
       zone: v.nullish(text),
       targetRef: v.nullish(v.object({ kind: optionalText, name: optionalText, namespace: optionalText, uid: optionalText })),
-      hints: v.nullish(v.object({ forZones: list(v.object({ name: text })) })),
+      hints: v.nullish(v.object({ forZones: list(v.object({ name: text })), forNodes: list(v.object({ name: text })) })),
     }),
   ),
   ports: list(v.object({ name: v.nullish(text, ''), protocol: v.nullish(v.picklist(['TCP', 'UDP', 'SCTP']), 'TCP'), port: v.nullish(v.number()) })),

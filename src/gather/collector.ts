@@ -23,6 +23,8 @@ export interface Context {
   /** Ends everything: the deadline, or Ctrl-C. */
   signal: AbortSignal;
   image: string | undefined;
+  /** For pods in the network of a node, which list its rules. */
+  nodeImage: string | undefined;
   owner: string;
   /** Tells a person what is being waited for. */
   progress(text: string): void;

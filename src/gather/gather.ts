@@ -7,6 +7,8 @@ import { connections } from './connections.ts';
 import * as inside from './inside.ts';
 import * as lists from './lists.ts';
 import * as logs from './logs.ts';
+import { nodeRules } from './node-rules.ts';
+import * as proxyHealth from './proxy-health.ts';
 import { namespaces, networkDaemons, pluginPolicies, policies } from './policies.ts';
 
 /** One collector a fact; `target` is given, not gathered. */
@@ -20,6 +22,10 @@ export const collectors: readonly Collector[] = [
   ...Object.values(logs),
   connections,
   ...Object.values(inside),
+  nodeRules,
+  proxyHealth.proxyLogs,
+  proxyHealth.proxyHealth,
+  proxyHealth.conntrack,
 ];
 
 const byFact = new Map(collectors.map((c) => [c.fact, c]));

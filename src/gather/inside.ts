@@ -1,14 +1,11 @@
-/** Facts read inside of pods: what listens, what the DNS replicas answer, which rules a node has. */
+/** Facts read inside of pods: what listens, what the DNS replicas answer. */
 import { type Cluster, PortRefused } from '../cluster/index.ts';
 import { domainOf } from '../dns/corefile.ts';
 import { askAll, DnsProblem, type Question } from '../dns/query.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
-import type { DnsAnswer, DnsReply, Listeners, NodeRules, Socket } from '../facts/facts.ts';
+import type { DnsAnswer, DnsReply, Listeners, Socket } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
-import { endpointsOf, isHeadless, isReady, podsOf } from '../facts/selectors.ts';
-import { readIptables } from '../proxy/iptables.ts';
-import { type Handling, keyOf, notHandled, type ServiceAddress } from '../proxy/model.ts';
-import { readNftables } from '../proxy/nftables.ts';
+import { isHeadless, isReady, podsOf } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { parseProcNet } from './proc-net.ts';
 
@@ -175,48 +172,5 @@ export const dnsAnswers = collector({
     const one = running.find((p) => answered.has(p.metadata.name));
     const chosen = running.filter((p) => p === one || !answered.has(p.metadata.name));
     return seen(Object.fromEntries(await Promise.all(chosen.map(async (p) => [p.metadata.name, await askReplica(cluster, p, questions)] as const))));
-  },
-});
-
-/** The Service's virtual addresses, whose handling is asked of the nodes. */
-function addressesOf(service: Service): ServiceAddress[] {
-  if (isHeadless(service) || service.spec.type === 'ExternalName') return [];
-  return (service.spec.clusterIPs ?? []).flatMap((address) => (service.spec.ports ?? []).map((p) => ({ address, port: p.port, protocol: p.protocol })));
-}
-
-async function rulesBy(cluster: Cluster, proxy: Pod, addresses: ServiceAddress[]): Promise<Fact<NodeRules>> {
-  const where = { namespace: proxy.metadata.namespace, pod: proxy.metadata.name, container: proxy.spec.containers[0]?.name ?? '' };
-  const unhandled = Object.fromEntries(addresses.map((a) => [keyOf(a), notHandled]));
-  const handled = (found: Handling[]) => Object.fromEntries(addresses.map((a, i) => [keyOf(a), found[i] ?? notHandled]));
-  // kube-proxy leaves marks of its own in the backend that it uses; only where iptables has none is nftables asked.
-  const iptables = await cluster.exec(where, ['iptables-save'], commandTimeoutMs);
-  if (iptables.ok && /^-A KUBE-SERVICES/m.test(iptables.value.stdout))
-    return seen({ backend: 'iptables', handled: handled(readIptables(iptables.value.stdout, addresses)) });
-  const nft = await cluster.exec(where, ['nft', 'list', 'ruleset'], commandTimeoutMs);
-  if (nft.ok && /^table ip6? kube-proxy/m.test(nft.value.stdout))
-    return seen({ backend: 'nftables', handled: handled(readNftables(nft.value.stdout, addresses)) });
-  if (!iptables.ok && !nft.ok) return fromFailure(iptables.failure);
-  return seen({ backend: 'none', handled: unhandled });
-}
-
-export const nodeRules = collector({
-  fact: 'nodeRules',
-  after: ['service', 'slices', 'client', 'proxyPods'],
-  access: [read('pods/exec', ['create', 'get'], 'kube-system')],
-  impact: 'node',
-  when({ service, proxyPods }) {
-    const svc = valueOf(service);
-    if (!svc || addressesOf(svc).length === 0) return 'the Service has no virtual IP';
-    return valueOf(proxyPods)?.some((p) => p.status.phase === 'Running') ? true : 'no kube-proxy pod runs';
-  },
-  async collect({ cluster, progress }, { service, slices, client, proxyPods }) {
-    const svc = valueOf(service);
-    const running = (valueOf(proxyPods) ?? []).filter((p) => p.status.phase === 'Running');
-    // The nodes that matter most first: the client's, then those of the endpoints.
-    const rank = new Map<string, number>([...endpointsOf(valueOf(slices) ?? []).map((e) => [e.node ?? '', 1] as const), [valueOf(client)?.node ?? '', 0]]);
-    const chosen = running.toSorted((a, b) => (rank.get(a.spec.nodeName ?? '') ?? 2) - (rank.get(b.spec.nodeName ?? '') ?? 2)).slice(0, maxPods);
-    progress(`reading rules of ${chosen.length} nodes`);
-    const addresses = svc ? addressesOf(svc) : [];
-    return seen(Object.fromEntries(await Promise.all(chosen.map(async (p) => [p.spec.nodeName ?? '', await rulesBy(cluster, p, addresses)] as const))));
   },
 });

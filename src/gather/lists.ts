@@ -143,7 +143,7 @@ export const dnsSlices = collector({
   },
 });
 
-const systemPods = (fact: 'dnsPods' | 'proxyPods' | 'nodeLocalPods', app: string) =>
+const systemPods = (fact: 'dnsPods' | 'proxyPods' | 'nodeLocalPods' | 'ciliumPods', app: string) =>
   collector({
     fact,
     access: [read('pods', ['list'], 'kube-system')],
@@ -174,6 +174,24 @@ export const proxyWorkload = collector({
   access: [read('daemonsets', ['get'], 'kube-system', 'apps')],
   async collect({ cluster, signal }) {
     return parsed(await cluster.get(resources.daemonsets, 'kube-proxy', system, signal), v.nullable(o.workload), 'the DaemonSet kube-system/kube-proxy');
+  },
+});
+
+/** The agents of Cilium, which may handle Services in kube-proxy's place. */
+export const ciliumPods = systemPods('ciliumPods', 'cilium');
+
+export const proxyMode = collector({
+  fact: 'proxyMode',
+  access: [read('configmaps', ['get'], 'kube-system')],
+  async collect({ cluster, signal }) {
+    const what = 'the ConfigMap kube-system/kube-proxy';
+    const found = parsed(await cluster.get(resources.configmaps, 'kube-proxy', system, signal), v.nullable(o.configMap), what);
+    if (!found.seen) return found;
+    const config = found.value?.data?.['config.conf'] ?? found.value?.data?.['config'];
+    if (config === undefined) return seen(null);
+    // KubeProxyConfiguration v1alpha1, `mode`: left open, it is iptables on Linux.
+    const mode = /^mode:[ \t]*["']?(\w*)["']?[ \t]*$/m.exec(config)?.[1];
+    return seen(mode || 'iptables');
   },
 });
 

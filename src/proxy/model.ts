@@ -1,15 +1,50 @@
-/** What a node's rules do with one address, port and protocol, as a packet from a pod would meet them. */
-export interface Handling {
-  verdict: 'backends' | 'rejected' | 'dropped' | 'not-handled';
-  /** `address:port` of each backend. */
-  backends: string[];
-}
+/** What a node does with packets for a Service, whichever program wrote its rules. */
 
-/** One of a Service's virtual addresses: `10.96.0.10:53/UDP`. */
+/** Where a packet starts: in a pod of the node, on the node itself, or elsewhere (another machine, a client of a load balancer). */
+export const origins = ['pod', 'node', 'outside'] as const;
+export type Origin = (typeof origins)[number];
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+
+/** One of a Service's addresses: `10.96.0.10:53/UDP`. */
 export interface ServiceAddress {
   address: string;
   port: number;
-  protocol: 'TCP' | 'UDP' | 'SCTP';
+  protocol: Protocol;
+}
+
+/** A packet that opens a connection, as the node meets it. */
+export interface Packet extends ServiceAddress {
+  origin: Origin;
+  /** Its source address. */
+  source: string;
+  /** Whether the destination is one of the node's own addresses. */
+  toNode: boolean;
+}
+
+export interface Backend {
+  /** `address:port`, an IPv6 address in brackets. */
+  to: string;
+  /** The share of new connections that it gets, in percent. */
+  percent: number;
+}
+
+/** What becomes of a packet. */
+export interface Handling {
+  /** `not-handled`: no rule for it, so it goes on to the address itself, which no machine has. */
+  verdict: 'backends' | 'rejected' | 'dropped' | 'not-handled';
+  /** True where no rule of the Service's own said so, but one for whatever has no rule (nftables rejects unknown ports of Service addresses). */
+  byDefault: boolean;
+  /** Sorted by address. */
+  backends: Backend[];
+  /** Whether the backend sees the node's address in place of the client's; null where the rules leave it open. */
+  masquerade: boolean | null;
+  /** Seconds for which a client is led to the same backend again (sessionAffinity ClientIP); null: it is not. */
+  affinitySeconds: number | null;
+  /** The ranges whose clients alone get to the backends (loadBalancerSourceRanges); empty: all clients do. */
+  sourceRanges: string[];
+  /** Rules that might decide otherwise and could not be read, as they are written. */
+  unread: string[];
 }
 
 /** `address:port`, an IPv6 address in brackets (RFC 3986, section 3.2.2). */
@@ -17,4 +52,19 @@ export const hostPort = (address: string, port: number): string => `${address.in
 
 export const keyOf = (a: ServiceAddress): string => `${hostPort(a.address, a.port)}/${a.protocol}`;
 
-export const notHandled: Handling = { verdict: 'not-handled', backends: [] };
+export const notHandled: Handling = {
+  verdict: 'not-handled',
+  byDefault: true,
+  backends: [],
+  masquerade: null,
+  affinitySeconds: null,
+  sourceRanges: [],
+  unread: [],
+};
+
+/** Backends by address, each with its share of the sum, in percent to one place. */
+export function backendsOf(shares: Iterable<readonly [to: string, share: number]>): Backend[] {
+  const all = new Map<string, number>();
+  for (const [to, share] of shares) all.set(to, (all.get(to) ?? 0) + share);
+  return [...all].map(([to, share]) => ({ to, percent: Math.round(share * 1000) / 10 })).toSorted((a, b) => (a.to < b.to ? -1 : a.to > b.to ? 1 : 0));
+}

@@ -47,10 +47,11 @@ export const explains: Partial<Record<Code, readonly Code[]>> = {
   'local-policy-no-endpoint': ['virtual-ip-failing'],
   'service-excluded-from-proxy': ['virtual-ip-failing', 'kube-proxy-rules-missing'],
   'kube-proxy-down': ['virtual-ip-failing', 'name-not-resolving', 'kube-proxy-rules-missing', 'kube-proxy-rules-stale'],
-  'kube-proxy-not-syncing': ['virtual-ip-failing', 'kube-proxy-rules-missing', 'kube-proxy-rules-stale'],
+  'kube-proxy-not-syncing': ['virtual-ip-failing', 'name-not-resolving', 'kube-proxy-rules-missing', 'kube-proxy-rules-stale'],
   // The DNS address is a Service's too.
   'kube-proxy-rules-missing': ['virtual-ip-failing', 'name-not-resolving'],
-  'kube-proxy-rules-stale': ['virtual-ip-failing'],
+  'kube-proxy-rules-stale': ['virtual-ip-failing', 'name-not-resolving'],
+  'conntrack-full': ['virtual-ip-failing', 'endpoint-failing', 'name-not-resolving'],
   'dns-pods-down': ['name-not-resolving', 'dns-wrong-answer'],
   'dns-service-broken': ['name-not-resolving'],
   'dns-config-invalid': ['dns-pods-down', 'name-not-resolving', 'dns-wrong-answer'],

@@ -33,8 +33,12 @@ const isSymptom = (code: Code): code is Symptom => (symptoms as readonly Code[])
 const concerns = (cause: Draft, other: Draft): boolean =>
   mild.includes(other.code) || !cause.pods || !other.pods || other.pods.every((p) => cause.pods?.includes(p));
 
+/** Rules that lead a Service wrongly explain that its name does not resolve only where they lead DNS itself wrongly. */
+const aboutDns = (cause: Draft, other: Draft): boolean =>
+  other.code !== 'name-not-resolving' || !cause.code.startsWith('kube-proxy-rules') || [cause.object, ...(cause.also ?? [])].some((o) => o.name === 'kube-dns');
+
 const explainedBy = (other: Finding, cause: Finding): boolean =>
-  cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other);
+  cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other) && aboutDns(cause, other);
 
 /** The connections that would have failed if a finding's symptom were there; empty where none was tried. */
 function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): Connection[] {

@@ -1,54 +1,83 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readIptables } from '../../src/proxy/iptables.ts';
-import { readNftables } from '../../src/proxy/nftables.ts';
-import { keyOf, type ServiceAddress } from '../../src/proxy/model.ts';
+import { iptablesReader } from '../../src/proxy/iptables.ts';
+import { keyOf, type Packet, type ServiceAddress } from '../../src/proxy/model.ts';
+import { nftReader } from '../../src/proxy/nft-text.ts';
+import { judgeRules } from '../../src/proxy/read.ts';
+import type { RuleReader, Wanted } from '../../src/proxy/rule.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
-const dns: ServiceAddress[] = [
-  { address: '10.96.0.10', port: 53, protocol: 'UDP' },
-  { address: '10.96.0.10', port: 53, protocol: 'TCP' },
-  { address: '10.96.0.10', port: 54, protocol: 'UDP' },
-];
+const packet = (a: ServiceAddress, origin: Packet['origin'] = 'pod'): Packet => ({
+  ...a,
+  origin,
+  source: origin === 'pod' ? '10.244.1.200' : '10.77.0.12',
+  toNode: false,
+});
+const dns = (['UDP', 'TCP'] as const).map((protocol) => packet({ address: '10.96.0.10', port: 53, protocol }));
+const none = packet({ address: '10.96.0.10', port: 54, protocol: 'UDP' });
 
-describe('iptables-save of a node, recorded', () => {
-  const text = fixture('iptables-save.txt');
-  test('leads the DNS address to the DNS pods, by protocol', () => {
-    const [udp, tcp, none] = readIptables(text, dns);
-    expect(udp).toEqual({ verdict: 'backends', backends: expect.arrayContaining([expect.stringMatching(/^10\.244\.\d+\.\d+:53$/)]) as string[] });
-    expect(udp?.backends).toHaveLength(2);
-    expect(tcp).toEqual(udp);
-    expect(none).toEqual({ verdict: 'not-handled', backends: [] });
+async function judged(reader: (w: Wanted) => RuleReader, text: string, packets: Packet[]) {
+  const lines = text.split('\n');
+  const found = await judgeRules<never>(
+    reader,
+    async (line) => {
+      lines.forEach(line);
+      return undefined;
+    },
+    { packets, likely: () => false },
+  );
+  if ('error' in found) throw new Error('no error can come of a text');
+  return found;
+}
+
+const forms = [
+  { form: 'iptables-save', reader: iptablesReader, text: fixture('iptables-save.txt'), empty: /-A KUBE-SERVICES -d (\S+)\/32 .*has no endpoints.* -j REJECT/ },
+  {
+    form: 'nft list ruleset',
+    reader: nftReader,
+    text: fixture('nft-ruleset.txt'),
+    empty: /map no-endpoint-services \{[\s\S]*?(\d+\.\d+\.\d+\.\d+) \. (?:tcp|6) \. 80/,
+  },
+];
+describe.each(forms)('$form of a node, recorded', ({ reader, text, empty }) => {
+  test('leads the DNS address to the DNS pods, half of the clients to each', async () => {
+    const { handled, rules } = await judged(reader, text, dns);
+    expect(rules.present).toBe(true);
+    for (const h of handled) {
+      expect(h).toMatchObject({ verdict: 'backends', masquerade: false, affinitySeconds: null, sourceRanges: [], unread: [] });
+      expect(h.backends.map((b) => b.percent)).toEqual([50, 50]);
+      expect(h.backends.every((b) => /^10\.244\.\d+\.\d+:53$/.test(b.to))).toBe(true);
+    }
   });
-  test('rejects a Service without endpoints', () => {
-    expect(readIptables(text, [{ address: emptyService(text), port: 80, protocol: 'TCP' }])).toEqual([{ verdict: 'rejected', backends: [] }]);
+  test('rejects a Service without endpoints', async () => {
+    const address = empty.exec(text)?.[1] ?? 'none';
+    const { handled } = await judged(reader, text, [packet({ address, port: 80, protocol: 'TCP' })]);
+    expect(handled[0]).toMatchObject({ verdict: 'rejected', backends: [] });
   });
-  test('half a file is no reason to fail', () => {
-    fc.assert(
-      fc.property(fc.nat(text.length), (cut) => readIptables(text.slice(0, cut), dns).length === dns.length),
+  test('hides a client of the node itself behind the node', async () => {
+    const { handled } = await judged(
+      reader,
+      text,
+      dns.map((d) => packet(d, 'node')),
+    );
+    expect(handled.map((h) => h.masquerade)).toEqual([true, true]);
+  });
+  test('half a listing is never taken for a whole one', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(text.length - 20), async (cut) => {
+        const { handled } = await judged(reader, text.slice(0, cut), dns);
+        // Either the end is missed, or what there is of it was cut between two tables.
+        return handled.every((h) => h.verdict !== 'backends' || h.unread.length > 0 || h.backends.length === 2);
+      }),
       { numRuns: 300 },
     );
   });
 });
 
-/** The address of a Service that the recording holds without endpoints. */
-const emptyService = (text: string): string => /-A KUBE-SERVICES -d (\S+)\/32 .*has no endpoints.* -j REJECT/.exec(text)?.[1] ?? 'none';
-
-describe('nft list ruleset of a node, recorded', () => {
-  const text = fixture('nft-ruleset.txt');
-  test('leads the DNS address to the DNS pods, by protocol', () => {
-    const [udp, tcp, none] = readNftables(text, dns);
-    expect(udp?.verdict).toBe('backends');
-    expect(udp?.backends).toHaveLength(2);
-    expect(udp?.backends.every((b) => /^10\.244\.\d+\.\d+:53$/.test(b))).toBe(true);
-    expect(tcp?.backends).toEqual(udp?.backends);
-    expect(none?.verdict).toBe('not-handled');
-  });
-  test('rejects a Service without endpoints', () => {
-    const address = /map no-endpoint-services \{[\s\S]*?(\d+\.\d+\.\d+\.\d+) \. (?:tcp|6) \. 80/.exec(text)?.[1] ?? 'none';
-    expect(readNftables(text, [{ address, port: 80, protocol: 'TCP' }])).toEqual([{ verdict: 'rejected', backends: [] }]);
-  });
+test('a port that no Service has is handled by iptables not at all, and rejected by nftables', async () => {
+  const answers = await Promise.all(forms.map(async ({ reader, text }) => (await judged(reader, text, [none])).handled[0]?.verdict));
+  expect(answers).toEqual(['not-handled', 'rejected']);
 });
 
 test('an IPv6 address is written in brackets', () => {

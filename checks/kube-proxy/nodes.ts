@@ -1,0 +1,24 @@
+/** What the checks of this stage ask of nodes. */
+import type { Fact } from '../../src/facts/fact.ts';
+import type { FactTypes } from '../../src/facts/facts.ts';
+import { type ProxyNode, proxyNodeOf } from '../../src/proxy/expected.ts';
+import type { Fix } from '../check.ts';
+import { kubectl } from '../words.ts';
+
+/** The node from which the client connects; null where it is not known. */
+export const clientNode = (client: Fact<FactTypes['client']>, connections: Fact<FactTypes['connections']>): string | null =>
+  (connections.seen ? connections.value.node : null) ?? (client.seen ? (client.value?.node ?? null) : null);
+
+export const proxyNodeIn = (name: string, nodes: Fact<FactTypes['nodes']>, proxyPods: Fact<FactTypes['proxyPods']>): ProxyNode =>
+  proxyNodeOf(
+    name,
+    nodes.seen ? nodes.value.find((n) => n.metadata.name === name) : undefined,
+    proxyPods.seen ? proxyPods.value.find((p) => p.spec.nodeName === name) : undefined,
+  );
+
+export const restartOn = (node: string): Fix[] => [
+  {
+    text: `Restart kube-proxy on ${node}`,
+    command: kubectl('kube-system', 'delete', 'pod', '-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${node}`),
+  },
+];

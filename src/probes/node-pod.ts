@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { type Cluster, failed, ok, type Result } from '../cluster/index.ts';
+import { deadlineS, type Janitor, managedBy } from './debug-pod.ts';
+
+/** Images that have iptables and nft; kube-proxy's own is on each node that ever ran it. */
+const known = [/\/kube-proxy(-\w+)?:/, /\bnetshoot\b/];
+
+/** An image with the tools to list rules that every node with images is likely to have. */
+export function nodeImage(nodes: readonly { status: { images?: readonly { names: readonly string[] }[] | null } }[]): string | undefined {
+  const names = nodes.flatMap((n) => (n.status.images ?? []).flatMap((i) => i.names)).filter((n) => !n.includes('@'));
+  for (const pattern of known) {
+    const found = names.find((n) => pattern.test(n));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+const container = (name: string, image: string, command: string[]) => ({
+  name,
+  image,
+  imagePullPolicy: 'IfNotPresent',
+  command,
+  // Listing rules asks the kernel by netlink, which wants NET_ADMIN; iptables-legacy also NET_RAW. Nothing more is given.
+  securityContext: {
+    runAsUser: 0,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] },
+  },
+  resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '500m', memory: '256Mi' } },
+  volumeMounts: [{ name: 'run', mountPath: '/run' }],
+});
+
+interface PodState {
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    containerStatuses?: { name: string; state?: { waiting?: { reason?: string; message?: string }; terminated?: { exitCode?: number } } }[];
+  };
+}
+
+export interface NodeOutput {
+  exitCode: number;
+  log: string;
+}
+
+/**
+ * Runs commands in the network of a node, one container each without a shell, reads what they wrote, and removes the pod.
+ * `commands` is keyed by the name under which the output comes back. A command that the image lacks has exit code 127 or 128.
+ */
+export async function runNodePod(
+  { cluster, janitor, owner, signal }: { cluster: Cluster; janitor: Janitor; owner: string; signal: AbortSignal },
+  node: string,
+  image: string,
+  commands: Record<string, string[]>,
+): Promise<Result<Record<string, NodeOutput>>> {
+  const namespace = 'kube-system';
+  const name = `k8s-doctor-${randomBytes(4).toString('hex')}`;
+  const names = Object.keys(commands);
+  const what = `a debug pod on node ${node}`;
+  const creation = cluster.createPod(namespace, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace, labels: { ...managedBy }, annotations: { 'k8s-doctor/owner': owner } },
+    spec: {
+      nodeName: node,
+      hostNetwork: true,
+      restartPolicy: 'Never',
+      activeDeadlineSeconds: deadlineS,
+      terminationGracePeriodSeconds: 0,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      tolerations: [{ operator: 'Exists' }],
+      containers: names.map((n, i) => container(`c${i}`, image, commands[n] ?? [])),
+      // iptables-legacy takes a lock in /run; it is the pod's own.
+      volumes: [{ name: 'run', emptyDir: {} }],
+    },
+  });
+  janitor.add(namespace, name, creation);
+  const created = await creation;
+  if (!created.ok) return created;
+  try {
+    let last: PodState = {};
+    let problem: string | undefined;
+    const watched = await cluster.watchPod(namespace, name, signal, (pod) => {
+      last = pod as PodState;
+      const waiting = (last.status?.containerStatuses ?? [])
+        .map((s) => s.state?.waiting)
+        .find((w) => /^(ErrImage|ImagePull|InvalidImage)/.test(w?.reason ?? ''));
+      if (waiting) problem = `${waiting.reason}: ${waiting.message ?? ''}`;
+      const ended = last.status?.containerStatuses?.filter((s) => s.state?.terminated || /Error$/.test(s.state?.waiting?.reason ?? '')).length ?? 0;
+      return !problem && ended < names.length && last.status?.phase !== 'Failed' && last.status?.phase !== 'Succeeded';
+    });
+    if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: { apiGroups: [], resources: [], verbs: [] } });
+    if (!watched.ok) return watched;
+    const outputs: Record<string, NodeOutput> = {};
+    for (const [i, n] of names.entries()) {
+      const exitCode = last.status?.containerStatuses?.find((s) => s.name === `c${i}`)?.state?.terminated?.exitCode ?? 127;
+      if (exitCode >= 126) {
+        outputs[n] = { exitCode, log: '' };
+        continue;
+      }
+      const log = await cluster.logs(namespace, name, `c${i}`, {});
+      if (!log.ok) return log;
+      outputs[n] = { exitCode, log: log.value };
+    }
+    return ok(outputs);
+  } finally {
+    await janitor.remove(namespace, name);
+  }
+}

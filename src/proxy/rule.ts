@@ -1,0 +1,104 @@
+/**
+ * Rules of netfilter in one form. `iptables.ts` and `nftables.ts` translate what a node lists into it; `walk.ts` knows only this.
+ */
+import ipaddr from 'ipaddr.js';
+import type { Packet } from './model.ts';
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+export interface Range {
+  text: string;
+  parsed: [Address, number];
+}
+
+/** What a rule asks of a packet. `not` turns the answer round. */
+export type Match = { not?: boolean } & (
+  | { asks: 'source' | 'destination'; ranges: Range[] }
+  | { asks: 'protocol'; names: string[] }
+  | { asks: 'port'; ranges: [number, number][] }
+  /** Whether the address is one of the node's own. */
+  | { asks: 'local'; of: 'source' | 'destination' }
+  /** Holds for one packet in `outOf`, drawn at random. */
+  | { asks: 'chance'; share: number }
+  | { asks: 'mark'; value: number; mask: number }
+  /** Whether this client was led here before, at most so many seconds ago; a new client was not. */
+  | { asks: 'known-client'; seconds: number | null }
+  /** States of connection tracking, in lower case. */
+  | { asks: 'state'; states: string[] }
+  | { asks: 'interface'; name: string; of: 'in' | 'out' }
+  | { asks: 'unknown'; text: string }
+);
+
+export type Action =
+  | { does: 'jump' | 'goto'; chain: string }
+  | { does: 'return' | 'accept' | 'drop' | 'reject' | 'masquerade' | 'nothing' }
+  | { does: 'dnat'; to: string }
+  /** Clears the bits of `mask`, then turns those of `value`: iptables' --set-xmark. */
+  | { does: 'mark'; value: number; mask: number }
+  /** Its end is not known: it may let the packet go on, or not. */
+  | { does: 'unknown' };
+
+export interface Rule {
+  matches: Match[];
+  action: Action;
+  /** As it is written. */
+  text: string;
+}
+
+/** A point at which the kernel meets a packet. */
+export interface Hook {
+  at: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+  type: 'filter' | 'nat';
+  chain: string;
+}
+
+/** The rules that matter to the packets that were asked about. Chains are named `TABLE/CHAIN`. */
+export interface Ruleset {
+  chains: Map<string, Rule[]>;
+  /** In the order in which the kernel comes by them. */
+  hooks: Hook[];
+  /** Whether kube-proxy's own rules are among them. */
+  present: boolean;
+  /** Tables whose end is not there. */
+  cutOff: string[];
+}
+
+/** Reads a list line by line, and keeps what the asked packets can meet. */
+export interface RuleReader {
+  line(text: string): void;
+  /** `missed`: chains that rules lead to and that went by before that was known; a second reading, told of them, has them. */
+  end(): { rules: Ruleset; missed: string[] };
+}
+
+export interface Wanted {
+  /** All of one family of addresses. */
+  packets: readonly Packet[];
+  /** Whether a chain is likely to be led to, told before it is met. */
+  likely(chain: string): boolean;
+}
+
+/** An address or a range (`10.0.0.0/8`); undefined where it is none. */
+export function rangeOf(text: string): Range | undefined {
+  if (ipaddr.isValidCIDR(text)) return { text, parsed: ipaddr.parseCIDR(text) };
+  if (!ipaddr.isValid(text)) return undefined;
+  const address = ipaddr.parse(text);
+  return { text, parsed: [address, address.kind() === 'ipv4' ? 32 : 128] };
+}
+
+const addresses = new Map<string, Address>();
+function parse(text: string): Address {
+  const known = addresses.get(text);
+  if (known) return known;
+  const address = ipaddr.parse(text);
+  if (addresses.size > 10_000) addresses.clear();
+  addresses.set(text, address);
+  return address;
+}
+
+export function inRange(address: string, [base, bits]: Range['parsed']): boolean {
+  const parsed = parse(address);
+  return parsed.kind() === base.kind() && parsed.match(base, bits);
+}
+
+/** The one host that a range is, if it is one. */
+export const hostOf = ({ parsed: [address, bits] }: Range): string | undefined =>
+  bits === (address.kind() === 'ipv4' ? 32 : 128) ? address.toString() : undefined;

@@ -1,0 +1,3 @@
+node=$(kubectl -n $NS get pod client -o jsonpath='{.spec.nodeName}')
+proxy=$(kubectl -n kube-system get pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=$node -o name)
+kubectl -n kube-system exec $proxy -- nft delete table ip kube-proxy
