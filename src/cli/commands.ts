@@ -154,6 +154,11 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
           .option('namespace', { alias: 'n', type: 'string', requiresArg: true, describe: 'namespace of the Service (default: default)' })
           .option('from', { type: 'string', requiresArg: true, describe: 'whose connection, as for svc: its namespace counts' })
           .option('probe', { choices: ['auto', 'none'] as const, default: 'auto' as const, describe: 'none: the rights to read only' })
+          .option('node-pods', {
+            type: 'boolean',
+            default: false,
+            describe: 'also to list the rules of nodes without a kube-proxy pod by pods in kube-system: as good as root there',
+          })
           .option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'one ClusterRole for all namespaces' }),
       (a) => answer(async () => (await import('./rbac.ts')).rbac(a, process.stdout)),
     )

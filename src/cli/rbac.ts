@@ -9,6 +9,7 @@ export interface RbacOptions {
   from: string | undefined;
   probe: Target['probe'];
   allNamespaces: boolean;
+  nodePods: boolean;
 }
 
 interface Rule {
@@ -35,12 +36,16 @@ const clusterRole = (rules: Rule[]) => ({ apiVersion, kind: 'ClusterRole', metad
 
 /**
  * The rights that a run uses, as Roles and a ClusterRole: the union of what the collectors declare. With `--probe none` those
- * that only read. Trying a fix by dry run takes the right to make it, which is not among them.
+ * that only read. Trying a fix by dry run takes the right to make it, which is not among them; nor, without `--node-pods`,
+ * is the right to create pods in kube-system, which is as good as root on the nodes.
  */
 export function rbac(options: RbacOptions, out: NodeJS.WriteStream): number {
   const home = options.namespace ?? 'default';
   const from = parseFrom(options.from, home);
-  const wanted = collectors.filter((c) => options.probe !== 'none' || c.impact === 'read').flatMap((c) => c.access);
+  const wanted = collectors
+    .filter((c) => options.probe !== 'none' || c.impact === 'read')
+    .flatMap((c) => c.access)
+    .filter((a) => options.nodePods || !a.powerful);
   const places: Record<Access['scope'], string | null> = {
     service: home,
     client: from.kind === 'node' || from.kind === 'external' ? home : from.namespace,

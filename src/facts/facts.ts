@@ -180,7 +180,7 @@ export const factSchemas = {
   policies: fact(each(v.array(o.networkPolicy))),
   /** Policies of the kinds that plug-ins define, by kind and namespace: `AdminNetworkPolicy`, `CiliumNetworkPolicy in shop`. */
   pluginPolicies: fact(each(v.array(o.pluginPolicy))),
-  /** The DaemonSets of the cluster, which tell its network plug-in; gathered where there are policies. */
+  /** The DaemonSets of the cluster, which tell its network plug-in; gathered where there are policies, or no kube-proxy. */
   networkDaemons: fact(v.array(v.object({ namespace: v.string(), name: v.string(), images: v.array(v.string()) }))),
   nodes: fact(v.array(o.node)),
   dnsService: fact(v.nullable(o.service)),

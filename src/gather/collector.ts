@@ -14,6 +14,8 @@ export interface Access {
   resource: string;
   verbs: string[];
   scope: 'service' | 'client' | 'kube-system' | 'cluster';
+  /** Taken only where nothing smaller will do, and so powerful that nobody gets it unasked: `rbac --node-pods`. */
+  powerful?: true;
 }
 
 export interface Context {

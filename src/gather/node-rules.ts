@@ -174,8 +174,8 @@ export const nodeRules = collector({
   access: [
     read('pods/exec', ['create', 'get'], 'kube-system'),
     // For nodes on which no pod of kube-proxy runs: a pod that lists the rules and ends.
-    read('pods', ['create', 'watch', 'delete'], 'kube-system'),
-    read('pods/log', ['get'], 'kube-system'),
+    { ...read('pods', ['create', 'watch', 'delete'], 'kube-system'), powerful: true },
+    { ...read('pods/log', ['get'], 'kube-system'), powerful: true },
   ],
   impact: 'node',
   when({ service, dnsService }) {

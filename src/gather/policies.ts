@@ -94,13 +94,15 @@ export const pluginPolicies = collector({
 
 export const networkDaemons = collector({
   fact: 'networkDaemons',
-  after: ['policies', 'pluginPolicies'],
+  after: ['policies', 'pluginPolicies', 'proxyPods'],
   access: [read('daemonsets', ['list'], 'cluster', 'apps'), read('daemonsets', ['list'], 'kube-system', 'apps')],
-  when({ policies, pluginPolicies }) {
+  when({ policies, pluginPolicies, proxyPods }) {
+    // Something else may handle Services then.
+    if (valueOf(proxyPods)?.length === 0) return true;
     const some = [policies, pluginPolicies].some((f) =>
       Object.values(valueOf<Record<string, Fact<unknown[]>>>(f) ?? {}).some((list) => (valueOf(list)?.length ?? 0) > 0),
     );
-    return some ? true : 'there are no policies';
+    return some ? true : 'there are no policies, and kube-proxy runs';
   },
   async collect({ cluster, signal }) {
     const everywhere = await cluster.list(resources.daemonsets, { signal });

@@ -89,7 +89,7 @@ export async function runNodePod(
         .map((s) => s.state?.waiting)
         .find((w) => /^(ErrImage|ImagePull|InvalidImage)/.test(w?.reason ?? ''));
       if (waiting) problem = `${waiting.reason}: ${waiting.message ?? ''}`;
-      const ended = last.status?.containerStatuses?.filter((s) => s.state?.terminated || /Error$/.test(s.state?.waiting?.reason ?? '')).length ?? 0;
+      const ended = last.status?.containerStatuses?.filter((s) => s.state?.terminated || s.state?.waiting?.reason?.endsWith('Error')).length ?? 0;
       return !problem && ended < names.length && last.status?.phase !== 'Failed' && last.status?.phase !== 'Succeeded';
     });
     if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: { apiGroups: [], resources: [], verbs: [] } });

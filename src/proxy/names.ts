@@ -6,7 +6,7 @@ import { hostPort } from './model.ts';
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
 /** The first 16 letters of a SHA-256 in base 32 (RFC 4648): ten bytes, five bits a letter. */
-function shortHash(text: string): string {
+export function shortHash(text: string): string {
   let bits = 0n;
   for (const byte of createHash('sha256').update(text).digest().subarray(0, 10)) bits = (bits << 8n) | BigInt(byte);
   return Array.from({ length: 16 }, (_, i) => letters[Number((bits >> BigInt(75 - 5 * i)) & 31n)]).join('');

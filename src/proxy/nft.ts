@@ -141,7 +141,8 @@ export function nftTables({ packets, likely }: Wanted): NftTables {
         });
       } else return [{ matches, action: within(table, s.action), text }];
     }
-    return [{ matches, action: { does: 'nothing' }, text }];
+    // What is not known may be the end of the rule, too.
+    return [{ matches, action: { does: statements.some((s) => s.says === 'unknown') ? 'unknown' : 'nothing' }, text }];
   }
 
   return {
