@@ -24,6 +24,7 @@ import { enforced } from './network-policy/enforced.ts';
 import { egress, ingress } from './network-policy/pods.ts';
 import { endpoints } from './path/endpoints.ts';
 import { name } from './path/name.ts';
+import { payload } from './path/payload.ts';
 import { virtualIp } from './path/virtual-ip.ts';
 import { containers } from './pods/containers.ts';
 import { created } from './pods/created.ts';
@@ -83,4 +84,5 @@ export const pipeline: readonly Check[] = [
   name,
   virtualIp,
   endpoints,
+  payload,
 ];

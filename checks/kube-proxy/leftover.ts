@@ -15,9 +15,9 @@ export const leftover = check({
   id: 'kube-proxy/leftover',
   title: 'Each node has the rules of one mode only',
   needs: ['target', 'service', 'slices', 'nodeRules'],
-  uses: ['client', 'connections', 'nodes', 'proxyPods', 'proxyMode'],
+  uses: ['client', 'connections', 'nodes', 'proxyPods', 'proxyMode', 'proxyHealth'],
   codes: ['kube-proxy-rules-stale'],
-  run({ target, service, slices, nodeRules, client, connections, nodes, proxyPods, proxyMode }) {
+  run({ target, service, slices, nodeRules, client, connections, nodes, proxyPods, proxyMode, proxyHealth }) {
     const ports = service ? portsAsked(service, target.port) : undefined;
     if (!service || !ports) return skip('the Service is not known');
     const here = clientNode(client, connections);
@@ -32,8 +32,10 @@ export const leftover = check({
     for (const [name, { modes }] of both) {
       const node = proxyNodeIn(name, nodes, proxyPods);
       const judgedModes = Object.entries(modes).map(([mode, handled]) => ({ mode, ...compare(service, ports, slices, node, handled) }));
-      const current =
-        (proxyMode.seen && judgedModes.find((m) => m.mode === proxyMode.value)) || judgedModes.find((m) => m.differences.length === 0) || judgedModes[0];
+      // What the proxy says of itself, then what it is told to be, then which rules are right.
+      const health = proxyHealth.seen ? proxyHealth.value[name] : undefined;
+      const told = (health?.seen ? health.value.mode : null) ?? (proxyMode.seen ? proxyMode.value : null);
+      const current = judgedModes.find((m) => m.mode === told) ?? judgedModes.find((m) => m.differences.length === 0) ?? judgedModes[0];
       for (const m of judgedModes.filter((x) => x !== current)) {
         old = m.mode;
         // Rules that know nothing of the Service's addresses let its packets go on to those that do.

@@ -66,8 +66,8 @@ const outcomes = ['answered', 'refused', 'timed-out', 'reset', 'no-route', 'no-a
 /** One connection that was made for real. */
 const connection = v.object({
   kind: v.picklist(['dns', 'tcp', 'udp']),
-  /** What was reached for: the Service's name, one DNS server with that name, the virtual IP, or one endpoint directly. */
-  hop: v.picklist(['name', 'dns-server', 'virtual-ip', 'endpoint']),
+  /** What was reached for: the Service's name, one DNS server with that name, the virtual IP, one endpoint directly, or one with more than a packet can hold. */
+  hop: v.picklist(['name', 'dns-server', 'virtual-ip', 'endpoint', 'payload']),
   /** `address:port`, or the name that was looked up. */
   target: v.string(),
   /** The Service port (its number) that this connection belongs to; null for a name. */
@@ -149,6 +149,8 @@ const proxyHealth = v.object({
   syncs: v.array(v.object({ family: v.string(), written: v.number(), queued: v.number() })),
   /** Attempts to write rules that failed since it started. */
   failures: v.number(),
+  /** What it answers at /proxyMode. */
+  mode: v.optional(v.nullable(v.string()), null),
 });
 
 /** A node's table of connections. */

@@ -15,6 +15,7 @@ const maxEndpoints = 24;
 /** Replicas of the cluster's DNS; over TCP the first few of them. */
 const maxDnsPods = 32;
 const maxDnsOverTcp = 3;
+const maxPayloads = 4;
 
 /** A pod that has run for a while is known to the network plug-in. */
 const atOnce: Patience = { tries: 1, settleS: 0 };
@@ -42,6 +43,13 @@ function dnsServers(service: Service | null | undefined, pods: readonly Pod[]): 
 
 type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
+/** One endpoint on each node, other nodes first: packets of full size may get lost on the way there. */
+function payloads(tried: readonly Planned[], node: string | null): Planned[] {
+  const perNode = new Map(tried.filter((p) => p.task.kind === 'tcp').map((p) => [p.node, p]));
+  const ordered = [...perNode.values()].toSorted((a, b) => Number(a.node === node) - Number(b.node === node));
+  return ordered.slice(0, maxPayloads).flatMap((p) => (p.task.kind === 'tcp' ? [{ ...p, hop: 'payload' as const, task: { ...p.task, kind: 'payload' as const } }] : []));
+}
+
 /** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. */
 function plan(
   service: Service,
@@ -49,6 +57,7 @@ function plan(
   endpoints: ReturnType<typeof endpointsOf>,
   domain: string,
   servers: readonly DnsServer[],
+  node: string | null,
 ): { planned: Planned[]; total: number } {
   const external = service.spec.type === 'ExternalName' ? (service.spec.externalName ?? '').replace(/\.$/, '') : undefined;
   const inCluster = `${target.name}.${target.namespace}.svc`;
@@ -105,7 +114,8 @@ function plan(
   const distinct = wanted.filter(
     (p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i,
   );
-  return { planned: [...planned, ...distinct.slice(0, maxEndpoints)], total: distinct.length };
+  const tried = distinct.slice(0, maxEndpoints);
+  return { planned: [...planned, ...tried, ...payloads(tried, node)], total: distinct.length };
 }
 
 function interpret(planned: Planned[], output: string): { list: Connection[]; resolvConf: string | null } {
@@ -119,7 +129,7 @@ function interpret(planned: Planned[], output: string): { list: Connection[]; re
     const target = p.task.kind === 'name' && p.task.domain !== undefined ? `${p.task.name}.${domain ?? p.task.domain}` : p.target;
     return [
       {
-        kind: p.task.kind === 'name' || p.task.kind === 'ask' ? 'dns' : p.task.kind,
+        kind: p.task.kind === 'name' || p.task.kind === 'ask' ? 'dns' : p.task.kind === 'payload' ? 'tcp' : p.task.kind,
         hop: p.hop,
         target,
         servicePort: p.servicePort,
@@ -168,6 +178,7 @@ export const connections = collector({
       endpointsOf(valueOf(slices) ?? []),
       domainOf(valueOf(corefile)),
       dnsServers(valueOf(dnsService), valueOf(dnsPods) ?? []),
+      who.node,
     );
     const tasks = planned.map((p) => p.task);
     const made = (from: string, standIn: boolean, node: string | null, output: string): Connections => ({

@@ -121,7 +121,11 @@ export const metric = (text: string, name: string): Map<string, number> =>
   new Map(Array.from(text.matchAll(new RegExp(`^${name}(?:\\{(?:[^}]*ip_family="([^"]*)")?[^}]*\\})? (\\S+)$`, 'gm')), (m) => [m[1] ?? '', Number(m[2])]));
 
 async function healthOf(cluster: Cluster, pod: Pod): Promise<Fact<ProxyHealth>> {
-  const [healthz, metrics] = await Promise.all([ask(cluster, pod, ports.healthz, '/healthz'), ask(cluster, pod, ports.metrics, '/metrics')]);
+  const [healthz, metrics, mode] = await Promise.all([
+    ask(cluster, pod, ports.healthz, '/healthz'),
+    ask(cluster, pod, ports.metrics, '/metrics'),
+    ask(cluster, pod, ports.metrics, '/proxyMode'),
+  ]);
   if (!healthz.ok) return fromFailure(healthz.failure);
   const told = metrics.ok && metrics.value?.status === 200 ? metrics.value : null;
   const prefix = 'kubeproxy_sync_proxy_rules_';
@@ -131,6 +135,7 @@ async function healthOf(cluster: Cluster, pod: Pod): Promise<Fact<ProxyHealth>> 
     healthz: healthz.value ? healthz.value.status : null,
     askedAt: told?.date ? Date.parse(told.date) / 1000 : null,
     syncs: [...queued].map(([family, at]) => ({ family, written: written.get(family) ?? 0, queued: at })),
+    mode: mode.ok && mode.value?.status === 200 ? mode.value.body.trim() : null,
     failures: [...value('iptables_restore_failures_total').values(), ...value('nftables_sync_failures_total').values()].reduce((a, b) => a + b, 0),
   });
 }

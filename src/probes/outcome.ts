@@ -18,6 +18,7 @@ const killed = (code: number) => code === 143 || code === 137 || code === 124;
 export function read(task: Task, record: Record): Reading | null {
   // A tool that prints its usage was not built to do this.
   if (record.tool === 'none' || record.exitCode === 127 || Number.isNaN(record.exitCode) || has(/^usage:/im, record)) return null;
+  if (task.kind === 'payload') return readPayload(record);
   return task.kind === 'name' || task.kind === 'ask' ? readName(record) : task.kind === 'udp' ? readUdp(record) : readTcp(record);
 }
 
@@ -43,6 +44,18 @@ function readTcp(record: Record): Reading | null {
   }
   const outcome = failure(record);
   return outcome ? { outcome, latencyMs: record.ms, detail, answers: [] } : null;
+}
+
+/** States of TCP in which data was sent: established, and closing on this side (include/net/tcp_states.h). */
+const sending = new Set(['01', '04', '0B']);
+
+function readPayload(record: Record): Reading | null {
+  const [, owed = '0', state = ''] = /owed ([0-9A-F]+) in state (\w*)/.exec(record.output) ?? [];
+  const bytes = Number.parseInt(owed, 16);
+  if (bytes === 0) return { outcome: 'answered', latencyMs: null, detail: '', answers: [] };
+  // A connection that is not even there is another probe's concern.
+  if (!sending.has(state)) return null;
+  return { outcome: 'timed-out', latencyMs: null, detail: `${bytes} bytes were sent and never acknowledged`, answers: [] };
 }
 
 function readUdp(record: Record): Reading | null {

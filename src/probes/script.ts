@@ -6,6 +6,8 @@
 export type Task =
   | { kind: 'tcp'; host: string; port: number }
   | { kind: 'udp'; host: string; port: number }
+  /** Does what is sent over a connection get there, in packets of full size? IPv4 only. */
+  | { kind: 'payload'; host: string; port: number }
   /** With `domain` the name lies in the cluster's domain: that of resolv.conf's search list, else the one given here. */
   | { kind: 'name'; name: string; domain?: string; type: 'A' | 'AAAA' }
   /** The same of one server, over one transport; with `always` false, only where a name did not resolve. */
@@ -81,6 +83,34 @@ except socket.timeout: pass"; }
 # A DNS question is a datagram like any other; what matters is whether the port refuses it.
 u_dig() { dig +tries=1 +time=1 -p "$2" "@$1" k8s-doctor. ; }
 u_nslookup() { nslookup -timeout=1 -retry=1 -port="$2" k8s-doctor. "$1"; }
+# More than fits into one packet, of jumbo frames as well; to a web server a question about itself, to others noise.
+P=0123456789abcdef
+for _ in 1 2 3 4 5 6 7 8 9; do P=$P$P; done
+bulk() { printf 'OPTIONS * HTTP/1.0\\r\\nUser-Agent: k8s-doctor\\r\\nX-Padding: %s%s\\r\\n\\r\\n' "$P" "$1"; }
+s_nc() { bulk | nc "$1" "$2"; }
+s_nc_e() { s_nc "$@"; }
+s_nc_z() { s_nc "$@"; }
+s_curl() { bulk | curl -s -m 3 "telnet://$1:$2"; }
+s_bash() { bulk | bash -c "exec 3<>/dev/tcp/$1/$2 && cat >&3 && sleep 2"; }
+s_python3() { bulk | python3 -c "
+import socket,sys,time
+s=socket.create_connection(('$1',$2),${connectTimeoutS})
+s.sendall(sys.stdin.buffer.read())
+time.sleep(2)"; }
+# The kernel tells how many bytes of a connection nobody has acknowledged yet (proc(5), /proc/net/tcp: rem_address, st, tx_queue).
+owed() { W=0; S=; while read -r _ _ r st q _; do if [ "$r" = "$1" ] && [ "\${q%:*}" != 00000000 ]; then W=\${q%:*}; S=$st; fi; done </proc/net/tcp; }
+payload() {
+  case $TCP in nc*|curl|bash|python3) ;; *) rec "$1" none 127 0 ''; return ;; esac
+  b=$(up); s_$TCP "$2" "$3" >/dev/null 2>&1 </dev/null & p=$!
+  n=0; k=0
+  while [ $n -lt 20 ] && [ $k -lt 2 ]; do
+    sleep 0.1 2>/dev/null || sleep 1
+    owed "$4"; n=$((n + 1))
+    if [ "$W" = 0 ]; then k=$((k + 1)); else k=0; fi
+  done
+  kill $p 2>/dev/null; e=$(up)
+  rec "$1" "$TCP" "$k" "$(((e - b) * 10))" "owed $W in state $S"
+}
 udp() { case $UDP in none) rec "$1" none 127 0 '' ;; *) one "$1" $UDP u_$UDP "$2" "$3" ;; esac; }
 c_dig() { dig +tries=1 +time=${connectTimeoutS} +noall +comments +answer "$1" "$2"; }
 c_nslookup() { nslookup -timeout=${connectTimeoutS} -retry=1 -type="$2" "$1"; }
@@ -110,10 +140,25 @@ const dnsName = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
 const wholeName = (task: { name: string; domain?: string }) => `${task.name}${task.domain === undefined ? '' : `.\${D:-${task.domain}}`}.`;
 
+/** An IPv4 address and port as /proc/net/tcp writes them on a little-endian machine: `0100007F:0050`; null for others. */
+function procAddress(host: string, port: number): string | null {
+  const bytes = host.split('.').map(Number);
+  if (bytes.length !== 4) return null;
+  const hex = (n: number, digits: number) => n.toString(16).toUpperCase().padStart(digits, '0');
+  return `${bytes
+    .toReversed()
+    .map((b) => hex(b, 2))
+    .join('')}:${hex(port, 4)}`;
+}
+
 /** One task as a line of the script; empty where it holds what can't be. */
 function line(task: Task, id: number): string {
   if (task.kind === 'tcp' || task.kind === 'udp')
     return address.test(task.host) && Number.isInteger(task.port) ? `${task.kind} ${id} ${task.host} ${task.port} &` : '';
+  if (task.kind === 'payload') {
+    const hex = address.test(task.host) ? procAddress(task.host, task.port) : null;
+    return hex === null ? '' : `payload ${id} ${task.host} ${task.port} ${hex} &`;
+  }
   if (!dnsName.test(task.name) || !dnsName.test(task.domain ?? 'x')) return '';
   if (task.kind === 'name') return `name ${id} ${wholeName(task)} ${task.type}; resolved`;
   return address.test(task.server) ? `ask ${id} ${task.server} ${wholeName(task)} ${task.type} ${task.tcp ? '+tcp' : '+notcp'} &` : '';
