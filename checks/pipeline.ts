@@ -25,6 +25,7 @@ import { egress, ingress } from './network-policy/pods.ts';
 import { endpoints } from './path/endpoints.ts';
 import { name } from './path/name.ts';
 import { payload } from './path/payload.ts';
+import { replies } from './path/replies.ts';
 import { virtualIp } from './path/virtual-ip.ts';
 import { containers } from './pods/containers.ts';
 import { created } from './pods/created.ts';
@@ -85,4 +86,5 @@ export const pipeline: readonly Check[] = [
   virtualIp,
   endpoints,
   payload,
+  replies,
 ];

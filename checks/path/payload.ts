@@ -15,13 +15,13 @@ export const payload = check({
     const open = new Set(direct.filter((c) => c.outcome === 'answered').map((c) => c.target));
     const tried = list.filter((c) => c.hop === 'payload' && open.has(c.target));
     if (tried.length === 0) return skip(open.size === 0 ? 'no endpoint answers' : 'no tool at hand could send more than a packet holds');
-    const lost = tried.filter((c) => c.outcome !== 'answered');
+    const lost = tried.filter((c) => c.outcome === 'timed-out');
     const [first] = lost;
     if (!first) return judged('packets of full size pass');
     const whereTo = [...new Set(lost.map((c) => c.node ?? c.target))];
     const evidence = tried.slice(0, 6).map((c): Evidence => {
       const pod = c.pod ? ` (pod ${c.pod})` : '';
-      return { source: 'probe', text: `${from} → ${c.target}${pod}  8 KB sent: ${c.outcome === 'answered' ? 'all of it was acknowledged' : c.detail}` };
+      return { source: 'probe', text: `${from} → ${c.target}${pod}  8 KB sent: ${c.outcome === 'timed-out' ? c.detail : 'all of it was acknowledged'}` };
     });
     return judged('', [
       {
@@ -31,10 +31,22 @@ export const payload = check({
         scope: lost.length === tried.length ? 'all' : 'part',
         object: serviceRef(target),
         message: `Connections ${node ? `from ${node} ` : ''}to ${some(whereTo)} open, but packets of full size get lost: some link on the way has a smaller MTU, and the ICMP that would say so does not arrive`,
-        evidence: [...evidence, ...direct.filter((c) => lost.some((l) => l.target === c.target)).slice(0, 2).map((c) => probeEvidence(from, c))],
+        evidence: [
+          ...evidence,
+          ...direct
+            .filter((c) => lost.some((l) => l.target === c.target))
+            .slice(0, 2)
+            .map((c) => probeEvidence(from, c)),
+        ],
         fix: [
-          { text: 'Compare the MTU of the pod, of its veth, and of the links between the nodes', command: `ip -o link   # on ${[node, ...whereTo].filter(Boolean).join(' and ')}` },
-          { text: "Set the network plug-in's MTU to that of the smallest link, less its own headers, and let ICMP type 3 code 4 pass", command: kubectl('kube-system', 'get', 'configmaps') },
+          {
+            text: 'Compare the MTU of the pod, of its veth, and of the links between the nodes',
+            command: `ip -o link   # on ${[node, ...whereTo].filter(Boolean).join(' and ')}`,
+          },
+          {
+            text: "Set the network plug-in's MTU to that of the smallest link, less its own headers, and let ICMP type 3 code 4 pass",
+            command: kubectl('kube-system', 'get', 'configmaps'),
+          },
         ],
       },
     ]);

@@ -52,6 +52,7 @@ export const codes = {
   'pod-starting': 'pods',
   'no-replicas': 'pods',
   'rollout-stalled': 'pods',
+  'endpoint-hangs': 'pods',
   'node-not-ready': 'pods',
   'policy-denies-ingress': 'policy',
   'policy-denies-egress': 'policy',

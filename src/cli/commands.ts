@@ -40,9 +40,9 @@ const svcOptions = <T>(y: Argv<T>) =>
     })
     .option('port', { type: 'string', requiresArg: true, describe: 'Service port, by name or number (default: all)' })
     .option('probe', {
-      choices: ['auto', 'none', 'debug-pod'] as const,
+      choices: ['auto', 'none', 'debug-pod', 'ephemeral'] as const,
       default: 'auto' as const,
-      describe: 'how to test for real; none changes nothing in the cluster',
+      describe: 'how to test for real; ephemeral: a container in the client pod, which stays listed there; none changes nothing',
     })
     .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' })
     .option('node-image', { type: 'string', requiresArg: true, describe: 'image with iptables and nft, for nodes without a kube-proxy pod' })
@@ -153,7 +153,11 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
         y
           .option('namespace', { alias: 'n', type: 'string', requiresArg: true, describe: 'namespace of the Service (default: default)' })
           .option('from', { type: 'string', requiresArg: true, describe: 'whose connection, as for svc: its namespace counts' })
-          .option('probe', { choices: ['auto', 'none'] as const, default: 'auto' as const, describe: 'none: the rights to read only' })
+          .option('probe', {
+            choices: ['auto', 'none', 'debug-pod', 'ephemeral'] as const,
+            default: 'auto' as const,
+            describe: 'for this way to connect; none: the rights to read only',
+          })
           .option('node-pods', {
             type: 'boolean',
             default: false,

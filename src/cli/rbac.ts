@@ -35,8 +35,8 @@ const role = (namespace: string, rules: Rule[]) => ({ apiVersion, kind: 'Role', 
 const clusterRole = (rules: Rule[]) => ({ apiVersion, kind: 'ClusterRole', metadata: { name }, rules });
 
 /**
- * The rights that a run uses, as Roles and a ClusterRole: the union of what the collectors declare. With `--probe none` those
- * that only read. Trying a fix by dry run takes the right to make it, which is not among them; nor, without `--node-pods`,
+ * The rights that a run uses, as Roles and a ClusterRole: the union of what the collectors declare for this way to connect.
+ * With `--probe none` those that only read. Trying a fix by dry run takes the right to make it, which is not among them; nor, without `--node-pods`,
  * is the right to create pods in kube-system, which is as good as root on the nodes.
  */
 export function rbac(options: RbacOptions, out: NodeJS.WriteStream): number {
@@ -45,7 +45,7 @@ export function rbac(options: RbacOptions, out: NodeJS.WriteStream): number {
   const wanted = collectors
     .filter((c) => options.probe !== 'none' || c.impact === 'read')
     .flatMap((c) => c.access)
-    .filter((a) => options.nodePods || !a.powerful);
+    .filter((a) => (options.nodePods || !a.powerful) && (!a.probes || a.probes.includes(options.probe)));
   const places: Record<Access['scope'], string | null> = {
     service: home,
     client: from.kind === 'node' || from.kind === 'external' ? home : from.namespace,

@@ -70,6 +70,9 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
     nodes: parseNodes(options.nodes),
   };
 
+  if (target.probe === 'ephemeral' && target.from.kind !== 'pod' && target.from.kind !== 'workload')
+    throw new CannotRun('--probe ephemeral adds a container to a pod; say which with --from pod/NAME or --from deploy/NAME.');
+
   const ending = new AbortController();
   const janitor = openJanitor(cluster);
   const progress = progressOn(process.stderr, options.quiet);

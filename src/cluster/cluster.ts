@@ -80,6 +80,8 @@ export interface Cluster {
   /** Sends a patch that the API server judges with all its admission, and keeps nothing of (`dryRun=All`). */
   dryRun(change: Change, signal?: AbortSignal): Promise<Result<void>>;
   createPod(namespace: string, pod: object): Promise<Result<unknown>>;
+  /** Adds a container to a running pod. It can't be taken out again, only end. */
+  addEphemeralContainer(namespace: string, pod: string, container: { name: string }): Promise<Result<unknown>>;
   /** Removes a pod at once (no grace period). A pod that is not there is no failure. */
   deletePod(namespace: string, name: string): Promise<Result<void>>;
   /** Reports a pod's states as they come, the present one first, until `onPod` returns false or `signal` aborts. */
@@ -247,6 +249,14 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       return parse(http.send({ method: 'POST', path: pathOf(resources.pods, namespace), body: pod, what, rule: access }), what, access);
     },
 
+    addEphemeralContainer(namespace, pod, container) {
+      const what = `adding an ephemeral container to pod ${namespace}/${pod}`;
+      const access = podSubresourceRule('ephemeralcontainers', namespace, ['patch']);
+      const path = `${pathOf(resources.pods, namespace, pod)}/ephemeralcontainers`;
+      const body = { spec: { ephemeralContainers: [container] } };
+      return parse(http.send({ method: 'PATCH', path, body, contentType: patchTypes.strategic, what, rule: access }), what, access);
+    },
+
     async deletePod(namespace, name) {
       const answer = await http.send({
         method: 'DELETE',
@@ -263,7 +273,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
         {
           method: 'GET',
           path: `${pathOf(resources.pods, namespace)}?${query.toString()}`,
-          what: `watching the debug pod ${namespace}/${name}`,
+          what: `watching pod ${namespace}/${name}`,
           rule: rule(resources.pods, 'watch', namespace),
           signal,
         },

@@ -26,6 +26,9 @@ export type Result<T> = { ok: true; value: T } | { ok: false; failure: Failure }
 export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
 export const failed = (failure: Failure): Result<never> => ({ ok: false, failure });
 
+/** Admission's refusal (a quota, Pod Security, a webhook): no right that could be granted would change it. */
+const admission = /is forbidden: (?!User )|^admission webhook|exceeded quota|violates PodSecurity/;
+
 /** Reads the API server's answer (a `metav1.Status`, or a proxy's page) as a failure. */
 export function fromStatus(status: number, body: string, what: string, rule: AccessRule): Failure {
   let message = body.trim().split('\n')[0]?.slice(0, 300) ?? '';
@@ -39,7 +42,9 @@ export function fromStatus(status: number, body: string, what: string, rule: Acc
     status === 401
       ? 'unauthenticated'
       : status === 403
-        ? 'forbidden'
+        ? admission.test(message)
+          ? 'refused'
+          : 'forbidden'
         : status === 404
           ? 'not-found'
           : status === 408 || status === 504

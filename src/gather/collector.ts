@@ -16,6 +16,8 @@ export interface Access {
   scope: 'service' | 'client' | 'kube-system' | 'cluster';
   /** Taken only where nothing smaller will do, and so powerful that nobody gets it unasked: `rbac --node-pods`. */
   powerful?: true;
+  /** The ways to connect (`--probe`) that use it; absent: all of them. */
+  probes?: readonly Target['probe'][];
 }
 
 export interface Context {

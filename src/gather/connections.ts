@@ -5,6 +5,7 @@ import type { Client, Connection, Connections, Target } from '../facts/facts.ts'
 import type { NetworkPolicy, Node, Pod, Service } from '../facts/objects.ts';
 import { endpointsOf, isHeadless, portsAsked, targetsOf } from '../facts/selectors.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
+import { runEphemeral } from '../probes/ephemeral.ts';
 import { read as readRecord } from '../probes/outcome.ts';
 import { hostPort } from '../proxy/model.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
@@ -15,7 +16,7 @@ const maxEndpoints = 24;
 /** Replicas of the cluster's DNS; over TCP the first few of them. */
 const maxDnsPods = 32;
 const maxDnsOverTcp = 3;
-const maxPayloads = 4;
+const maxPayloads = 12;
 
 /** A pod that has run for a while is known to the network plug-in. */
 const atOnce: Patience = { tries: 1, settleS: 0 };
@@ -43,12 +44,9 @@ function dnsServers(service: Service | null | undefined, pods: readonly Pod[]): 
 
 type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
-/** One endpoint on each node, other nodes first: packets of full size may get lost on the way there. */
-function payloads(tried: readonly Planned[], node: string | null): Planned[] {
-  const perNode = new Map(tried.filter((p) => p.task.kind === 'tcp').map((p) => [p.node, p]));
-  const ordered = [...perNode.values()].toSorted((a, b) => Number(a.node === node) - Number(b.node === node));
-  return ordered.slice(0, maxPayloads).flatMap((p) => (p.task.kind === 'tcp' ? [{ ...p, hop: 'payload' as const, task: { ...p.task, kind: 'payload' as const } }] : []));
-}
+/** The same endpoints, to send them more than a packet holds and see whether anything comes back. */
+const payloads = (tried: readonly Planned[]): Planned[] =>
+  tried.flatMap((p) => (p.task.kind === 'tcp' ? [{ ...p, hop: 'payload' as const, task: { ...p.task, kind: 'payload' as const } }] : []));
 
 /** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. */
 function plan(
@@ -57,7 +55,6 @@ function plan(
   endpoints: ReturnType<typeof endpointsOf>,
   domain: string,
   servers: readonly DnsServer[],
-  node: string | null,
 ): { planned: Planned[]; total: number } {
   const external = service.spec.type === 'ExternalName' ? (service.spec.externalName ?? '').replace(/\.$/, '') : undefined;
   const inCluster = `${target.name}.${target.namespace}.svc`;
@@ -115,7 +112,7 @@ function plan(
     (p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i,
   );
   const tried = distinct.slice(0, maxEndpoints);
-  return { planned: [...planned, ...tried, ...payloads(tried, node)], total: distinct.length };
+  return { planned: [...planned, ...tried, ...payloads(tried.slice(0, maxPayloads))], total: distinct.length };
 }
 
 function interpret(planned: Planned[], output: string): { list: Connection[]; resolvConf: string | null } {
@@ -157,7 +154,13 @@ function policyLabels(client: Client, policies: readonly Record<string, Fact<unk
 export const connections = collector({
   fact: 'connections',
   after: ['service', 'slices', 'client', 'nodes', 'policies', 'pluginPolicies', 'corefile', 'dnsService', 'dnsPods'],
-  access: [read('pods/exec', ['create', 'get'], 'client'), read('pods', ['create', 'watch', 'delete'], 'client'), read('pods/log', ['get'], 'client')],
+  access: [
+    { ...read('pods/exec', ['create', 'get'], 'client'), probes: ['auto'] },
+    { ...read('pods', ['create', 'watch', 'delete'], 'client'), probes: ['auto', 'debug-pod'] },
+    { ...read('pods/ephemeralcontainers', ['patch'], 'client'), probes: ['ephemeral'] },
+    { ...read('pods', ['watch'], 'client'), probes: ['ephemeral'] },
+    read('pods/log', ['get'], 'client'),
+  ],
   impact: 'exec',
   when({ service, slices, client }, target) {
     const svc = valueOf(service);
@@ -178,7 +181,6 @@ export const connections = collector({
       endpointsOf(valueOf(slices) ?? []),
       domainOf(valueOf(corefile)),
       dnsServers(valueOf(dnsService), valueOf(dnsPods) ?? []),
-      who.node,
     );
     const tasks = planned.map((p) => p.task);
     const made = (from: string, standIn: boolean, node: string | null, output: string): Connections => ({
@@ -189,6 +191,17 @@ export const connections = collector({
       ...interpret(planned, output),
     });
 
+    if (who.pod && context.target.probe === 'ephemeral') {
+      const ran = await runEphemeral(
+        context.cluster,
+        { namespace: who.namespace, pod: who.name },
+        context.image ?? chooseImage(imagesOn(valueOf(nodes), who.node)),
+        buildScript(tasks, atOnce),
+        context.signal,
+        context.progress,
+      );
+      return ran.ok ? seen(made(`pod/${who.name} (ephemeral container)`, false, who.node, ran.value)) : fromFailure(ran.failure);
+    }
     const own = who.pod && context.target.probe === 'auto' ? await fromPod(context, who, buildScript(tasks, atOnce)) : undefined;
     if (own?.seen) {
       const result = made(`pod/${who.name}`, false, who.node, own.value);
@@ -202,6 +215,10 @@ export const connections = collector({
     return seen(made(who.kind === 'node' ? `node/${who.name}` : `debug pod (${node ?? 'no node'})`, who.pod !== null, node, output));
   },
 });
+
+/** The images of a node, or of each where it is not known which. */
+const imagesOn = (nodes: readonly Node[] | undefined, node: string | null): string[][] =>
+  (nodes ?? []).filter((n) => !node || n.metadata.name === node).map((n) => (n.status.images ?? []).flatMap((i) => i.names ?? []));
 
 async function fromPod({ cluster, progress }: Context, who: Client, script: string): Promise<Fact<string>> {
   progress(`connecting from pod/${who.name}`);
@@ -218,17 +235,17 @@ async function fromDebugPod(
   labels: Record<string, string>,
   patience: Patience,
 ): Promise<Fact<{ output: string; node: string | null }>> {
-  const names = (nodes ?? []).filter((n) => !who.node || n.metadata.name === who.node).map((n) => (n.status.images ?? []).flatMap((i) => i.names ?? []));
   const ran = await runDebugPod(
     context.cluster,
     context.janitor,
     {
       namespace: who.namespace,
-      image: context.image ?? chooseImage(names),
+      image: context.image ?? chooseImage(imagesOn(nodes, who.node)),
       owner: context.owner,
       node: who.node,
       hostNetwork: who.hostNetwork,
       labels,
+      ...(who.pod?.metadata.uid !== undefined && { standsFor: { name: who.name, uid: who.pod.metadata.uid } }),
       script: buildScript(tasks, patience),
     },
     context.signal,

@@ -14,6 +14,8 @@ export interface DebugPodOptions {
   owner: string;
   /** Labels beside the project's own, such as those of the client that policies select by. */
   labels?: Record<string, string>;
+  /** The pod that it stands in for, which then owns it. */
+  standsFor?: { name: string; uid: string };
   node?: string | null;
   hostNetwork?: boolean;
   script: string;
@@ -55,8 +57,13 @@ export function manifest(name: string, options: DebugPodOptions): object {
       namespace: options.namespace,
       labels: { ...options.labels, ...managedBy, 'sidecar.istio.io/inject': 'false' },
       annotations: { 'k8s-doctor/owner': options.owner, 'sidecar.istio.io/inject': 'false', 'linkerd.io/inject': 'disabled' },
+      // With a controller already, it is no orphan that a ReplicaSet with the same labels would take for its own
+      // (Kubernetes documentation, "Non-Template Pod acquisitions"); and it goes when that pod goes.
+      ...(options.standsFor && { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', ...options.standsFor, controller: true, blockOwnerDeletion: false }] }),
     },
     spec: {
+      // Never ready, so that no Service with the same labels sends it a request (API reference, PodReadinessGate).
+      readinessGates: [{ conditionType: 'k8s-doctor/never' }],
       restartPolicy: 'Never',
       activeDeadlineSeconds: deadlineS,
       terminationGracePeriodSeconds: 0,

@@ -6,7 +6,7 @@
 export type Task =
   | { kind: 'tcp'; host: string; port: number }
   | { kind: 'udp'; host: string; port: number }
-  /** Does what is sent over a connection get there, in packets of full size? IPv4 only. */
+  /** Does what is sent over a connection get there, in packets of full size, and does anything come back? IPv4 only. */
   | { kind: 'payload'; host: string; port: number }
   /** With `domain` the name lies in the cluster's domain: that of resolv.conf's search list, else the one given here. */
   | { kind: 'name'; name: string; domain?: string; type: 'A' | 'AAAA' }
@@ -87,29 +87,35 @@ u_nslookup() { nslookup -timeout=1 -retry=1 -port="$2" k8s-doctor. "$1"; }
 P=0123456789abcdef
 for _ in 1 2 3 4 5 6 7 8 9; do P=$P$P; done
 bulk() { printf 'OPTIONS * HTTP/1.0\\r\\nUser-Agent: k8s-doctor\\r\\nX-Padding: %s%s\\r\\n\\r\\n' "$P" "$1"; }
-s_nc() { bulk | nc "$1" "$2"; }
+s_nc() { bulk | nc -w 1 "$1" "$2"; }
 s_nc_e() { s_nc "$@"; }
 s_nc_z() { s_nc "$@"; }
-s_curl() { bulk | curl -s -m 3 "telnet://$1:$2"; }
-s_bash() { bulk | bash -c "exec 3<>/dev/tcp/$1/$2 && cat >&3 && sleep 2"; }
+s_curl() { bulk | curl -s -m 1.2 "telnet://$1:$2"; }
+s_bash() { bulk | bash -c "exec 3<>/dev/tcp/$1/$2 && cat >&3 && read -r -t 1 -n 1 l <&3 && printf x"; }
 s_python3() { bulk | python3 -c "
-import socket,sys,time
-s=socket.create_connection(('$1',$2),${connectTimeoutS})
+import socket,sys
+s=socket.create_connection(('$1',$2),1)
 s.sendall(sys.stdin.buffer.read())
-time.sleep(2)"; }
+s.settimeout(1)
+sys.stdout.write('x'*len(s.recv(1)))"; }
 # The kernel tells how many bytes of a connection nobody has acknowledged yet (proc(5), /proc/net/tcp: rem_address, st, tx_queue).
 owed() { W=0; S=; while read -r _ _ r st q _; do if [ "$r" = "$1" ] && [ "\${q%:*}" != 00000000 ]; then W=\${q%:*}; S=$st; fi; done </proc/net/tcp; }
 payload() {
   case $TCP in nc*|curl|bash|python3) ;; *) rec "$1" none 127 0 ''; return ;; esac
-  b=$(up); s_$TCP "$2" "$3" >/dev/null 2>&1 </dev/null & p=$!
-  n=0; k=0
-  while [ $n -lt 20 ] && [ $k -lt 2 ]; do
-    sleep 0.1 2>/dev/null || sleep 1
-    owed "$4"; n=$((n + 1))
-    if [ "$W" = 0 ]; then k=$((k + 1)); else k=0; fi
-  done
-  kill $p 2>/dev/null; e=$(up)
-  rec "$1" "$TCP" "$k" "$(((e - b) * 10))" "owed $W in state $S"
+  b=$(up)
+  o=$(
+    s_$TCP "$2" "$3" 2>/dev/null </dev/null | head -c 1 | wc -c &
+    n=0; k=0
+    while [ $n -lt 20 ] && [ $k -lt 2 ]; do
+      sleep 0.1 2>/dev/null || sleep 1
+      owed "$4"; n=$((n + 1))
+      if [ "$W" = 0 ]; then k=$((k + 1)); else k=0; fi
+    done
+    echo "owed $W in state $S, bytes back:"
+    wait
+  )
+  e=$(up)
+  rec "$1" "$TCP" 0 "$(((e - b) * 10))" "$o"
 }
 udp() { case $UDP in none) rec "$1" none 127 0 '' ;; *) one "$1" $UDP u_$UDP "$2" "$3" ;; esac; }
 c_dig() { dig +tries=1 +time=${connectTimeoutS} +noall +comments +answer "$1" "$2"; }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
+import { generator } from '../support/random.ts';
 import { apply, createNamespace, debugPods, deleteNamespace, doctor, kubectl, must, run } from '../support/kubectl.ts';
 
 const ns = 'k8s-doctor-live';
@@ -145,6 +146,8 @@ describe('the rights that rbac prints', () => {
   test.each([
     ['for one namespace', ['-n', ns, '--from', 'deploy/frontend-web']],
     ['for all namespaces', ['-A']],
+    ['with --probe debug-pod', ['-n', ns, '--from', 'deploy/frontend-web', '--probe', 'debug-pod']],
+    ['with --probe ephemeral', ['-n', ns, '--from', 'deploy/frontend-web', '--probe', 'ephemeral']],
   ])('%s are enough for a whole run, and nothing beyond them is asked for', async (_, args) => {
     const printed = await doctor(['rbac', ...args]);
     const roles = parseAllDocuments(printed.stdout).map((d) => d.toJS() as Parameters<typeof bound>[0]);
@@ -153,7 +156,8 @@ describe('the rights that rbac prints', () => {
     const applied = await run('kubectl', ['apply', '-f', '-'], { input: list });
     expect(applied.stderr).toBe('');
     try {
-      const { exit, diagnosis } = await diagnose('frontend-web', '--from', 'deploy/frontend-web', '--as', stranger);
+      const probe = args.includes('--probe') ? args.slice(-2) : [];
+      const { exit, diagnosis } = await diagnose('frontend-web', '--from', 'deploy/frontend-web', '--as', stranger, ...probe);
       expect(diagnosis.missing.filter((m) => m.grant !== null)).toEqual([]);
       expect(exit).toBe(0);
     } finally {
@@ -226,10 +230,15 @@ describe('a capture', () => {
 });
 
 describe('an interrupted run', () => {
-  test.each([50, 150, 300, 450, 600, 800, 1000, 1300, 1600, 2000])('by Ctrl-C after %i ms leaves nothing behind', async (ms) => {
-    const ran = await doctor(['svc', 'frontend-web', '-n', ns, '-q'], { signalAfter: ['SIGINT', ms] });
-    expect([0, 130, -1]).toContain(ran.code);
-    expect(await debugPods(ns)).toBe('');
+  const random = generator(50);
+  const moments = () => Array.from({ length: 50 }, () => Math.round(30 + random() * 1800));
+
+  test('by Ctrl-C at 50 random moments leaves nothing behind', async () => {
+    for (const ms of moments()) {
+      const ran = await doctor(['svc', 'frontend-web', '-n', ns, '-q'], { signalAfter: ['SIGINT', ms] });
+      expect([0, 130, -1], `after ${ms} ms`).toContain(ran.code);
+      expect(await debugPods(ns), `after ${ms} ms`).toBe('');
+    }
   });
 
   test('by its own time limit leaves nothing behind, and says what it knows', async () => {
@@ -238,11 +247,70 @@ describe('an interrupted run', () => {
     expect(await debugPods(ns)).toBe('');
   });
 
-  test('killed outright, is cleaned up after', async () => {
-    await doctor(['svc', 'frontend-web', '-n', ns, '-q'], { signalAfter: ['SIGKILL', 900] });
+  test('killed outright at 50 random moments, is cleaned up after', async () => {
+    for (const ms of moments()) await doctor(['svc', 'frontend-web', '-n', ns, '-q'], { signalAfter: ['SIGKILL', ms] });
+    // Some were killed while their pod ran: else this would show nothing.
+    expect(await debugPods(ns)).not.toBe('');
     const ran = await doctor(['cleanup', '-A']);
     expect(ran.code).toBe(0);
-    expect(await debugPods(ns)).toBe('');
+    expect(await debugPods()).toBe('');
+  });
+});
+
+describe('a debug pod with the labels of the client', () => {
+  const till = 'live-till';
+  const labels = { app: till };
+  const container = { name: 'c', image: 'registry.k8s.io/e2e-test-images/agnhost:2.57', args: ['netexec', '--http-port=8080'] };
+  const items = [
+    {
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      metadata: { name: till, namespace: ns },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { terminationGracePeriodSeconds: 0, containers: [container] } },
+      },
+    },
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: till, namespace: ns }, spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] } },
+    {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: till, namespace: ns },
+      spec: { podSelector: { matchLabels: labels }, policyTypes: ['Ingress'], ingress: [{}] },
+    },
+  ];
+
+  test('is no endpoint of a Service, and no pod of a ReplicaSet, that select by them', async () => {
+    await apply(ns, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    try {
+      await must('-n', ns, 'wait', 'pod', '-l', `app=${till}`, '--for=condition=Ready', '--timeout=60s');
+      const pods = async () => (await must('-n', ns, 'get', 'pods', '-l', `app=${till}`, '-o', 'jsonpath={.items[*].metadata.name}')).trim();
+      const before = await pods();
+      const watch = [
+        '-n',
+        ns,
+        'get',
+        'endpointslices',
+        '-l',
+        `kubernetes.io/service-name=${till}`,
+        '-w',
+        '-o',
+        'jsonpath={range .endpoints[*]}{.targetRef.name}={.conditions.ready} {end}{"\\n"}',
+      ];
+      const watching = run('kubectl', watch, { timeoutMs: 12_000 });
+      const { exit, diagnosis } = await diagnose('frontend-web', '--from', `pod/${before}`);
+      // The client's image has no shell, so another pod stood in for it.
+      expect(diagnosis.probes[0]?.from).toMatch(/^debug pod/);
+      expect(exit).toBe(0);
+      const endpoints = (await watching).stdout.split(/\s+/).filter((e) => e.endsWith('=true'));
+      expect(new Set(endpoints)).toEqual(new Set([`${before}=true`]));
+      expect(await pods()).toBe(before);
+      const events = await must('-n', ns, 'get', 'events', '--field-selector', `involvedObject.name=${till}`, '-o', 'jsonpath={.items[*].reason}');
+      expect(events).not.toContain('SuccessfulDelete');
+    } finally {
+      await run('kubectl', ['delete', '--ignore-not-found', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }) });
+    }
   });
 });
 

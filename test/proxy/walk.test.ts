@@ -93,7 +93,10 @@ describe('rules beside those of kube-proxy', () => {
 
 test('ip6tables-save is read as well', async () => {
   const six: Packet = { ...shop, address: 'fd00::20', source: 'fd00::9' };
-  const text = iptables().replaceAll('10.96.0.20/32', 'fd00::20/128').replaceAll('10.244.1.5/32', 'fd00:1::5/128').replace('10.244.1.5:8080', '[fd00:1::5]:8080');
+  const text = iptables()
+    .replaceAll('10.96.0.20/32', 'fd00::20/128')
+    .replaceAll('10.244.1.5/32', 'fd00:1::5/128')
+    .replace('10.244.1.5:8080', '[fd00:1::5]:8080');
   expect((await of(iptablesReader, text, [six]))[0]?.backends.map((b) => b.to)).toEqual(['10.244.2.5:8080', '[fd00:1::5]:8080']);
 });
 
@@ -201,7 +204,11 @@ describe('nftables', () => {
       .replace('10.244.1.5:8080', '[fd00:1::5]:8080')
       .replace('10.244.2.5:8080', '[fd00:2::5]:8080')
       .replace('ip saddr @', 'ip6 saddr @');
-    expect((await of(nftReader, text, [six]))[0]).toMatchObject({ verdict: 'backends', backends: [{ to: '[fd00:1::5]:8080' }, { to: '[fd00:2::5]:8080' }], unread: [] });
+    expect((await of(nftReader, text, [six]))[0]).toMatchObject({
+      verdict: 'backends',
+      backends: [{ to: '[fd00:1::5]:8080' }, { to: '[fd00:2::5]:8080' }],
+      unread: [],
+    });
   });
   test('an address of the other family is none of this table', async () => {
     const six: Packet = { ...shop, address: 'fd00::20', source: 'fd00::9' };

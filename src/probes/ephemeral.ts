@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { type Cluster, failed, ok, type Result } from '../cluster/index.ts';
+import { deadlineS } from './debug-pod.ts';
+
+interface PodState {
+  status?: {
+    ephemeralContainerStatuses?: {
+      name: string;
+      state?: { waiting?: { reason?: string; message?: string }; terminated?: { reason?: string; message?: string } };
+    }[];
+  };
+}
+
+/**
+ * Runs a script in an ephemeral container of a pod: with the pod's own addresses, and under the same policies. Its process
+ * ends by itself, within a minute whatever happens; the container stays listed in the pod for as long as the pod lives.
+ * Kubernetes documentation, "Ephemeral Containers".
+ */
+export async function runEphemeral(
+  cluster: Cluster,
+  where: { namespace: string; pod: string },
+  image: string,
+  script: string,
+  signal: AbortSignal,
+  onProgress: (text: string) => void,
+): Promise<Result<string>> {
+  const name = `k8s-doctor-${randomBytes(4).toString('hex')}`;
+  const what = `an ephemeral container in pod ${where.namespace}/${where.pod}`;
+  onProgress(`adding an ephemeral container (${image}) to pod/${where.pod}; it stays listed there`);
+  const added = await cluster.addEphemeralContainer(where.namespace, where.pod, {
+    name,
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    // The script waits for all that it started, so the watcher must not be its child.
+    command: ['sh', '-c', `sh -c "$0" & p=$!; (sleep ${deadlineS}; kill -9 $p) </dev/null >/dev/null 2>&1 & wait $p`, script],
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: 65534,
+      runAsGroup: 65534,
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+  } as { name: string });
+  if (!added.ok) return added;
+  let problem: string | undefined;
+  const watched = await cluster.watchPod(where.namespace, where.pod, signal, (pod) => {
+    const state = (pod as PodState).status?.ephemeralContainerStatuses?.find((s) => s.name === name)?.state;
+    if (/^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|RunContainerError)$/.test(state?.waiting?.reason ?? ''))
+      problem = `${state?.waiting?.reason}: ${state?.waiting?.message ?? ''}`;
+    return problem === undefined && !state?.terminated;
+  });
+  if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: { apiGroups: [], resources: [], verbs: [] } });
+  if (!watched.ok) return watched;
+  const log = await cluster.logs(where.namespace, where.pod, name, {});
+  return log.ok ? ok(log.value) : log;
+}

@@ -1,0 +1,1 @@
+kubectl label namespace $NS pod-security.kubernetes.io/enforce=restricted
