@@ -51,8 +51,7 @@ const sending = new Set(['01', '04', '0B']);
 
 function readPayload(record: Record): Reading | null {
   const [, owed = '0', state = ''] = /owed ([0-9A-F]+) in state (\w*)/.exec(record.output) ?? [];
-  // The count may come before or after: it is written by whoever is done first.
-  const replied = /(?:^\s*|bytes back:\s*)[1-9]/.test(record.output);
+  const replied = /bytes back:\s*1/.test(record.output);
   const bytes = Number.parseInt(owed, 16);
   if (bytes === 0 || replied) return { outcome: replied ? 'answered' : 'no-answer', latencyMs: record.ms, detail: '', answers: [] };
   // A connection that is not even there is another probe's concern.

@@ -86,34 +86,47 @@ u_nslookup() { nslookup -timeout=1 -retry=1 -port="$2" k8s-doctor. "$1"; }
 # More than fits into one packet, of jumbo frames as well; to a web server a question about itself, to others noise.
 P=0123456789abcdef
 for _ in 1 2 3 4 5 6 7 8 9; do P=$P$P; done
-bulk() { printf 'OPTIONS * HTTP/1.0\\r\\nUser-Agent: k8s-doctor\\r\\nX-Padding: %s%s\\r\\n\\r\\n' "$P" "$1"; }
-s_nc() { bulk | nc -w 1 "$1" "$2"; }
+R=$(printf '\\r')
+export BULK="OPTIONS * HTTP/1.0$R
+User-Agent: k8s-doctor$R
+X-Padding: $P$R
+$R
+"
+# Each begins with its own process id: what hangs has to be ended by it.
+s_nc() { sh -c 'echo $$; exec nc -w ${connectTimeoutS} "$0" "$1" <<END
+$BULK
+END
+' "$@"; }
 s_nc_e() { s_nc "$@"; }
 s_nc_z() { s_nc "$@"; }
-s_curl() { bulk | curl -s -m 1.2 "telnet://$1:$2"; }
-s_bash() { bulk | bash -c "exec 3<>/dev/tcp/$1/$2 && cat >&3 && read -r -t 1 -n 1 l <&3 && printf x"; }
-s_python3() { bulk | python3 -c "
-import socket,sys
-s=socket.create_connection(('$1',$2),1)
-s.sendall(sys.stdin.buffer.read())
-s.settimeout(1)
-sys.stdout.write('x'*len(s.recv(1)))"; }
+s_curl() { sh -c 'echo $$; exec curl -s -m ${connectTimeoutS}.5 "telnet://$0:$1" <<END
+$BULK
+END
+' "$@"; }
+s_bash() { bash -c 'echo $$; exec 3<>"/dev/tcp/$0/$1"; printf %s "$BULK" >&3; read -r -t ${connectTimeoutS} -n 1 l <&3 && printf x' "$@"; }
+s_python3() { sh -c 'echo $$; exec python3 -c "
+import os,socket,sys
+s=socket.create_connection((sys.argv[1],int(sys.argv[2])),1)
+s.sendall(os.environ[\"BULK\"].encode())
+s.settimeout(${connectTimeoutS})
+sys.stdout.write(chr(120)*len(s.recv(1)))" "$0" "$1"' "$@"; }
 # The kernel tells how many bytes of a connection nobody has acknowledged yet (proc(5), /proc/net/tcp: rem_address, st, tx_queue).
 owed() { W=0; S=; while read -r _ _ r st q _; do if [ "$r" = "$1" ] && [ "\${q%:*}" != 00000000 ]; then W=\${q%:*}; S=$st; fi; done </proc/net/tcp; }
 payload() {
   case $TCP in nc*|curl|bash|python3) ;; *) rec "$1" none 127 0 ''; return ;; esac
   b=$(up)
-  o=$(
-    s_$TCP "$2" "$3" 2>/dev/null </dev/null | head -c 1 | wc -c &
+  o=$(s_$TCP "$2" "$3" 2>/dev/null </dev/null | {
+    read -r pid
     n=0; k=0
     while [ $n -lt 20 ] && [ $k -lt 2 ]; do
       sleep 0.1 2>/dev/null || sleep 1
       owed "$4"; n=$((n + 1))
       if [ "$W" = 0 ]; then k=$((k + 1)); else k=0; fi
     done
-    echo "owed $W in state $S, bytes back:"
-    wait
-  )
+    (sleep ${connectTimeoutS}; kill $pid) </dev/null >/dev/null 2>&1 & w=$!
+    echo "owed $W in state $S, bytes back: $(head -c 1 | wc -c)"
+    kill $w $pid 2>/dev/null
+  })
   e=$(up)
   rec "$1" "$TCP" 0 "$(((e - b) * 10))" "$o"
 }

@@ -1,7 +1,7 @@
 # A pod that sees the node's processes stops the program of one pod, without ending it.
 pod=$(kubectl -n $NS get pod -l app=shop -o jsonpath='{.items[0].metadata.name}')
 node=$(kubectl -n $NS get pod $pod -o jsonpath='{.spec.nodeName}')
-uid=$(kubectl -n $NS get pod $pod -o jsonpath='{.metadata.uid}')
+ip=$(kubectl -n $NS get pod $pod -o jsonpath='{.status.podIP}')
 kubectl -n $NS apply -f - <<END
 apiVersion: v1
 kind: Pod
@@ -13,7 +13,7 @@ spec:
   containers:
     - name: c
       image: docker.io/nicolaka/netshoot:v0.15
-      command: [sh, -c, "for d in /proc/[0-9]*; do if grep -qa netexec \$d/cmdline && grep -qa -e $uid -e $(echo $uid | tr - _) \$d/cgroup; then kill -STOP \${d#/proc/}; fi; done"]
+      command: [sh, -c, "for d in /proc/[0-9]*; do if grep -qa netexec \$d/cmdline && grep -qa -- '-- $ip$' \$d/net/fib_trie; then kill -STOP \${d#/proc/}; fi; done"]
       securityContext: {privileged: true}
 END
 kubectl -n $NS wait pod/stopper --for=jsonpath={.status.phase}=Succeeded --timeout=30s
