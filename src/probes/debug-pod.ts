@@ -103,56 +103,84 @@ export interface DebugPodRun {
   output: string;
 }
 
+const noRule = { apiGroups: [], resources: [], verbs: [] };
+
+/** States of a container that waiting does not mend. */
+export const isStuck = (reason: string | undefined): boolean =>
+  /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|RunContainerError)$/.test(reason ?? '');
+
+/** A name that no other pod has. */
+export const debugName = (): string => `k8s-doctor-${randomBytes(4).toString('hex')}`;
+
+/**
+ * Creates a pod, follows it until `onState` says that it is done (or, in words, why it never will be), lets `use` read what
+ * it wrote, and removes it whatever happened.
+ */
+export async function withPod<S, T>(
+  { cluster, janitor, signal }: { cluster: Cluster; janitor: Janitor; signal: AbortSignal },
+  { namespace, name, pod, what }: { namespace: string; name: string; pod: object; what: string },
+  onState: (state: S) => 'wait' | 'done' | { problem: string },
+  use: (last: S) => Promise<Result<T>>,
+  onProgress: (text: string) => void,
+): Promise<Result<T>> {
+  const creation = cluster.createPod(namespace, pod);
+  janitor.add(namespace, name, creation);
+  const created = await creation;
+  if (!created.ok) return created;
+  try {
+    let last = {} as S;
+    let problem: string | undefined;
+    const watched = await cluster.watchPod(namespace, name, signal, (state) => {
+      last = state as S;
+      const now = onState(last);
+      if (typeof now === 'object') problem = now.problem;
+      return now === 'wait';
+    });
+    if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: noRule });
+    return watched.ok ? await use(last) : watched;
+  } finally {
+    const removed = await janitor.remove(namespace, name);
+    if (!removed.ok) onProgress(`the debug pod ${namespace}/${name} could not be removed (${removed.failure.why}); it ends by itself after ${deadlineS} s`);
+  }
+}
+
 /**
  * Creates a debug pod whose one process runs the script, waits for its end, reads its log and removes it.
  * An image that can't be pulled or a pod that no node takes ends the wait at once.
  */
-export async function runDebugPod(
+export function runDebugPod(
   cluster: Cluster,
   janitor: Janitor,
   options: DebugPodOptions,
   signal: AbortSignal,
   onProgress: (text: string) => void,
 ): Promise<Result<DebugPodRun>> {
-  const name = `k8s-doctor-${randomBytes(4).toString('hex')}`;
+  const name = debugName();
   const { namespace } = options;
   const what = `a debug pod in namespace ${namespace}`;
-  const noRule = { apiGroups: [], resources: [], verbs: [] };
   onProgress('creating a debug pod');
-  const creation = cluster.createPod(namespace, manifest(name, options));
-  janitor.add(namespace, name, creation);
-  const created = await creation;
-  if (!created.ok) return created;
-  try {
-    let last: PodState = {};
-    let problem: string | undefined;
-    const watched = await cluster.watchPod(namespace, name, signal, (pod) => {
-      last = pod as PodState;
-      const waiting = last.status?.containerStatuses?.[0]?.state?.waiting;
-      const unscheduled = last.status?.conditions?.find((c) => c.type === 'PodScheduled' && c.status === 'False');
-      if (waiting?.reason && /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|RunContainerError)$/.test(waiting.reason))
-        problem = `${waiting.reason}: ${waiting.message ?? ''}`;
-      if (unscheduled) problem = `no node takes it: ${unscheduled.message ?? unscheduled.reason}`;
-      onProgress(`debug pod: ${waiting?.reason === 'ContainerCreating' ? 'starting' : (last.status?.phase ?? 'waiting').toLowerCase()}`);
-      return !problem && last.status?.phase !== 'Succeeded' && last.status?.phase !== 'Failed';
-    });
-    if (problem) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: noRule });
-    if (!watched.ok) return watched;
-    const log = await cluster.logs(namespace, name, 'probe', { tailLines: 5000 });
-    if (!log.ok) return log;
-    if (last.status?.phase === 'Failed' && !log.value) {
-      return failed({
-        reason: 'not-possible',
-        what,
-        why: `it ended with ${last.status.reason ?? 'an error'}: ${last.status.message ?? 'its image may have no shell'}`,
-        rule: noRule,
-      });
-    }
-    return ok({ name, node: last.spec?.nodeName ?? null, output: log.value });
-  } finally {
-    const removed = await janitor.remove(namespace, name);
-    if (!removed.ok) onProgress(`the debug pod ${namespace}/${name} could not be removed (${removed.failure.why}); it ends by itself after ${deadlineS} s`);
-  }
+  return withPod<PodState, DebugPodRun>(
+    { cluster, janitor, signal },
+    { namespace, name, what, pod: manifest(name, options) },
+    ({ status }) => {
+      const waiting = status?.containerStatuses?.[0]?.state?.waiting;
+      const unscheduled = status?.conditions?.find((c) => c.type === 'PodScheduled' && c.status === 'False');
+      onProgress(`debug pod: ${waiting?.reason === 'ContainerCreating' ? 'starting' : (status?.phase ?? 'waiting').toLowerCase()}`);
+      if (isStuck(waiting?.reason)) return { problem: `${waiting?.reason}: ${waiting?.message ?? ''}` };
+      if (unscheduled) return { problem: `no node takes it: ${unscheduled.message ?? unscheduled.reason}` };
+      return status?.phase === 'Succeeded' || status?.phase === 'Failed' ? 'done' : 'wait';
+    },
+    async ({ spec, status }) => {
+      const log = await cluster.logs(namespace, name, 'probe', { tailLines: 5000 });
+      if (!log.ok) return log;
+      if (status?.phase === 'Failed' && !log.value) {
+        const why = `it ended with ${status.reason ?? 'an error'}: ${status.message ?? 'its image may have no shell'}`;
+        return failed({ reason: 'not-possible', what, why, rule: noRule });
+      }
+      return ok({ name, node: spec?.nodeName ?? null, output: log.value });
+    },
+    onProgress,
+  );
 }
 
 const known = [/\bnetshoot\b/, /\bbusybox\b/, /\bdnsutils\b/, /\balpine\b/, /\bcurlimages\/curl\b/, /\bdebian\b/, /\bubuntu\b/];

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { type Cluster, failed, ok, type Result } from '../cluster/index.ts';
-import { deadlineS } from './debug-pod.ts';
+import { deadlineS, debugName, isStuck } from './debug-pod.ts';
 
 interface PodState {
   status?: {
@@ -24,7 +23,7 @@ export async function runEphemeral(
   signal: AbortSignal,
   onProgress: (text: string) => void,
 ): Promise<Result<string>> {
-  const name = `k8s-doctor-${randomBytes(4).toString('hex')}`;
+  const name = debugName();
   const what = `an ephemeral container in pod ${where.namespace}/${where.pod}`;
   onProgress(`adding an ephemeral container (${image}) to pod/${where.pod}; it stays listed there`);
   const added = await cluster.addEphemeralContainer(where.namespace, where.pod, {
@@ -47,8 +46,7 @@ export async function runEphemeral(
   let problem: string | undefined;
   const watched = await cluster.watchPod(where.namespace, where.pod, signal, (pod) => {
     const state = (pod as PodState).status?.ephemeralContainerStatuses?.find((s) => s.name === name)?.state;
-    if (/^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|RunContainerError)$/.test(state?.waiting?.reason ?? ''))
-      problem = `${state?.waiting?.reason}: ${state?.waiting?.message ?? ''}`;
+    if (isStuck(state?.waiting?.reason)) problem = `${state?.waiting?.reason}: ${state?.waiting?.message ?? ''}`;
     return problem === undefined && !state?.terminated;
   });
   if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: { apiGroups: [], resources: [], verbs: [] } });

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { type Cluster, failed, ok, type Result } from '../cluster/index.ts';
-import { deadlineS, type Janitor, managedBy } from './debug-pod.ts';
+import { type Cluster, ok, type Result } from '../cluster/index.ts';
+import { deadlineS, debugName, type Janitor, managedBy, withPod } from './debug-pod.ts';
 
 /** Images that have iptables and nft; kube-proxy's own is on each node that ever ran it. */
 const known = [/\/kube-proxy(-\w+)?:/, /\bnetshoot\b/];
@@ -34,8 +33,6 @@ const container = (name: string, image: string, command: string[]) => ({
 interface PodState {
   status?: {
     phase?: string;
-    reason?: string;
-    message?: string;
     containerStatuses?: { name: string; state?: { waiting?: { reason?: string; message?: string }; terminated?: { exitCode?: number } } }[];
   };
 }
@@ -49,17 +46,17 @@ export interface NodeOutput {
  * Runs commands in the network of a node, one container each without a shell, reads what they wrote, and removes the pod.
  * `commands` is keyed by the name under which the output comes back. A command that the image lacks has exit code 127 or 128.
  */
-export async function runNodePod(
-  { cluster, janitor, owner, signal }: { cluster: Cluster; janitor: Janitor; owner: string; signal: AbortSignal },
+export function runNodePod(
+  context: { cluster: Cluster; janitor: Janitor; owner: string; signal: AbortSignal; progress(text: string): void },
   node: string,
   image: string,
   commands: Record<string, string[]>,
 ): Promise<Result<Record<string, NodeOutput>>> {
+  const { cluster, owner } = context;
   const namespace = 'kube-system';
-  const name = `k8s-doctor-${randomBytes(4).toString('hex')}`;
+  const name = debugName();
   const names = Object.keys(commands);
-  const what = `a debug pod on node ${node}`;
-  const creation = cluster.createPod(namespace, {
+  const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace, labels: { ...managedBy }, annotations: { 'k8s-doctor/owner': owner } },
@@ -76,37 +73,28 @@ export async function runNodePod(
       // iptables-legacy takes a lock in /run; it is the pod's own.
       volumes: [{ name: 'run', emptyDir: {} }],
     },
-  });
-  janitor.add(namespace, name, creation);
-  const created = await creation;
-  if (!created.ok) return created;
-  try {
-    let last: PodState = {};
-    let problem: string | undefined;
-    const watched = await cluster.watchPod(namespace, name, signal, (pod) => {
-      last = pod as PodState;
-      const waiting = (last.status?.containerStatuses ?? [])
-        .map((s) => s.state?.waiting)
-        .find((w) => /^(ErrImage|ImagePull|InvalidImage)/.test(w?.reason ?? ''));
-      if (waiting) problem = `${waiting.reason}: ${waiting.message ?? ''}`;
-      const ended = last.status?.containerStatuses?.filter((s) => s.state?.terminated || s.state?.waiting?.reason?.endsWith('Error')).length ?? 0;
-      return !problem && ended < names.length && last.status?.phase !== 'Failed' && last.status?.phase !== 'Succeeded';
-    });
-    if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: { apiGroups: [], resources: [], verbs: [] } });
-    if (!watched.ok) return watched;
-    const outputs: Record<string, NodeOutput> = {};
-    for (const [i, n] of names.entries()) {
-      const exitCode = last.status?.containerStatuses?.find((s) => s.name === `c${i}`)?.state?.terminated?.exitCode ?? 127;
-      if (exitCode >= 126) {
-        outputs[n] = { exitCode, log: '' };
-        continue;
+  };
+  return withPod<PodState, Record<string, NodeOutput>>(
+    context,
+    { namespace, name, pod, what: `a debug pod on node ${node}` },
+    ({ status }) => {
+      const states = (status?.containerStatuses ?? []).map((s) => s.state);
+      const stuck = states.map((s) => s?.waiting).find((w) => /^(ErrImage|ImagePull|InvalidImage)/.test(w?.reason ?? ''));
+      if (stuck) return { problem: `${stuck.reason}: ${stuck.message ?? ''}` };
+      // A container whose command the image lacks never starts; the others go on.
+      const ended = states.filter((s) => s?.terminated || s?.waiting?.reason?.endsWith('Error')).length;
+      return ended >= names.length || status?.phase === 'Failed' || status?.phase === 'Succeeded' ? 'done' : 'wait';
+    },
+    async ({ status }) => {
+      const outputs: Record<string, NodeOutput> = {};
+      for (const [i, n] of names.entries()) {
+        const exitCode = status?.containerStatuses?.find((s) => s.name === `c${i}`)?.state?.terminated?.exitCode ?? 127;
+        const log = exitCode >= 126 ? ok('') : await cluster.logs(namespace, name, `c${i}`, {});
+        if (!log.ok) return log;
+        outputs[n] = { exitCode, log: log.value };
       }
-      const log = await cluster.logs(namespace, name, `c${i}`, {});
-      if (!log.ok) return log;
-      outputs[n] = { exitCode, log: log.value };
-    }
-    return ok(outputs);
-  } finally {
-    await janitor.remove(namespace, name);
-  }
+      return ok(outputs);
+    },
+    context.progress,
+  );
 }

@@ -99,7 +99,7 @@ END
 ' "$@"; }
 s_nc_e() { s_nc "$@"; }
 s_nc_z() { s_nc "$@"; }
-s_curl() { sh -c 'echo $$; exec curl -s -m ${connectTimeoutS}.5 "telnet://$0:$1" <<END
+s_curl() { sh -c 'echo $$; exec curl -sN -m ${connectTimeoutS}.5 "telnet://$0:$1" <<END
 $BULK
 END
 ' "$@"; }
@@ -107,9 +107,9 @@ s_bash() { bash -c 'echo $$; exec 3<>"/dev/tcp/$0/$1"; printf %s "$BULK" >&3; re
 s_python3() { sh -c 'echo $$; exec python3 -c "
 import os,socket,sys
 s=socket.create_connection((sys.argv[1],int(sys.argv[2])),1)
-s.sendall(os.environ[\"BULK\"].encode())
+s.sendall(os.environ[sys.argv[3]].encode())
 s.settimeout(${connectTimeoutS})
-sys.stdout.write(chr(120)*len(s.recv(1)))" "$0" "$1"' "$@"; }
+sys.stdout.write(chr(120)*len(s.recv(1)))" "$0" "$1" BULK' "$@"; }
 # The kernel tells how many bytes of a connection nobody has acknowledged yet (proc(5), /proc/net/tcp: rem_address, st, tx_queue).
 owed() { W=0; S=; while read -r _ _ r st q _; do if [ "$r" = "$1" ] && [ "\${q%:*}" != 00000000 ]; then W=\${q%:*}; S=$st; fi; done </proc/net/tcp; }
 payload() {
@@ -118,7 +118,7 @@ payload() {
   o=$(s_$TCP "$2" "$3" 2>/dev/null </dev/null | {
     read -r pid
     n=0; k=0
-    while [ $n -lt 20 ] && [ $k -lt 2 ]; do
+    while [ $n -lt 40 ] && [ $k -lt 2 ]; do
       sleep 0.1 2>/dev/null || sleep 1
       owed "$4"; n=$((n + 1))
       if [ "$W" = 0 ]; then k=$((k + 1)); else k=0; fi

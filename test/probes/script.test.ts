@@ -7,17 +7,20 @@ import { run } from '../support/kubectl.ts';
 
 let open: Server;
 let resetting: Server;
+let replying: Server;
 const portOf = (server: Server) => (server.address() as { port: number }).port;
 const listen = (server: Server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 
 beforeAll(async () => {
   open = createServer((socket) => socket.on('error', () => {}).on('end', () => socket.end()));
   resetting = createServer((socket) => socket.resetAndDestroy());
-  await Promise.all([listen(open), listen(resetting)]);
+  replying = createServer((socket) => socket.on('error', () => {}).once('data', () => socket.write('HTTP/1.0 400 Bad Request\r\n\r\n')));
+  await Promise.all([listen(open), listen(resetting), listen(replying)]);
 });
 afterAll(() => {
   open.close();
   resetting.close();
+  replying.close();
 });
 
 /** The script with a PATH that holds only some programs. */
@@ -53,6 +56,14 @@ describe('TCP, with what an image may have', () => {
 
   test.each(['python3 sleep', 'curl sleep'])('%s: a reset after the handshake is seen', async (have) => {
     expect(await outcomes([{ kind: 'tcp', host: '127.0.0.1', port: portOf(resetting) }], have)).toEqual(['reset']);
+  });
+
+  test.each(['python3', 'bash', 'curl'])('%s: a program that answers more than a packet, and one that keeps silent', async (have) => {
+    const silent = createServer((socket) => socket.on('error', () => {}).resume());
+    await listen(silent);
+    const tasks = [replying, silent].map((s): Task => ({ kind: 'payload', host: '127.0.0.1', port: portOf(s) }));
+    expect(await outcomes(tasks, `${have} sh head wc sleep`)).toEqual(['answered', 'no-answer']);
+    silent.close();
   });
 
   test('without any tool nothing is claimed', async () => {
