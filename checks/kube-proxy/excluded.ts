@@ -1,10 +1,9 @@
 import { isHeadless } from '../../src/facts/selectors.ts';
+import { excludingLabels } from '../../src/proxy/expected.ts';
 import { check, judged, skip } from '../check.ts';
 import { kubectl, serviceRef } from '../words.ts';
 
-const labels = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'];
-
-/** kube-proxy leaves out Services with one of two labels (KEP-2447; k8s.io/api/core/v1, IsHeadlessService). */
+/** kube-proxy leaves out Services with one of two labels (KEP-2447). */
 export const excluded = check({
   id: 'kube-proxy/excluded',
   title: 'kube-proxy handles the Service',
@@ -12,7 +11,7 @@ export const excluded = check({
   codes: ['service-excluded-from-proxy'],
   run({ target, service }) {
     if (!service || isHeadless(service) || service.spec.type === 'ExternalName') return skip('the Service has no virtual IP');
-    const label = labels.find((l) => service.metadata.labels[l] !== undefined);
+    const label = excludingLabels.find((l) => service.metadata.labels[l] !== undefined);
     if (!label) return judged('');
     return judged('', [
       {

@@ -1,35 +1,24 @@
 /** What the nodes' own rules do with the Service's packets, read where kube-proxy writes them. */
 import pLimit from 'p-limit';
-import { type Cluster, type Failure, failed, ok } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { NodeRules, Target } from '../facts/facts.ts';
 import type { EndpointSlice, Node, Pod, Service, ServicePort } from '../facts/objects.ts';
 import { endpointsOf, portsAsked } from '../facts/selectors.ts';
-import { nodeImage, runNodePod } from '../probes/node-pod.ts';
-import { readCilium } from '../proxy/cilium.ts';
+import { nodeImage } from '../probes/node-pod.ts';
 import { compare } from '../proxy/compare.ts';
 import { endsOf, type ProxyNode, proxyNodeOf } from '../proxy/expected.ts';
-import { iptablesReader } from '../proxy/iptables.ts';
-import { readIpvs } from '../proxy/ipvs.ts';
-import { type Handling, keyOf, type Origin, type Packet } from '../proxy/model.ts';
+import type { Origin, Packet } from '../proxy/model.ts';
 import { likelyChains } from '../proxy/names.ts';
-import { nftJsonReader } from '../proxy/nft-json.ts';
-import { nftReader } from '../proxy/nft-text.ts';
-import { judgeRules, type Listing } from '../proxy/read.ts';
-import type { RuleReader, Wanted } from '../proxy/rule.ts';
-import { collector, type Context, fromFailure, read, valueOf } from './collector.ts';
-import { type Shell, together } from './together.ts';
+import { collector, read, valueOf } from './collector.ts';
+import { ciliumRules, execIn, type Family, familyOf, listedByPod, rulesOf } from './node-listing.ts';
+import type { Shell } from './together.ts';
 
-/** A listing of a large cluster takes seconds to write. */
-const listingTimeoutMs = 15_000;
 /** kube-proxy writes its rules at most once a second (minSyncPeriod): what differs now may be right then. */
 const settleMs = 1200;
 const readAtOnce = 4;
 
 /** Somewhere on the internet: documentation addresses (RFC 5737, RFC 3849). */
-const outside = { IPv4: '203.0.113.1', IPv6: '2001:db8::1' };
-type Family = keyof typeof outside;
-const familyOf = (address: string): Family => (address.includes(':') ? 'IPv6' : 'IPv4');
+const outside: Record<Family, string> = { IPv4: '203.0.113.1', IPv6: '2001:db8::1' };
 
 interface Asked {
   service: Service;
@@ -55,100 +44,6 @@ function packetsTo(asked: Asked, node: ProxyNode, podAddresses: readonly string[
       }),
     );
   });
-}
-
-const isMissingTool = (f: Failure) => f.reason === 'not-possible';
-
-/** A command's lines as a listing. nft says of a table that is not there what a shell says of a file. */
-const listing =
-  (shell: Shell, command: string[]): Listing<Failure> =>
-  async (line) => {
-    const ran = await shell(command, line);
-    if (!ran.ok) return ran.failure;
-    const { exitCode, stderr } = ran.value;
-    if (exitCode === 0 || /No such file or directory/.test(stderr)) return undefined;
-    return {
-      reason: 'malformed',
-      what: `what ${command[0]} lists`,
-      why: stderr.trim().split('\n')[0] || `it ended with ${exitCode}`,
-      rule: { apiGroups: [], resources: [], verbs: [] },
-    };
-  };
-
-async function linesOf(shell: Shell, command: string[]): Promise<string[]> {
-  const lines: string[] = [];
-  const ran = await shell(command, (line) => lines.push(line));
-  return ran.ok && ran.value.exitCode === 0 ? lines : [];
-}
-
-/** Reads one node's rules in each mode that it may have them in. */
-async function rulesOf(commands: Shell, from: string, packets: readonly Packet[], likely: Wanted['likely'], mode: string | null): Promise<Fact<NodeRules>> {
-  const shell = together(commands);
-  const modes: NodeRules['modes'] = {};
-  const add = (name: string, of: readonly Packet[], handled: readonly Handling[]) => {
-    const known = (modes[name] ??= {});
-    of.forEach((p, i) => {
-      const handling = handled[i];
-      if (handling) (known[keyOf(p)] ??= {})[p.origin] = handling;
-    });
-  };
-  for (const family of ['IPv4', 'IPv6'] as const) {
-    const own = packets.filter((p) => familyOf(p.address) === family);
-    if (own.length === 0) continue;
-    const wanted = { packets: own, likely };
-    const by = (reader: (w: Wanted) => RuleReader, command: string[]) => judgeRules(reader, listing(shell, command), wanted);
-    const table = ['table', family === 'IPv4' ? 'ip' : 'ip6', 'kube-proxy'];
-    const [iptables, nft] = await Promise.all([
-      by(iptablesReader, [family === 'IPv4' ? 'iptables-save' : 'ip6tables-save']),
-      by(nftReader, ['nft', 'list', ...table]),
-    ]);
-    const failure = [iptables, nft].flatMap((r) => ('error' in r && !isMissingTool(r.error) ? [r.error] : []))[0];
-    if (failure) return fromFailure(failure);
-    const found = [iptables, nft].some((r) => !('error' in r) && r.rules.present);
-    const ipvsWorthAsking = mode === 'ipvs' || (mode === null && !('rules' in nft && nft.rules.present));
-    const ipvs = ipvsWorthAsking ? readIpvs(await linesOf(shell, ['cat', '/proc/net/ip_vs']), own) : null;
-    if (ipvs?.present) {
-      // What kube-proxy writes into iptables in this mode only prepares packets for IPVS.
-      add('ipvs', own, ipvs.handled);
-      continue;
-    }
-    // Where a tool is missing, what it would have listed is not known to be absent.
-    for (const r of [iptables, nft]) if ('error' in r && !found) return fromFailure(r.error);
-    if ('rules' in iptables && iptables.rules.present) add('iptables', own, iptables.handled);
-    if ('rules' in nft && nft.rules.present) {
-      // The text may hold what is not known here; the JSON says the same in a fixed form.
-      const json = nft.handled.some((h) => h.unread.length > 0) ? await by(nftJsonReader, ['nft', '-j', 'list', ...table]) : nft;
-      add('nftables', own, 'error' in json || json.handled.some((h) => h.unread.length > 0) ? nft.handled : json.handled);
-    }
-  }
-  return seen({ from, modes });
-}
-
-/** A command in a container of a running pod. */
-const execIn =
-  (cluster: Cluster, pod: Pod): Shell =>
-  async (command, onLine) => {
-    const where = { namespace: pod.metadata.namespace, pod: pod.metadata.name, container: pod.spec.containers[0]?.name ?? '' };
-    const ran = await cluster.exec(where, command, listingTimeoutMs, onLine);
-    return ran.ok ? ok({ exitCode: ran.value.exitCode, stderr: ran.value.stderr }) : ran;
-  };
-
-async function ciliumRules(cluster: Cluster, agent: Pod, packets: readonly Packet[]): Promise<Fact<NodeRules>> {
-  const shell = execIn(cluster, agent);
-  for (const program of ['cilium-dbg', 'cilium']) {
-    const lines: string[] = [];
-    const ran = await shell([program, 'service', 'list'], (line) => lines.push(line));
-    if (!ran.ok && isMissingTool(ran.failure)) continue;
-    if (!ran.ok) return fromFailure(ran.failure);
-    const found = readCilium(lines, packets);
-    const cilium: NodeRules['modes'][string] = {};
-    packets.forEach((p, i) => {
-      const handling = found.handled[i];
-      if (handling) (cilium[keyOf(p)] ??= {})[p.origin] = handling;
-    });
-    return seen({ from: `pod ${agent.metadata.name}`, modes: found.present ? { cilium } : {} });
-  }
-  return unseen('not-possible', `the Services that Cilium handles, in pod ${agent.metadata.name}`, 'it has neither cilium-dbg nor cilium');
 }
 
 /** Some address of a pod on a node: the client's, or another's of that node, or one out of the node's range. */
@@ -241,28 +136,3 @@ export const nodeRules = collector({
     return seen(Object.fromEntries(await Promise.all(chosen.map((name) => atOnce(async () => [name, await readNode(name)] as const)))));
   },
 });
-
-/** Lists all rules of a node without a kube-proxy pod by a pod of k8s-doctor's own; the listings are then at hand. */
-async function listedByPod(context: Context, node: string, image: string | undefined): Promise<Shell | Fact<never>> {
-  const what = `the rules of node ${node}`;
-  if (!image)
-    return unseen('not-possible', what, 'no kube-proxy runs there as a pod, and no image with iptables is known on the nodes; name one with --node-image');
-  context.progress(`reading the rules of ${node} with a debug pod on it (${image})`);
-  const ran = await runNodePod(context, node, image, {
-    'iptables-save': ['iptables-save'],
-    'ip6tables-save': ['ip6tables-save'],
-    'nft list table ip kube-proxy': ['nft', 'list', 'table', 'ip', 'kube-proxy'],
-    'nft list table ip6 kube-proxy': ['nft', 'list', 'table', 'ip6', 'kube-proxy'],
-    'cat /proc/net/ip_vs': ['cat', '/proc/net/ip_vs'],
-  });
-  if (!ran.ok) return fromFailure(ran.failure);
-  return async (command, onLine) => {
-    const output = ran.value[command.join(' ')];
-    if (output?.exitCode === 0) for (const line of output.log.split('\n')) onLine(line);
-    if (!output || output.exitCode >= 126) {
-      const rule = { apiGroups: [], resources: [], verbs: [] };
-      return failed({ reason: 'not-possible', what: `the rules of node ${node}`, why: `the image ${image} has no ${command[0]}`, rule });
-    }
-    return ok({ exitCode: output.exitCode, stderr: output.exitCode === 0 ? '' : output.log });
-  };
-}

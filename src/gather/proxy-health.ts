@@ -117,7 +117,7 @@ async function ask(cluster: Cluster, pod: Pod, port: number, path: string): Prom
 }
 
 /** A metric's values by its label `ip_family` (Prometheus text format); one without labels has the family ''. */
-export const metric = (text: string, name: string): Map<string, number> =>
+const metric = (text: string, name: string): Map<string, number> =>
   new Map(Array.from(text.matchAll(new RegExp(`^${name}(?:\\{(?:[^}]*ip_family="([^"]*)")?[^}]*\\})? (\\S+)$`, 'gm')), (m) => [m[1] ?? '', Number(m[2])]));
 
 async function healthOf(cluster: Cluster, pod: Pod): Promise<Fact<ProxyHealth>> {

@@ -22,7 +22,7 @@ export interface Packet extends ServiceAddress {
   toNode: boolean;
 }
 
-export interface Backend {
+interface Backend {
   /** `address:port`, an IPv6 address in brackets. */
   to: string;
   /** The share of new connections that it gets, in percent. */

@@ -125,7 +125,7 @@ function takeMark(c: Cursor): Statement | null {
 }
 
 /** Reads one rule of a chain, as `nft list` writes it. What it does not know is kept as unknown. */
-export function parseStatements(line: string): Statement[] {
+function parseStatements(line: string): Statement[] {
   const c = cursor(line);
   const found: Statement[] = [];
   while (!c.done()) {

@@ -72,7 +72,7 @@ function isIn(values: string[], selector: Selector): Match {
   return { asks: 'unknown', text: `${selector.of} ${values.join(' ')}` };
 }
 
-export interface NftTables {
+interface NftTables {
   set(table: string, name: string, known: { timeout?: number; dynamic?: boolean }): void;
   element(table: string, name: string, element: Element): void;
   hook(table: string, chain: string, hook: Omit<Hook, 'chain'>, priority: number): void;

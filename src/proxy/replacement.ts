@@ -1,5 +1,5 @@
 /** What handles Services where kube-proxy does not run as pods, as far as what runs in a cluster tells. */
-export interface Replacement {
+interface Replacement {
   name: string;
   /** Whether its rules can be read and held against the Service. */
   judged: boolean;
