@@ -23,6 +23,7 @@ import { dns as policyDns } from './network-policy/dns.ts';
 import { enforced } from './network-policy/enforced.ts';
 import { egress, ingress } from './network-policy/pods.ts';
 import { endpoints } from './path/endpoints.ts';
+import { http } from './path/http.ts';
 import { name } from './path/name.ts';
 import { payload } from './path/payload.ts';
 import { replies } from './path/replies.ts';
@@ -87,4 +88,5 @@ export const pipeline: readonly Check[] = [
   endpoints,
   payload,
   replies,
+  http,
 ];

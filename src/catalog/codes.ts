@@ -88,6 +88,8 @@ export const codes = {
   'name-not-resolving': 'dns',
   'virtual-ip-failing': 'unexplained',
   'endpoint-failing': 'unexplained',
+  // Asked for by --http: the connection stands, and what is said over it is an error.
+  'http-failing': 'pods',
 } as const satisfies Record<string, IssueKey>;
 
 export type Code = keyof typeof codes;

@@ -44,6 +44,7 @@ const svcOptions = <T>(y: Argv<T>) =>
       default: 'auto' as const,
       describe: 'how to test for real; ephemeral: a container in the client pod, which stays listed there; none changes nothing',
     })
+    .option('http', { type: 'string', requiresArg: true, describe: 'also GET this path of every endpoint: /healthz' })
     .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' })
     .option('node-image', { type: 'string', requiresArg: true, describe: 'image with iptables and nft, for nodes without a kube-proxy pod' })
     .option('nodes', { type: 'string', requiresArg: true, default: '10', describe: 'whose rules are read: all, client, or how many' })

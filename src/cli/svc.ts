@@ -11,7 +11,7 @@ import { formats } from '../report/render.ts';
 import { checkFolder, replayed, save } from './captures.ts';
 import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { progressOn } from './progress.ts';
-import { parseFrom, parseNodes, parseService } from './target.ts';
+import { parseFrom, parseNodes, parsePath, parseService } from './target.ts';
 
 export interface SvcOptions {
   name: string | undefined;
@@ -29,6 +29,8 @@ export interface SvcOptions {
   from: string | undefined;
   port: string | undefined;
   probe: Target['probe'];
+  /** Path of a GET. */
+  http: string | undefined;
   image: string | undefined;
   nodeImage: string | undefined;
   /** As typed: `all`, `client`, or how many. */
@@ -68,6 +70,7 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
     from: parseFrom(options.from, cluster.namespace),
     probe: options.probe,
     nodes: parseNodes(options.nodes),
+    ...(options.http !== undefined && { http: parsePath(options.http) }),
   };
 
   if (target.probe === 'ephemeral' && target.from.kind !== 'pod' && target.from.kind !== 'workload')

@@ -1,4 +1,5 @@
 import { CannotRun } from '../catalog/words.ts';
+import { httpPath } from '../probes/script.ts';
 import type { ClientRef, Target } from '../facts/facts.ts';
 
 export interface Named {
@@ -91,4 +92,10 @@ export function parseNodes(text: string): Target['nodes'] {
   if (text === 'all' || text === 'client') return text;
   if (!/^[1-9]\d*$/.test(text)) throw new CannotRun(`--nodes "${text}" is not known; write all, client, or how many.`);
   return Number(text);
+}
+
+/** Reads `--http`. Throws CannotRun where it is no path. */
+export function parsePath(text: string): string {
+  if (!httpPath.test(text)) throw new CannotRun(`--http "${text}" is no path; write it like /healthz, without spaces and quotes.`);
+  return text;
 }

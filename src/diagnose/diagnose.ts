@@ -89,7 +89,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
 function probesOf(facts: Facts): ProbeReport[] {
   const made = facts.connections.seen ? facts.connections.value : undefined;
   const connections = (made?.list ?? []).map((c) => ({
-    kind: c.hop === 'payload' ? 'payload' : c.kind,
+    kind: c.hop === 'payload' || c.hop === 'http' ? c.hop : c.kind,
     from: made?.from ?? '',
     target: c.target,
     outcome: c.outcome,

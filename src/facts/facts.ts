@@ -45,6 +45,8 @@ export const target = v.object({
   probe: v.picklist(['auto', 'none', 'debug-pod', 'ephemeral']),
   /** Of how many nodes the rules are read: the client's first, then those of the endpoints. */
   nodes: v.optional(v.union([v.picklist(['all', 'client']), v.number()]), 10),
+  /** Path of a GET that the virtual IPs and endpoints are asked for. */
+  http: v.exactOptional(v.string()),
   /** The domain of a DNS name as it was typed (`cluster.local`), where it had one. */
   domain: v.exactOptional(v.string()),
 });
@@ -66,8 +68,8 @@ const outcomes = ['answered', 'refused', 'timed-out', 'reset', 'no-route', 'no-a
 /** One connection that was made for real. */
 const connection = v.object({
   kind: v.picklist(['dns', 'tcp', 'udp']),
-  /** What was reached for: the Service's name, one DNS server with that name, the virtual IP, one endpoint directly, or one with more than a packet can hold. */
-  hop: v.picklist(['name', 'dns-server', 'virtual-ip', 'endpoint', 'payload']),
+  /** What was reached for: the Service's name, one DNS server with that name, the virtual IP, one endpoint directly, one with more than a packet can hold, or (by HTTP) what `--http` asks for. */
+  hop: v.picklist(['name', 'dns-server', 'virtual-ip', 'endpoint', 'payload', 'http']),
   /** `address:port`, or the name that was looked up. */
   target: v.string(),
   /** The Service port (its number) that this connection belongs to; null for a name. */
@@ -81,6 +83,8 @@ const connection = v.object({
   detail: v.string(),
   /** The addresses that a name led to. */
   answers: v.array(v.string()),
+  /** Of an HTTP answer. */
+  status: v.exactOptional(v.number()),
 });
 
 const connections = v.object({

@@ -48,6 +48,18 @@ type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort
 const payloads = (tried: readonly Planned[]): Planned[] =>
   tried.flatMap((p) => (p.task.kind === 'tcp' ? [{ ...p, hop: 'payload' as const, task: { ...p.task, kind: 'payload' as const } }] : []));
 
+/** Whether a Service port speaks TLS, as far as its name and number tell (appProtocol is mostly not set). */
+const speaksTls = (port: Service['spec']['ports'][number] | undefined): boolean =>
+  port !== undefined && (/^(https|tls|ssl)/.test(port.name) || port.port === 443 || port.port === 8443);
+
+/** One GET to each virtual IP and endpoint, under the Service's own name. */
+const httpRequests = (tried: readonly Planned[], service: Service, name: string, path: string): Planned[] =>
+  tried.flatMap((p) => {
+    if (p.task.kind !== 'tcp') return [];
+    const tls = speaksTls(service.spec.ports.find((port) => port.port === p.servicePort));
+    return [{ ...p, hop: 'http' as const, task: { kind: 'http' as const, host: p.task.host, port: p.task.port, tls, name, path } }];
+  });
+
 /** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. */
 function plan(
   service: Service,
@@ -112,7 +124,9 @@ function plan(
     (p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i,
   );
   const tried = distinct.slice(0, maxEndpoints);
-  return { planned: [...planned, ...tried, ...payloads(tried.slice(0, maxPayloads))], total: distinct.length };
+  const virtual = planned.filter((p) => p.hop === 'virtual-ip');
+  const requests = target.http === undefined ? [] : httpRequests([...virtual, ...tried], service, inCluster, target.http);
+  return { planned: [...planned, ...tried, ...payloads(tried.slice(0, maxPayloads)), ...requests], total: distinct.length };
 }
 
 function interpret(planned: Planned[], output: string): { list: Connection[]; resolvConf: string | null } {
@@ -126,7 +140,7 @@ function interpret(planned: Planned[], output: string): { list: Connection[]; re
     const target = p.task.kind === 'name' && p.task.domain !== undefined ? `${p.task.name}.${domain ?? p.task.domain}` : p.target;
     return [
       {
-        kind: p.task.kind === 'name' || p.task.kind === 'ask' ? 'dns' : p.task.kind === 'payload' ? 'tcp' : p.task.kind,
+        kind: p.task.kind === 'name' || p.task.kind === 'ask' ? 'dns' : p.task.kind === 'payload' || p.task.kind === 'http' ? 'tcp' : p.task.kind,
         hop: p.hop,
         target,
         servicePort: p.servicePort,

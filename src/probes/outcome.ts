@@ -9,6 +9,8 @@ export interface Reading {
   detail: string;
   /** For a name: the addresses that it led to. */
   answers: string[];
+  /** For HTTP: the status of the answer. */
+  status?: number;
 }
 
 const has = (pattern: RegExp, record: Record) => pattern.test(record.output);
@@ -18,6 +20,7 @@ const killed = (code: number) => code === 143 || code === 137 || code === 124;
 export function read(task: Task, record: Record): Reading | null {
   // A tool that prints its usage was not built to do this.
   if (record.tool === 'none' || record.exitCode === 127 || Number.isNaN(record.exitCode) || has(/^usage:/im, record)) return null;
+  if (task.kind === 'http') return readHttp(record);
   if (task.kind === 'payload') return readPayload(record);
   return task.kind === 'name' || task.kind === 'ask' ? readName(record) : task.kind === 'udp' ? readUdp(record) : readTcp(record);
 }
@@ -44,6 +47,19 @@ function readTcp(record: Record): Reading | null {
   }
   const outcome = failure(record);
   return outcome ? { outcome, latencyMs: record.ms, detail, answers: [] } : null;
+}
+
+function readHttp(record: Record): Reading | null {
+  const status = Number(/HTTP(?:\/[\d.]+)? (\d{3})/.exec(record.output)?.[1] ?? 0);
+  const seconds = Number(/after ([\d.]+) s/.exec(record.output)?.[1] ?? 0);
+  const subject = /subject: (.*)/.exec(record.output)?.[1]?.trim();
+  const certificate = subject === undefined ? '' : `, certificate of ${subject}`;
+  if (status > 0) {
+    const latencyMs = seconds > 0 ? Math.round(seconds * 1000) : record.ms;
+    return { outcome: 'answered', latencyMs, detail: `HTTP ${status}${certificate}`, answers: [], status };
+  }
+  const outcome = has(/reset|Empty reply/i, record) ? 'reset' : (failure(record) ?? 'no-answer');
+  return { outcome, latencyMs: record.ms, detail: brief(record.output), answers: [] };
 }
 
 /** States of TCP in which data was sent: established, and closing on this side (include/net/tcp_states.h). */

@@ -8,6 +8,8 @@ export type Task =
   | { kind: 'udp'; host: string; port: number }
   /** Does what is sent over a connection get there, in packets of full size, and does anything come back? IPv4 only. */
   | { kind: 'payload'; host: string; port: number }
+  /** One GET, under a name of the Service; a certificate is not checked, but told. */
+  | { kind: 'http'; host: string; port: number; tls: boolean; name: string; path: string }
   /** With `domain` the name lies in the cluster's domain: that of resolv.conf's search list, else the one given here. */
   | { kind: 'name'; name: string; domain?: string; type: 'A' | 'AAAA' }
   /** The same of one server, over one transport; with `always` false, only where a name did not resolve. */
@@ -130,6 +132,19 @@ payload() {
   e=$(up)
   rec "$1" "$TCP" 0 "$(((e - b) * 10))" "$o"
 }
+HTTP=none
+for h in curl python3 wget; do if have $h; then HTTP=$h; break; fi; done
+url() { case "$1" in *:*) echo "$3://[$1]:$2$4" ;; *) echo "$3://$1:$2$4" ;; esac; }
+h_curl() { curl -skv -o /dev/null --connect-timeout ${connectTimeoutS} -m ${connectTimeoutS}.8 -H "Host: $5" -w '\nHTTP %{http_code} after %{time_total} s\n' "$(url "$1" "$2" "$3" "$4")" 2>&1 | grep -E '^HTTP [0-9]|subject:|refused|timed out|reset|SSL|No route|[Uu]nreachable|Empty reply'; }
+h_wget() { wget -S -q -T ${connectTimeoutS} --header "Host: $5" -O /dev/null "$(url "$1" "$2" "$3" "$4")" 2>&1; }
+h_python3() { python3 -c "
+import http.client,ssl,sys,time
+h,p,s,t,n=sys.argv[1:6]
+b=time.time()
+c=http.client.HTTPSConnection(h,int(p),timeout=${connectTimeoutS},context=ssl._create_unverified_context()) if s=='https' else http.client.HTTPConnection(h,int(p),timeout=${connectTimeoutS})
+c.request('GET',t,headers={'Host':n})
+print('HTTP',c.getresponse().status,'after',time.time()-b,'s')" "$@"; }
+http() { case $HTTP in none) rec "$1" none 127 0 '' ;; *) i=$1; shift; one "$i" $HTTP h_$HTTP "$@" ;; esac; }
 udp() { case $UDP in none) rec "$1" none 127 0 '' ;; *) one "$1" $UDP u_$UDP "$2" "$3" ;; esac; }
 c_dig() { dig +tries=1 +time=${connectTimeoutS} +noall +comments +answer "$1" "$2"; }
 c_nslookup() { nslookup -timeout=${connectTimeoutS} -retry=1 -type="$2" "$1"; }
@@ -155,6 +170,8 @@ D=\${D%.}
 
 // Everything that gets into the script comes from the API server, and may hold anything.
 const address = /^[0-9a-fA-F.:]+$/;
+/** A path with its query, as RFC 3986 allows it, without the quote that would end a word of the shell. */
+export const httpPath = /^\/[\w.~!$&()*+,;=:@%/?-]*$/;
 const dnsName = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
 const wholeName = (task: { name: string; domain?: string }) => `${task.name}${task.domain === undefined ? '' : `.\${D:-${task.domain}}`}.`;
@@ -177,6 +194,10 @@ function line(task: Task, id: number): string {
   if (task.kind === 'payload') {
     const hex = address.test(task.host) ? procAddress(task.host, task.port) : null;
     return hex === null ? '' : `payload ${id} ${task.host} ${task.port} ${hex} &`;
+  }
+  if (task.kind === 'http') {
+    const fits = address.test(task.host) && dnsName.test(task.name) && httpPath.test(task.path);
+    return fits ? `http ${id} ${task.host} ${task.port} ${task.tls ? 'https' : 'http'} '${task.path}' ${task.name} &` : '';
   }
   if (!dnsName.test(task.name) || !dnsName.test(task.domain ?? 'x')) return '';
   if (task.kind === 'name') return `name ${id} ${wholeName(task)} ${task.type}; resolved`;

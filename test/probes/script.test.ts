@@ -1,14 +1,15 @@
 /** The script is run by this machine's own shell, against real sockets on the loopback. */
+import { createServer as createHttp } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { read } from '../../src/probes/outcome.ts';
+import { read, type Reading } from '../../src/probes/outcome.ts';
 import { buildScript, readRecords, type Record, type Task } from '../../src/probes/script.ts';
 import { run } from '../support/kubectl.ts';
 
 let open: Server;
 let resetting: Server;
 let replying: Server;
-const portOf = (server: Server) => (server.address() as { port: number }).port;
+const portOf = (server: Pick<Server, 'address'>) => (server.address() as { port: number }).port;
 const listen = (server: Server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 
 beforeAll(async () => {
@@ -24,7 +25,7 @@ afterAll(() => {
 });
 
 /** The script with a PATH that holds only some programs. */
-async function outcomes(tasks: Task[], programs: string): Promise<(string | undefined)[]> {
+async function readings(tasks: Task[], programs: string): Promise<(Reading | null | undefined)[]> {
   const ran = await run('sh', [
     '-c',
     `d=$(mktemp -d); for p in ${programs}; do ln -s "$(PATH=/usr/bin:/bin command -v $p)" $d/$p; done; PATH=$d; ${buildScript(tasks, { tries: 1, settleS: 0 })}`,
@@ -32,9 +33,10 @@ async function outcomes(tasks: Task[], programs: string): Promise<(string | unde
   const records = new Map(readRecords(ran.stdout).map((r) => [r.id, r]));
   return tasks.map((t, i) => {
     const record = records.get(String(i));
-    return record && read(t, record)?.outcome;
+    return record && read(t, record);
   });
 }
+const outcomes = async (tasks: Task[], programs: string) => (await readings(tasks, programs)).map((r) => r?.outcome);
 
 describe('TCP, with what an image may have', () => {
   const programs = ['python3 sleep', 'bash sleep', 'curl sleep', 'perl sleep'];
@@ -66,6 +68,19 @@ describe('TCP, with what an image may have', () => {
     silent.close();
   });
 
+  test.each(['curl sh grep', 'python3', 'wget sh'])('%s: the status of an HTTP answer', async (have) => {
+    const web = createHttp((request, response) => response.writeHead(request.url === '/fine?x=1&y=2' ? 204 : 503).end());
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+    const tasks = ['/fine?x=1&y=2', '/broken'].map(
+      (path): Task => ({ kind: 'http', host: '127.0.0.1', port: portOf(web), tls: false, name: 'shop.default.svc', path }),
+    );
+    expect((await readings(tasks, `${have} sleep`)).map((r) => [r?.outcome, r?.status])).toEqual([
+      ['answered', 204],
+      ['answered', 503],
+    ]);
+    web.close();
+  });
+
   test('without any tool nothing is claimed', async () => {
     expect(
       await outcomes(
@@ -82,6 +97,8 @@ describe('TCP, with what an image may have', () => {
 describe('what gets into the script', () => {
   test.each([
     { kind: 'name', name: 'a; rm -rf /', type: 'A' },
+    { kind: 'http', host: '10.0.0.1', port: 80, tls: false, name: 'a', path: "/'; rm -rf /; '" },
+    { kind: 'http', host: '10.0.0.1', port: 80, tls: false, name: '$(id)', path: '/' },
     { kind: 'name', name: '$(id)', type: 'A' },
     { kind: 'name', name: '-f/etc/passwd', type: 'A' },
     { kind: 'name', name: 'a', domain: '`id`', type: 'A' },

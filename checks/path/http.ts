@@ -1,0 +1,51 @@
+import type { Connection } from '../../src/facts/facts.ts';
+import { check, judged, skip, unknown } from '../check.ts';
+import { kubectl, outcomeText, plural, serviceRef, some } from '../words.ts';
+
+/** From 500 on, an answer says that the server itself failed (RFC 9110, section 15.6). */
+const failed = (c: Connection) => c.outcome !== 'answered' || (c.status ?? 0) >= 500;
+const said = (c: Connection) => (c.outcome === 'answered' ? `${c.detail} after ${Math.round(c.latencyMs ?? 0)} ms` : outcomeText(c.outcome));
+
+/** What `--http PATH` asks for. */
+export const http = check({
+  id: 'path/http',
+  title: 'HTTP requests are answered without an error of the server',
+  needs: ['target', 'connections'],
+  codes: ['http-failing'],
+  run({ target, connections }) {
+    if (target.http === undefined) return skip('not asked for (--http PATH)');
+    const asked = connections.list.filter((c) => c.hop === 'http');
+    if (asked.length === 0) return unknown('no tool at hand could make an HTTP request, or there is nothing to ask over TCP');
+    // Where the connection is not even made, that is another check's finding.
+    const open = asked.filter((c) =>
+      connections.list.some((o) => o.hop !== 'http' && o.hop !== 'payload' && o.target === c.target && o.outcome === 'answered'),
+    );
+    const bad = open.filter(failed);
+    const slowest = Math.max(...open.map((c) => c.latencyMs ?? 0));
+    const [first] = bad;
+    if (!first)
+      return judged(
+        open.length === 0
+          ? ''
+          : `GET ${target.http}: ${some([...new Set(open.map((c) => `HTTP ${c.status}`))])} from ${plural(open.length, 'address', 'addresses')}, the slowest after ${Math.round(slowest)} ms`,
+      );
+    const pods = bad.flatMap((c) => (c.pod === null ? [] : [c.pod]));
+    const endpoints = open.filter((c) => c.pod !== null);
+    const all = endpoints.length > 0 ? endpoints.every(failed) : bad.length === open.length;
+    return judged('', [
+      {
+        code: 'http-failing',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: all ? 'all' : 'part',
+        object: serviceRef(target),
+        message: `GET ${target.http} fails on ${all ? 'every endpoint' : some([...new Set(bad.map((c) => c.pod ?? c.target))])}: ${said(first)}`,
+        evidence: [...bad.slice(0, 4), ...open.filter((c) => !failed(c)).slice(0, 2)].map((c) => ({
+          source: 'probe',
+          text: `${connections.from} → ${c.target}${c.pod ? ` (pod ${c.pod})` : ''}  GET ${target.http}: ${said(c)}`,
+        })),
+        fix: pods[0] === undefined ? [] : [{ text: 'See what the program says of it', command: kubectl(target.namespace, 'logs', pods[0], '--tail=20') }],
+      },
+    ]);
+  },
+});
