@@ -1,6 +1,6 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { ProxyHealth } from '../../src/facts/facts.ts';
-import { type EndpointSlice, lastChange, type Service } from '../../src/facts/objects.ts';
+import type { EndpointSlice, Service } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
 import { kubectl, some } from '../words.ts';
 import { clientNode, restartOn } from './nodes.ts';
@@ -19,7 +19,7 @@ const asTime = (s: number): string => new Date(s * 1000).toISOString();
 
 /** When the Service, or its endpoints, changed last; seconds since 1970. */
 const changedAt = (service: Service, slices: readonly EndpointSlice[]): number =>
-  Math.max(seconds(service.metadata.creationTimestamp), ...slices.map((s) => seconds(s.metadata.annotations?.[lastChange])));
+  Math.max(seconds(service.metadata.creationTimestamp), ...slices.map((s) => seconds(s.changed)));
 
 /** Entries of a log: a line with those that belong to it (klog writes what a program said over several lines). */
 const entriesOf = (log: string): string[] =>

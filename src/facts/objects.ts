@@ -69,11 +69,10 @@ export const service = v.object({
   ),
 });
 
-/** When the last change of a pod or the Service was seen that a slice followed (written by its controller). */
-export const lastChange = 'endpoints.kubernetes.io/last-change-trigger-time';
-
 export const endpointSlice = v.object({
-  metadata: v.object({ ...meta.entries, annotations: v.nullish(v.object({ [lastChange]: optionalText }), {}) }),
+  metadata: meta,
+  /** When the last change of a pod or the Service was seen that the slice followed; an annotation of its controller's. */
+  changed: v.exactOptional(text),
   addressType: text,
   endpoints: list(
     v.object({

@@ -1,6 +1,6 @@
 /** The facts that are plain reads of the API server. */
 import * as v from 'valibot';
-import { resources } from '../cluster/index.ts';
+import { ok, resources } from '../cluster/index.ts';
 import { seen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
@@ -49,9 +49,18 @@ export const slices = collector({
       labelSelector: `kubernetes.io/service-name=${target.name}`,
       signal,
     });
-    return parsedList(answer, o.endpointSlice, 'EndpointSlices');
+    return parsedList(answer.ok ? ok(answer.value.map(withChange)) : answer, o.endpointSlice, 'EndpointSlices');
   },
 });
+
+const lastChange = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+/** Of the annotations, one says when things changed; the others may hold anything, and are left out. */
+function withChange(slice: unknown): unknown {
+  const { metadata } = slice as { metadata?: { annotations?: Record<string, string> } };
+  const changed = metadata?.annotations?.[lastChange];
+  return changed === undefined ? slice : { ...(slice as object), changed };
+}
 
 export const pods = collector({
   fact: 'pods',

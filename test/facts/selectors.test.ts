@@ -43,7 +43,7 @@ describe('a LabelSelector (metav1.LabelSelectorRequirement)', () => {
 
 describe('endpoints', () => {
   const slice = (conditions: object): EndpointSlice => ({
-    metadata: { name: 's', namespace: 'n', labels: {}, ownerReferences: [], annotations: {} },
+    metadata: { name: 's', namespace: 'n', labels: {}, ownerReferences: [] },
     addressType: 'IPv4',
     endpoints: [{ addresses: ['10.0.0.1'], conditions }],
     ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
