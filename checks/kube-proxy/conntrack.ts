@@ -12,9 +12,9 @@ export const conntrack = check({
   id: 'kube-proxy/conntrack',
   title: 'Connection tracking has room, and leads to endpoints that exist',
   needs: ['target', 'service', 'slices', 'conntrack'],
-  uses: ['client', 'connections'],
+  uses: ['client', 'connections', 'proxyPods'],
   codes: ['conntrack-full', 'conntrack-stale'],
-  run({ target, service, slices, conntrack: tables, client, connections }) {
+  run({ target, service, slices, conntrack: tables, client, connections, proxyPods }) {
     if (!service) return skip('the Service is not known');
     const here = clientNode(client, connections);
     const findings: Draft<'conntrack-full' | 'conntrack-stale'>[] = [];
@@ -57,7 +57,7 @@ export const conntrack = check({
               text: 'Drop the entries; the next packet is led anew',
               command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'conntrack', '-D', '-p', 'udp', '--reply-src', lost[0]?.backend ?? ''),
             },
-            ...restartOn(node),
+            ...restartOn(node, proxyPods),
           ],
         });
     }

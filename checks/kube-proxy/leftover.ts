@@ -31,7 +31,7 @@ export const leftover = check({
     let old = '';
     for (const [name, { modes }] of both) {
       const node = proxyNodeIn(name, nodes, proxyPods);
-      const judgedModes = Object.entries(modes).map(([mode, handled]) => ({ mode, ...compare(service, ports, slices, node, handled) }));
+      const judgedModes = Object.entries(modes).map(([mode, handled]) => ({ mode, ...compare(service, ports, slices, node, mode, handled) }));
       // What the proxy says of itself, then what it is told to be, then which rules are right.
       const health = proxyHealth.seen ? proxyHealth.value[name] : undefined;
       const told = (health?.seen ? health.value.mode : null) ?? (proxyMode.seen ? proxyMode.value : null);

@@ -16,9 +16,9 @@ export const proxyNodeIn = (name: string, nodes: Fact<FactTypes['nodes']>, proxy
     proxyPods.seen ? proxyPods.value.find((p) => p.spec.nodeName === name) : undefined,
   );
 
-export const restartOn = (node: string): Fix[] => [
-  {
-    text: `Restart kube-proxy on ${node}`,
-    command: kubectl('kube-system', 'delete', 'pod', '-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${node}`),
-  },
-];
+/** How to restart the kube-proxy of a node: its DaemonSet makes the pod anew. */
+export function restartOn(node: string, proxyPods: Fact<FactTypes['proxyPods']>): Fix[] {
+  const pod = proxyPods.seen ? proxyPods.value.find((p) => p.spec.nodeName === node) : undefined;
+  const which = pod ? [pod.metadata.name] : ['-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${node}`];
+  return [{ text: `Restart kube-proxy on ${node}`, command: kubectl('kube-system', 'delete', 'pod', ...which) }];
+}

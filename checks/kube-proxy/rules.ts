@@ -20,7 +20,7 @@ function inWords({ end, from, want, have, absent, wrong }: Difference): string {
     return `${at}${whose} is ${have.verdict}, ${want.verdict === 'backends' ? `though it ought to lead to ${some(want.backends)}` : `though it ought to be ${want.verdict}`}`;
   if (want.verdict !== 'backends') return `${at}${whose} leads to ${some(have.backends.map((b) => b.to))}, though it ought to be ${want.verdict}`;
   const parts = [
-    ...(wrong.length > 0 ? [`${some(wrong)} is no endpoint${from.length > 0 ? ' for it' : ''}`] : []),
+    ...(wrong.length > 0 ? [`${some(wrong)} is no endpoint`] : []),
     ...(absent.length > 0 ? [`${some(absent)} is missing`] : []),
     ...(have.affinitySeconds === want.affinitySeconds
       ? []
@@ -79,7 +79,7 @@ export const rules = check({
       const node = proxyNodeIn(name, nodes, proxyPods);
       const modes = Object.entries(fact.value.modes);
       // Of two kinds of rules, those of the mode that is set up count; the others are another check's concern.
-      const [, handled] = modes.find(([mode]) => proxyMode.seen && mode === proxyMode.value) ?? modes[0] ?? [];
+      const [mode = '', handled] = modes.find(([m]) => proxyMode.seen && m === proxyMode.value) ?? modes[0] ?? [];
       let wrong = 0;
       let doubt = 0;
       for (const subject of subjects) {
@@ -96,7 +96,7 @@ export const rules = check({
           });
           continue;
         }
-        const found = compare(subject.service, subject.ports, subject.slices, node, handled);
+        const found = compare(subject.service, subject.ports, subject.slices, node, mode, handled);
         wrong += found.differences.length;
         doubt += found.unread.length;
         for (const d of found.differences)
@@ -136,7 +136,7 @@ export const rules = check({
               ? `${some(names)} ${names.length === 1 ? 'has' : 'have'} no rules for ${whose}: ${found[0]?.text}`
               : `The rules on ${some(names)} for ${whose} do not fit the endpoints: ${found[0]?.text}`,
           evidence,
-          fix: [...restartOn(names[0] ?? ''), ...(found.some((p) => p.byDefault) ? [rewrite] : [])],
+          fix: [...restartOn(names[0] ?? '', proxyPods), ...(found.some((p) => p.byDefault) ? [rewrite] : [])],
         },
       ];
     });

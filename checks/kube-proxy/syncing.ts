@@ -1,4 +1,4 @@
-import type { Fact } from '../../src/facts/fact.ts';
+import { type Fact, seen } from '../../src/facts/fact.ts';
 import type { ProxyHealth } from '../../src/facts/facts.ts';
 import type { EndpointSlice, Service } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
@@ -102,7 +102,7 @@ export const syncing = check({
             text: `See what fails on ${first.node}, and mend it`,
             command: kubectl('kube-system', 'logs', '-l', 'k8s-app=kube-proxy', '--tail=20', '--prefix'),
           },
-          ...restartOn(first.node),
+          ...restartOn(first.node, seen(proxyPods)),
         ],
       });
     if (silent.length > 0)
@@ -114,7 +114,7 @@ export const syncing = check({
         object: { kind: 'DaemonSet', namespace: 'kube-system', name: 'kube-proxy' },
         message: `kube-proxy on ${some(silent)} does not answer on its health port, though its pod runs: it hangs, or it is not allowed to listen there`,
         evidence: silent.map((node) => ({ source: '/healthz', text: `no answer on ${node}` })),
-        fix: restartOn(silent[0] ?? ''),
+        fix: restartOn(silent[0] ?? '', seen(proxyPods)),
       });
     return judged('the proxies that were asked write their rules', findings);
   },

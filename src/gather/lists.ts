@@ -1,7 +1,7 @@
 /** The facts that are plain reads of the API server. */
 import * as v from 'valibot';
 import { ok, resources } from '../cluster/index.ts';
-import { seen } from '../facts/fact.ts';
+import { type Fact, seen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import { labelText, selects } from '../facts/selectors.ts';
@@ -152,18 +152,25 @@ export const dnsSlices = collector({
   },
 });
 
-const systemPods = (fact: 'dnsPods' | 'proxyPods' | 'nodeLocalPods' | 'ciliumPods', app: string) =>
+/** Pods of a part of the cluster, by the first of these labels that any has. */
+const systemPods = (fact: 'dnsPods' | 'proxyPods' | 'nodeLocalPods' | 'ciliumPods', what: string, ...labels: [string, ...string[]]) =>
   collector({
     fact,
     access: [read('pods', ['list'], 'kube-system')],
     async collect({ cluster, signal }) {
-      const found = parsedList(await cluster.list(resources.pods, { namespace: system, labelSelector: `k8s-app=${app}`, signal }), o.pod, `${app} pods`);
-      return found.seen ? seen(redactDeep(found.value)) : found;
+      let found: Fact<o.Pod[]> = seen([]);
+      for (const labelSelector of labels) {
+        found = parsedList(await cluster.list(resources.pods, { namespace: system, labelSelector, signal }), o.pod, `${what} pods`);
+        if (!found.seen) return found;
+        if (found.value.length > 0) return seen(redactDeep(found.value));
+      }
+      return found;
     },
   });
 
-export const dnsPods = systemPods('dnsPods', 'kube-dns');
-export const proxyPods = systemPods('proxyPods', 'kube-proxy');
+export const dnsPods = systemPods('dnsPods', 'kube-dns', 'k8s-app=kube-dns');
+// Some managed clusters run it as static pods, with a label of their own.
+export const proxyPods = systemPods('proxyPods', 'kube-proxy', 'k8s-app=kube-proxy', 'component=kube-proxy');
 
 export const dnsWorkload = collector({
   fact: 'dnsWorkload',
@@ -187,7 +194,7 @@ export const proxyWorkload = collector({
 });
 
 /** The agents of Cilium, which may handle Services in kube-proxy's place. */
-export const ciliumPods = systemPods('ciliumPods', 'cilium');
+export const ciliumPods = systemPods('ciliumPods', 'cilium', 'k8s-app=cilium');
 
 export const proxyMode = collector({
   fact: 'proxyMode',
@@ -204,7 +211,7 @@ export const proxyMode = collector({
   },
 });
 
-export const nodeLocalPods = systemPods('nodeLocalPods', 'node-local-dns');
+export const nodeLocalPods = systemPods('nodeLocalPods', 'node-local-dns', 'k8s-app=node-local-dns');
 
 export const corefileCustom = collector({
   fact: 'corefileCustom',

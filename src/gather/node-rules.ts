@@ -121,7 +121,7 @@ export const nodeRules = collector({
       const right = (f: Fact<NodeRules>) =>
         f.seen &&
         Object.values(f.value.modes).length > 0 &&
-        Object.values(f.value.modes).every((m) => asked.every((a) => compare(a.service, a.ports, a.slices, node, m).differences.length === 0));
+        Object.entries(f.value.modes).every(([kind, m]) => asked.every((a) => compare(a.service, a.ports, a.slices, node, kind, m).differences.length === 0));
       if (right(first) || !proxy) return first;
       if (!first.seen && first.reason !== 'forbidden') {
         // What lists rules in kube-proxy's own container may be what is broken.

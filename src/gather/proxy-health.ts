@@ -34,13 +34,13 @@ function inQuestion(known: Known): Pod[] {
     const fact = rules[name];
     if (!fact) return false;
     if (!fact.seen) return true;
-    const modes = Object.values(fact.value.modes);
+    const modes = Object.entries(fact.value.modes);
     const node = proxyNodeOf(
       name,
       nodes.find((n) => n.metadata.name === name),
       proxy,
     );
-    return modes.length !== 1 || modes.some((m) => compare(service, service.spec.ports, slices, node, m).differences.length > 0);
+    return modes.length !== 1 || modes.some(([mode, m]) => compare(service, service.spec.ports, slices, node, mode, m).differences.length > 0);
   });
 }
 

@@ -25,10 +25,27 @@ const sameSet = (a: readonly string[], b: readonly string[]) => a.length === b.l
 /** Shares are written to one place, and the kernel's chances to eleven. */
 const tolerance = 0.2;
 
-/** Whether a node does with a packet what it ought to. */
-function fits(want: Expected, have: Handling): boolean {
-  if (want.verdict !== 'backends') return have.verdict === want.verdict;
-  const evenly = have.backends.every((b) => Math.abs(b.percent - 100 / want.backends.length) <= tolerance);
+/** What a kind of rules tells; of what it does not, nothing can be said to be wrong. */
+interface Told {
+  affinity: boolean;
+  /** Source ranges: IPVS has them in ipsets, Cilium in a map of its own. */
+  ranges: boolean;
+  /** Shares: IPVS's schedulers and Cilium's have their own ways. */
+  shares: boolean;
+  kinds: readonly ServiceEnd['kind'][];
+}
+const allKinds = ['cluster-ip', 'external-ip', 'load-balancer-ip', 'node-port'] as const;
+const rules: Told = { affinity: true, ranges: true, shares: true, kinds: allKinds };
+const toldBy: Record<string, Told> = {
+  ipvs: { affinity: true, ranges: false, shares: false, kinds: allKinds },
+  // Its other frontends depend on settings that the list does not show.
+  cilium: { affinity: false, ranges: false, shares: false, kinds: ['cluster-ip'] },
+};
+
+/** Whether a node does with a packet what it ought to. How a packet is turned away (dropped, rejected) differs between versions and modes. */
+function fits(want: Expected, have: Handling, told: Told): boolean {
+  if (want.verdict !== 'backends') return have.verdict !== 'backends';
+  const evenly = !told.shares || have.backends.every((b) => Math.abs(b.percent - 100 / want.backends.length) <= tolerance);
   return (
     have.verdict === 'backends' &&
     evenly &&
@@ -36,29 +53,34 @@ function fits(want: Expected, have: Handling): boolean {
       have.backends.map((b) => b.to),
       want.backends,
     ) &&
-    have.affinitySeconds === want.affinitySeconds &&
-    sameSet(have.sourceRanges, want.sourceRanges)
+    (!told.affinity || have.affinitySeconds === want.affinitySeconds) &&
+    (!told.ranges || sameSet(have.sourceRanges, want.sourceRanges))
   );
 }
 
-/** A node's rules held against the objects. `unread`: rules that might change the answer and could not be read. */
+/** Node ports may be closed on purpose on some of a node's addresses (KubeProxyConfiguration, nodePortAddresses). */
+const isClosedPort = (end: ServiceEnd, have: Handling) => end.kind === 'node-port' && have.byDefault;
+
+/** A node's rules of one mode held against the objects. `unread`: rules that might change the answer and could not be read. */
 export function compare(
   service: Service,
   ports: readonly ServicePort[],
   slices: readonly EndpointSlice[],
   node: ProxyNode,
+  mode: string,
   handled: Handled,
 ): { differences: Difference[]; right: number; unread: string[] } {
   const differences: Difference[] = [];
   const unread = new Set<string>();
+  const told = toldBy[mode] ?? rules;
   let right = 0;
   for (const end of endsOf(service, ports, node))
     for (const origin of origins) {
       const have = handled[keyOf(end)]?.[origin];
       const want = have && expected(service, slices, end, node, origin);
-      if (!have || !want) continue;
+      if (!have || !want || !told.kinds.includes(end.kind) || isClosedPort(end, have)) continue;
       if (have.unread.length > 0) for (const rule of have.unread) unread.add(rule);
-      else if (fits(want, have)) right++;
+      else if (fits(want, have, told)) right++;
       else {
         const like = differences.find((d) => d.end === end && JSON.stringify([d.want, d.have]) === JSON.stringify([want, have]));
         if (like) like.from.push(origin);

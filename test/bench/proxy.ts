@@ -128,7 +128,7 @@ async function judge(form: Form, file: string, services: number): Promise<void> 
   const handled: Handled = {
     [keyOf({ address, port: 80, protocol: 'TCP' })]: { pod: found.handled[0], node: found.handled[1], outside: found.handled[2] } as Handled[string],
   };
-  const { differences } = compare(service, service.spec.ports, slices, { name: 'n', zone: '', addresses: [] }, handled);
+  const { differences } = compare(service, service.spec.ports, slices, { name: 'n', zone: '', addresses: [] }, form, handled);
   const ms = performance.now() - started;
   const peak = process.resourceUsage().maxRSS * 1024;
   console.log(

@@ -87,6 +87,43 @@ describe("each node's rules", () => {
   });
 });
 
+describe('what a kind of rules does not tell is not held against it', () => {
+  /** The recorded rules as if they were of another kind, with something changed. */
+  const as = (mode: string, change: (h: Handling) => Partial<Handling>) => (facts: Facts) => ({
+    proxyMode: seen(mode),
+    nodeRules: seen(
+      Object.fromEntries(
+        Object.entries(valueOf(facts.nodeRules)).map(([node, fact]) => {
+          const changed = valueOf(each(change)(valueOf(fact)));
+          return [node, seen({ ...changed, modes: Object.fromEntries(Object.values(changed.modes).map((m) => [mode, m])) })];
+        }),
+      ),
+    ),
+  });
+  const weighed = (h: Handling) => ({ backends: h.backends.map((b, i) => ({ ...b, percent: i === 0 ? 90 : 10 })) });
+  const kept = () => ({ affinitySeconds: 10_800 });
+  test.each([
+    ['ipvs', 'shares', weighed, 'pass'],
+    ['ipvs', 'affinity', kept, 'fail'],
+    ['cilium', 'shares', weighed, 'pass'],
+    ['cilium', 'affinity', kept, 'pass'],
+    ['iptables', 'shares', weighed, 'fail'],
+    ['nftables', 'affinity', kept, 'fail'],
+  ] as const)('%s: %s', (mode, _, change, status) => {
+    expect(report('kube-proxy/rules', as(mode, change)).status).toBe(status);
+  });
+  test('an endpoint that is missing is told of each kind', () => {
+    for (const mode of ['ipvs', 'cilium', 'iptables', 'nftables'])
+      expect(
+        report(
+          'kube-proxy/rules',
+          as(mode, (h) => ({ backends: h.backends.slice(1) })),
+        ).findings[0]?.code,
+        mode,
+      ).toBe('kube-proxy-rules-stale');
+  });
+});
+
 describe('connection tracking', () => {
   const table =
     (count: number, max: number, udp: { to: string; backend: string }[] = []) =>
