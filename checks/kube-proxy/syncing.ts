@@ -34,7 +34,8 @@ const distinct = (errors: readonly string[]): string[] => [...new Map(errors.map
 
 /** What shows that a kube-proxy does not write its rules; empty where nothing does. */
 function signs(health: Fact<ProxyHealth> | undefined, errors: readonly string[], changed: number): string[] {
-  if (!health?.seen || health.value.askedAt === null) return errors.length > 0 ? ['its log ends in errors'] : [];
+  // An old error stays at the end of a log whose proxy has nothing to say since: only what repeats is worth a word.
+  if (!health?.seen || health.value.askedAt === null) return errors.length > 1 ? [`its log holds ${errors.length} failed attempts`] : [];
   const { askedAt, syncs, failures, healthz } = health.value;
   const fails = failures > 0 || errors.length > 0 || healthz === 503;
   const late = syncs.filter(({ written, queued }) => {
@@ -88,14 +89,17 @@ export const syncing = check({
     const findings: Draft<'kube-proxy-not-syncing'>[] = [];
     const names = failing.map((f) => f.node);
     const [first] = failing;
+    const confirmed = failing.every((f) => f.confirmed);
     if (first)
       findings.push({
         code: 'kube-proxy-not-syncing',
-        severity: 'error',
-        confidence: failing.every((f) => f.confirmed) ? 'confirmed' : 'likely',
+        severity: confirmed ? 'error' : 'warning',
+        confidence: confirmed ? 'confirmed' : 'likely',
         scope: here === null || names.includes(here) ? 'all' : 'part',
         object: { kind: 'DaemonSet', namespace: 'kube-system', name: 'kube-proxy' },
-        message: `kube-proxy on ${some(names)} runs, but fails to write its rules: Services that changed since are not led where they ought to`,
+        message: confirmed
+          ? `kube-proxy on ${some(names)} runs, but fails to write its rules: Services that changed since are not led where they ought to`
+          : `kube-proxy on ${some(names)} has logged that it could not write its rules; whether it still can't was not seen`,
         evidence: failing.flatMap((f) => f.evidence).slice(0, 8),
         fix: [
           {

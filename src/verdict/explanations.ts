@@ -61,4 +61,7 @@ export const explains: Partial<Record<Code, readonly Code[]>> = {
   'dns-upstream-failing': ['name-not-resolving'],
   'cross-node-unreachable': ['endpoint-failing', 'virtual-ip-failing', 'manual-endpoint-unreachable'],
   'endpoint-failing': ['virtual-ip-failing'],
+  // What is asked over a connection says less than what becomes of the connection.
+  'mtu-blackhole': ['http-failing', 'endpoint-hangs'],
+  'endpoint-hangs': ['http-failing'],
 };

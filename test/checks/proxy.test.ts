@@ -170,6 +170,16 @@ describe('a kube-proxy whose rules are not right', () => {
     expect(finding).toMatchObject({ code: 'kube-proxy-not-syncing', severity: 'error', confidence: 'confirmed' });
     expect(finding?.evidence.map((e) => e.text).join('\n')).toMatch(/answers 503[\s\S]*2 attempts[\s\S]*exit status 3/);
   });
+  test.each([
+    ['once', [failed], 0],
+    ['again and again', [failed, failed, failed], 1],
+  ])('whose log alone tells that it failed %s: at most a warning', (_, lines, findings) => {
+    const found = report('kube-proxy/syncing', (facts) => {
+      const { proxyLogs } = health(0, 0, { log: lines.join('\n') })(facts);
+      return { proxyLogs, proxyHealth: unseen('not-asked', 'its health', '--probe none') };
+    });
+    expect(found.findings.map((f) => f.severity)).toEqual(Array.from({ length: findings }, () => 'warning'));
+  });
   test('that does not answer is a warning: it may only be kept from listening', () => {
     expect(report('kube-proxy/syncing', health(-1, -2, { healthz: null })).findings).toMatchObject([{ code: 'kube-proxy-not-syncing', severity: 'warning' }]);
   });
