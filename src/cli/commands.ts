@@ -27,7 +27,7 @@ const formatOption = <T>(y: Argv<T>, describe: string) =>
   y.option('output', { alias: 'o', type: 'string', array: true, requiresArg: true, nargs: 1, default: [] as string[], describe });
 
 const outputOptions = <T>(y: Argv<T>) =>
-  formatOption(y, 'text, wide, json, yaml, markdown, junit; or FORMAT=FILE (may be repeated)')
+  formatOption(y, 'text, wide, json, yaml, markdown, junit, sarif, html; or FORMAT=FILE (may be repeated)')
     .option('color', { type: 'boolean', default: true, describe: 'colours on a terminal (--no-color: none)' })
     .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no progress on stderr' });
 

@@ -133,9 +133,10 @@ function pathOf(checks: readonly CheckReport[], facts: Facts): Hop[] {
   return [
     first,
     ...hops.map(([hop, prefixes]): Hop => {
-      const own = checks.filter((c) => prefixes.some((p) => (p.endsWith('/') ? c.id.startsWith(p) : c.id === p)));
+      // In the order of the prefixes: what tells most stands first there.
+      const own = prefixes.flatMap((p) => checks.filter((c) => (p.endsWith('/') ? c.id.startsWith(p) : c.id === p)));
       const bad = own.find((c) => c.status === 'fail') ?? own.find((c) => c.status === 'warn') ?? own.find((c) => c.status === 'unknown');
-      const good = own.find((c) => c.status === 'pass');
+      const good = own.find((c) => c.status === 'pass' && c.summary) ?? own.find((c) => c.status === 'pass');
       const state = bad ? (bad.status === 'fail' ? 'failed' : bad.status === 'warn' ? 'warning' : 'unknown') : good ? 'ok' : 'none';
       return { hop, state, detail: bad ? (bad.findings[0]?.message ?? bad.reason ?? '') : (good?.summary ?? own[0]?.reason ?? '') };
     }),

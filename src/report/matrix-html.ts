@@ -1,6 +1,5 @@
+import { escapeHtml as escape } from './html.ts';
 import { cellWords, groupName, type MatrixView, summary } from './matrix.ts';
-
-const escape = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 const style = `
 :root { color-scheme: light dark; --bg: #fff; --fg: #1c2024; --soft: #667; --line: #d8dce2; --yes: #2f8f5b; --no: #c6363c; --part: #c98a14; --open: #8a63c9; --none: #b9c0c9 }

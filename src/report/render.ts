@@ -2,7 +2,7 @@ import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import { cleanDeep } from './clean.ts';
 import type { TextOptions } from './text.ts';
 
-export const formats = ['text', 'wide', 'json', 'yaml', 'markdown', 'junit'] as const;
+export const formats = ['text', 'wide', 'json', 'yaml', 'markdown', 'junit', 'sarif', 'html'] as const;
 export type Format = (typeof formats)[number];
 
 /** One diagnosis in one format. Only the format that is asked for is loaded. */
@@ -17,6 +17,10 @@ export async function render(diagnosis: Diagnosis, requests: number, format: For
       return (await import('./markdown.ts')).renderMarkdown(shown);
     case 'junit':
       return (await import('./junit.ts')).renderJunit(shown);
+    case 'sarif':
+      return (await import('./sarif.ts')).renderSarif(shown);
+    case 'html':
+      return (await import('./html.ts')).renderHtml(shown);
     case 'text':
     case 'wide':
       return (await import('./text.ts')).renderText(shown, requests, { ...text, wide: format === 'wide' });

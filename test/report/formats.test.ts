@@ -64,3 +64,52 @@ describe('markdown', () => {
     for (const row of text.split('\n').filter((l) => l.startsWith('| '))) expect(row.match(/(?<!\\)\|/g)).toHaveLength(4);
   });
 });
+
+describe('sarif', () => {
+  interface Sarif {
+    version: string;
+    runs: {
+      tool: { driver: { rules: { id: string }[] } };
+      properties: { status: string };
+      results: {
+        ruleId: string;
+        ruleIndex: number;
+        level: string;
+        locations: { logicalLocations: { fullyQualifiedName: string }[] }[];
+        properties: { cause: boolean };
+      }[];
+    }[];
+  }
+  test.each(recorded.map((r) => [r.name, r] as const))('%s: a result for each finding, its rule beside it, the causes marked', async (_, { recording }) => {
+    const d = diagnose(pipeline, recording);
+    const [run] = (JSON.parse(await render(d, recording.requests, 'sarif', plain)) as Sarif).runs;
+    const findings = d.checks.flatMap((c) => c.findings);
+    expect(run?.results.map((r) => r.ruleId)).toEqual(findings.map((f) => f.code));
+    for (const r of run?.results ?? []) expect(run?.tool.driver.rules[r.ruleIndex]?.id).toBe(r.ruleId);
+    expect(run?.results.filter((r) => r.properties.cause)).toHaveLength(d.verdict.causes.length);
+    expect(run?.properties.status).toBe(d.verdict.status);
+  });
+  test('an object is named by namespace, kind and name', async () => {
+    const [run] = (JSON.parse(await render(of('policy-wrong-label'), 1, 'sarif', plain)) as Sarif).runs;
+    expect(run?.results[0]).toMatchObject({
+      level: 'error',
+      locations: [{ logicalLocations: [{ fullyQualifiedName: 'sc-policy-wrong-label/NetworkPolicy/allow-api' }] }],
+    });
+  });
+});
+
+describe('html', () => {
+  test.each(recorded.map((r) => [r.name, r] as const))('%s: whole, with every check, every cause and every connection', async (_, { recording }) => {
+    const d = diagnose(pipeline, recording);
+    const page = await render(d, recording.requests, 'html', plain);
+    expect(XMLValidator.validate(page.replace('<!doctype html>', '').replace(/<meta [^>]*>/g, ''))).toBe(true);
+    expect(page.match(/<details>/g)).toHaveLength(d.checks.length);
+    expect(page.match(/<section class="cause/g) ?? []).toHaveLength(d.verdict.causes.length);
+    expect(page).not.toMatch(/<script|(?:src|href)=/);
+  });
+  test('hostile names stay text', async () => {
+    const page = await render(hostile(of('policy-wrong-label')), 1, 'html', plain);
+    expect(page).not.toContain('<b onload');
+    expect(page).toContain('&#60;b onload');
+  });
+});

@@ -1,0 +1,56 @@
+import { type Code, codes, issueOf } from '../catalog/codes.ts';
+import type { Diagnosis } from '../diagnose/diagnosis.ts';
+import type { Finding } from '../verdict/verdict.ts';
+
+const levels = { error: 'error', warning: 'warning', info: 'note' } as const;
+const ruleOrder = Object.keys(codes) as Code[];
+
+/** Where a finding lies: objects of a cluster have no file, so it is named as a logical location (SARIF 2.1.0, section 3.33). */
+const location = (f: Finding) => ({
+  logicalLocations: [
+    { name: f.object.name, kind: 'resource', fullyQualifiedName: [f.object.namespace, f.object.kind, f.object.name].filter((x) => x !== '').join('/') },
+  ],
+});
+
+const markdown = (f: Finding): string =>
+  [
+    f.message,
+    ...f.evidence.map((e) => `- ${e.source}: ${e.text}`),
+    ...f.fix.map((x) => `Fix: ${x.text}${x.command === undefined ? '' : `\n${x.command}`}`),
+  ].join('\n');
+
+/** The findings as SARIF 2.1.0 (OASIS), as code scanning reads it: a result each; the verdict and its causes among the properties. */
+export function renderSarif(d: Diagnosis): string {
+  const findings = d.checks.flatMap((c) => c.findings.map((f) => ({ check: c.id, f })));
+  const isCause = (f: Finding) => d.verdict.causes.some((c) => c.code === f.code && c.message === f.message);
+  const used = ruleOrder.filter((code) => findings.some(({ f }) => f.code === code));
+  const sarif = {
+    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+    version: '2.1.0',
+    runs: [
+      {
+        tool: {
+          driver: {
+            name: 'k8s-doctor',
+            version: d.version,
+            rules: used.map((code) => {
+              const { issue, symptom, resolution } = issueOf(code);
+              return { id: code, shortDescription: { text: `${issue}: ${symptom}` }, help: { text: `${resolution}. k8s-doctor explain ${code}` } };
+            }),
+          },
+        },
+        invocations: [{ executionSuccessful: true, startTimeUtc: d.startedAt }],
+        properties: { service: `${d.service.namespace}/${d.service.name}`, status: d.verdict.status, summary: d.verdict.summary },
+        results: findings.map(({ check, f }) => ({
+          ruleId: f.code,
+          ruleIndex: used.indexOf(f.code),
+          level: levels[f.severity],
+          message: { text: markdown(f) },
+          locations: [location(f)],
+          properties: { check, confidence: f.confidence, cause: isCause(f) },
+        })),
+      },
+    ],
+  };
+  return `${JSON.stringify(sarif, null, 2)}\n`;
+}
