@@ -25,6 +25,7 @@ import { egress, ingress } from './network-policy/pods.ts';
 import { endpoints } from './path/endpoints.ts';
 import { http } from './path/http.ts';
 import { name } from './path/name.ts';
+import { nodePorts } from './path/node-ports.ts';
 import { payload } from './path/payload.ts';
 import { replies } from './path/replies.ts';
 import { virtualIp } from './path/virtual-ip.ts';
@@ -89,4 +90,5 @@ export const pipeline: readonly Check[] = [
   payload,
   replies,
   http,
+  nodePorts,
 ];

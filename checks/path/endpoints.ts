@@ -15,6 +15,7 @@ export const endpoints = check({
   codes: ['endpoint-failing', 'cross-node-unreachable', 'manual-endpoint-unreachable'],
   run({ target, service, connections }) {
     if (!service || service.spec.type === 'ExternalName') return skip('no endpoints belong to it');
+    if (target.from.kind === 'external') return skip('the client is outside of the cluster');
     const tried = connections.list.filter((c) => c.hop === 'endpoint');
     if (tried.length === 0) return unknown('no tool at hand could connect to an endpoint');
     const failing = tried.filter((c) => !good(c));

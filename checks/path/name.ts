@@ -28,6 +28,7 @@ export const name = check({
   codes: ['name-not-resolving'],
   run({ target, service, connections }) {
     if (!service) return skip('the Service does not exist');
+    if (target.from.kind === 'external') return skip('the client is outside of the cluster');
     const looked = connections.list.find((c) => c.hop === 'name');
     if (!looked) return unknown('no tool at hand could look the name up');
     const expected = service.spec.clusterIPs;

@@ -9,6 +9,7 @@ export const virtualIp = check({
   codes: ['virtual-ip-failing'],
   run({ target, service, connections }) {
     if (!service || isHeadless(service) || service.spec.type === 'ExternalName') return skip('the Service has no virtual IP');
+    if (target.from.kind === 'external') return skip('the client is outside of the cluster');
     const tried = connections.list.filter((c) => c.hop === 'virtual-ip');
     if (tried.length === 0) return unknown('no tool at hand could connect to the virtual IP');
     const failing = tried.filter((c) => c.outcome !== 'answered' && c.outcome !== 'no-answer');

@@ -88,6 +88,7 @@ export const codes = {
   'name-not-resolving': 'dns',
   'virtual-ip-failing': 'unexplained',
   'endpoint-failing': 'unexplained',
+  'node-port-failing': 'external',
   // Asked for by --http: the connection stands, and what is said over it is an error.
   'http-failing': 'pods',
 } as const satisfies Record<string, IssueKey>;

@@ -116,7 +116,7 @@ function probesOf(facts: Facts): ProbeReport[] {
 /** Which checks speak of which hop of the packet's way. */
 const hops: readonly [Hop['hop'], readonly string[]][] = [
   ['dns', ['path/name', 'dns/', 'network-policy/dns', 'service/external-name']],
-  ['virtual IP', ['path/virtual-ip', 'service/exists', 'service/port']],
+  ['virtual IP', ['path/virtual-ip', 'path/node-ports', 'service/exists', 'service/port']],
   ['proxy rules', ['kube-proxy/', 'service/traffic-policy']],
   ['policy', ['network-policy/ingress', 'network-policy/egress']],
   ['endpoint', ['path/endpoints', 'endpoints/']],

@@ -68,8 +68,8 @@ const outcomes = ['answered', 'refused', 'timed-out', 'reset', 'no-route', 'no-a
 /** One connection that was made for real. */
 const connection = v.object({
   kind: v.picklist(['dns', 'tcp', 'udp']),
-  /** What was reached for: the Service's name, one DNS server with that name, the virtual IP, one endpoint directly, one with more than a packet can hold, or (by HTTP) what `--http` asks for. */
-  hop: v.picklist(['name', 'dns-server', 'virtual-ip', 'endpoint', 'payload', 'http']),
+  /** What was reached for: the Service's name, one DNS server with that name, the virtual IP, one endpoint directly, one with more than a packet can hold, what `--http` asks for by HTTP, or a node's port. */
+  hop: v.picklist(['name', 'dns-server', 'virtual-ip', 'endpoint', 'payload', 'http', 'node-port']),
   /** `address:port`, or the name that was looked up. */
   target: v.string(),
   /** The Service port (its number) that this connection belongs to; null for a name. */

@@ -9,6 +9,7 @@ import { runEphemeral } from '../probes/ephemeral.ts';
 import { read as readRecord } from '../probes/outcome.ts';
 import { hostPort } from '../proxy/model.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
+import { fromOutside } from './outside.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
 
 /** With more endpoints than this, so many are tried; the diagnosis says how many there are. */
@@ -176,10 +177,9 @@ export const connections = collector({
     read('pods/log', ['get'], 'client'),
   ],
   impact: 'exec',
-  when({ service, slices, client }, target) {
+  when({ service, slices }, target) {
     const svc = valueOf(service);
     if (!svc) return 'the Service is not known';
-    if (valueOf(client)?.kind === 'external') return 'the client is outside of the cluster';
     if (portsAsked(svc, target.port) === undefined) return 'the Service has no such port';
     if (svc.spec.type === 'ExternalName') return true;
     return endpointsOf(valueOf(slices) ?? []).some((e) => e.ready || e.serving) ? true : 'there is no endpoint to connect to';
@@ -189,6 +189,7 @@ export const connections = collector({
     if (!client.seen) return client;
     if (!svc || !client.value) return unseen('not-possible', 'connections', 'the client is not known');
     const who = client.value;
+    if (who.kind === 'external') return fromOutside(context, portsAsked(svc, context.target.port) ?? [], endpointsOf(valueOf(slices) ?? []), valueOf(nodes));
     const { planned, total } = plan(
       svc,
       context.target,

@@ -1,7 +1,7 @@
 import type { Code } from '../catalog/codes.ts';
 
 /** What a connection shows, where nothing is known of why. */
-export const symptoms = ['no-ready-endpoints', 'name-not-resolving', 'virtual-ip-failing', 'endpoint-failing'] as const satisfies Code[];
+export const symptoms = ['no-ready-endpoints', 'name-not-resolving', 'virtual-ip-failing', 'endpoint-failing', 'node-port-failing'] as const satisfies Code[];
 export type Symptom = (typeof symptoms)[number];
 
 /** Explained by what is wrong with a sibling, too: a pod that is only starting says less than one that has failed. */
@@ -14,7 +14,7 @@ const notServing = ['no-ready-endpoints', 'endpoint-failing', 'virtual-ip-failin
  * Which finding explains which: where the left one is there, those on the right follow from it and are no causes of their own.
  * A cause that concerns certain pods explains only what concerns the same pods.
  */
-export const explains: Partial<Record<Code, readonly Code[]>> = {
+const inside: Partial<Record<Code, readonly Code[]>> = {
   'selector-mismatch': ['no-ready-endpoints', 'virtual-ip-failing'],
   'selector-overlap': ['endpoint-failing', 'virtual-ip-failing', 'target-port-not-listening', 'listens-on-loopback', 'named-port-missing', 'readiness-failing'],
   'target-port-not-listening': ['endpoint-failing', 'virtual-ip-failing'],
@@ -65,3 +65,8 @@ export const explains: Partial<Record<Code, readonly Code[]>> = {
   'mtu-blackhole': ['http-failing', 'endpoint-hangs'],
   'endpoint-hangs': ['http-failing'],
 };
+
+/** What keeps the virtual IP from answering keeps the node ports from it, too. */
+export const explains: typeof inside = Object.fromEntries(
+  Object.entries(inside).map(([cause, shown]) => [cause, shown.includes('virtual-ip-failing') ? [...shown, 'node-port-failing'] : shown]),
+);

@@ -43,6 +43,8 @@ const explainedBy = (other: Finding, cause: Finding): boolean =>
 /** The connections that would have failed if a finding's symptom were there; empty where none was tried. */
 function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): Connection[] {
   if (symptom === 'name-not-resolving') return made.filter((c) => c.hop === 'name');
+  // A policy may let nodes in and strangers not: that a node got through proves nothing of those.
+  if (symptom === 'node-port-failing') return finding.code.startsWith('policy-denies') ? [] : made.filter((c) => c.hop === 'node-port');
   if (symptom === 'virtual-ip-failing') return made.filter((c) => c.hop === 'virtual-ip');
   if (symptom === 'endpoint-failing') return made.filter((c) => c.hop === 'endpoint' && (!finding.pods || (c.pod !== null && finding.pods.includes(c.pod))));
   return [];
@@ -159,6 +161,8 @@ function summarize(
   if (status === 'degraded' && first) return `${service} fails for some: ${first.message}${more}`;
   const connections = facts.connections.seen ? facts.connections.value : undefined;
   if (status === 'healthy' && connections) {
+    const ports = connections.list.filter((c) => c.hop === 'node-port');
+    if (ports.length > 0) return `${service} answers from ${client} on ${ports.filter((c) => c.outcome === 'answered').length} of ${ports.length} node ports`;
     const direct = connections.list.filter((c) => c.hop === 'endpoint');
     const answered = direct.filter((c) => c.outcome === 'answered');
     if (direct.length === 0) return `${service} works from ${client}: its name resolves`;

@@ -1,0 +1,50 @@
+import type { Connection } from '../../src/facts/facts.ts';
+import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
+import { check, judged, skip } from '../check.ts';
+import { kubectl, outcomeText, plural, probeEvidence, serviceRef, some } from '../words.ts';
+
+const good = (c: Connection) => c.outcome === 'answered' || c.outcome === 'no-answer';
+
+/** The way in from outside: each node's port, reached from another node. */
+export const nodePorts = check({
+  id: 'path/node-ports',
+  title: 'The node ports answer from outside',
+  needs: ['target', 'service', 'slices', 'connections'],
+  codes: ['node-port-failing'],
+  run({ target, service, slices, connections }) {
+    if (!service || target.from.kind !== 'external') return skip('the client is inside of the cluster');
+    const tried = connections.list.filter((c) => c.hop === 'node-port');
+    if (tried.length === 0) return skip('no node port was tried');
+    // With externalTrafficPolicy Local a node without an endpoint drops what comes in, as it is meant to.
+    const local = service.spec.externalTrafficPolicy === 'Local';
+    const endpoints = endpointsOf(slices);
+    const ports = portsAsked(service, target.port) ?? [];
+    const serves = (c: Connection) => !local || ports.some((p) => p.port === c.servicePort && targetsOf(p, endpoints).some((e) => e.node === c.node));
+    const due = tried.filter(serves);
+    const failing = due.filter((c) => !good(c));
+    const closed = tried.filter((c) => !serves(c) && !good(c));
+    const note =
+      closed.length > 0
+        ? `; ${some(closed.map((c) => c.node ?? c.target))} ${closed.length === 1 ? 'drops' : 'drop'} it, having no endpoint (externalTrafficPolicy Local)`
+        : '';
+    const [first] = failing;
+    if (!first) return judged(`${due.length} of ${plural(due.length, 'node port')} answered${note}`);
+    return judged('', [
+      {
+        code: 'node-port-failing',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: failing.length === due.length ? 'all' : 'part',
+        object: serviceRef(target),
+        message: `The node port fails on ${some(failing.map((c) => c.node ?? c.target))} (${outcomeText(first.outcome)})${note}`,
+        evidence: [...failing.slice(0, 3), ...due.filter(good).slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
+        fix: [
+          {
+            text: 'See whether a firewall between the nodes closes the node port range, and what kube-proxy has there',
+            command: kubectl('kube-system', 'get', 'pods', '-o', 'wide'),
+          },
+        ],
+      },
+    ]);
+  },
+});
