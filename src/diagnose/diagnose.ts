@@ -33,11 +33,19 @@ export const wantedBy = (pipeline: readonly Check[]): FactName[] => [...new Set(
 
 const targetOf = (facts: Facts) => (facts.target as { value: Facts['target'] extends Fact<infer T> ? T : never }).value;
 
+/** Who connects from outside does not ask the cluster's DNS: what is wrong with it is told, and is no cause. */
+function asSeenFrom(target: { from: { kind: string } }, report: CheckReport): CheckReport {
+  if (target.from.kind !== 'external' || report.stage !== 'dns') return report;
+  const findings = report.findings.map((f) => (f.severity === 'error' ? { ...f, severity: 'warning' as const } : f));
+  return { ...report, findings, ...(report.status === 'fail' && { status: 'warn' as const }) };
+}
+
 /** All checks judged, and what follows from them. */
 export function reasoned(pipeline: readonly Check[], recording: Recording): Reasoned & { reports: CheckReport[] } {
   const { facts } = recording;
   const target = targetOf(facts);
-  const reports = pipeline.map((check) => judge(check, facts, Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0))));
+  const settledMs = (check: Check) => Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0));
+  const reports = pipeline.map((check) => asSeenFrom(target, judge(check, facts, settledMs(check))));
   const client = facts.client.seen ? facts.client.value : null;
   return { reports, ...reason(reports, facts, { service: target.name, client: clientText(target, client) }) };
 }
