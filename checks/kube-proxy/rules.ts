@@ -44,6 +44,8 @@ interface Problem {
   partly: boolean;
   /** Rejected as an address that has no rule: nftables' way. */
   byDefault?: boolean;
+  /** Rules beside the proxy's own that decide. */
+  foreign?: string[];
 }
 
 /** Seen with kube-proxy v1.35 and nft 1.0.6: after a restart it takes the entries for written that it could not read. */
@@ -106,6 +108,7 @@ export const rules = check({
             code: d.have.byDefault ? 'kube-proxy-rules-missing' : 'kube-proxy-rules-stale',
             text: inWords(d),
             partly: isPartial(d) || d.end.kind !== 'cluster-ip',
+            foreign: d.have.foreign,
             byDefault: d.have.byDefault && d.have.verdict !== 'not-handled',
           });
       }
@@ -121,6 +124,8 @@ export const rules = check({
       const mine = found.filter((p) => p.node === here);
       const all = mine.some((p) => !p.partly) || (here === null && names.length === read.length && found.every((p) => !p.partly));
       const evidence: Evidence[] = found.slice(0, 6).map((p) => ({ source: `rules on ${p.node}`, text: p.text }));
+      const foreign = [...new Set(found.flatMap((p) => (p.foreign ?? []).map((rule) => `${p.node}: ${rule}`)))];
+      evidence.push(...foreign.slice(0, 3).map((rule) => ({ source: 'a rule by hand', text: rule })));
       if (right.length > 0) evidence.push({ source: 'rules', text: `right on ${some(right, 6)}` });
       const whose = `Service "${object.name}"${also.length > 0 ? ` and for ${also.map((o) => o.name).join(', ')}` : ''}`;
       return [
@@ -136,7 +141,13 @@ export const rules = check({
               ? `${some(names)} ${names.length === 1 ? 'has' : 'have'} no rules for ${whose}: ${found[0]?.text}`
               : `The rules on ${some(names)} for ${whose} do not fit the endpoints: ${found[0]?.text}`,
           evidence,
-          fix: [...restartOn(names[0] ?? '', proxyPods), ...(found.some((p) => p.byDefault) ? [rewrite] : [])],
+          fix: [
+            ...(foreign.length > 0
+              ? [{ text: `Remove the rule that is not kube-proxy's on ${names[0]}, or have whoever writes it leave Services out: ${foreign[0]}` }]
+              : []),
+            ...restartOn(names[0] ?? '', proxyPods),
+            ...(found.some((p) => p.byDefault) ? [rewrite] : []),
+          ],
         },
       ];
     });

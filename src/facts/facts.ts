@@ -130,6 +130,7 @@ const handling = v.object({
   masquerade: v.nullable(v.boolean()),
   affinitySeconds: v.nullable(v.number()),
   sourceRanges: v.array(v.string()),
+  foreign: v.optional(v.array(v.string()), []),
   unread: v.array(v.string()),
 });
 /** What one node's rules do with the Service's packets. */

@@ -43,6 +43,8 @@ export interface Handling {
   affinitySeconds: number | null;
   /** The ranges whose clients alone get to the backends (loadBalancerSourceRanges); empty: all clients do. */
   sourceRanges: string[];
+  /** Rules that decide it and are none of the proxy's own, as they are written. */
+  foreign: string[];
   /** Rules that might decide otherwise and could not be read, as they are written. */
   unread: string[];
 }
@@ -59,6 +61,7 @@ export const notHandled: Handling = {
   masquerade: null,
   affinitySeconds: null,
   sourceRanges: [],
+  foreign: [],
   unread: [],
 };
 

@@ -9,7 +9,7 @@ interface Way {
   markInDoubt: boolean;
   affinitySeconds: number | null;
 }
-type End = Way & { by: 'through' | 'accept' | 'drop' | 'reject' | 'masquerade' | 'dnat'; to?: string; chain?: string };
+type End = Way & { by: 'through' | 'accept' | 'drop' | 'reject' | 'masquerade' | 'dnat'; to?: string; chain?: string; rule?: string };
 
 interface Walk {
   rules: Ruleset;
@@ -102,7 +102,7 @@ function through(chain: string, walk: Walk, start: Way, depth: number): End[] {
       const out = act(rule.action, walk, met, depth);
       const leaves = rule.action.does === 'goto' || rule.action.does === 'return';
       for (const end of out) {
-        if (end.by !== 'through' || leaves) ends.push({ chain, ...end });
+        if (end.by !== 'through' || leaves) ends.push({ chain, rule: rule.text, ...end });
         else next.push(end);
       }
       if (rule.action.does === 'unknown') walk.unread.add(rule.text);
@@ -180,6 +180,12 @@ function isMasqueraded(walk: Walk, way: Way): boolean | null {
 /** Of nftables: packets to addresses of Services that no map has (pkg/proxy/nftables/proxier.go, clusterIPsCheckChain). */
 const catchAll = /\/cluster-ips-check$/;
 
+/** kube-proxy's chains of iptables, and all of its table of nftables. */
+const own = /^(?:ip6?\/kube-proxy\/|\w+\/KUBE-)/;
+const foreignOf = (ends: readonly End[]): string[] => [
+  ...new Set(ends.flatMap((e) => (e.rule === undefined || own.test(e.chain ?? '') ? [] : [`${e.chain}: ${e.rule}`]))),
+];
+
 /** One answer of many: what all say, or null where they differ. */
 function oneOf<T>(values: T[]): T | null {
   const [first] = values;
@@ -193,7 +199,8 @@ function handlingFrom(walk: Walk): Handling {
   if (led.length === 0) {
     const worst = ends.find((e) => e.by === 'drop') ?? ends.find((e) => e.by === 'reject');
     if (!worst) return { ...notHandled, unread };
-    return { ...notHandled, verdict: worst.by === 'drop' ? 'dropped' : 'rejected', byDefault: catchAll.test(worst.chain ?? ''), unread };
+    const foreign = foreignOf([worst]);
+    return { ...notHandled, verdict: worst.by === 'drop' ? 'dropped' : 'rejected', byDefault: catchAll.test(worst.chain ?? ''), foreign, unread };
   }
   return {
     verdict: 'backends',
@@ -202,6 +209,7 @@ function handlingFrom(walk: Walk): Handling {
     masquerade: oneOf(led.map((e) => isMasqueraded(walk, e))),
     affinitySeconds: oneOf(led.map((e) => e.affinitySeconds)),
     sourceRanges: [],
+    foreign: foreignOf(led),
     unread,
   };
 }

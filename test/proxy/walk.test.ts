@@ -55,6 +55,7 @@ describe('rules beside those of kube-proxy', () => {
   test('one that leads elsewhere first is followed', async () => {
     const [h] = await of(iptablesReader, iptables('-A PREROUTING -d 10.96.0.0/16 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.9.9.9:1'));
     expect(h).toMatchObject({ verdict: 'backends', backends: [{ to: '10.9.9.9:1', percent: 100 }] });
+    expect(h?.foreign).toEqual(['nat/PREROUTING: -d 10.96.0.0/16 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.9.9.9:1']);
   });
   test('one that takes a part of the packets takes that part', async () => {
     const [h] = await of(
