@@ -17,7 +17,8 @@ const maxEndpoints = 24;
 /** Replicas of the cluster's DNS; over TCP the first few of them. */
 const maxDnsPods = 32;
 const maxDnsOverTcp = 3;
-const maxPayloads = 12;
+/** Each takes a few processes in the client's container, which may have little to run them with. */
+const maxPayloads = 6;
 
 /** A pod that has run for a while is known to the network plug-in. */
 const atOnce: Patience = { tries: 1, settleS: 0 };
@@ -45,9 +46,14 @@ function dnsServers(service: Service | null | undefined, pods: readonly Pod[]): 
 
 type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
-/** The same endpoints, to send them more than a packet holds and see whether anything comes back. */
-const payloads = (tried: readonly Planned[]): Planned[] =>
-  tried.flatMap((p) => (p.task.kind === 'tcp' ? [{ ...p, hop: 'payload' as const, task: { ...p.task, kind: 'payload' as const } }] : []));
+/** The same endpoints, to send them more than a packet holds and see whether anything comes back: of each node one, then more. */
+function payloads(tried: readonly Planned[]): Planned[] {
+  const perNode = [...Map.groupBy(tried, (p) => p.node).values()];
+  const spread = tried.map((_, round) => perNode.flatMap((own) => own[round] ?? [])).flat();
+  return spread
+    .slice(0, maxPayloads)
+    .flatMap((p) => (p.task.kind === 'tcp' ? [{ ...p, hop: 'payload' as const, task: { ...p.task, kind: 'payload' as const } }] : []));
+}
 
 /** Whether a Service port speaks TLS, as far as its name and number tell (appProtocol is mostly not set). */
 const speaksTls = (port: Service['spec']['ports'][number] | undefined): boolean =>
@@ -127,7 +133,7 @@ function plan(
   const tried = distinct.slice(0, maxEndpoints);
   const virtual = planned.filter((p) => p.hop === 'virtual-ip');
   const requests = target.http === undefined ? [] : httpRequests([...virtual, ...tried], service, inCluster, target.http);
-  return { planned: [...planned, ...tried, ...payloads(tried.slice(0, maxPayloads)), ...requests], total: distinct.length };
+  return { planned: [...planned, ...tried, ...payloads(tried), ...requests], total: distinct.length };
 }
 
 function interpret(planned: Planned[], output: string): { list: Connection[]; resolvConf: string | null } {
