@@ -1,7 +1,7 @@
 /** How the kube-proxies are that whose rules are not right: what they log, what they say of themselves, and connection tracking. */
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
-import { type Cluster, ok, PortRefused, type Result, type Tunnel } from '../cluster/index.ts';
+import { type Cluster, ok, type Result, type Tunnel } from '../cluster/index.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import type { Conntrack, Facts, ProxyHealth } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
@@ -97,17 +97,18 @@ async function ask(cluster: Cluster, pod: Pod, port: number, path: string): Prom
   const stream = streamOf(opened.value);
   try {
     return ok(
-      await new Promise<Answered | null>((resolve, reject) => {
+      await new Promise<Answered | null>((resolve) => {
         const sent = request({ path, host: 'localhost', timeout: answerTimeoutMs, createConnection: () => stream }, (answer) => {
           let body = '';
           answer.setEncoding('utf8');
           answer.on('data', (part: string) => (body += part));
           answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body, date: answer.headers.date }));
-          answer.on('error', reject);
+          answer.on('error', () => resolve(null));
         });
         const late = setTimeout(() => resolve(null), answerTimeoutMs);
         sent.on('close', () => clearTimeout(late));
-        sent.on('error', (error) => (error instanceof PortRefused || (error as NodeJS.ErrnoException).code === 'ECONNRESET' ? resolve(null) : reject(error)));
+        // A port that refuses, a stream that is cut, an answer that is no HTTP: none of it is an answer.
+        sent.on('error', () => resolve(null));
         sent.end();
       }),
     );
