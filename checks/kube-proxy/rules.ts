@@ -1,6 +1,6 @@
 import { endpointsOf, portsAsked } from '../../src/facts/selectors.ts';
 import { compare, type Difference, isPartial } from '../../src/proxy/compare.ts';
-import { endsOf } from '../../src/proxy/expected.ts';
+import { endsOf, isProxied } from '../../src/proxy/expected.ts';
 import { hostPort } from '../../src/proxy/model.ts';
 import type { Service } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
@@ -69,7 +69,7 @@ export const rules = check({
       { service, ports, slices },
       // Where the address of DNS leads nowhere, the Service's own works, and its name does not resolve.
       ...(dns && dnsSlices.seen && !isSame(dns, service) ? [{ service: dns, ports: dns.spec.ports, slices: dnsSlices.value }] : []),
-    ].filter((s) => endsOf(s.service, s.ports, { name: '', zone: null, addresses: [] }).length > 0);
+    ].filter((s) => isProxied(s.service));
     const here = clientNode(client, connections);
     const problems: Problem[] = [];
     const right: string[] = [];

@@ -7,7 +7,7 @@ import { runNodePod } from '../probes/node-pod.ts';
 import { readCilium } from '../proxy/cilium.ts';
 import { iptablesReader } from '../proxy/iptables.ts';
 import { readIpvs } from '../proxy/ipvs.ts';
-import { type Handling, keyOf, type Packet } from '../proxy/model.ts';
+import { familyOf, type Handling, keyOf, type Packet } from '../proxy/model.ts';
 import { nftJsonReader } from '../proxy/nft-json.ts';
 import { nftReader } from '../proxy/nft-text.ts';
 import { judgeRules, type Listing } from '../proxy/read.ts';
@@ -17,9 +17,6 @@ import { type Shell, together } from './together.ts';
 
 /** A listing of a large cluster takes seconds to write. */
 const listingTimeoutMs = 15_000;
-
-export type Family = 'IPv4' | 'IPv6';
-export const familyOf = (address: string): Family => (address.includes(':') ? 'IPv6' : 'IPv4');
 
 const isMissingTool = (f: Failure) => f.reason === 'not-possible';
 
@@ -45,6 +42,15 @@ async function linesOf(shell: Shell, command: string[]): Promise<string[]> {
   return ran.ok && ran.value.exitCode === 0 ? lines : [];
 }
 
+/** Files what becomes of each packet under its address and where it starts. */
+function file(known: NodeRules['modes'][string], packets: readonly Packet[], handled: readonly Handling[]): NodeRules['modes'][string] {
+  packets.forEach((p, i) => {
+    const handling = handled[i];
+    if (handling) (known[keyOf(p)] ??= {})[p.origin] = handling;
+  });
+  return known;
+}
+
 /** Reads one node's rules in each mode that it may have them in. */
 export async function rulesOf(
   commands: Shell,
@@ -55,13 +61,7 @@ export async function rulesOf(
 ): Promise<Fact<NodeRules>> {
   const shell = together(commands);
   const modes: NodeRules['modes'] = {};
-  const add = (name: string, of: readonly Packet[], handled: readonly Handling[]) => {
-    const known = (modes[name] ??= {});
-    of.forEach((p, i) => {
-      const handling = handled[i];
-      if (handling) (known[keyOf(p)] ??= {})[p.origin] = handling;
-    });
-  };
+  const add = (name: string, of: readonly Packet[], handled: readonly Handling[]) => file((modes[name] ??= {}), of, handled);
   for (const family of ['IPv4', 'IPv6'] as const) {
     const own = packets.filter((p) => familyOf(p.address) === family);
     if (own.length === 0) continue;
@@ -114,12 +114,7 @@ export async function ciliumRules(cluster: Cluster, agent: Pod, packets: readonl
     if (!ran.ok && isMissingTool(ran.failure)) continue;
     if (!ran.ok) return fromFailure(ran.failure);
     const found = readCilium(lines, packets);
-    const cilium: NodeRules['modes'][string] = {};
-    packets.forEach((p, i) => {
-      const handling = found.handled[i];
-      if (handling) (cilium[keyOf(p)] ??= {})[p.origin] = handling;
-    });
-    return seen({ from: `pod ${agent.metadata.name}`, modes: found.present ? { cilium } : {} });
+    return seen({ from: `pod ${agent.metadata.name}`, modes: found.present ? { cilium: file({}, packets, found.handled) } : {} });
   }
   return unseen('not-possible', `the Services that Cilium handles, in pod ${agent.metadata.name}`, 'it has neither cilium-dbg nor cilium');
 }

@@ -6,11 +6,11 @@ import type { EndpointSlice, Node, Pod, Service, ServicePort } from '../facts/ob
 import { endpointsOf, portsAsked } from '../facts/selectors.ts';
 import { nodeImage } from '../probes/node-pod.ts';
 import { compare } from '../proxy/compare.ts';
-import { endsOf, type ProxyNode, proxyNodeOf } from '../proxy/expected.ts';
-import type { Origin, Packet } from '../proxy/model.ts';
+import { endsOf, isProxied, type ProxyNode, proxyNodeOf } from '../proxy/expected.ts';
+import { type Family, familyOf, type Origin, type Packet } from '../proxy/model.ts';
 import { likelyChains } from '../proxy/names.ts';
 import { collector, read, valueOf } from './collector.ts';
-import { ciliumRules, execIn, type Family, familyOf, listedByPod, rulesOf } from './node-listing.ts';
+import { ciliumRules, execIn, listedByPod, rulesOf } from './node-listing.ts';
 import type { Shell } from './together.ts';
 
 /** kube-proxy writes its rules at most once a second (minSyncPeriod): what differs now may be right then. */
@@ -74,8 +74,7 @@ export const nodeRules = collector({
   ],
   impact: 'node',
   when({ service, dnsService }) {
-    const handled = (svc: Service | null | undefined) => svc && endsOf(svc, svc.spec.ports, { name: '', zone: null, addresses: [] }).length > 0;
-    return valueOf(service) && (handled(valueOf(service)) || handled(valueOf(dnsService))) ? true : 'no proxy handles the Service';
+    return valueOf(service) && [service, dnsService].some((f) => f.seen && f.value && isProxied(f.value)) ? true : 'no proxy handles the Service';
   },
   async collect(context, known) {
     const service = valueOf(known.service);
@@ -87,7 +86,6 @@ export const nodeRules = collector({
       { service, slices: valueOf(known.slices) ?? [], ports: portsAsked(service, target.port) ?? [] },
       ...(dns && dns.metadata.uid !== service.metadata.uid ? [{ service: dns, slices: valueOf(known.dnsSlices) ?? [], ports: dns.spec.ports }] : []),
     ];
-    const slices = asked.flatMap((a) => a.slices);
     const client = valueOf(known.client);
     const pods = valueOf(known.pods) ?? [];
     const objects = valueOf(known.nodes) ?? [];
@@ -104,7 +102,7 @@ export const nodeRules = collector({
     progress(`reading rules of ${chosen.length} node${chosen.length === 1 ? '' : 's'}`);
 
     const mode = valueOf(known.proxyMode) ?? null;
-    const likelyOf = asked.map((a) => likelyChains(a.service, slices));
+    const likelyOf = asked.map((a) => likelyChains(a.service, a.slices));
     const likely = (chain: string) => likelyOf.some((l) => l(chain));
     const image = context.nodeImage ?? nodeImage(objects);
     const readNode = async (name: string): Promise<Fact<NodeRules>> => {

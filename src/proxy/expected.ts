@@ -5,7 +5,7 @@
 import ipaddr from 'ipaddr.js';
 import type { EndpointSlice, Node, Pod, Service, ServicePort } from '../facts/objects.ts';
 import { isHeadless } from '../facts/selectors.ts';
-import { hostPort, type Origin, type ServiceAddress } from './model.ts';
+import { familyOf, hostPort, type Origin, type ServiceAddress } from './model.ts';
 
 /** A node as the proxies know it. */
 export interface ProxyNode {
@@ -40,11 +40,17 @@ export interface Expected {
 /** kube-proxy leaves out Services that carry one of these labels (pkg/proxy/config, and k8s.io/api/core/v1 IsHeadlessService). */
 export const excludingLabels = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'];
 
-const familyOf = (address: string) => (address.includes(':') ? 'IPv6' : 'IPv4');
+/** Whether a proxy has anything to do for a Service: it has a virtual IP, and no label takes it away. */
+export const isProxied = (service: Service): boolean =>
+  !isHeadless(service) &&
+  service.spec.type !== 'ExternalName' &&
+  service.spec.clusterIPs.length > 0 &&
+  service.spec.ports.length > 0 &&
+  !excludingLabels.some((l) => service.metadata.labels[l] !== undefined);
 
 /** The addresses on which a node ought to answer for a Service; empty where no proxy handles it. */
 export function endsOf(service: Service, ports: readonly ServicePort[], node: ProxyNode): ServiceEnd[] {
-  if (isHeadless(service) || service.spec.type === 'ExternalName' || excludingLabels.some((l) => service.metadata.labels[l] !== undefined)) return [];
+  if (!isProxied(service)) return [];
   const families = new Set(service.spec.clusterIPs.map(familyOf));
   const balanced = service.status.loadBalancer.ingress.flatMap((i) => (i.ip && i.ipMode !== 'Proxy' ? [i.ip] : []));
   return ports.flatMap((servicePort): ServiceEnd[] => {

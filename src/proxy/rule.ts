@@ -1,5 +1,5 @@
 /**
- * Rules of netfilter in one form. `iptables.ts` and `nftables.ts` translate what a node lists into it; `walk.ts` knows only this.
+ * Rules of netfilter in one form. `iptables.ts` and `nft.ts` translate what a node lists into it; `walk.ts` knows only this.
  */
 import ipaddr from 'ipaddr.js';
 import type { Packet } from './model.ts';
@@ -17,11 +17,11 @@ export type Match = { not?: boolean } & (
   | { asks: 'port'; ranges: [number, number][] }
   /** Whether the address is one of the node's own. */
   | { asks: 'local'; of: 'source' | 'destination' }
-  /** Holds for one packet in `outOf`, drawn at random. */
+  /** Holds for this share of the packets, drawn at random. */
   | { asks: 'chance'; share: number }
   | { asks: 'mark'; value: number; mask: number }
   /** Whether this client was led here before, at most so many seconds ago; a new client was not. */
-  | { asks: 'known-client'; seconds: number | null }
+  | { asks: 'known-client'; seconds: number }
   /** States of connection tracking, in lower case. */
   | { asks: 'state'; states: string[] }
   | { asks: 'interface'; name: string; of: 'in' | 'out' }

@@ -1,22 +1,8 @@
 /** The checks of kube-proxy on facts of real incidents, each with one thing changed. */
 import { describe, expect, test } from 'vitest';
-import { pipeline } from '../../checks/pipeline.ts';
-import { judge } from '../../src/diagnose/diagnose.ts';
-import type { CheckReport } from '../../src/diagnose/diagnosis.ts';
 import { type Fact, seen, unseen } from '../../src/facts/fact.ts';
 import type { Facts, NodeRules } from '../../src/facts/facts.ts';
-import { recordingOf } from '../support/recordings.ts';
-
-function report(id: string, change: (facts: Facts) => Partial<Facts>, incident = 'healthy-canary'): CheckReport {
-  const check = pipeline.find((c) => c.id === id);
-  if (!check) throw new Error(`no check ${id}`);
-  const { facts } = recordingOf(incident);
-  return judge(check, { ...facts, ...change(facts) }, 0);
-}
-const valueOf = <T>(fact: { seen: true; value: T } | { seen: false }): T => {
-  if (!fact.seen) throw new Error('the recording lacks a fact');
-  return fact.value;
-};
+import { reportOf as report, valueOf } from '../support/recordings.ts';
 
 /** The recorded rules of each node, changed on the first of them. */
 const onOneNode = (change: (rules: NodeRules) => Fact<NodeRules>) => (facts: Facts) => {

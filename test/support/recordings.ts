@@ -2,6 +2,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCapture, type Recording } from '../../src/facts/capture.ts';
+import { pipeline } from '../../checks/pipeline.ts';
+import { judge } from '../../src/diagnose/diagnose.ts';
+import type { CheckReport } from '../../src/diagnose/diagnosis.ts';
+import type { Facts } from '../../src/facts/facts.ts';
 import type { Case } from './expectation.ts';
 
 const recordings = new URL('../recordings', import.meta.url).pathname;
@@ -30,3 +34,17 @@ export const recorded: readonly Recorded[] = readdirSync(recordings)
 export function recordingOf(name: string): Recording {
   return readCapture(readFileSync(join(recordings, `${name}.json`), 'utf8'));
 }
+
+/** What one check says of a recorded incident with something changed. */
+export function reportOf(id: string, change: (facts: Facts) => Partial<Facts>, incident = 'healthy-canary'): CheckReport {
+  const check = pipeline.find((c) => c.id === id);
+  if (!check) throw new Error(`no check ${id}`);
+  const { facts } = recordingOf(incident);
+  return judge(check, { ...facts, ...change(facts) }, 0);
+}
+
+/** The value of a fact that the recording has. */
+export const valueOf = <T>(fact: { seen: true; value: T } | { seen: false }): T => {
+  if (!fact.seen) throw new Error('the recording lacks a fact');
+  return fact.value;
+};
