@@ -1,8 +1,9 @@
-import { endpointsOf, portsAsked } from '../../src/facts/selectors.ts';
+import { endpointsOf, portsAsked, virtualIpAloneFails } from '../../src/facts/selectors.ts';
 import { compare, type Difference, isPartial } from '../../src/proxy/compare.ts';
-import { endsOf, isProxied } from '../../src/proxy/expected.ts';
+import { endsOf, isProxied, type ProxyNode } from '../../src/proxy/expected.ts';
 import { hostPort } from '../../src/proxy/model.ts';
-import type { Service } from '../../src/facts/objects.ts';
+import type { NodeRules } from '../../src/facts/facts.ts';
+import type { EndpointSlice, Service, ServicePort } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
 import { kubectl, plural, serviceRef, some } from '../words.ts';
 import { clientNode, proxyNodeIn, restartOn } from './nodes.ts';
@@ -48,6 +49,42 @@ interface Problem {
   foreign?: string[];
 }
 
+interface Subject {
+  service: Service;
+  ports: readonly ServicePort[];
+  slices: readonly EndpointSlice[];
+}
+
+/** What one reading of a node's rules shows. `doubt`: some could not be understood. */
+function against(read: NodeRules, name: string, node: ProxyNode, subjects: readonly Subject[], setUp: string | null): { problems: Problem[]; doubt: boolean } {
+  const modes = Object.entries(read.modes);
+  // Of two kinds of rules, those of the mode that is set up count; the others are another check's concern.
+  const [mode = '', handled] = modes.find(([m]) => m === setUp) ?? modes[0] ?? [];
+  if (!handled) {
+    const problems = subjects.map(({ service, ports }): Problem => {
+      const ends = endsOf(service, ports, node).filter((e) => e.kind === 'cluster-ip');
+      const text = `${some(ends.map((e) => hostPort(e.address, e.port)))} is not handled: there are no rules of a proxy at all`;
+      return { service, node: name, code: 'kube-proxy-rules-missing', text, partly: false };
+    });
+    return { problems, doubt: false };
+  }
+  const compared = subjects.map((s) => ({ service: s.service, found: compare(s.service, s.ports, s.slices, node, mode, handled) }));
+  const problems = compared.flatMap(({ service, found }) =>
+    found.differences.map(
+      (d): Problem => ({
+        service,
+        node: name,
+        code: d.have.byDefault ? 'kube-proxy-rules-missing' : 'kube-proxy-rules-stale',
+        text: inWords(d),
+        partly: isPartial(d) || d.end.kind !== 'cluster-ip',
+        foreign: d.have.foreign,
+        byDefault: d.have.byDefault && d.have.verdict !== 'not-handled',
+      }),
+    ),
+  );
+  return { problems, doubt: compared.some((c) => c.found.unread.length > 0) };
+}
+
 /** Seen with kube-proxy v1.35 and nft 1.0.6: after a restart it takes the entries for written that it could not read. */
 const rewrite = {
   text: 'Where a restart alone does not help: delete its table first, so that it writes all of it anew',
@@ -59,9 +96,9 @@ export const rules = check({
   id: 'kube-proxy/rules',
   title: "Each node's rules lead to the Service's endpoints",
   needs: ['target', 'service', 'slices', 'nodeRules'],
-  uses: ['dnsService', 'dnsSlices', 'client', 'connections', 'nodes', 'proxyPods', 'proxyMode'],
+  uses: ['nodeRulesLater', 'dnsService', 'dnsSlices', 'client', 'connections', 'nodes', 'proxyPods', 'proxyMode'],
   codes: ['kube-proxy-rules-missing', 'kube-proxy-rules-stale'],
-  run({ target, service, slices, nodeRules, dnsService, dnsSlices, client, connections, nodes, proxyPods, proxyMode }) {
+  run({ target, service, slices, nodeRules, nodeRulesLater, dnsService, dnsSlices, client, connections, nodes, proxyPods, proxyMode }) {
     const ports = service ? portsAsked(service, target.port) : undefined;
     if (!service || !ports) return skip('the Service is not known');
     const dns = dnsService.seen ? dnsService.value : null;
@@ -75,44 +112,21 @@ export const rules = check({
     const right: string[] = [];
     const unread: string[] = [];
     const read: string[] = [];
+    const failsFromHere = connections.seen && virtualIpAloneFails(connections.value);
+    const later = nodeRulesLater.seen ? nodeRulesLater.value : {};
     for (const [name, fact] of Object.entries(nodeRules)) {
       if (!fact.seen) continue;
       read.push(name);
       const node = proxyNodeIn(name, nodes, proxyPods);
-      const modes = Object.entries(fact.value.modes);
-      // Of two kinds of rules, those of the mode that is set up count; the others are another check's concern.
-      const [mode = '', handled] = modes.find(([m]) => proxyMode.seen && m === proxyMode.value) ?? modes[0] ?? [];
-      let wrong = 0;
-      let doubt = 0;
-      for (const subject of subjects) {
-        if (!handled) {
-          wrong++;
-          const ends = endsOf(subject.service, subject.ports, node).filter((e) => e.kind === 'cluster-ip');
-          const at = some(ends.map((e) => hostPort(e.address, e.port)));
-          problems.push({
-            service: subject.service,
-            node: name,
-            code: 'kube-proxy-rules-missing',
-            text: `${at} is not handled: there are no rules of a proxy at all`,
-            partly: false,
-          });
-          continue;
-        }
-        const found = compare(subject.service, subject.ports, subject.slices, node, mode, handled);
-        wrong += found.differences.length;
-        doubt += found.unread.length;
-        for (const d of found.differences)
-          problems.push({
-            service: subject.service,
-            node: name,
-            code: d.have.byDefault ? 'kube-proxy-rules-missing' : 'kube-proxy-rules-stale',
-            text: inWords(d),
-            partly: isPartial(d) || d.end.kind !== 'cluster-ip',
-            foreign: d.have.foreign,
-            byDefault: d.have.byDefault && d.have.verdict !== 'not-handled',
-          });
-      }
-      if (wrong === 0) (doubt > 0 ? unread : right).push(name);
+      const mode = proxyMode.seen ? proxyMode.value : null;
+      const first = against(fact.value, name, node, subjects, mode);
+      const again = later[name];
+      const second = again?.seen ? against(again.value, name, node, subjects, mode) : first;
+      // kube-proxy writes its rules at most once a second: what was wrong for a moment is no fault, unless a connection met it.
+      const cameBack = second.problems.length === 0 && failsFromHere && name === here;
+      const met = cameBack ? first : second;
+      problems.push(...met.problems.map((p) => (cameBack ? { ...p, text: `${p.text} (a second later it was right: something changes these rules)` } : p)));
+      if (met.problems.length === 0) (met.doubt ? unread : right).push(name);
     }
     if (read.length === 0) return unknown("no node's rules could be read");
     const findings = (['kube-proxy-rules-missing', 'kube-proxy-rules-stale'] as const).flatMap((code): Draft<Code>[] => {

@@ -210,6 +210,8 @@ export const factSchemas = {
   ciliumPods: fact(v.array(o.pod)),
   /** By node. */
   nodeRules: fact(each(nodeRules)),
+  /** By node, read a moment later where the first reading was wrong or connections deny it. */
+  nodeRulesLater: fact(each(nodeRules)),
   /** By kube-proxy pod: its last lines, where its rules are not right. */
   proxyLogs: fact(each(v.string())),
   /** By node, where its rules are not right. */

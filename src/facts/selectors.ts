@@ -1,3 +1,4 @@
+import type { Connections } from './facts.ts';
 import type { EndpointSlice, LabelSelector, Pod, Service } from './objects.ts';
 
 type Labels = Record<string, string>;
@@ -126,4 +127,10 @@ export function targetsOf(port: { name: string; protocol: string }, endpoints: r
   const named = endpoints.filter((e) => e.portName === port.name && e.protocol === port.protocol);
   const ready = named.filter((e) => e.ready);
   return ready.length > 0 ? ready : named.filter((e) => e.serving && e.terminating);
+}
+
+/** Whether endpoints answer the client directly, and the virtual IP that leads to them does not: only rules of its node stand between. */
+export function virtualIpAloneFails({ list }: Connections): boolean {
+  const failing = new Set(list.filter((c) => c.hop === 'virtual-ip' && c.outcome !== 'answered' && c.outcome !== 'no-answer').map((c) => c.servicePort));
+  return list.some((c) => c.hop === 'endpoint' && c.outcome === 'answered' && failing.has(c.servicePort));
 }

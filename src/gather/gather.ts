@@ -7,7 +7,7 @@ import { connections } from './connections.ts';
 import * as inside from './inside.ts';
 import * as lists from './lists.ts';
 import * as logs from './logs.ts';
-import { nodeRules } from './node-rules.ts';
+import { nodeRules, nodeRulesLater } from './node-rules.ts';
 import * as proxyHealth from './proxy-health.ts';
 import { namespaces, networkDaemons, pluginPolicies, policies } from './policies.ts';
 
@@ -23,6 +23,7 @@ export const collectors: readonly Collector[] = [
   connections,
   ...Object.values(inside),
   nodeRules,
+  nodeRulesLater,
   proxyHealth.proxyLogs,
   proxyHealth.proxyHealth,
   proxyHealth.conntrack,
@@ -56,6 +57,7 @@ const whatOf: Partial<Record<FactName, string>> = {
   listeners: 'what listens in the pods',
   dnsAnswers: "each DNS replica's answer",
   nodeRules: "the nodes' rules",
+  nodeRulesLater: "the nodes' rules, a second time",
 };
 
 /**

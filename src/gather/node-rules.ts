@@ -1,15 +1,15 @@
 /** What the nodes' own rules do with the Service's packets, read where kube-proxy writes them. */
 import pLimit from 'p-limit';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
-import type { NodeRules, Target } from '../facts/facts.ts';
+import type { Facts, NodeRules, Target } from '../facts/facts.ts';
 import type { EndpointSlice, Node, Pod, Service, ServicePort } from '../facts/objects.ts';
-import { endpointsOf, portsAsked } from '../facts/selectors.ts';
+import { endpointsOf, portsAsked, virtualIpAloneFails } from '../facts/selectors.ts';
 import { nodeImage } from '../probes/node-pod.ts';
 import { compare } from '../proxy/compare.ts';
 import { endsOf, isProxied, type ProxyNode, proxyNodeOf } from '../proxy/expected.ts';
 import { type Family, familyOf, type Origin, type Packet } from '../proxy/model.ts';
 import { likelyChains } from '../proxy/names.ts';
-import { collector, read, valueOf } from './collector.ts';
+import { type Context, collector, read, valueOf } from './collector.ts';
 import { ciliumRules, execIn, listedByPod, rulesOf } from './node-listing.ts';
 import type { Shell } from './together.ts';
 
@@ -63,74 +63,114 @@ function podAddressesOn(
 /** How many nodes `--nodes` stands for. */
 const limitOf = (nodes: Target['nodes']): number => (nodes === 'all' ? Number.POSITIVE_INFINITY : nodes === 'client' ? 1 : nodes);
 
+const readFirst = ['service', 'slices', 'dnsService', 'dnsSlices', 'client', 'proxyPods', 'proxyMode', 'ciliumPods', 'nodes', 'pods'] as const;
+type Known = Pick<Facts, (typeof readFirst)[number]>;
+
+const access = [
+  read('pods/exec', ['create', 'get'], 'kube-system'),
+  // For nodes on which no pod of kube-proxy runs: a pod that lists the rules and ends.
+  { ...read('pods', ['create', 'watch', 'delete'], 'kube-system'), powerful: true as const },
+  { ...read('pods/log', ['get'], 'kube-system'), powerful: true as const },
+];
+
+/** The Services whose packets are asked for. The address of DNS is one: where it leads nowhere, no name resolves. */
+function askedFor(known: Known, target: Target): Asked[] {
+  const service = valueOf(known.service);
+  const dns = valueOf(known.dnsService);
+  return [
+    ...(service ? [{ service, slices: valueOf(known.slices) ?? [], ports: portsAsked(service, target.port) ?? [] }] : []),
+    ...(dns && dns.metadata.uid !== service?.metadata.uid ? [{ service: dns, slices: valueOf(known.dnsSlices) ?? [], ports: dns.spec.ports }] : []),
+  ];
+}
+
+const running = (fact: Fact<Pod[]>) => (valueOf(fact) ?? []).filter((p) => p.status.phase === 'Running' && !p.metadata.deletionTimestamp);
+const byNode = (pods: readonly Pod[]) => new Map(pods.map((p) => [p.spec.nodeName ?? '', p]));
+const objectOf = (known: Known, name: string) => (valueOf(known.nodes) ?? []).find((n) => n.metadata.name === name);
+
+/** Reads the rules of one node, by whatever has the tools there. */
+async function readNode(context: Context, known: Known, name: string): Promise<Fact<NodeRules>> {
+  const proxies = byNode(running(known.proxyPods));
+  const proxy = proxies.get(name);
+  const object = objectOf(known, name);
+  const node = proxyNodeOf(name, object, proxy);
+  const asked = askedFor(known, context.target);
+  const packets = asked.flatMap((a) => packetsTo(a, node, podAddressesOn(name, valueOf(known.client), valueOf(known.pods) ?? [], object)));
+  const agent = proxies.size > 0 ? undefined : byNode(running(known.ciliumPods)).get(name);
+  if (agent) return ciliumRules(context.cluster, agent, packets);
+
+  const likelyOf = asked.map((a) => likelyChains(a.service, a.slices));
+  const by = (shell: Shell, from: string) => rulesOf(shell, from, packets, (chain) => likelyOf.some((l) => l(chain)), valueOf(known.proxyMode) ?? null);
+  if (proxy) {
+    const rules = await by(execIn(context.cluster, proxy), `pod ${proxy.metadata.name}`);
+    // What lists rules in kube-proxy's own container may be what is broken.
+    if (rules.seen || rules.reason === 'forbidden') return rules;
+    const beside = await listedByPod(context, name, context.nodeImage ?? nodeImage(valueOf(known.nodes) ?? []));
+    return typeof beside === 'function' ? by(beside, 'a debug pod on the node') : rules;
+  }
+  const shell = await listedByPod(context, name, context.nodeImage ?? nodeImage(valueOf(known.nodes) ?? []));
+  return typeof shell === 'function' ? by(shell, 'a debug pod on the node') : shell;
+}
+
+async function readNodes(context: Context, known: Known, names: readonly string[]): Promise<Record<string, Fact<NodeRules>>> {
+  const atOnce = pLimit(readAtOnce);
+  return Object.fromEntries(await Promise.all(names.map((name) => atOnce(async () => [name, await readNode(context, known, name)] as const))));
+}
+
 export const nodeRules = collector({
   fact: 'nodeRules',
-  after: ['service', 'slices', 'dnsService', 'dnsSlices', 'client', 'proxyPods', 'proxyMode', 'ciliumPods', 'nodes', 'pods'],
-  access: [
-    read('pods/exec', ['create', 'get'], 'kube-system'),
-    // For nodes on which no pod of kube-proxy runs: a pod that lists the rules and ends.
-    { ...read('pods', ['create', 'watch', 'delete'], 'kube-system'), powerful: true },
-    { ...read('pods/log', ['get'], 'kube-system'), powerful: true },
-  ],
+  after: readFirst,
+  access,
   impact: 'node',
   when({ service, dnsService }) {
     return valueOf(service) && [service, dnsService].some((f) => f.seen && f.value && isProxied(f.value)) ? true : 'no proxy handles the Service';
   },
   async collect(context, known) {
-    const service = valueOf(known.service);
-    const { cluster, target, progress } = context;
-    if (!service) return unseen('not-possible', "the nodes' rules", 'the Service is not known');
-    const dns = valueOf(known.dnsService);
-    // The address of DNS is asked for as well: where it leads nowhere, no name resolves.
-    const asked: Asked[] = [
-      { service, slices: valueOf(known.slices) ?? [], ports: portsAsked(service, target.port) ?? [] },
-      ...(dns && dns.metadata.uid !== service.metadata.uid ? [{ service: dns, slices: valueOf(known.dnsSlices) ?? [], ports: dns.spec.ports }] : []),
-    ];
-    const client = valueOf(known.client);
-    const pods = valueOf(known.pods) ?? [];
-    const objects = valueOf(known.nodes) ?? [];
-    const running = (fact: typeof known.proxyPods) => (valueOf(fact) ?? []).filter((p) => p.status.phase === 'Running' && !p.metadata.deletionTimestamp);
-    const proxies = new Map(running(known.proxyPods).map((p) => [p.spec.nodeName ?? '', p]));
-    const agents = new Map(proxies.size > 0 ? [] : running(known.ciliumPods).map((p) => [p.spec.nodeName ?? '', p]));
-    const ready = objects.filter((n) => n.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True')).map((n) => n.metadata.name);
+    if (!valueOf(known.service)) return unseen('not-possible', "the nodes' rules", 'the Service is not known');
+    const proxies = running(known.proxyPods);
+    const agents = proxies.length > 0 ? [] : running(known.ciliumPods);
+    const ready = (valueOf(known.nodes) ?? []).filter((n) => n.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True'));
     // The nodes that matter most first: the client's, then those of the endpoints.
-    const rank = new Map<string, number>([...endpointsOf(asked[0]?.slices ?? []).map((e) => [e.node ?? '', 1] as const), [client?.node ?? '', 0]]);
-    const chosen = [...new Set([...proxies.keys(), ...agents.keys(), ...ready])]
+    const rank = new Map<string, number>([
+      ...endpointsOf(valueOf(known.slices) ?? []).map((e) => [e.node ?? '', 1] as const),
+      [valueOf(known.client)?.node ?? '', 0],
+    ]);
+    const chosen = [...new Set([...[...proxies, ...agents].map((p) => p.spec.nodeName ?? ''), ...ready.map((n) => n.metadata.name)])]
       .toSorted((a, b) => (rank.get(a) ?? 2) - (rank.get(b) ?? 2))
-      .slice(0, limitOf(target.nodes));
+      .slice(0, limitOf(context.target.nodes));
     if (chosen.length === 0) return unseen('not-possible', "the nodes' rules", 'no kube-proxy runs, and the nodes are not known');
-    progress(`reading rules of ${chosen.length} node${chosen.length === 1 ? '' : 's'}`);
+    context.progress(`reading rules of ${chosen.length} node${chosen.length === 1 ? '' : 's'}`);
+    return seen(await readNodes(context, known, chosen));
+  },
+});
 
-    const mode = valueOf(known.proxyMode) ?? null;
-    const likelyOf = asked.map((a) => likelyChains(a.service, a.slices));
-    const likely = (chain: string) => likelyOf.some((l) => l(chain));
-    const image = context.nodeImage ?? nodeImage(objects);
-    const readNode = async (name: string): Promise<Fact<NodeRules>> => {
-      const object = objects.find((n) => n.metadata.name === name);
-      const proxy = proxies.get(name);
-      const agent = agents.get(name);
-      const node = proxyNodeOf(name, object, proxy);
-      const packets = asked.flatMap((a) => packetsTo(a, node, podAddressesOn(name, client, pods, object)));
-      if (agent) return ciliumRules(cluster, agent, packets);
-      const shell: Shell | Fact<never> = proxy ? execIn(cluster, proxy) : await listedByPod(context, name, image);
-      if (typeof shell !== 'function') return shell;
-      const from = proxy ? `pod ${proxy.metadata.name}` : 'a debug pod on the node';
-      const first = await rulesOf(shell, from, packets, likely, mode);
-      const right = (f: Fact<NodeRules>) =>
-        f.seen &&
-        Object.values(f.value.modes).length > 0 &&
-        Object.entries(f.value.modes).every(([kind, m]) => asked.every((a) => compare(a.service, a.ports, a.slices, node, kind, m).differences.length === 0));
-      if (right(first) || !proxy) return first;
-      if (!first.seen && first.reason !== 'forbidden') {
-        // What lists rules in kube-proxy's own container may be what is broken.
-        const beside = await listedByPod(context, name, image);
-        return typeof beside === 'function' ? rulesOf(beside, 'a debug pod on the node', packets, likely, mode) : first;
-      }
-      await new Promise((r) => setTimeout(r, settleMs));
-      const second = await rulesOf(shell, from, packets, likely, mode);
-      return second.seen ? second : first;
-    };
-    const atOnce = pLimit(readAtOnce);
-    return seen(Object.fromEntries(await Promise.all(chosen.map((name) => atOnce(async () => [name, await readNode(name)] as const)))));
+/** Of the nodes whose rules kube-proxy's pod listed, those that need another look: they differ, or connections from there say otherwise. */
+function inDoubt(known: Known & Pick<Facts, 'nodeRules' | 'connections'>, target: Target): string[] {
+  const asked = askedFor(known, target);
+  const proxies = byNode(running(known.proxyPods));
+  const made = valueOf(known.connections);
+  const failsFrom = made && virtualIpAloneFails(made) ? made.node : null;
+  return Object.entries(valueOf(known.nodeRules) ?? {}).flatMap(([name, fact]) => {
+    const proxy = proxies.get(name);
+    if (!fact.seen || !proxy) return [];
+    const node = proxyNodeOf(name, objectOf(known, name), proxy);
+    const modes = Object.entries(fact.value.modes);
+    const right =
+      modes.length > 0 && modes.every(([mode, m]) => asked.every((a) => compare(a.service, a.ports, a.slices, node, mode, m).differences.length === 0));
+    return right && name !== failsFrom ? [] : [name];
+  });
+}
+
+/** A second reading: what differs may have been right a moment later, and what is right may come and go. */
+export const nodeRulesLater = collector({
+  fact: 'nodeRulesLater',
+  after: [...readFirst, 'nodeRules', 'connections'],
+  access,
+  impact: 'node',
+  when: (known, target) => (inDoubt(known, target).length > 0 ? true : 'the rules that were read are right'),
+  async collect(context, known) {
+    const names = inDoubt(known, context.target);
+    await new Promise((r) => setTimeout(r, settleMs));
+    context.progress(`reading the rules of ${names.join(', ')} once more`);
+    return seen(await readNodes(context, known, names));
   },
 });

@@ -42,6 +42,26 @@ describe("each node's rules", () => {
     });
     expect(report('kube-proxy/rules', all)).toMatchObject({ status: 'unknown' });
   });
+  const gone = each(() => ({ verdict: 'not-handled', byDefault: true, backends: [] }));
+  /** The first reading of a node is wrong, the second right. */
+  const forAMoment = (facts: Facts) => ({ ...onOneNode(gone)(facts), nodeRulesLater: facts.nodeRules });
+  test('what is right a moment later is no fault', () => {
+    expect(report('kube-proxy/rules', forAMoment)).toMatchObject({ status: 'pass', findings: [] });
+  });
+  test('unless a connection from that node met it', () => {
+    const [finding] = report('kube-proxy/rules', (facts) => {
+      const connections = valueOf(facts.connections);
+      const list = connections.list.map((c) => (c.hop === 'virtual-ip' ? { ...c, outcome: 'timed-out' as const } : c));
+      const node = Object.keys(valueOf(facts.nodeRules))[0] ?? null;
+      return { ...forAMoment(facts), connections: seen({ ...connections, node, list }) };
+    }).findings;
+    expect(finding).toMatchObject({ code: 'kube-proxy-rules-missing', scope: 'all' });
+    expect(finding?.message).toContain('a second later it was right');
+  });
+  test('rules that go while they are watched are missing', () => {
+    const found = report('kube-proxy/rules', (facts) => ({ nodeRulesLater: onOneNode(gone)(facts).nodeRules }));
+    expect(found.findings).toMatchObject([{ code: 'kube-proxy-rules-missing' }]);
+  });
   test('a node that was refused hides nothing of the others', () => {
     const found = report(
       'kube-proxy/rules',
