@@ -24,6 +24,7 @@ import { enforced } from './network-policy/enforced.ts';
 import { egress, ingress } from './network-policy/pods.ts';
 import { endpoints } from './path/endpoints.ts';
 import { http } from './path/http.ts';
+import { matrix } from './path/matrix.ts';
 import { name } from './path/name.ts';
 import { nodePorts } from './path/node-ports.ts';
 import { payload } from './path/payload.ts';
@@ -91,4 +92,5 @@ export const pipeline: readonly Check[] = [
   replies,
   http,
   nodePorts,
+  matrix,
 ];

@@ -25,7 +25,7 @@ export const virtualIp = check({
         confidence: 'confirmed',
         scope: failing.length === tried.length ? 'all' : 'part',
         object: serviceRef(target),
-        message: `The virtual IP ${first.target} fails (${outcomeText(first.outcome)})${answering.length > 0 ? `, while ${answering.length === direct.length ? 'each endpoint' : plural(answering.length, 'endpoint')} answers directly: the rules on the client's node are at fault` : ''}`,
+        message: `The virtual IP ${first.target} fails (${outcomeText(first.outcome)})${answering.length > 0 ? `, while ${answering.length === direct.length ? "each endpoint answers directly: the rules on the client's node are at fault" : `${answering.length} of ${plural(direct.length, 'endpoint')} answered directly`}` : ''}`,
         evidence: [...failing.slice(0, 3), ...answering.slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
         fix: [{ text: "Look at kube-proxy on the client's node, or what stands in its place", command: kubectl('kube-system', 'get', 'pods', '-o', 'wide') }],
       },

@@ -1,5 +1,5 @@
 import { CannotRun } from '../catalog/words.ts';
-import { connect, type ConnectOptions, resources } from '../cluster/index.ts';
+import { connect, type ConnectOptions, resources, type Result } from '../cluster/index.ts';
 import { labelText } from '../facts/selectors.ts';
 import { managedBy } from '../probes/debug-pod.ts';
 
@@ -7,22 +7,28 @@ interface Found {
   metadata: { namespace: string; name: string };
 }
 
-/** Removes all debug pods of k8s-doctor in a namespace, or in all. Throws CannotRun where they can't be listed. */
+/** Removes all debug pods of k8s-doctor, and the Jobs that made some of them, in a namespace or in all. Throws CannotRun where they can't be listed. */
 export async function cleanup(options: ConnectOptions & { allNamespaces: boolean }, env: NodeJS.ProcessEnv, out: NodeJS.WriteStream): Promise<number> {
   const cluster = await connect(options, env);
   try {
     const namespace = options.allNamespaces ? undefined : cluster.namespace;
-    const found = await cluster.list(resources.pods, {
-      namespace,
-      labelSelector: labelText(managedBy),
-    });
-    if (!found.ok) throw new CannotRun(`The debug pods cannot be listed (${found.failure.why}); check your rights and the cluster.`);
-    const pods = found.value as Found[];
-    const results = await Promise.all(pods.map(async (p) => ({ pod: p, removed: await cluster.deletePod(p.metadata.namespace, p.metadata.name) })));
-    for (const { pod, removed } of results)
-      out.write(`${pod.metadata.namespace}/${pod.metadata.name} ${removed.ok ? 'removed' : `not removed (${removed.failure.why})`}\n`);
-    if (pods.length === 0) out.write(`No debug pods in ${namespace === undefined ? 'the cluster' : `namespace ${namespace}`}.\n`);
-    return results.every((r) => r.removed.ok) ? 0 : 1;
+    const listed = async (resource: typeof resources.pods | typeof resources.jobs) =>
+      cluster.list(resource, { namespace, labelSelector: labelText(managedBy) });
+    const [jobs, pods] = await Promise.all([listed(resources.jobs), listed(resources.pods)]);
+    if (!pods.ok) throw new CannotRun(`The debug pods cannot be listed (${pods.failure.why}); check your rights and the cluster.`);
+    let bad = 0;
+    const tell = (what: string, removed: Result<void>) => {
+      if (!removed.ok) bad++;
+      out.write(`${what} ${removed.ok ? 'removed' : `not removed (${removed.failure.why})`}\n`);
+    };
+    // Jobs first: they would make their pods anew.
+    if (!jobs.ok) out.write(`Jobs of --matrix cannot be listed (${jobs.failure.why}); they end and go by themselves.\n`);
+    for (const { metadata: m } of (jobs.ok ? jobs.value : []) as Found[]) tell(`${m.namespace}/${m.name} (Job)`, await cluster.deleteJob(m.namespace, m.name));
+    const found = pods.value as Found[];
+    const results = await Promise.all(found.map(async ({ metadata: m }) => ({ m, removed: await cluster.deletePod(m.namespace, m.name) })));
+    for (const { m, removed } of results) tell(`${m.namespace}/${m.name}`, removed);
+    if (found.length === 0) out.write(`No debug pods in ${namespace === undefined ? 'the cluster' : `namespace ${namespace}`}.\n`);
+    return bad === 0 ? 0 : 1;
   } finally {
     cluster.close();
   }

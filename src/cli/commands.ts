@@ -48,6 +48,7 @@ const svcOptions = <T>(y: Argv<T>) =>
     .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' })
     .option('node-image', { type: 'string', requiresArg: true, describe: 'image with iptables and nft, for nodes without a kube-proxy pod' })
     .option('nodes', { type: 'string', requiresArg: true, default: '10', describe: 'whose rules are read: all, client, or how many' })
+    .option('matrix', { type: 'boolean', default: false, describe: 'also connect from every node to every endpoint, by a Job that is removed afterwards' })
     .option('timeout', { type: 'string', requiresArg: true, default: '30s', describe: 'limit for the whole run' })
     .option('capture', { type: 'string', requiresArg: true, describe: 'write what was seen to FILE' })
     .option('replay', { type: 'string', requiresArg: true, describe: 'diagnose from a captured FILE instead of a cluster' });
@@ -164,6 +165,7 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
             default: false,
             describe: 'also to list the rules of nodes without a kube-proxy pod by pods in kube-system: as good as root there',
           })
+          .option('matrix', { type: 'boolean', default: false, describe: 'also to connect from every node by a Job (svc --matrix)' })
           .option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'one ClusterRole for all namespaces' }),
       (a) => answer(async () => (await import('./rbac.ts')).rbac(a, process.stdout)),
     )

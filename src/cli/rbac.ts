@@ -10,6 +10,7 @@ export interface RbacOptions {
   probe: Target['probe'];
   allNamespaces: boolean;
   nodePods: boolean;
+  matrix: boolean;
 }
 
 interface Rule {
@@ -45,7 +46,7 @@ export function rbac(options: RbacOptions, out: NodeJS.WriteStream): number {
   const wanted = collectors
     .filter((c) => options.probe !== 'none' || c.impact === 'read')
     .flatMap((c) => c.access)
-    .filter((a) => (options.nodePods || !a.powerful) && (!a.probes || a.probes.includes(options.probe)));
+    .filter((a) => (!a.only || { 'node-pods': options.nodePods, matrix: options.matrix }[a.only]) && (!a.probes || a.probes.includes(options.probe)));
   const places: Record<Access['scope'], string | null> = {
     service: home,
     client: from.kind === 'node' || from.kind === 'external' ? home : from.namespace,

@@ -35,6 +35,7 @@ export interface SvcOptions {
   nodeImage: string | undefined;
   /** As typed: `all`, `client`, or how many. */
   nodes: string;
+  matrix: boolean;
   output: string[];
   capture: string | undefined;
   replay: string | undefined;
@@ -70,6 +71,7 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
     from: parseFrom(options.from, cluster.namespace),
     probe: options.probe,
     nodes: parseNodes(options.nodes),
+    matrix: options.matrix,
     ...(options.http !== undefined && { http: parsePath(options.http) }),
   };
 
@@ -77,7 +79,7 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
     throw new CannotRun('--probe ephemeral adds a container to a pod; say which with --from pod/NAME or --from deploy/NAME.');
 
   const ending = new AbortController();
-  const janitor = openJanitor(cluster);
+  const janitor = openJanitor();
   const progress = progressOn(process.stderr, options.quiet);
   let interrupted: NodeJS.Signals | undefined;
   const onSignal = (signal: NodeJS.Signals) => {

@@ -26,6 +26,7 @@ export const resources = {
   replicasets: { group: 'apps', version: 'v1', plural: 'replicasets', kind: 'ReplicaSet' },
   statefulsets: { group: 'apps', version: 'v1', plural: 'statefulsets', kind: 'StatefulSet' },
   daemonsets: { group: 'apps', version: 'v1', plural: 'daemonsets', kind: 'DaemonSet' },
+  jobs: { group: 'batch', version: 'v1', plural: 'jobs', kind: 'Job' },
 } as const satisfies Record<string, Resource & { kind: string }>;
 
 /** A patch of one object. */
@@ -84,8 +85,16 @@ export interface Cluster {
   addEphemeralContainer(namespace: string, pod: string, container: { name: string }): Promise<Result<unknown>>;
   /** Removes a pod at once (no grace period). A pod that is not there is no failure. */
   deletePod(namespace: string, name: string): Promise<Result<void>>;
-  /** Reports a pod's states as they come, the present one first, until `onPod` returns false or `signal` aborts. */
-  watchPod(namespace: string, name: string, signal: AbortSignal, onPod: (pod: unknown) => boolean): Promise<Result<void>>;
+  createJob(namespace: string, job: object): Promise<Result<unknown>>;
+  /** Removes a Job; its pods are then removed by the cluster's garbage collection. One that is not there is no failure. */
+  deleteJob(namespace: string, name: string): Promise<Result<void>>;
+  /** Reports the states of one pod, or of all with a label, as they come, the present ones first, until `onPod` returns false or `signal` aborts. */
+  watchPods(
+    namespace: string,
+    which: { name: string } | { labelSelector: string },
+    signal: AbortSignal,
+    onPod: (pod: unknown) => boolean,
+  ): Promise<Result<void>>;
   requests(): number;
   close(): void;
 }
@@ -267,13 +276,29 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       return answer.ok || answer.failure.reason === 'not-found' ? ok(undefined) : answer;
     },
 
-    watchPod(namespace, name, signal, onPod) {
-      const query = new URLSearchParams({ watch: 'true', fieldSelector: `metadata.name=${name}` });
+    createJob(namespace, job) {
+      const what = `creating a Job of debug pods in namespace ${namespace}`;
+      const access = rule(resources.jobs, 'create', namespace);
+      return parse(http.send({ method: 'POST', path: pathOf(resources.jobs, namespace), body: job, what, rule: access }), what, access);
+    },
+
+    async deleteJob(namespace, name) {
+      const answer = await http.send({
+        method: 'DELETE',
+        path: `${pathOf(resources.jobs, namespace, name)}?propagationPolicy=Background`,
+        what: `removing the Job ${namespace}/${name}`,
+        rule: rule(resources.jobs, 'delete', namespace),
+      });
+      return answer.ok || answer.failure.reason === 'not-found' ? ok(undefined) : answer;
+    },
+
+    watchPods(namespace, which, signal, onPod) {
+      const query = new URLSearchParams({ watch: 'true', ...('name' in which ? { fieldSelector: `metadata.name=${which.name}` } : which) });
       return http.lines(
         {
           method: 'GET',
           path: `${pathOf(resources.pods, namespace)}?${query.toString()}`,
-          what: `watching pod ${namespace}/${name}`,
+          what: 'name' in which ? `watching pod ${namespace}/${which.name}` : `watching the debug pods in namespace ${namespace}`,
           rule: rule(resources.pods, 'watch', namespace),
           signal,
         },

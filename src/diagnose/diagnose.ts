@@ -2,9 +2,9 @@ import type { Check, Stage } from '../../checks/check.ts';
 import { clientText } from '../../checks/words.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
-import { type FactName, type Facts, factNames } from '../facts/facts.ts';
+import { type FactName, type Facts, type FactTypes, factNames } from '../facts/facts.ts';
 import { asFinding, type Finding, reason, type Reasoned } from '../verdict/verdict.ts';
-import type { CheckReport, CheckStatus, Diagnosis, Hop, Missing, ProbeReport } from './diagnosis.ts';
+import type { CheckReport, CheckStatus, Diagnosis, Hop, Matrix, Missing, ProbeReport } from './diagnosis.ts';
 
 /** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
 export function judge(check: Check, facts: Facts, durationMs: number): CheckReport {
@@ -90,6 +90,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
     checks,
     probes: probesOf(facts),
     path: pathOf(checks, facts),
+    ...(facts.matrix.seen && { matrix: matrixOf(facts.matrix.value) }),
     missing: missingOf(facts),
   };
 }
@@ -119,6 +120,23 @@ function probesOf(facts: Facts): ProbeReport[] {
     detail: a.seen ? `${a.value.question}: ${a.value.rcode} ${a.value.addresses.join(', ')}`.trim() : a.why,
   }));
   return [...connections, ...replicas];
+}
+
+function matrixOf({ nodesTotal, endpointsTotal, rows }: FactTypes['matrix']): Matrix {
+  const endpoints = [...new Map(rows.flatMap((r) => r.list).map((c) => [`${c.target} ${c.servicePort}`, c])).entries()];
+  return {
+    nodesTotal,
+    endpointsTotal,
+    endpoints: endpoints.map(([, { target, pod, node }]) => ({ target, pod, node })),
+    rows: rows.map(({ node, problem, list }) => {
+      const made = new Map(list.map((c) => [`${c.target} ${c.servicePort}`, c]));
+      const outcomes = endpoints.map(([key]) => {
+        const cell = made.get(key);
+        return cell ? { outcome: cell.outcome, latencyMs: cell.latencyMs } : null;
+      });
+      return { node, problem, outcomes };
+    }),
+  };
 }
 
 /** Which checks speak of which hop of the packet's way. */

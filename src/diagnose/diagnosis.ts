@@ -26,6 +26,15 @@ export interface ProbeReport {
   detail: string;
 }
 
+/** Connections from each node to each endpoint; of many, a sample. */
+export interface Matrix {
+  nodesTotal: number;
+  endpointsTotal: number;
+  endpoints: { target: string; pod: string | null; node: string | null }[];
+  /** `outcomes` in the order of `endpoints`; null where no connection could be tried. */
+  rows: { node: string; problem: string; outcomes: ({ outcome: string; latencyMs: number | null } | null)[] }[];
+}
+
 export interface Hop {
   hop: 'client' | 'dns' | 'virtual IP' | 'proxy rules' | 'policy' | 'endpoint' | 'container';
   state: 'ok' | 'failed' | 'warning' | 'unknown' | 'none';
@@ -59,5 +68,7 @@ export interface Diagnosis {
   checks: CheckReport[];
   probes: ProbeReport[];
   path: Hop[];
+  /** What `--matrix` asked for. */
+  matrix?: Matrix;
   missing: Missing[];
 }

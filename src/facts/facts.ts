@@ -47,6 +47,8 @@ export const target = v.object({
   nodes: v.optional(v.union([v.picklist(['all', 'client']), v.number()]), 10),
   /** Path of a GET that the virtual IPs and endpoints are asked for. */
   http: v.exactOptional(v.string()),
+  /** Each node is to try each endpoint. */
+  matrix: v.optional(v.boolean(), false),
   /** The domain of a DNS name as it was typed (`cluster.local`), where it had one. */
   domain: v.exactOptional(v.string()),
 });
@@ -97,6 +99,21 @@ const connections = v.object({
   /** How many endpoints there were, where not all were tried. */
   endpointsTotal: v.number(),
   resolvConf: v.nullable(v.string()),
+});
+
+/** Connections from many nodes to many endpoints. */
+const matrix = v.object({
+  /** Of so many nodes that are ready; fewer of them were asked where there are many. */
+  nodesTotal: v.number(),
+  endpointsTotal: v.number(),
+  rows: v.array(
+    v.object({
+      node: v.string(),
+      /** Why no connection was made from there; empty where some were. */
+      problem: v.string(),
+      list: v.array(connection),
+    }),
+  ),
 });
 
 const socket = v.object({ protocol: v.picklist(['tcp', 'udp']), address: v.string(), port: v.number() });
@@ -219,6 +236,7 @@ export const factSchemas = {
   /** By node. */
   conntrack: fact(each(conntrack)),
   connections: fact(connections),
+  matrix: fact(matrix),
   /** By pod. */
   listeners: fact(each(listeners)),
   /** What the API server said of the fixes, by command; nothing was changed by it. */
@@ -236,6 +254,7 @@ export type ClientRef = v.InferOutput<typeof clientRef>;
 export type Client = v.InferOutput<typeof client>;
 export type Connection = v.InferOutput<typeof connection>;
 export type Connections = v.InferOutput<typeof connections>;
+export type Matrix = v.InferOutput<typeof matrix>;
 export type Listeners = v.InferOutput<typeof listeners>;
 export type Socket = v.InferOutput<typeof socket>;
 export type DnsAnswer = v.InferOutput<typeof dnsAnswer>;

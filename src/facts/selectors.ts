@@ -129,8 +129,11 @@ export function targetsOf(port: { name: string; protocol: string }, endpoints: r
   return ready.length > 0 ? ready : named.filter((e) => e.serving && e.terminating);
 }
 
-/** Whether endpoints answer the client directly, and the virtual IP that leads to them does not: only rules of its node stand between. */
+/** Whether every endpoint of a Service port answers the client directly, and the virtual IP that leads to them does not: only rules of its node stand between. */
 export function virtualIpAloneFails({ list }: Connections): boolean {
-  const failing = new Set(list.filter((c) => c.hop === 'virtual-ip' && c.outcome !== 'answered' && c.outcome !== 'no-answer').map((c) => c.servicePort));
-  return list.some((c) => c.hop === 'endpoint' && c.outcome === 'answered' && failing.has(c.servicePort));
+  const failing = list.filter((c) => c.hop === 'virtual-ip' && c.outcome !== 'answered' && c.outcome !== 'no-answer').map((c) => c.servicePort);
+  return failing.some((port) => {
+    const direct = list.filter((c) => c.hop === 'endpoint' && c.servicePort === port);
+    return direct.length > 0 && direct.every((c) => c.outcome === 'answered');
+  });
 }

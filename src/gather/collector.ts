@@ -14,8 +14,8 @@ export interface Access {
   resource: string;
   verbs: string[];
   scope: 'service' | 'client' | 'kube-system' | 'cluster';
-  /** Taken only where nothing smaller will do, and so powerful that nobody gets it unasked: `rbac --node-pods`. */
-  powerful?: true;
+  /** Not used in every run, so that nobody gets it unasked: for an option of that name, or (`node-pods`) as good as root. */
+  only?: 'node-pods' | 'matrix';
   /** The ways to connect (`--probe`) that use it; absent: all of them. */
   probes?: readonly Target['probe'][];
 }

@@ -11,6 +11,7 @@ import { hostPort } from '../proxy/model.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
 import { fromOutside } from './outside.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
+import { imagesOn, policyLabels } from './stand-in.ts';
 
 /** With more endpoints than this, so many are tried; the diagnosis says how many there are. */
 const maxEndpoints = 24;
@@ -166,12 +167,6 @@ const complete = (planned: Planned[], list: Connection[]) =>
     (kind) => !planned.some((p) => p.task.kind === kind) || list.some((c) => (kind === 'name' ? c.hop === 'name' : c.kind === kind)),
   );
 
-/** The client's labels that policies select by, for a debug pod that stands in for it. */
-function policyLabels(client: Client, policies: readonly Record<string, Fact<unknown>>[]): Record<string, string> {
-  const text = JSON.stringify(policies.flatMap((p) => Object.values(p).map((f) => valueOf(f) ?? [])));
-  return Object.fromEntries(Object.entries(client.labels).filter(([key]) => text.includes(key)));
-}
-
 export const connections = collector({
   fact: 'connections',
   after: ['service', 'slices', 'client', 'nodes', 'policies', 'pluginPolicies', 'corefile', 'dnsService', 'dnsPods'],
@@ -236,10 +231,6 @@ export const connections = collector({
     return seen(made(who.kind === 'node' ? `node/${who.name}` : `debug pod (${node ?? 'no node'})`, who.pod !== null, node, output));
   },
 });
-
-/** The images of a node, or of each where it is not known which. */
-const imagesOn = (nodes: readonly Node[] | undefined, node: string | null): string[][] =>
-  (nodes ?? []).filter((n) => !node || n.metadata.name === node).map((n) => (n.status.images ?? []).flatMap((i) => i.names ?? []));
 
 async function fromPod({ cluster, progress }: Context, who: Client, script: string): Promise<Fact<string>> {
   progress(`connecting from pod/${who.name}`);

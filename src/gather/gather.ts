@@ -7,6 +7,7 @@ import { connections } from './connections.ts';
 import * as inside from './inside.ts';
 import * as lists from './lists.ts';
 import * as logs from './logs.ts';
+import { matrix } from './matrix.ts';
 import { nodeRules, nodeRulesLater } from './node-rules.ts';
 import * as proxyHealth from './proxy-health.ts';
 import { namespaces, networkDaemons, pluginPolicies, policies } from './policies.ts';
@@ -21,6 +22,7 @@ export const collectors: readonly Collector[] = [
   client,
   ...Object.values(logs),
   connections,
+  matrix,
   ...Object.values(inside),
   nodeRules,
   nodeRulesLater,
@@ -54,6 +56,7 @@ export type Gathering = { readonly [K in FactName]: Promise<Settled> };
 
 const whatOf: Partial<Record<FactName, string>> = {
   connections: 'real connections from the client',
+  matrix: 'connections from every node',
   listeners: 'what listens in the pods',
   dnsAnswers: "each DNS replica's answer",
   nodeRules: "the nodes' rules",

@@ -69,8 +69,8 @@ type Known = Pick<Facts, (typeof readFirst)[number]>;
 const access = [
   read('pods/exec', ['create', 'get'], 'kube-system'),
   // For nodes on which no pod of kube-proxy runs: a pod that lists the rules and ends.
-  { ...read('pods', ['create', 'watch', 'delete'], 'kube-system'), powerful: true as const },
-  { ...read('pods/log', ['get'], 'kube-system'), powerful: true as const },
+  { ...read('pods', ['create', 'watch', 'delete'], 'kube-system'), only: 'node-pods' as const },
+  { ...read('pods/log', ['get'], 'kube-system'), only: 'node-pods' as const },
 ];
 
 /** The Services whose packets are asked for. The address of DNS is one: where it leads nowhere, no name resolves. */

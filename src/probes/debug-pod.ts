@@ -21,33 +21,68 @@ export interface DebugPodOptions {
   script: string;
 }
 
-/** Debug pods that may exist now, removed on every way out; the removal waits for a creation that is under way. */
+/** What may exist in the cluster now on k8s-doctor's account, removed on every way out; the removal waits for a creation that is under way. */
 export interface Janitor {
-  add(namespace: string, name: string, created: Promise<unknown>): void;
+  /** `thing`: a name for it, unique in the run. */
+  add(thing: string, created: Promise<unknown>, remove: () => Promise<Result<void>>): void;
   /** Removes one, and says so if that fails. */
-  remove(namespace: string, name: string): Promise<Result<void>>;
+  remove(thing: string): Promise<Result<void>>;
   /** Removes all that are left. */
   removeAll(): Promise<Result<void>[]>;
 }
 
-export function openJanitor(cluster: Pick<Cluster, 'deletePod'>): Janitor {
-  const pods = new Map<string, { namespace: string; name: string; created: Promise<unknown> }>();
-  async function remove(namespace: string, name: string): Promise<Result<void>> {
-    const pod = pods.get(`${namespace}/${name}`);
-    if (!pod) return ok(undefined);
-    await pod.created;
-    const removed = await cluster.deletePod(namespace, name);
-    if (removed.ok) pods.delete(`${namespace}/${name}`);
+export function openJanitor(): Janitor {
+  const things = new Map<string, { created: Promise<unknown>; remove: () => Promise<Result<void>> }>();
+  async function remove(thing: string): Promise<Result<void>> {
+    const known = things.get(thing);
+    if (!known) return ok(undefined);
+    await known.created;
+    const removed = await known.remove();
+    if (removed.ok) things.delete(thing);
     return removed;
   }
   return {
-    add: (namespace, name, created) => void pods.set(`${namespace}/${name}`, { namespace, name, created }),
+    add: (thing, created, by) => void things.set(thing, { created, remove: by }),
     remove,
-    removeAll: () => Promise.all([...pods.values()].map((p) => remove(p.namespace, p.name))),
+    removeAll: () => Promise.all([...things.keys()].map(remove)),
   };
 }
 
-/** The pod as it is created: `restricted` Pod Security where it does not need the node's network, no token, a deadline, limits. */
+/** For Pod Security `restricted`: no rights but to run as nobody in particular. */
+export const restricted = {
+  pod: { runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, seccompProfile: { type: 'RuntimeDefault' } },
+  container: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+} as const;
+
+/** What all debug pods share: no token, small limits, a deadline, and never ready, so that no Service with the same labels sends them a request. */
+export const podSpec = (image: string, script: string) => ({
+  // API reference, PodReadinessGate.
+  readinessGates: [{ conditionType: 'k8s-doctor/never' }],
+  restartPolicy: 'Never',
+  activeDeadlineSeconds: deadlineS,
+  terminationGracePeriodSeconds: 0,
+  automountServiceAccountToken: false,
+  enableServiceLinks: false,
+  securityContext: restricted.pod,
+  containers: [
+    {
+      name: 'probe',
+      image,
+      imagePullPolicy: 'IfNotPresent',
+      command: ['sh', '-c', script],
+      securityContext: restricted.container,
+      resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '500m', memory: '64Mi' } },
+    },
+  ],
+});
+
+/** The labels and annotations of a debug pod: whose it is, and that no mesh puts a container of its own into it. */
+export const podMeta = (owner: string, labels?: Record<string, string>) => ({
+  labels: { ...labels, ...managedBy, 'sidecar.istio.io/inject': 'false' },
+  annotations: { 'k8s-doctor/owner': owner, 'sidecar.istio.io/inject': 'false', 'linkerd.io/inject': 'disabled' },
+});
+
+/** The pod as it is created: `restricted` Pod Security where it does not need the node's network. */
 export function manifest(name: string, options: DebugPodOptions): object {
   return {
     apiVersion: 'v1',
@@ -55,33 +90,15 @@ export function manifest(name: string, options: DebugPodOptions): object {
     metadata: {
       name,
       namespace: options.namespace,
-      labels: { ...options.labels, ...managedBy, 'sidecar.istio.io/inject': 'false' },
-      annotations: { 'k8s-doctor/owner': options.owner, 'sidecar.istio.io/inject': 'false', 'linkerd.io/inject': 'disabled' },
+      ...podMeta(options.owner, options.labels),
       // With a controller already, it is no orphan that a ReplicaSet with the same labels would take for its own
       // (Kubernetes documentation, "Non-Template Pod acquisitions"); and it goes when that pod goes.
       ...(options.standsFor && { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', ...options.standsFor, controller: true, blockOwnerDeletion: false }] }),
     },
     spec: {
-      // Never ready, so that no Service with the same labels sends it a request (API reference, PodReadinessGate).
-      readinessGates: [{ conditionType: 'k8s-doctor/never' }],
-      restartPolicy: 'Never',
-      activeDeadlineSeconds: deadlineS,
-      terminationGracePeriodSeconds: 0,
-      automountServiceAccountToken: false,
-      enableServiceLinks: false,
+      ...podSpec(options.image, options.script),
       ...(options.hostNetwork && { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }),
       ...(options.node && { nodeName: options.node, tolerations: [{ operator: 'Exists' }] }),
-      securityContext: { runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, seccompProfile: { type: 'RuntimeDefault' } },
-      containers: [
-        {
-          name: 'probe',
-          image: options.image,
-          imagePullPolicy: 'IfNotPresent',
-          command: ['sh', '-c', options.script],
-          securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
-          resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { cpu: '500m', memory: '64Mi' } },
-        },
-      ],
     },
   };
 }
@@ -124,13 +141,14 @@ export async function withPod<S, T>(
   onProgress: (text: string) => void,
 ): Promise<Result<T>> {
   const creation = cluster.createPod(namespace, pod);
-  janitor.add(namespace, name, creation);
+  const thing = `pod ${namespace}/${name}`;
+  janitor.add(thing, creation, () => cluster.deletePod(namespace, name));
   const created = await creation;
   if (!created.ok) return created;
   try {
     let last = {} as S;
     let problem: string | undefined;
-    const watched = await cluster.watchPod(namespace, name, signal, (state) => {
+    const watched = await cluster.watchPods(namespace, { name }, signal, (state) => {
       last = state as S;
       const now = onState(last);
       if (typeof now === 'object') problem = now.problem;
@@ -139,7 +157,7 @@ export async function withPod<S, T>(
     if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: noRule });
     return watched.ok ? await use(last) : watched;
   } finally {
-    const removed = await janitor.remove(namespace, name);
+    const removed = await janitor.remove(thing);
     if (!removed.ok) onProgress(`the debug pod ${namespace}/${name} could not be removed (${removed.failure.why}); it ends by itself after ${deadlineS} s`);
   }
 }

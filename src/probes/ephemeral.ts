@@ -1,5 +1,5 @@
 import { type Cluster, failed, ok, type Result } from '../cluster/index.ts';
-import { deadlineS, debugName, isStuck } from './debug-pod.ts';
+import { deadlineS, debugName, isStuck, restricted } from './debug-pod.ts';
 
 interface PodState {
   status?: {
@@ -32,19 +32,11 @@ export async function runEphemeral(
     imagePullPolicy: 'IfNotPresent',
     // The script waits for all that it started, so the watcher must not be its child.
     command: ['sh', '-c', `sh -c "$0" & p=$!; (sleep ${deadlineS}; kill -9 $p) </dev/null >/dev/null 2>&1 & wait $p`, script],
-    securityContext: {
-      runAsNonRoot: true,
-      runAsUser: 65534,
-      runAsGroup: 65534,
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    securityContext: { ...restricted.pod, ...restricted.container },
   } as { name: string });
   if (!added.ok) return added;
   let problem: string | undefined;
-  const watched = await cluster.watchPod(where.namespace, where.pod, signal, (pod) => {
+  const watched = await cluster.watchPods(where.namespace, { name: where.pod }, signal, (pod) => {
     const state = (pod as PodState).status?.ephemeralContainerStatuses?.find((s) => s.name === name)?.state;
     if (isStuck(state?.waiting?.reason)) problem = `${state?.waiting?.reason}: ${state?.waiting?.message ?? ''}`;
     return problem === undefined && !state?.terminated;

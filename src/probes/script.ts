@@ -227,6 +227,27 @@ export interface Patience {
 export const buildScript = (tasks: readonly Task[], { tries, settleS }: Patience): string =>
   `TRIES=${tries}\n${settleS > 0 ? `sleep ${settleS}\n` : ''}${prelude}\n${lines(tasks)}\nwait\n`;
 
+/**
+ * The script for connections that many pods of an indexed Job make at once: a few at a time, each pod beginning with
+ * others, so that no endpoint meets all of them together.
+ */
+export function buildSpread(tasks: readonly (Task & { kind: 'tcp' | 'udp' })[], atOnce: number): string {
+  const steps = tasks.map((t, i) => `${i}) ${line(t, i).replace(/ &$/, '') || ':'} ;;`);
+  return `TRIES=2
+${prelude}
+step() { case $1 in
+${steps.join('\n')}
+esac; }
+k=0
+while [ $k -lt ${tasks.length} ]; do
+  step $(((k + \${JOB_COMPLETION_INDEX:-0} * ${atOnce}) % ${tasks.length})) &
+  k=$((k + 1))
+  if [ $((k % ${atOnce})) = 0 ]; then wait; fi
+done
+wait
+`;
+}
+
 /** Reads the records of a script's output; what is not a whole record is passed over. */
 export function readRecords(output: string): Record[] {
   const found: Record[] = [];

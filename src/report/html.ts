@@ -1,6 +1,6 @@
-import type { CheckReport, Diagnosis, Hop } from '../diagnose/diagnosis.ts';
+import type { CheckReport, Diagnosis, Hop, Matrix } from '../diagnose/diagnosis.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import { clientName, headline, stageRows, unicodeMarks, verdictMark } from './view.ts';
+import { cellStatus, clientName, headline, matrixSize, stageRows, unicodeMarks, verdictMark } from './view.ts';
 
 /** Text from the cluster must not become markup. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -16,6 +16,7 @@ h1 { font-size: 1.5rem; line-height: 1.3; margin: 0 0 .3rem } h2 { font-size: 1.
 pre { background: var(--bg); border: 1px solid var(--line); border-radius: 4px; padding: .6rem; overflow-x: auto; margin: .4rem 0; font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere }
 table { border-collapse: collapse; width: 100% } td, th { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere } th { font-weight: 600; white-space: nowrap }
 .way { display: flex; flex-wrap: wrap; gap: .4rem; padding: 0; margin: 1rem 0; list-style: none } .way li { border: 1px solid var(--line); border-radius: 6px; padding: .3rem .7rem; flex: 1 1 7rem; min-width: 0 } .way li.failed { border-color: var(--fail); border-width: 2px } .way small { display: block; color: var(--soft); overflow-wrap: anywhere }
+.wide { overflow-x: auto } .matrix { width: auto } .matrix th, .matrix td { padding-right: 1.2rem; white-space: nowrap } .matrix small { color: var(--soft); font-weight: 400 } .matrix th small { display: block }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0 } summary { cursor: pointer } details p, details ul { margin: .3rem 0 .3rem 1.4rem } ul { padding-left: 1.2rem; margin: .4rem 0 }
 `;
 
@@ -51,6 +52,21 @@ const rights = (grant: Diagnosis['missing'][number]['grant']): string =>
     ? ''
     : ` <span class="soft">needs ${h(`${grant.verbs.join(', ')} on ${grant.resources.join(', ')}${grant.namespace === undefined ? '' : ` in namespace ${grant.namespace}`}`)}</span>`;
 
+/** A picture of node × endpoint. */
+const matrix = (m: Matrix): string => `<p class="soft">${h(matrixSize(m))}; a row for each node, a column for each endpoint</p>
+<div class="wide"><table class="matrix"><thead><tr><th scope="col"></th>${m.endpoints.map((e) => `<th scope="col">${h(e.pod ?? e.target)}<small>${h(e.target)}${e.node === null ? '' : ` on ${h(e.node)}`}</small></th>`).join('')}</tr></thead><tbody>${m.rows
+  .map(
+    (r) =>
+      `<tr><th scope="row">${h(r.node)}${r.problem ? `<small>${h(r.problem)}</small>` : ''}</th>${r.outcomes
+        .map((c) => {
+          const status = cellStatus(c);
+          const told = status === 'pass' ? (c?.latencyMs == null ? '' : `${Math.round(c.latencyMs)} ms`) : (c?.outcome ?? 'not tried');
+          return `<td class="${status}">${unicodeMarks[status]} <small>${h(told)}</small></td>`;
+        })
+        .join('')}</tr>`,
+  )
+  .join('')}</tbody></table></div>`;
+
 /** The diagnosis as one HTML file that needs nothing else: the answer on top, what lies behind each mark underneath. */
 export function renderHtml(d: Diagnosis): string {
   const { status, causes } = d.verdict;
@@ -80,7 +96,7 @@ ${section('Warnings', warnings.length === 0 ? '' : `<ul>${warnings.map((f) => `<
           .join('')}`,
     )
     .join('\n'),
-)}${section(
+)}${section('From every node', d.matrix ? matrix(d.matrix) : '')}${section(
   'Connections that were made',
   d.probes.length === 0
     ? ''

@@ -1,7 +1,7 @@
 import stringWidth from 'string-width';
-import type { CheckStatus, Diagnosis, Missing } from '../diagnose/diagnosis.ts';
+import type { CheckStatus, Diagnosis, Matrix, Missing } from '../diagnose/diagnosis.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
-import { asciiMarks, clientName, headline, stageRows, unicodeMarks, verdictMark } from './view.ts';
+import { asciiMarks, cellStatus, clientName, headline, matrixSize, stageRows, unicodeMarks, verdictMark } from './view.ts';
 
 export interface TextOptions {
   colour: boolean;
@@ -99,6 +99,32 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
 
   const rows = stageRows(d.checks, d.verdict.causes);
   for (const r of rows) row(2, `${marks[r.status]} ${r.stage}`, 19, r.text, r.status === 'skip' ? 'dim' : 'plain', checkTone[r.status]);
+  if (d.matrix) renderMatrix(d.matrix);
+
+  /** A picture of node × endpoint: a column for each endpoint, which is named underneath. */
+  function renderMatrix(m: Matrix): void {
+    const label = Math.max(...m.rows.map((r) => stringWidth(r.node))) + 2;
+    out.push('', `  ${paint('bold', 'Matrix')}  ${paint('dim', matrixSize(m))}`);
+    out.push(`    ${' '.repeat(label)}${m.endpoints.map((_, i) => String(i + 1).padEnd(3)).join('')}`.trimEnd());
+    for (const r of m.rows) {
+      const cells = r.outcomes.map((c) => paint(checkTone[cellStatus(c)], marks[cellStatus(c)].padEnd(3)));
+      const worst = Math.max(...r.outcomes.map((c) => (c?.outcome === 'answered' ? (c.latencyMs ?? 0) : 0)));
+      const note = r.problem || (worst > 0 ? `slowest ${worst < 10 ? 'under 10' : Math.round(worst)} ms` : '');
+      out.push(`    ${r.node}${' '.repeat(label - stringWidth(r.node))}${cells.join('')} ${paint('dim', note)}`.trimEnd());
+    }
+    for (const [i, e] of m.endpoints.entries()) {
+      const failed = m.rows.flatMap((r) => (cellStatus(r.outcomes[i] ?? null) === 'fail' ? [r.outcomes[i]?.outcome ?? ''] : []));
+      const which = [e.pod, e.node && `on ${e.node}`].filter(Boolean).join(' ');
+      row(
+        4,
+        String(i + 1),
+        4,
+        `${e.target}${which ? `  ${which}` : ''}${failed.length > 0 ? `: ${[...new Set(failed)].join(', ')}` : ''}`,
+        failed.length > 0 ? 'plain' : 'dim',
+      );
+    }
+  }
+
   if (options.wide) {
     out.push('', `  ${paint('bold', 'Checks')}`);
     for (const c of d.checks)

@@ -1,4 +1,4 @@
-import type { CheckReport, CheckStatus, Diagnosis } from '../diagnose/diagnosis.ts';
+import type { CheckReport, CheckStatus, Diagnosis, Matrix } from '../diagnose/diagnosis.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 
 /** One line of the pipeline: a stage, or how it stands. */
@@ -54,4 +54,15 @@ export function clientName(d: Diagnosis): string {
   if (!c) return 'the client';
   if (c.kind === 'external') return 'outside of the cluster';
   return c.kind === 'debug-pod' ? `a pod in namespace ${c.namespace}` : `${c.kind}/${c.name}`;
+}
+
+/** How one cell of the matrix stands; null: no connection was tried. */
+export const cellStatus = (cell: { outcome: string } | null): CheckStatus =>
+  cell === null ? 'skip' : cell.outcome === 'answered' || cell.outcome === 'no-answer' ? 'pass' : 'fail';
+
+/** `3 of 3 nodes, 24 of 100 endpoints (a sample)`. */
+export function matrixSize(m: Matrix): string {
+  const nodes = m.rows.filter((r) => r.outcomes.some((o) => o !== null)).length;
+  const isSample = m.rows.length < m.nodesTotal || m.endpoints.length < m.endpointsTotal;
+  return `${nodes} of ${m.nodesTotal} nodes, ${m.endpoints.length} of ${m.endpointsTotal} endpoints${isSample ? ' (a sample)' : ''}`;
 }

@@ -40,6 +40,13 @@ const aboutDns = (cause: Draft, other: Draft): boolean =>
 const explainedBy = (other: Finding, cause: Finding): boolean =>
   cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other) && aboutDns(cause, other);
 
+/** The same fault of the same pods, seen by two checks: the one that saw more of it tells, or else the first. */
+const isSame = (other: Finding, one: Finding, later: boolean): boolean =>
+  other.code === one.code &&
+  (other.pods?.length ?? 0) > 0 &&
+  (other.pods ?? []).every((p) => one.pods?.includes(p)) &&
+  (later || (one.pods?.length ?? 0) > (other.pods?.length ?? 0));
+
 /** The connections that would have failed if a finding's symptom were there; empty where none was tried. */
 function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): Connection[] {
   if (symptom === 'name-not-resolving') return made.filter((c) => c.hop === 'name');
@@ -121,8 +128,11 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
   const made = connections?.list ?? [];
   const all = results.flatMap((r) => r.findings);
   const weighed = new Map(all.map((f) => [f, weigh(f, all, made, connections?.from ?? 'the client')]));
+  const checkOf = new Map(results.flatMap((r) => r.findings.map((f) => [weighed.get(f), r.id])));
   const errors = [...weighed.values()].filter((f) => f.severity === 'error' && f.confidence !== 'possible');
-  const roots = errors.filter((f) => !errors.some((cause) => explainedBy(f, cause)));
+  const roots = errors.filter(
+    (f, i) => !errors.some((cause, j) => explainedBy(f, cause) || (checkOf.get(f) !== checkOf.get(cause) && isSame(f, cause, i > j))),
+  );
   const policiesAllow = ['network-policy/ingress', 'network-policy/egress'].every((id) => results.some((r) => r.id === id && r.status === 'pass'));
   const causes = roots.map((cause) => {
     const explained = errors.filter((f) => explainedBy(f, cause));

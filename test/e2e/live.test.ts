@@ -148,6 +148,7 @@ describe('the rights that rbac prints', () => {
     ['for all namespaces', ['-A']],
     ['with --probe debug-pod', ['-n', ns, '--from', 'deploy/frontend-web', '--probe', 'debug-pod']],
     ['with --probe ephemeral', ['-n', ns, '--from', 'deploy/frontend-web', '--probe', 'ephemeral']],
+    ['with --matrix', ['-n', ns, '--from', 'deploy/frontend-web', '--matrix']],
   ])('%s are enough for a whole run, and nothing beyond them is asked for', async (_, args) => {
     const printed = await doctor(['rbac', ...args]);
     const roles = parseAllDocuments(printed.stdout).map((d) => d.toJS() as Parameters<typeof bound>[0]);
@@ -156,7 +157,7 @@ describe('the rights that rbac prints', () => {
     const applied = await run('kubectl', ['apply', '-f', '-'], { input: list });
     expect(applied.stderr).toBe('');
     try {
-      const probe = args.includes('--probe') ? args.slice(-2) : [];
+      const probe = args.includes('--probe') ? args.slice(-2) : args.filter((a) => a === '--matrix');
       const { exit, diagnosis } = await diagnose('frontend-web', '--from', 'deploy/frontend-web', '--as', stranger, ...probe);
       expect(diagnosis.missing.filter((m) => m.grant !== null)).toEqual([]);
       expect(exit).toBe(0);
@@ -254,6 +255,37 @@ describe('an interrupted run', () => {
     const ran = await doctor(['cleanup', '-A']);
     expect(ran.code).toBe(0);
     expect(await debugPods()).toBe('');
+  });
+});
+
+describe('--matrix', () => {
+  const jobs = () => must('get', 'jobs', '-A', '-l', 'app.kubernetes.io/managed-by=k8s-doctor', '-o', 'name');
+
+  test('connects from every node to every endpoint, and leaves nothing behind', async () => {
+    const { exit, diagnosis } = await diagnose('frontend-web', '--matrix');
+    expect(exit).toBe(0);
+    const nodes = (await must('get', 'nodes', '-o', 'jsonpath={.items[*].metadata.name}')).split(' ');
+    expect(diagnosis.matrix?.rows.map((r) => r.node)).toEqual(nodes);
+    expect(diagnosis.matrix?.rows.flatMap((r) => r.outcomes.map((o) => o?.outcome))).toEqual(nodes.flatMap(() => ['answered', 'answered']));
+    expect(await debugPods()).toBe('');
+    expect(await jobs()).toBe('');
+  });
+
+  test('interrupted or killed outright, is cleaned up after', async () => {
+    const random = generator(51);
+    const moments = () => Array.from({ length: 8 }, () => Math.round(300 + random() * 4000));
+    for (const ms of moments()) {
+      await doctor(['svc', 'frontend-web', '-n', ns, '-q', '--matrix'], { signalAfter: ['SIGINT', ms] });
+      expect(await jobs(), `after ${ms} ms`).toBe('');
+      expect(await debugPods(ns), `after ${ms} ms`).toBe('');
+    }
+    for (const ms of moments()) await doctor(['svc', 'frontend-web', '-n', ns, '-q', '--matrix'], { signalAfter: ['SIGKILL', ms] });
+    // Some were killed while their Job ran: else this would show nothing.
+    expect(await jobs()).not.toBe('');
+    expect((await doctor(['cleanup', '-A'])).code).toBe(0);
+    expect(await jobs()).toBe('');
+    // What the Job controller was just making is collected with its owner.
+    await expect.poll(() => debugPods(), { timeout: 20_000 }).toBe('');
   });
 });
 
