@@ -24,6 +24,8 @@ import { enforced } from './network-policy/enforced.ts';
 import { egress, ingress } from './network-policy/pods.ts';
 import { endpoints } from './path/endpoints.ts';
 import { http } from './path/http.ts';
+import { healthCheck } from './path/health-check.ts';
+import { loadBalancer as throughLoadBalancer } from './path/load-balancer.ts';
 import { matrix } from './path/matrix.ts';
 import { name } from './path/name.ts';
 import { nodePorts } from './path/node-ports.ts';
@@ -91,6 +93,8 @@ export const pipeline: readonly Check[] = [
   payload,
   replies,
   http,
+  throughLoadBalancer,
   nodePorts,
+  healthCheck,
   matrix,
 ];

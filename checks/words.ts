@@ -55,5 +55,5 @@ export function probeEvidence(from: string, c: Connection): Evidence {
   const time = c.latencyMs !== null && c.outcome === 'timed-out' ? ` after ${(c.latencyMs / 1000).toFixed(1)} s` : '';
   const which = c.pod ? ` (pod ${c.pod})` : '';
   const answers = c.outcome === 'answered' && c.answers.length > 0 ? `: ${c.answers.join(', ')}` : '';
-  return { source: 'probe', text: `${from} → ${c.target}${which}  ${outcomeWords[c.outcome]}${time}${answers}` };
+  return { source: 'probe', text: `${c.from ?? from} → ${c.target}${which}  ${outcomeWords[c.outcome]}${time}${answers}` };
 }

@@ -89,6 +89,8 @@ export const codes = {
   'virtual-ip-failing': 'unexplained',
   'endpoint-failing': 'unexplained',
   'node-port-failing': 'external',
+  'health-check-failing': 'external',
+  'load-balancer-failing': 'external',
   // Asked for by --http: the connection stands, and what is said over it is an error.
   'http-failing': 'pods',
 } as const satisfies Record<string, IssueKey>;

@@ -98,8 +98,8 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
 function probesOf(facts: Facts): ProbeReport[] {
   const made = facts.connections.seen ? facts.connections.value : undefined;
   const connections = (made?.list ?? []).map((c) => ({
-    kind: c.hop === 'payload' || c.hop === 'http' ? c.hop : c.kind,
-    from: made?.from ?? '',
+    kind: c.hop === 'payload' || c.hop === 'http' || c.hop === 'health-check' ? c.hop : c.kind,
+    from: c.from ?? made?.from ?? '',
     target: c.target,
     outcome: c.outcome,
     latencyMs: c.latencyMs,
@@ -142,7 +142,7 @@ function matrixOf({ nodesTotal, endpointsTotal, rows }: FactTypes['matrix']): Ma
 /** Which checks speak of which hop of the packet's way. */
 const hops: readonly [Hop['hop'], readonly string[]][] = [
   ['dns', ['path/name', 'dns/', 'network-policy/dns', 'service/external-name']],
-  ['virtual IP', ['path/virtual-ip', 'path/node-ports', 'service/exists', 'service/port']],
+  ['virtual IP', ['path/virtual-ip', 'path/load-balancer', 'path/node-ports', 'path/health-check', 'service/exists', 'service/port']],
   ['proxy rules', ['kube-proxy/', 'service/traffic-policy']],
   ['policy', ['network-policy/ingress', 'network-policy/egress']],
   ['endpoint', ['path/endpoints', 'endpoints/']],

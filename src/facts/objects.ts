@@ -59,6 +59,7 @@ export const service = v.object({
     externalTrafficPolicy: optionalText,
     publishNotReadyAddresses: v.optional(v.boolean(), false),
     loadBalancerSourceRanges: list(text),
+    healthCheckNodePort: v.optional(v.number()),
     loadBalancerClass: optionalText,
   }),
   status: v.optional(

@@ -190,7 +190,8 @@ export const connections = collector({
     if (!client.seen) return client;
     if (!svc || !client.value) return unseen('not-possible', 'connections', 'the client is not known');
     const who = client.value;
-    if (who.kind === 'external') return fromOutside(context, portsAsked(svc, context.target.port) ?? [], endpointsOf(valueOf(slices) ?? []), valueOf(nodes));
+    if (who.kind === 'external')
+      return fromOutside(context, svc, portsAsked(svc, context.target.port) ?? [], endpointsOf(valueOf(slices) ?? []), valueOf(nodes));
     const { planned, total } = plan(
       svc,
       context.target,

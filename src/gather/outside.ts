@@ -1,13 +1,17 @@
-/** Connections from outside of the cluster, as near as one gets from within: to each node's port, from another node's network. */
+/**
+ * Connections from outside of the cluster: this machine's own to the load balancer; and, as near as one gets from within,
+ * to each node's port and health check from another node's network.
+ */
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Connections } from '../facts/facts.ts';
 import type { Endpoint } from '../facts/selectors.ts';
-import type { Node, ServicePort } from '../facts/objects.ts';
+import type { Node, Service, ServicePort } from '../facts/objects.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { read as readRecord } from '../probes/outcome.ts';
 import { buildScript, readRecords, type Task } from '../probes/script.ts';
 import { hostPort } from '../proxy/model.ts';
 import { type Context, fromFailure } from './collector.ts';
+import { toLoadBalancer } from './here.ts';
 
 /** Of larger clusters the nodes of the endpoints and a few others are tried. */
 const maxNodes = 8;
@@ -17,8 +21,17 @@ const isUp = (node: Node): boolean => node.status.conditions.some((c) => c.type 
 
 type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
+/** What load balancers ask each node: whether it has an endpoint (Service API, spec.healthCheckNodePort). */
+const healthChecks = ({ spec: { healthCheckNodePort: port } }: Service, nodes: readonly Node[]): Planned[] =>
+  nodes.flatMap((node): Planned[] => {
+    const address = addressOf(node);
+    if (!port || address === undefined) return [];
+    const task: Task = { kind: 'http', host: address, port, tls: false, name: 'k8s-doctor', path: '/healthz' };
+    return [{ task, hop: 'health-check', target: hostPort(address, port), servicePort: null, pod: null, node: node.metadata.name }];
+  });
+
 /** Each node port on each node. */
-const planned = (ports: readonly ServicePort[], nodes: readonly Node[]): Planned[] =>
+const nodePorts = (ports: readonly ServicePort[], nodes: readonly Node[]): Planned[] =>
   ports.flatMap((port) =>
     nodes.flatMap((node): Planned[] => {
       const address = addressOf(node);
@@ -30,18 +43,32 @@ const planned = (ports: readonly ServicePort[], nodes: readonly Node[]): Planned
   );
 
 /**
- * Connects to the node ports. A node reaches its own port by other rules than a stranger does, so a second node tries the
- * first one's. What a load balancer in front does is not seen from here.
+ * Connects to the load balancer, the node ports and the nodes' health checks. A node reaches its own port by other rules than
+ * a stranger does, so a second node tries the first one's.
  */
 export async function fromOutside(
   context: Context,
+  service: Service,
   ports: readonly ServicePort[],
   endpoints: readonly Endpoint[],
   nodes: readonly Node[] | undefined,
 ): Promise<Fact<Connections>> {
+  const [balanced, onNodes] = await Promise.all([toLoadBalancer(service, ports), toNodes(context, service, ports, endpoints, nodes)]);
+  // Where one of the two ways in could not be tried, the other still tells.
+  if (!onNodes.seen && balanced.length === 0) return onNodes;
+  const own = onNodes.seen ? onNodes.value : { from: 'this machine', list: [] };
+  return seen({ from: own.from, standIn: true, node: null, list: [...balanced, ...own.list], endpointsTotal: 0, resolvConf: null });
+}
+
+async function toNodes(
+  context: Context,
+  service: Service,
+  ports: readonly ServicePort[],
+  endpoints: readonly Endpoint[],
+  nodes: readonly Node[] | undefined,
+): Promise<Fact<Pick<Connections, 'from' | 'list'>>> {
   const what = 'connections from outside';
-  if (!ports.some((p) => p.nodePort))
-    return unseen('not-possible', what, 'the Service has no node port, and its load balancer is not reached from within the cluster');
+  if (!ports.some((p) => p.nodePort)) return unseen('not-possible', what, 'the Service has no node port, and no load balancer with an address');
   const withEndpoint = new Set(endpoints.filter((e) => e.ready).map((e) => e.node));
   const up = (nodes ?? []).filter(isUp).toSorted((a, b) => Number(withEndpoint.has(b.metadata.name)) - Number(withEndpoint.has(a.metadata.name)));
   const chosen = up.slice(0, maxNodes);
@@ -51,10 +78,8 @@ export async function fromOutside(
   const image = context.image ?? chooseImage([first, second].map((n) => (n.status.images ?? []).flatMap((i) => i.names)));
   const runs = await Promise.all(
     [first, second].map(async (vantage): Promise<Fact<Connection[]>> => {
-      const mine = planned(
-        ports,
-        chosen.filter((n) => (n === first) === (vantage === second)),
-      );
+      const strangers = chosen.filter((n) => (n === first) === (vantage === second));
+      const mine = [...nodePorts(ports, strangers), ...healthChecks(service, strangers)];
       if (mine.length === 0) return seen([]);
       const ran = await runDebugPod(
         context.cluster,
@@ -86,12 +111,5 @@ export async function fromOutside(
   );
   const failure = runs.find((r) => !r.seen);
   if (failure && !failure.seen) return failure;
-  return seen({
-    from: `debug pods (${first.metadata.name}, ${second.metadata.name})`,
-    standIn: true,
-    node: null,
-    list: runs.flatMap((r) => (r.seen ? r.value : [])),
-    endpointsTotal: 0,
-    resolvConf: null,
-  });
+  return seen({ from: `debug pods (${first.metadata.name}, ${second.metadata.name})`, list: runs.flatMap((r) => (r.seen ? r.value : [])) });
 }

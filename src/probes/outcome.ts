@@ -115,7 +115,15 @@ function readName(record: Record): Reading | null {
     const answers = [...body.matchAll(/Address(?: \d+)?:\s*(\S+)/g)].map((m) => m[1] ?? '');
     return answers.length > 0 ? done('answered', answers) : done('name-not-found');
   }
-  if (killed(record.exitCode) || has(/EAI_AGAIN|temporary failure/i, record)) return done('dns-timed-out');
+  if (killed(record.exitCode) || has(/EAI_AGAIN|temporary failure|Resolving timed out/i, record)) return done('dns-timed-out');
+  if (record.tool === 'curl') {
+    const answers = [...record.output.matchAll(/Trying (?:\[)?([0-9a-f.:]+?)(?:\])?(?::\d+)?\.\.\./gi)].map((m) => m[1] ?? '');
+    return record.exitCode === 0 && answers.length > 0
+      ? done('answered', [...new Set(answers)])
+      : has(/Could not resolve/i, record)
+        ? done('name-not-found')
+        : null;
+  }
   if (record.exitCode === 0) return done('answered', [...new Set(record.output.match(addressPattern) ?? [])]);
   return done('name-not-found');
 }

@@ -54,7 +54,7 @@ fi
 TCP=none
 if [ $NC != none ]; then TCP=$NC; elif have bash; then TCP=bash; elif have python3; then TCP=python3; elif have node; then TCP=node; elif have perl; then TCP=perl; elif have curl; then TCP=curl; elif have wget; then TCP=wget; fi
 DNS=none
-for d in dig nslookup getent python3 node; do if have $d; then DNS=$d; break; fi; done
+for d in dig nslookup getent python3 node curl; do if have $d; then DNS=$d; break; fi; done
 # nc says whether the handshake was done; what came after it, and how long it took, curl tells better.
 peek() { have curl || return 0; case "$1" in *:*) set -- "[$1]" "$2" ;; esac; curl -sv -o /dev/null -m 0.25 -w 'connected after %{time_connect} s' "telnet://$1:$2" || return 0; }
 c_nc_z() { nc -z -v -w ${connectTimeoutS} "$1" "$2" && peek "$1" "$2"; }
@@ -151,7 +151,9 @@ c_nslookup() { nslookup -timeout=${connectTimeoutS} -retry=1 -type="$2" "$1"; }
 c_getent() { if [ "$2" = AAAA ]; then getent ahostsv6 "$1"; else getent ahostsv4 "$1"; fi; }
 c_python3_name() { python3 -c "import socket;print(chr(10).join(sorted({x[4][0] for x in socket.getaddrinfo('$1',None,socket.AF_INET6 if '$2'=='AAAA' else socket.AF_INET)})))"; }
 c_node_name() { node -e "require('dns').lookup('$1',{all:true,family:'$2'==='AAAA'?6:4},(e,a)=>{if(e){console.log(e.code);process.exit(1)}a.forEach(x=>console.log(x.address))})"; }
-name() { case $DNS in none) rec "$1" none 127 0 '' ;; python3|node) one "$1" $DNS c_\${DNS}_name "$2" "$3" ;; *) one "$1" $DNS c_$DNS "$2" "$3" ;; esac; }
+# curl tells what a name led to; from the loopback's address the connection itself can't be made.
+c_curl_name() { curl -sv -o /dev/null --interface 127.0.0.1 -m ${connectTimeoutS} "http://$1/"; c=$?; case $c in 6|28) return $c ;; *) return 0 ;; esac; }
+name() { case $DNS in none) rec "$1" none 127 0 '' ;; python3|node|curl) one "$1" $DNS c_\${DNS}_name "$2" "$3" ;; *) one "$1" $DNS c_$DNS "$2" "$3" ;; esac; }
 FAILED=
 resolved() { case "$c:$o" in 0:*"status: NOERROR"*"ANSWER SECTION"*) : ;; 0:*"status: "*) FAILED=1 ;; 0:*) : ;; *) FAILED=1 ;; esac; }
 a_dig() { dig +tries=2 +time=1 +noall +comments +answer $4 "@$1" "$2" "$3"; }

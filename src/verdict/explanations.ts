@@ -1,7 +1,15 @@
 import type { Code } from '../catalog/codes.ts';
 
 /** What a connection shows, where nothing is known of why. */
-export const symptoms = ['no-ready-endpoints', 'name-not-resolving', 'virtual-ip-failing', 'endpoint-failing', 'node-port-failing'] as const satisfies Code[];
+export const symptoms = [
+  'no-ready-endpoints',
+  'name-not-resolving',
+  'virtual-ip-failing',
+  'endpoint-failing',
+  'node-port-failing',
+  'health-check-failing',
+  'load-balancer-failing',
+] as const satisfies Code[];
 export type Symptom = (typeof symptoms)[number];
 
 /** Explained by what is wrong with a sibling, too: a pod that is only starting says less than one that has failed. */
@@ -66,7 +74,11 @@ const inside: Partial<Record<Code, readonly Code[]>> = {
   'endpoint-hangs': ['http-failing'],
 };
 
-/** What keeps the virtual IP from answering keeps the node ports from it, too. */
-export const explains: typeof inside = Object.fromEntries(
-  Object.entries(inside).map(([cause, shown]) => [cause, shown.includes('virtual-ip-failing') ? [...shown, 'node-port-failing'] : shown]),
-);
+/** What keeps the virtual IP from answering keeps the ways in from outside from it, too; a way in that is broken breaks what is in front of it. */
+const fromOutside = ['node-port-failing', 'health-check-failing', 'load-balancer-failing'] as const;
+export const explains: typeof inside = {
+  ...Object.fromEntries(Object.entries(inside).map(([cause, shown]) => [cause, shown.includes('virtual-ip-failing') ? [...shown, ...fromOutside] : shown])),
+  'source-ranges-deny': ['load-balancer-failing'],
+  'node-port-failing': ['load-balancer-failing', 'health-check-failing'],
+  'health-check-failing': ['load-balancer-failing'],
+};

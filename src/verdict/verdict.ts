@@ -52,6 +52,7 @@ function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): 
   if (symptom === 'name-not-resolving') return made.filter((c) => c.hop === 'name');
   // A policy may let nodes in and strangers not: that a node got through proves nothing of those.
   if (symptom === 'node-port-failing') return finding.code.startsWith('policy-denies') ? [] : made.filter((c) => c.hop === 'node-port');
+  if (symptom === 'load-balancer-failing') return made.filter((c) => c.hop === 'load-balancer');
   if (symptom === 'virtual-ip-failing') return made.filter((c) => c.hop === 'virtual-ip');
   if (symptom === 'endpoint-failing') return made.filter((c) => c.hop === 'endpoint' && (!finding.pods || (c.pod !== null && finding.pods.includes(c.pod))));
   return [];
@@ -172,7 +173,12 @@ function summarize(
   const connections = facts.connections.seen ? facts.connections.value : undefined;
   if (status === 'healthy' && connections) {
     const ports = connections.list.filter((c) => c.hop === 'node-port');
-    if (ports.length > 0) return `${service} answers from ${client} on ${ports.filter((c) => c.outcome === 'answered').length} of ${ports.length} node ports`;
+    const balanced = connections.list.filter((c) => c.hop === 'load-balancer');
+    const ways = [
+      ...(balanced.length > 0 ? ['at its load balancer'] : []),
+      ...(ports.length > 0 ? [`on ${ports.filter((c) => c.outcome === 'answered').length} of ${ports.length} node ports`] : []),
+    ];
+    if (ways.length > 0) return `${service} answers from ${client} ${ways.join(' and ')}`;
     const direct = connections.list.filter((c) => c.hop === 'endpoint');
     const answered = direct.filter((c) => c.outcome === 'answered');
     if (direct.length === 0) return `${service} works from ${client}: its name resolves`;

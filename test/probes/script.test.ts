@@ -56,6 +56,19 @@ describe('TCP, with what an image may have', () => {
     ).toEqual(['answered', 'refused']);
   });
 
+  test('curl alone tells what a name leads to', () => {
+    const said = (output: string, exitCode: number) => read({ kind: 'name', name: 'x.y', type: 'A' }, { id: '0', tool: 'curl', exitCode, ms: 1, output });
+    // As curl 7.88 of Debian and 8.14 of Alpine write it.
+    expect(said('* Could not resolve host: nope.default.svc.cluster.local\n* Closing connection 0', 6)).toMatchObject({ outcome: 'name-not-found' });
+    expect(said('* Resolving timed out after 2001 milliseconds\n* Closing connection 0', 28)).toMatchObject({ outcome: 'dns-timed-out' });
+    expect(
+      said('* Host x.y:80 was resolved.\n* IPv6: (none)\n* IPv4: 10.96.0.1\n*   Trying 10.96.0.1:80...\n* connect to 10.96.0.1 port 80 failed', 0),
+    ).toMatchObject({
+      outcome: 'answered',
+      answers: ['10.96.0.1'],
+    });
+  });
+
   test.each(['python3 sleep', 'curl sleep'])('%s: a reset after the handshake is seen', async (have) => {
     expect(await outcomes([{ kind: 'tcp', host: '127.0.0.1', port: portOf(resetting) }], have)).toEqual(['reset']);
   });
