@@ -3,7 +3,7 @@ import { endpointsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { outcomeText, plural, serviceRef, some } from '../words.ts';
 
-const says = (c: Connection) => (c.status === undefined ? outcomeText(c.outcome) : `says ${c.status}`);
+const says = (c: Connection) => (c.status !== undefined ? `says ${c.status}` : c.outcome === 'no-answer' ? 'gives no answer' : outcomeText(c.outcome));
 
 /** With externalTrafficPolicy Local, load balancers ask each node whether it has an endpoint (Service API, spec.healthCheckNodePort). */
 export const healthCheck = check({

@@ -1,14 +1,13 @@
-import { hostname, userInfo } from 'node:os';
 import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/words.ts';
-import { connect } from '../cluster/index.ts';
+import { type Cluster, connect } from '../cluster/index.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
-import { record } from '../diagnose/run.ts';
 import type { Recording } from '../facts/capture.ts';
-import type { Facts, Target } from '../facts/facts.ts';
-import { openJanitor } from '../probes/debug-pod.ts';
+import type { Target } from '../facts/facts.ts';
 import { formats } from '../report/render.ts';
+import { ask, canAsk } from './ask.ts';
 import { checkFolder, replayed, save } from './captures.ts';
+import { refuse, runLive } from './live.ts';
 import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { progressOn } from './progress.ts';
 import { parseFrom, parseNodes, parsePath, parseService } from './target.ts';
@@ -55,7 +54,8 @@ export async function svc(options: SvcOptions, screen: Screen): Promise<number> 
   return exitStatus[diagnosis.verdict.status];
 }
 
-async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Recording> {
+/** The way to the cluster, and the sentence that is asked of it. Sends nothing yet. Throws CannotRun for what can't be meant. */
+export async function prepare(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<{ cluster: Cluster; target: Target }> {
   if (options.name === undefined) throw new CannotRun('Which Service? Give its name: k8s-doctor svc NAME.');
   const named = parseService(options.name);
   if (named.namespace !== undefined && options.namespace !== undefined && named.namespace !== options.namespace) {
@@ -74,12 +74,14 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
     matrix: options.matrix,
     ...(options.http !== undefined && { http: parsePath(options.http) }),
   };
-
   if (target.probe === 'ephemeral' && target.from.kind !== 'pod' && target.from.kind !== 'workload')
     throw new CannotRun('--probe ephemeral adds a container to a pod; say which with --from pod/NAME or --from deploy/NAME.');
+  return { cluster, target };
+}
 
+async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Recording> {
+  const { cluster, target } = await prepare(options, env);
   const ending = new AbortController();
-  const janitor = openJanitor();
   const progress = progressOn(process.stderr, options.quiet);
   let interrupted: NodeJS.Signals | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -88,31 +90,19 @@ async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Record
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const s of signals) process.on(s, onSignal);
-  const deadline = setTimeout(() => ending.abort(), options.timeoutMs);
-  let recording: Recording;
-  let left: string[] = [];
   try {
-    const context = {
-      cluster,
-      target,
-      janitor,
-      signal: ending.signal,
-      image: options.image,
-      nodeImage: options.nodeImage,
-      owner: `${userInfo().username}@${hostname()}`,
-    };
-    recording = await record(pipeline, context, options.version, progress.onEvent);
-  } finally {
-    clearTimeout(deadline);
+    const consent = canAsk(options.quiet, env) ? (question: string) => (progress.end(), ask(question, ending.signal)) : undefined;
+    const { recording, left } = await runLive(cluster, target, options, { onEvent: progress.onEvent, consent, signal: ending.signal });
     progress.end();
-    left = (await janitor.removeAll()).flatMap((r) => (r.ok ? [] : [r.failure.why]));
+    for (const why of left) process.stderr.write(`A debug pod could not be removed (${why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
+    if (interrupted) throw new Interrupted(interrupted, left.length === 0);
+    refuse(recording.facts, cluster.context);
+    return recording;
+  } finally {
+    progress.end();
     for (const s of signals) process.off(s, onSignal);
     cluster.close();
-    for (const why of left) process.stderr.write(`A debug pod could not be removed (${why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
   }
-  if (interrupted) throw new Interrupted(interrupted, left.length === 0);
-  refuse(recording.facts, cluster.context);
-  return recording;
 }
 
 /** Ended by a signal; what the run had created is removed by then, or was complained of. */
@@ -122,15 +112,4 @@ export class Interrupted extends Error {
     super(clean ? 'Interrupted; nothing is left behind in the cluster.' : 'Interrupted.');
     this.signal = signal;
   }
-}
-
-/** Failures that leave nothing to diagnose: the API server is away, it does not know who asks, or the named client does not exist. */
-function refuse(facts: Facts, context: string): void {
-  const { service, client } = facts;
-  if (!service.seen && service.reason === 'unauthenticated')
-    throw new CannotRun(`The API server does not accept the credentials of context "${context}" (${service.why}); log in again.`);
-  if (!service.seen && (service.reason === 'unreachable' || service.reason === 'timed-out'))
-    throw new CannotRun(`The API server of context "${context}" cannot be reached (${service.why}); check the cluster, the VPN, or --context.`);
-  if (!client.seen && client.reason === 'not-found' && !(service.seen && service.value === null))
-    throw new CannotRun(`${client.what}: ${client.why}.`.replace(/\?\.$/, '?'));
 }

@@ -30,6 +30,8 @@ export interface Context {
   /** For pods in the network of a node, which list its rules. */
   nodeImage: string | undefined;
   owner: string;
+  /** Asks the person before something that stays in the cluster; absent where there is nobody to ask. */
+  consent?: (question: string) => Promise<boolean>;
   /** Tells a person what is being waited for. */
   progress(text: string): void;
 }

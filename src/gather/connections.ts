@@ -208,21 +208,29 @@ export const connections = collector({
       ...interpret(planned, output),
     });
 
-    if (who.pod && context.target.probe === 'ephemeral') {
+    const ephemeral = async (pod: Client): Promise<Fact<Connections>> => {
       const ran = await runEphemeral(
         context.cluster,
-        { namespace: who.namespace, pod: who.name },
-        context.image ?? chooseImage(imagesOn(valueOf(nodes), who.node)),
+        { namespace: pod.namespace, pod: pod.name },
+        image,
         buildScript(tasks, atOnce),
         context.signal,
         context.progress,
       );
-      return ran.ok ? seen(made(`pod/${who.name} (ephemeral container)`, false, who.node, ran.value)) : fromFailure(ran.failure);
-    }
+      return ran.ok ? seen(made(`pod/${pod.name} (ephemeral container)`, false, pod.node, ran.value)) : fromFailure(ran.failure);
+    };
+    const image = context.image ?? chooseImage(imagesOn(valueOf(nodes), who.node));
+    if (who.pod && context.target.probe === 'ephemeral') return ephemeral(who);
     const own = who.pod && context.target.probe === 'auto' ? await fromPod(context, who, buildScript(tasks, atOnce)) : undefined;
     if (own?.seen) {
       const result = made(`pod/${who.name}`, false, who.node, own.value);
       if (complete(planned, result.list)) return seen(result);
+    }
+    // Nothing is nearer to the client; but it stays listed in the pod, so it is asked for first.
+    const question = `pod/${who.name} has no tools to connect with. Add an ephemeral container (${image}) to it, which stays listed there? Else a debug pod stands in for it.`;
+    if (own && (own.seen || own.reason === 'not-possible') && (await context.consent?.(question))) {
+      const beside = await ephemeral(who);
+      if (beside.seen) return beside;
     }
     const labels = who.pod ? policyLabels(who, [valueOf(policies) ?? {}, valueOf(pluginPolicies) ?? {}]) : {};
     const stand = await fromDebugPod(context, who, tasks, valueOf(nodes), labels, asNewPod(valueOf(policies) ?? {}, who.namespace));

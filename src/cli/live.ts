@@ -1,0 +1,77 @@
+/** One run against a live cluster: what it creates is removed whatever happens, and it ends when its time is over. */
+import { hostname, userInfo } from 'node:os';
+import { pipeline } from '../../checks/pipeline.ts';
+import { CannotRun } from '../catalog/words.ts';
+import type { Cluster } from '../cluster/index.ts';
+import { type ProgressEvent, record } from '../diagnose/run.ts';
+import type { Recording } from '../facts/capture.ts';
+import type { Facts, Target } from '../facts/facts.ts';
+import { openJanitor } from '../probes/debug-pod.ts';
+
+export interface RunOptions {
+  image: string | undefined;
+  nodeImage: string | undefined;
+  /** Milliseconds for the whole run; a question to the person does not count. */
+  timeoutMs: number;
+  version: string;
+}
+
+export interface Watcher {
+  onEvent(event: ProgressEvent): void;
+  /** Asks the person before something that stays in the cluster. Absent where there is nobody to ask. */
+  consent?: ((question: string) => Promise<boolean>) | undefined;
+  /** Ends the run before its time. */
+  signal: AbortSignal;
+}
+
+/**
+ * Diagnoses the target against the cluster. Answers the sealed facts, and why what the run created could not be removed
+ * (mostly nothing). Throws what went wrong beyond a fact that was not seen.
+ */
+export async function runLive(cluster: Cluster, target: Target, options: RunOptions, watcher: Watcher): Promise<{ recording: Recording; left: string[] }> {
+  const janitor = openJanitor();
+  const over = new AbortController();
+  let deadline = setTimeout(() => over.abort(), options.timeoutMs);
+  const { consent } = watcher;
+  try {
+    const context = {
+      cluster,
+      target,
+      janitor,
+      signal: AbortSignal.any([watcher.signal, over.signal]),
+      image: options.image,
+      nodeImage: options.nodeImage,
+      owner: `${userInfo().username}@${hostname()}`,
+      ...(consent && {
+        consent: async (question: string) => {
+          clearTimeout(deadline);
+          const answer = await consent(question);
+          deadline = setTimeout(() => over.abort(), options.timeoutMs);
+          return answer;
+        },
+      }),
+    };
+    const recording = await record(pipeline, context, options.version, watcher.onEvent);
+    return { recording, left: await emptied() };
+  } catch (error) {
+    await emptied();
+    throw error;
+  } finally {
+    clearTimeout(deadline);
+  }
+
+  async function emptied(): Promise<string[]> {
+    return (await janitor.removeAll()).flatMap((r) => (r.ok ? [] : [r.failure.why]));
+  }
+}
+
+/** Failures that leave nothing to diagnose: the API server is away, it does not know who asks, or the named client does not exist. Throws CannotRun. */
+export function refuse(facts: Facts, context: string): void {
+  const { service, client } = facts;
+  if (!service.seen && service.reason === 'unauthenticated')
+    throw new CannotRun(`The API server does not accept the credentials of context "${context}" (${service.why}); log in again.`);
+  if (!service.seen && (service.reason === 'unreachable' || service.reason === 'timed-out'))
+    throw new CannotRun(`The API server of context "${context}" cannot be reached (${service.why}); check the cluster, the VPN, or --context.`);
+  if (!client.seen && client.reason === 'not-found' && !(service.seen && service.value === null))
+    throw new CannotRun(`${client.what}: ${client.why}.`.replace(/\?\.$/, '?'));
+}
