@@ -1,5 +1,6 @@
 import yargs, { type Argv } from 'yargs';
 import { CannotRun } from '../catalog/words.ts';
+import { isDrawable, type Paint } from './first-paint.ts';
 
 /** Wrong words on the command line; told with the way to the help. */
 class UsageError extends Error {}
@@ -50,15 +51,19 @@ const svcOptions = <T>(y: Argv<T>) =>
     .option('nodes', { type: 'string', requiresArg: true, default: '10', describe: 'whose rules are read: all, client, or how many' })
     .option('matrix', { type: 'boolean', default: false, describe: 'also connect from every node to every endpoint, by a Job that is removed afterwards' })
     .option('timeout', { type: 'string', requiresArg: true, default: '30s', describe: 'limit for the whole run' })
+    .option('interactive', { alias: 'i', type: 'boolean', default: false, describe: 'stay in the terminal UI to look around' })
+    .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'run again and again, and tell what changes' })
+    .option('ui', { choices: ['auto', 'always', 'never'] as const, default: 'auto' as const, describe: 'the terminal UI; never: plain text, line by line' })
     .option('capture', { type: 'string', requiresArg: true, describe: 'write what was seen to FILE' })
     .option('replay', { type: 'string', requiresArg: true, describe: 'diagnose from a captured FILE instead of a cluster' });
 
 /** Options that may be given more than once; of the others a second one is a mistake. */
 const repeatable = new Set(['output', 'o', 'as-group', 'asGroup', '_']);
 
-function parser(words: string[], version: string, answer: (run: () => Promise<number>) => void) {
+function parser(words: string[], version: string, paint: Paint, answer: (run: () => Promise<number>) => void) {
   const screen = (colour: boolean) => ({
     stdout: process.stdout,
+    paint,
     env: process.env,
     colour: colour && process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
   });
@@ -73,10 +78,7 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
       (a) =>
         answer(async () => {
           const { svc } = await import('./svc.ts');
-          return svc(
-            { ...a, requestTimeoutMs: duration('request-timeout', a.requestTimeout), timeoutMs: duration('timeout', a.timeout), version },
-            screen(a.color),
-          );
+          return svc(asTyped(a, version), screen(a.color));
         }),
     )
     .command(
@@ -179,13 +181,30 @@ function parser(words: string[], version: string, answer: (run: () => Promise<nu
     .recommendCommands()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
     .exitProcess(false)
-    .fail((message, error) => {
-      throw error ?? new UsageError(message);
-    });
+    .fail(refuseWords);
+}
+
+/** What was typed for `svc`, as it takes it. */
+const asTyped = <A extends { requestTimeout: string; timeout: string }>(a: A, version: string) => ({
+  ...a,
+  requestTimeoutMs: duration('request-timeout', a.requestTimeout),
+  timeoutMs: duration('timeout', a.timeout),
+  version,
+});
+
+/** `k8s-doctor`, with options or without: the explorer, where it can be drawn. */
+async function exploring(words: string[], version: string, paint: Paint): Promise<number> {
+  const parsed = await svcOptions(yargs(words)).strict().demandCommand(0, 0).version(false).help(false).exitProcess(false).fail(refuseWords).parseAsync();
+  const screen = { stdout: process.stdout, paint, env: process.env, colour: parsed.color && !process.env['NO_COLOR'] };
+  return (await import('./ui.ts')).explore({ ...asTyped(parsed, version), name: undefined }, screen);
+}
+
+function refuseWords(message: string, error: Error | undefined): never {
+  throw error ?? new UsageError(message);
 }
 
 /** Runs the command that the words name and sets the exit status. Every failure ends here, as one sentence. */
-export async function main(words: string[], version: string): Promise<void> {
+export async function main(words: string[], version: string, paint: Paint): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // Whoever reads (head, less) has seen enough.
     if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
@@ -194,7 +213,12 @@ export async function main(words: string[], version: string): Promise<void> {
   const verbose = words.includes('-v') || words.includes('--verbose');
   try {
     let run: (() => Promise<number>) | undefined;
-    const y = parser(words, version, (chosen) => (run = chosen));
+    const y = parser(words, version, paint, (chosen) => (run = chosen));
+    const namesNothing = words.length === 0 || (words[0]?.startsWith('-') && !words.some((w) => /^(-h|--help|--version)$/.test(w)));
+    if (namesNothing && isDrawable(process.env)) {
+      process.exitCode = await exploring(words, version, paint);
+      return;
+    }
     if (words.length === 0) {
       process.stderr.write(`${await y.getHelp()}\n`);
       process.exitCode = 3;
@@ -205,6 +229,7 @@ export async function main(words: string[], version: string): Promise<void> {
     if (twice) throw new UsageError(`--${twice[0]} is given more than once; give it once.`);
     if (run) process.exitCode = await run();
   } catch (error) {
+    paint.erase();
     process.exitCode = report(error as Error, verbose);
   }
 }

@@ -1,3 +1,4 @@
+import { firstPaint } from './first-paint.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 
 const { version } = packageJson;
@@ -19,4 +20,7 @@ const asksHelp = words.length === 1 && (words[0] === '--help' || words[0] === '-
 const help = asksHelp ? writtenHelp() : '';
 if (words.length === 1 && words[0] === '--version') process.stdout.write(`${version}\n`);
 else if (help) process.stdout.write(help);
-else await (await import('./commands.ts')).main(words, version);
+else {
+  const paint = firstPaint(words, process.env);
+  await (await import('./commands.ts')).main(words, version, paint);
+}

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { CannotRun } from '../catalog/words.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import { type Format, render } from '../report/render.ts';
+import type { Paint } from './first-paint.ts';
 
 export interface Output<F extends string> {
   format: F;
@@ -28,6 +29,8 @@ export function parseOutputs<F extends string>(values: readonly string[], known:
 
 export interface Screen {
   stdout: NodeJS.WriteStream;
+  /** What was painted before anything was loaded. */
+  paint: Paint;
   env: NodeJS.ProcessEnv;
   colour: boolean;
 }

@@ -1,4 +1,4 @@
-import type { ProgressEvent } from '../diagnose/run.ts';
+import type { ProgressEvent } from '../diagnose/progress.ts';
 import { clean } from '../report/clean.ts';
 import { unicodeMarks } from '../report/view.ts';
 

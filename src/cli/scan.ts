@@ -61,7 +61,7 @@ export async function scan(options: ScanOptions, screen: Screen): Promise<number
   }
 }
 
-async function judged(cluster: Cluster, namespace: string, name: string, version: string): Promise<Scanned> {
+export async function judged(cluster: Cluster, namespace: string, name: string, version: string): Promise<Scanned> {
   const context = {
     cluster,
     target: { namespace, name, from: parseFrom(undefined, namespace), probe: 'none' as const, nodes: 'client' as const, matrix: false },

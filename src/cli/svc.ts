@@ -4,11 +4,13 @@ import { type Cluster, connect } from '../cluster/index.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Target } from '../facts/facts.ts';
-import { formats } from '../report/render.ts';
+import { cleanDeep } from '../report/clean.ts';
+import { type Format, formats } from '../report/render.ts';
+import { isDrawable } from './first-paint.ts';
 import { ask, canAsk } from './ask.ts';
 import { checkFolder, replayed, save } from './captures.ts';
 import { refuse, runLive } from './live.ts';
-import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
+import { exitStatus, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { progressOn } from './progress.ts';
 import { parseFrom, parseNodes, parsePath, parseService } from './target.ts';
 
@@ -39,6 +41,10 @@ export interface SvcOptions {
   capture: string | undefined;
   replay: string | undefined;
   quiet: boolean;
+  /** Stay in the terminal UI after the verdict. */
+  interactive: boolean;
+  watch: boolean;
+  ui: 'auto' | 'always' | 'never';
   version: string;
 }
 
@@ -47,11 +53,65 @@ export async function svc(options: SvcOptions, screen: Screen): Promise<number> 
   const outputs = parseOutputs(options.output, formats);
   // Told before the run, not after it: a diagnosis of an incident is not to be had twice.
   for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
+  if (wantsUi(options, outputs, screen.env)) return (await import('./ui.ts')).svcUi(options, outputs, screen);
+  screen.paint.erase();
+  if (options.watch) return watched(options, screen);
   const recording = options.replay !== undefined ? replayed(options.replay) : await live(options, screen.env);
   const diagnosis = diagnose(pipeline, recording);
   await writeOutputs(diagnosis, recording.requests, outputs, screen);
   if (options.capture !== undefined) save(recording, options.capture);
   return exitStatus[diagnosis.verdict.status];
+}
+
+/**
+ * Whether this run is drawn: by default where a person sits at a terminal and the screen is to get text. A recording needs
+ * no live view. Throws CannotRun where it was asked for and can't be.
+ */
+function wantsUi(options: SvcOptions, outputs: readonly Output<Format>[], env: NodeJS.ProcessEnv): boolean {
+  const asked = options.ui === 'always' || options.interactive;
+  if (options.ui === 'never') {
+    if (options.interactive) throw new CannotRun('-i is the terminal UI, and --ui never says to do without; leave one of them out.');
+    return false;
+  }
+  const { stdin, stdout } = process;
+  if (asked && (!stdin.isTTY || !stdout.isTTY || env['TERM'] === 'dumb'))
+    throw new CannotRun(`${options.interactive ? '-i' : '--ui always'} needs a terminal that can draw; run it in one, or leave it out for text.`);
+  if (asked) return options.replay === undefined || options.interactive;
+  return isDrawable(env) && !options.quiet && options.replay === undefined && outputs.some((o) => !o.file && o.format === 'text');
+}
+
+/** Milliseconds between two runs that are watched. */
+const watchEveryMs = 5000;
+
+/** Runs again and again, and prints a line whenever the verdict is another. Ends by a signal, with the last verdict's status. */
+async function watched(options: SvcOptions, screen: Screen): Promise<number> {
+  if (options.replay !== undefined) throw new CannotRun('A recording does not change; leave --watch out.');
+  let before = '';
+  let status = 2;
+  for (;;) {
+    try {
+      const diagnosis = cleanDeep(diagnose(pipeline, await live({ ...options, quiet: true }, screen.env)));
+      const { verdict } = diagnosis;
+      status = exitStatus[verdict.status];
+      const line = `${verdict.status}  ${verdict.summary}`;
+      if (line !== before) screen.stdout.write(`${diagnosis.startedAt.slice(11, 19)}Z  ${line}\n`);
+      before = line;
+    } catch (error) {
+      if (error instanceof Interrupted) return status;
+      throw error;
+    }
+    const interrupted = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => done(false), watchEveryMs);
+      const onSignal = () => done(true);
+      const done = (how: boolean) => {
+        clearTimeout(timer);
+        for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(s, onSignal);
+        resolve(how);
+      };
+      for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(s, onSignal);
+    });
+    if (interrupted) return status;
+  }
 }
 
 /** The way to the cluster, and the sentence that is asked of it. Sends nothing yet. Throws CannotRun for what can't be meant. */

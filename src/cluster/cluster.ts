@@ -57,6 +57,8 @@ export interface Cluster {
   /** The namespace of the chosen context; `default` where it names none. */
   namespace: string;
   context: string;
+  /** All contexts of the kubeconfig. */
+  contexts: readonly string[];
   /** Reads one object; null where it does not exist. */
   get(resource: Resource, name: string, namespace?: string, signal?: AbortSignal): Promise<Result<unknown>>;
   /** Reads a whole list, in pages. */
@@ -78,8 +80,8 @@ export interface Cluster {
   portForward(where: { namespace: string; pod: string }, port: number): Promise<Result<Tunnel>>;
   /** The API groups and versions that are served: `apps/v1`. */
   apiVersions(signal?: AbortSignal): Promise<Result<string[]>>;
-  /** Sends a patch that the API server judges with all its admission, and keeps nothing of (`dryRun=All`). */
-  dryRun(change: Change, signal?: AbortSignal): Promise<Result<void>>;
+  /** Sends a patch that the API server judges with all its admission, and keeps nothing of (`dryRun=All`). Answers the object as it would be. */
+  dryRun(change: Change, signal?: AbortSignal): Promise<Result<unknown>>;
   createPod(namespace: string, pod: object): Promise<Result<unknown>>;
   /** Adds a container to a running pod. It can't be taken out again, only end. */
   addEphemeralContainer(namespace: string, pod: string, container: { name: string }): Promise<Result<unknown>>;
@@ -173,6 +175,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   return {
     namespace: options.namespace ?? context?.namespace ?? 'default',
     context: context?.name ?? '',
+    contexts: config.getContexts().map((c) => c.name),
 
     async get(resource, name, namespace, signal) {
       const what = inWords(resource, namespace, name);
@@ -239,17 +242,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       return answer.ok ? ok((answer.value.groups ?? []).flatMap((g) => (g.versions ?? []).map((x) => x.groupVersion))) : answer;
     },
 
-    async dryRun({ resource, namespace, name, type, body }, signal) {
-      const answer = await http.send({
-        method: 'PATCH',
-        path: `${pathOf(resource, namespace, name)}?dryRun=All`,
-        body,
-        contentType: patchTypes[type],
-        what: `trying a change of ${inWords(resource, namespace, name)}`,
-        rule: rule(resource, 'patch', namespace, name),
-        signal,
-      });
-      return answer.ok ? ok(undefined) : answer;
+    dryRun({ resource, namespace, name, type, body }, signal) {
+      const what = `trying a change of ${inWords(resource, namespace, name)}`;
+      const access = rule(resource, 'patch', namespace, name);
+      const path = `${pathOf(resource, namespace, name)}?dryRun=All`;
+      return parse(http.send({ method: 'PATCH', path, body, contentType: patchTypes[type], what, rule: access, signal }), what, access);
     },
 
     createPod(namespace, pod) {

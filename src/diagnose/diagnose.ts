@@ -149,6 +149,21 @@ const hops: readonly [Hop['hop'], readonly string[]][] = [
   ['container', ['pods/']],
 ];
 
+/** How the hops between client and container stand, as far as checks were judged. */
+export const hopsOf = (checks: readonly CheckReport[]): Hop[] =>
+  hops.map(([hop, prefixes]) => {
+    // In the order of the prefixes: what tells most stands first there.
+    const own = prefixes.flatMap((p) => checks.filter((c) => (p.endsWith('/') ? c.id.startsWith(p) : c.id === p)));
+    const bad = own.find((c) => c.status === 'fail') ?? own.find((c) => c.status === 'warn') ?? own.find((c) => c.status === 'unknown');
+    const good = own.find((c) => c.status === 'pass' && c.summary) ?? own.find((c) => c.status === 'pass');
+    const state = bad ? (bad.status === 'fail' ? 'failed' : bad.status === 'warn' ? 'warning' : 'unknown') : good ? 'ok' : 'none';
+    return { hop, state, detail: bad ? (bad.findings[0]?.message ?? bad.reason ?? '') : (good?.summary ?? own[0]?.reason ?? '') };
+  });
+
+/** The hop that a check speaks of, where it speaks of one. */
+export const hopOf = (checkId: string): Hop['hop'] | undefined =>
+  hops.find(([, prefixes]) => prefixes.some((p) => (p.endsWith('/') ? checkId.startsWith(p) : checkId === p)))?.[0];
+
 function pathOf(checks: readonly CheckReport[], facts: Facts): Hop[] {
   const client = facts.client.seen ? facts.client.value : null;
   const first: Hop = {
@@ -156,17 +171,7 @@ function pathOf(checks: readonly CheckReport[], facts: Facts): Hop[] {
     state: client ? 'ok' : 'unknown',
     detail: client ? [client.name || client.namespace || client.kind, client.node].filter(Boolean).join(' on ') : facts.client.seen ? '' : facts.client.why,
   };
-  return [
-    first,
-    ...hops.map(([hop, prefixes]): Hop => {
-      // In the order of the prefixes: what tells most stands first there.
-      const own = prefixes.flatMap((p) => checks.filter((c) => (p.endsWith('/') ? c.id.startsWith(p) : c.id === p)));
-      const bad = own.find((c) => c.status === 'fail') ?? own.find((c) => c.status === 'warn') ?? own.find((c) => c.status === 'unknown');
-      const good = own.find((c) => c.status === 'pass' && c.summary) ?? own.find((c) => c.status === 'pass');
-      const state = bad ? (bad.status === 'fail' ? 'failed' : bad.status === 'warn' ? 'warning' : 'unknown') : good ? 'ok' : 'none';
-      return { hop, state, detail: bad ? (bad.findings[0]?.message ?? bad.reason ?? '') : (good?.summary ?? own[0]?.reason ?? '') };
-    }),
-  ];
+  return [first, ...hopsOf(checks)];
 }
 
 /** What could not be read, with the rule to grant; what nobody asked for is told once, without one. */

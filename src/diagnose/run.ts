@@ -6,13 +6,7 @@ import type { Context } from '../gather/collector.ts';
 import { tryFixes } from '../gather/dry-run.ts';
 import { gather } from '../gather/gather.ts';
 import { judge, reasoned, wantedBy } from './diagnose.ts';
-import type { CheckReport } from './diagnosis.ts';
-
-/** What happens while a diagnosis runs, for whoever draws it. */
-export type ProgressEvent =
-  | { type: 'waiting'; text: string }
-  /** A check has all its facts, and was judged. The verdict may still overrule it. */
-  | { type: 'checked'; report: CheckReport };
+import { type ProgressEvent, stageOf } from './progress.ts';
 
 /** Gathers what the pipeline reads and judges each check as soon as its facts are there. Ends when all are, or when the context's signal aborts. */
 export async function record(
@@ -22,7 +16,7 @@ export async function record(
   onEvent: (event: ProgressEvent) => void,
 ): Promise<Recording> {
   const started = new Date();
-  const gathering = gather({ ...context, progress: (text) => onEvent({ type: 'waiting', text }) }, wantedBy(pipeline));
+  const gathering = gather({ ...context, progress: (text, fact) => onEvent({ type: 'waiting', stage: stageOf(fact), text }) }, wantedBy(pipeline));
   await Promise.all(
     pipeline.map(async (check) => {
       const names = [...check.needs, ...check.uses];

@@ -4,7 +4,7 @@ import type { FactTypes } from '../facts/facts.ts';
 import { redact } from '../facts/redact.ts';
 
 /** By the kind as kubectl takes it: `networkpolicy`. */
-const resourceOf = (kind: string) => Object.values(resources).find((r) => r.kind.toLowerCase() === kind);
+export const resourceOf = (kind: string) => Object.values(resources).find((r) => r.kind.toLowerCase() === kind);
 
 /** Asks the API server of each fix that changes one object whether it would take it; nothing is kept (`dryRun=All`). By command. */
 export async function tryFixes(cluster: Cluster, fixes: readonly Fix[], signal: AbortSignal): Promise<FactTypes['dryRuns']> {

@@ -67,7 +67,7 @@ const whatOf: Partial<Record<FactName, string>> = {
  * Starts everything at once; each collector waits only for the facts that it reads. Facts that are not planned are unseen: not-needed.
  * When the context's signal aborts, what is not yet known is unseen: timed-out.
  */
-export function gather(context: Context, wanted: Iterable<FactName>): Gathering {
+export function gather(context: Omit<Context, 'progress'> & { progress(text: string, fact: FactName): void }, wanted: Iterable<FactName>): Gathering {
   const started = performance.now();
   const planned = new Set(plan(wanted));
   const settled = new Map<FactName, Promise<Settled>>();
@@ -84,7 +84,7 @@ export function gather(context: Context, wanted: Iterable<FactName>): Gathering 
     const known = Object.fromEntries(before) as unknown as Facts;
     const needed = collector.when(known, target);
     if (needed !== true) return unseen('not-needed', what, needed);
-    const result = await Promise.race([collector.collect(context, known), ended]);
+    const result = await Promise.race([collector.collect({ ...context, progress: (text) => context.progress(text, collector.fact) }, known), ended]);
     return result === 'ended' ? unseen('timed-out', what, 'the time allowed for the run was over') : result;
   }
 

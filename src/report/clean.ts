@@ -17,10 +17,10 @@ export const clean = (text: string): string =>
 /** Cleans a text of several lines; the breaks between them are ours. */
 export const cleanLines = (text: string): string => text.split('\n').map(clean).join('\n');
 
-/** Cleans every string inside a value. */
-export function cleanDeep<T>(value: T): T {
-  if (typeof value === 'string') return clean(value) as T;
-  if (Array.isArray(value)) return value.map(cleanDeep) as T;
-  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, x]) => [k, cleanDeep(x)])) as T;
+/** Cleans every string inside a value; `by` says how (with `cleanLines`, breaks stay). */
+export function cleanDeep<T>(value: T, by: (text: string) => string = clean): T {
+  if (typeof value === 'string') return by(value) as T;
+  if (Array.isArray(value)) return value.map((x) => cleanDeep(x, by)) as T;
+  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, x]) => [by(k), cleanDeep(x, by)])) as T;
   return value;
 }

@@ -21,7 +21,7 @@ const statusTone: Record<Status, Tone> = { healthy: 'good', degraded: 'warn', fa
 const checkTone: Record<CheckStatus, Tone> = { pass: 'good', warn: 'warn', fail: 'bad', skip: 'dim', unknown: 'warn' };
 
 /** Breaks text at spaces; a word longer than the line stands on one of its own, so that commands can be copied. */
-function wrap(text: string, width: number): string[] {
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {

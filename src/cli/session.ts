@@ -1,0 +1,196 @@
+/** The terminal UI's way to everything else: a live cluster, or a recording. What goes out of here is clean. */
+import { structuredPatch } from 'diff';
+import { stringify } from 'yaml';
+import { pipeline } from '../../checks/pipeline.ts';
+import type { Patch } from '../catalog/finding.ts';
+import { CannotRun } from '../catalog/words.ts';
+import { type Cluster, connect, type ConnectOptions, resources } from '../cluster/index.ts';
+import { shared } from '../cluster/shared.ts';
+import { diagnose, reasoned } from '../diagnose/diagnose.ts';
+import { started } from '../diagnose/progress.ts';
+import type { Recording } from '../facts/capture.ts';
+import type { Target } from '../facts/facts.ts';
+import { resourceOf } from '../gather/dry-run.ts';
+import { clean, cleanDeep, cleanLines } from '../report/clean.ts';
+import type { Result, ServiceRow, Session, Trial } from '../tui/session.ts';
+import { checkFolder, save } from './captures.ts';
+import { refuse, type RunOptions, runLive } from './live.ts';
+import { judged } from './scan.ts';
+import { parseFrom } from './target.ts';
+
+/** The diagnosis with all that stands behind it. */
+export function resultOf(recording: Recording): Result {
+  const { reports } = reasoned(pipeline, recording);
+  const fixes = reports.flatMap((r) => r.findings.flatMap((f) => f.fix));
+  return {
+    diagnosis: cleanDeep(diagnose(pipeline, recording)),
+    facts: cleanDeep(recording.facts, cleanLines),
+    requests: recording.requests,
+    patches: Object.fromEntries(fixes.flatMap((f) => (f.command !== undefined && f.patch ? [[clean(f.command), f.patch] as const] : []))),
+  };
+}
+
+function captured(recording: Recording | null, file: string): string {
+  if (recording === null) throw new CannotRun('There is nothing to write yet.');
+  checkFolder(file);
+  save(recording, file);
+  return `written to ${clean(file)}`;
+}
+
+/** What has no place in a picture of a change: bookkeeping, and values that may be secret. */
+const hidden = new Set(['managedFields', 'resourceVersion', 'generation', 'env', 'envFrom', 'annotations', 'uid', 'creationTimestamp', 'status']);
+const shownPart = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(shownPart)
+    : value && typeof value === 'object'
+      ? Object.fromEntries(Object.entries(value).flatMap(([k, x]) => (hidden.has(k) ? [] : [[k, shownPart(x)]])))
+      : value;
+const yamlOf = (value: unknown) => stringify(shownPart(value), { lineWidth: 0 });
+
+function diffOf(before: unknown, after: unknown): Trial['lines'] {
+  const { hunks } = structuredPatch('', '', yamlOf(before), yamlOf(after), '', '', { context: 4 });
+  return hunks.flatMap((h, i): Trial['lines'] => [
+    ...(i > 0 ? [{ mark: ' ', text: '…' } as const] : []),
+    ...h.lines.map((l): Trial['lines'][number] => ({ mark: l[0] === '+' || l[0] === '-' ? l[0] : ' ', text: clean(l.slice(1)) || ' ' })),
+  ]);
+}
+
+/** A recording: it can be looked at, and nothing else. */
+export function replaySession(recording: Recording, version: string): Session {
+  const none = () => Promise.reject(new CannotRun('A recording has no cluster to ask.'));
+  return {
+    version,
+    context: 'recording',
+    contexts: [],
+    isReplay: true,
+    blank: started(pipeline),
+    run: () => Promise.resolve(resultOf(recording)),
+    tryFix(patch: Patch) {
+      const lines = stringify(patch.body).trimEnd().split('\n');
+      const message = `a recording: it can't be tried here; it would patch ${patch.kind} ${patch.name} (${patch.type}) with`;
+      return Promise.resolve({ accepted: false, message: clean(message), lines: lines.map((l) => ({ mark: '+' as const, text: clean(l) })) });
+    },
+    capture: (file) => captured(recording, file),
+    useContext: none,
+    namespaces: none,
+    services: none,
+    judge: none,
+  };
+}
+
+export interface LiveSession extends Session {
+  /** Why things that a run created could not be removed. */
+  left: string[];
+  /** What the last run saw. */
+  last(): Recording | null;
+  close(): void;
+}
+
+interface Listed {
+  metadata: { namespace: string; name: string; labels?: Record<string, string> };
+}
+
+/** A live cluster. `base`: what is asked of each run beside the Service and the client. */
+export function liveSession(
+  first: Cluster,
+  options: RunOptions & ConnectOptions,
+  base: Omit<Target, 'namespace' | 'name' | 'from'>,
+  env: NodeJS.ProcessEnv,
+): LiveSession {
+  let cluster = first;
+  let once = shared(cluster);
+  let last: Recording | null = null;
+  const left: string[] = [];
+  const listed = async (resource: (typeof resources)[keyof typeof resources], namespace: string | undefined) => {
+    const found = await once.list(resource, { namespace });
+    if (!found.ok) throw new CannotRun(`${resource.plural} cannot be listed (${clean(found.failure.why)}).`);
+    return found.value as Listed[];
+  };
+  return {
+    version: options.version,
+    get context() {
+      return clean(cluster.context);
+    },
+    get contexts() {
+      return cluster.contexts;
+    },
+    isReplay: false,
+    blank: started(pipeline),
+    left,
+    last: () => last,
+    close: () => cluster.close(),
+
+    async run(asked, { onEvent, consent, signal }) {
+      const target: Target = { ...base, namespace: asked.namespace, name: asked.name, from: parseFrom(asked.from, asked.namespace) };
+      const ran = await runLive(cluster, target, options, {
+        onEvent: (event) => onEvent(cleanDeep(event)),
+        consent: consent && ((q) => consent(clean(q))),
+        signal,
+      });
+      left.push(...ran.left);
+      refuse(ran.recording.facts, cluster.context);
+      last = ran.recording;
+      return resultOf(last);
+    },
+
+    async tryFix({ kind, namespace, name, type, body }) {
+      const resource = resourceOf(kind);
+      if (!resource) throw new CannotRun(`${kind} is no kind that can be tried here.`);
+      const [before, after] = await Promise.all([cluster.get(resource, name, namespace), cluster.dryRun({ resource, namespace, name, type, body })]);
+      if (!after.ok) return { accepted: false, message: clean(`refused: ${after.failure.why}`), lines: [] };
+      return {
+        accepted: true,
+        message: 'the API server accepts it (tried by a dry run: nothing was changed)',
+        lines: before.ok ? diffOf(before.value, after.value) : [],
+      };
+    },
+
+    capture: (file) => captured(last, file),
+
+    async useContext(context) {
+      const next = await connect({ ...options, context, namespace: undefined }, env);
+      cluster.close();
+      cluster = next;
+      once = shared(cluster);
+    },
+
+    async namespaces() {
+      once = shared(cluster);
+      return (await listed(resources.namespaces, undefined)).map((n) => clean(n.metadata.name)).toSorted((a, b) => (a < b ? -1 : 1));
+    },
+
+    async services(namespace) {
+      // Read anew: a list is looked at because things change.
+      once = shared(cluster);
+      const where = namespace ?? undefined;
+      const [services, slices] = await Promise.all([listed(resources.services, where), listed(resources.endpointslices, where).catch(() => [])]);
+      const bySlice = Map.groupBy(slices, (s) => `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name'] ?? ''}`);
+      return cleanDeep(services.map((s) => rowOf(s, bySlice.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [])));
+    },
+
+    async judge(row) {
+      const { status, summary } = await judged(once, row.namespace, row.name, options.version);
+      return { status, summary: clean(summary) };
+    },
+  };
+}
+
+interface SpecOf {
+  spec?: { type?: string; clusterIP?: string; ports?: { port: number; targetPort?: number | string; protocol?: string }[] };
+}
+interface EndpointsOf {
+  endpoints?: { conditions?: { ready?: boolean } }[] | null;
+}
+
+function rowOf(service: Listed, slices: readonly Listed[]): ServiceRow {
+  const { spec } = service as Listed & SpecOf;
+  const endpoints = slices.flatMap((s) => (s as Listed & EndpointsOf).endpoints ?? []);
+  return {
+    namespace: service.metadata.namespace,
+    name: service.metadata.name,
+    type: spec?.clusterIP === 'None' ? 'Headless' : (spec?.type ?? 'ClusterIP'),
+    ports: (spec?.ports ?? []).map((p) => `${p.port}→${p.targetPort ?? p.port}`).join(' '),
+    ready: endpoints.filter((e) => e.conditions?.ready ?? true).length,
+    total: endpoints.length,
+  };
+}

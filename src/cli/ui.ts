@@ -1,0 +1,92 @@
+/** The terminal UI, from its start to what stays in the scrollback after it. */
+import { pipeline } from '../../checks/pipeline.ts';
+import { CannotRun } from '../catalog/words.ts';
+import { diagnose } from '../diagnose/diagnose.ts';
+import type { Recording } from '../facts/capture.ts';
+import type { Format } from '../report/render.ts';
+import type { AppProps } from '../tui/app.tsx';
+import { type Ending, start } from '../tui/start.tsx';
+import type { Asked } from '../tui/session.ts';
+import { replayed, save } from './captures.ts';
+import { exitStatus, isUnicode, type Output, type Screen, writeOutputs } from './output.ts';
+import { type LiveSession, liveSession, replaySession, resultOf } from './session.ts';
+import { Interrupted, prepare, type SvcOptions } from './svc.ts';
+
+/** Draws until it ends. A signal to the process ends it in good order: what a run created is removed, the terminal restored. */
+async function drawn(props: Omit<AppProps, 'end' | 'unicode'>, screen: Screen, isStaying: boolean): Promise<Ending & { signal: NodeJS.Signals | null }> {
+  const end = new AbortController();
+  let signal: NodeJS.Signals | null = null;
+  const onSignal = (s: NodeJS.Signals) => {
+    signal = s;
+    end.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const s of signals) process.on(s, onSignal);
+  screen.paint.erase();
+  try {
+    const rest = { end: end.signal, unicode: isUnicode(screen.env) };
+    let ending = await start({ ...props, ...rest });
+    // A live view that was asked to stay: the diagnosis is looked around in on a screen of its own.
+    if (props.inline && (ending.stay || isStaying) && ending.result) ending = await start({ ...props, ...rest, inline: false, given: ending.result });
+    return { ...ending, signal };
+  } finally {
+    for (const s of signals) process.off(s, onSignal);
+  }
+}
+
+/** What is printed when the UI has gone: the verdict, as text mode prints it. Answers the exit status. */
+async function leftBehind(recording: Recording | null, ending: Ending & { signal: NodeJS.Signals | null }, outputs: readonly Output<Format>[], screen: Screen) {
+  if (recording && ending.result) {
+    const diagnosis = diagnose(pipeline, recording);
+    await writeOutputs(diagnosis, recording.requests, outputs, screen);
+    if (!ending.interrupted) return exitStatus[diagnosis.verdict.status];
+  }
+  if (ending.interrupted) throw new Interrupted(ending.signal ?? 'SIGINT', true);
+  if (ending.error) throw new CannotRun(ending.error);
+  return 0;
+}
+
+async function withSession(session: LiveSession, run: () => Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } finally {
+    session.close();
+    for (const why of session.left) process.stderr.write(`A debug pod could not be removed (${why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
+  }
+}
+
+/** `svc NAME` in a terminal: a live view that gives way to the verdict, or, with -i or --watch, a place to look around in. */
+export async function svcUi(options: SvcOptions, outputs: readonly Output<Format>[], screen: Screen): Promise<number> {
+  if (options.replay !== undefined) {
+    const recording = replayed(options.replay);
+    const given = resultOf(recording);
+    const { namespace, name } = given.diagnosis.service;
+    const session = replaySession(recording, options.version);
+    const ending = await drawn({ session, asked: { namespace, name, from: undefined }, namespace, inline: false, watch: false, given }, screen, true);
+    return leftBehind(recording, ending, outputs, screen);
+  }
+  const { cluster, target } = await prepare(options, screen.env);
+  const { namespace, name, from: _, ...base } = target;
+  const session = liveSession(cluster, options, base, screen.env);
+  return withSession(session, async () => {
+    const asked: Asked = { namespace, name, from: options.from };
+    const inline = !options.interactive && !options.watch;
+    const ending = await drawn({ session, asked, namespace, inline, watch: options.watch, given: null }, screen, false);
+    const recording = session.last();
+    if (recording && options.capture !== undefined) save(recording, options.capture);
+    return leftBehind(recording, ending, outputs, screen);
+  });
+}
+
+/** `k8s-doctor` alone: the explorer. */
+export async function explore(options: SvcOptions, screen: Screen): Promise<number> {
+  const { cluster } = await prepare({ ...options, name: 'any' }, screen.env);
+  const session = liveSession(cluster, options, { probe: 'auto', nodes: 10, matrix: false }, screen.env);
+  return withSession(session, async () => {
+    const ending = await drawn({ session, asked: null, namespace: cluster.namespace, inline: false, watch: false, given: null }, screen, false);
+    const recording = session.last();
+    // To quit is how one leaves it; only a signal from without is an interruption.
+    const isQuit = ending.signal === null;
+    return leftBehind(recording, isQuit ? { ...ending, interrupted: false, error: '' } : ending, [{ format: 'text' }], screen);
+  });
+}

@@ -1,0 +1,44 @@
+/** What is known of a run while it runs: one reducer over its events, for whoever draws it. */
+import type { Check, Stage } from '../../checks/check.ts';
+import type { FactName } from '../facts/facts.ts';
+import type { CheckReport } from './diagnosis.ts';
+
+/** What happens while a diagnosis runs. */
+export type ProgressEvent =
+  /** Something that takes time was begun for a stage, or came a step further. */
+  | { type: 'waiting'; stage: Stage; text: string }
+  /** A check has all its facts, and was judged. The verdict may still overrule it. */
+  | { type: 'checked'; report: CheckReport };
+
+/** The stage that waits for what a collector is doing, where that takes long enough to be told. */
+const waits: Partial<Record<FactName, Stage>> = {
+  listeners: 'pods',
+  dnsAnswers: 'dns',
+  nodeRules: 'kube-proxy',
+  nodeRulesLater: 'kube-proxy',
+  proxyHealth: 'kube-proxy',
+  conntrack: 'kube-proxy',
+};
+export const stageOf = (fact: FactName): Stage => waits[fact] ?? 'path';
+
+export interface StageProgress {
+  stage: string;
+  /** Ids of its checks, and what those said that are judged. */
+  checks: readonly string[];
+  reports: CheckReport[];
+  /** What is being waited for; empty where nothing is told. */
+  waiting: string;
+  /** Milliseconds from the start until its last check was judged. */
+  ms: number;
+}
+export type Progress = readonly StageProgress[];
+
+export const started = (pipeline: readonly Check[]): Progress =>
+  [...Map.groupBy(pipeline, (c) => c.id.split('/')[0] ?? '')].map(([stage, own]) => ({ stage, checks: own.map((c) => c.id), reports: [], waiting: '', ms: 0 }));
+
+export const progressed = (progress: Progress, event: ProgressEvent): Progress =>
+  progress.map((s) => {
+    if (event.type === 'waiting') return s.stage === event.stage ? { ...s, waiting: event.text } : s;
+    if (s.stage !== event.report.stage) return s;
+    return { ...s, reports: [...s.reports, event.report], ms: Math.max(s.ms, event.report.durationMs) };
+  });

@@ -1,0 +1,68 @@
+import { TextInput } from '@inkjs/ui';
+import { Box } from 'ink';
+import { Toned, Wrapped } from '../look.tsx';
+import type { Overlay } from '../state.ts';
+
+const help: [string, string][] = [
+  ['↑ ↓ j k', 'move; page keys, g and G go further'],
+  ['enter → l', 'open, or read what is behind a row'],
+  ['esc ← h', 'back'],
+  ['tab 1 2 3 4', 'checks, endpoints, nodes, probes'],
+  ['y', 'copy the fix (through the terminal: OSC 52)'],
+  ['d', 'the fix as a diff, tried by a dry run'],
+  ['r', 'run again'],
+  ['w', 'watch: run again and again, mark what changes with *'],
+  ['f', 'from somewhere else: pod/NAME, deploy/NAME, node/NAME, external'],
+  ['c', 'write what was seen to a file (a capture)'],
+  ['/', 'filter'],
+  ['a', 'in a list of Services: of all namespaces'],
+  ['q', 'quit; the verdict stays in the scrollback'],
+];
+
+export const Help = ({ height }: { height: number }) => (
+  <Box flexDirection="column" height={height} paddingX={1}>
+    <Toned tone="bold">Keys</Toned>
+    {help.slice(0, height - 2).map(([keys, does]) => (
+      <Box key={keys} height={1}>
+        <Box width={14} flexShrink={0}>
+          <Toned tone="accent">{keys}</Toned>
+        </Box>
+        <Toned>{does}</Toned>
+      </Box>
+    ))}
+  </Box>
+);
+
+/** What a fix would change, and what the API server says of it. */
+export function Trial({ overlay, height, width }: { overlay: Overlay & { kind: 'trial' }; height: number; width: number }) {
+  const { trial, command, scroll } = overlay;
+  return (
+    <Box flexDirection="column" height={height} width={width} paddingX={1}>
+      <Toned tone="accent">{command}</Toned>
+      <Toned tone={trial === null ? 'dim' : trial.accepted ? 'good' : 'warn'}>
+        {trial === null ? 'trying it (dry run: nothing is kept) …' : trial.message}
+      </Toned>
+      {(trial?.lines ?? []).slice(scroll, scroll + height - 2).map((l, i) => (
+        // oxlint-disable-next-line react/no-array-index-key
+        <Toned key={scroll + i} tone={l.mark === '+' ? 'good' : l.mark === '-' ? 'bad' : 'plain'}>{`${l.mark} ${l.text}`}</Toned>
+      ))}
+    </Box>
+  );
+}
+
+const asks = { from: 'From', capture: 'Write to' };
+
+/** One line to type into. */
+export const Prompt = ({ overlay, onSubmit }: { overlay: Overlay & { kind: 'prompt' }; onSubmit: (value: string) => void }) => (
+  <Box height={1}>
+    <Wrapped tone="bold">{`${asks[overlay.what]}: `}</Wrapped>
+    <TextInput defaultValue={overlay.value} placeholder={overlay.what === 'from' ? 'pod/NAME, deploy/NAME, node/NAME, external' : 'FILE'} onSubmit={onSubmit} />
+  </Box>
+);
+
+export const Filter = ({ value, onChange }: { value: string; onChange: (value: string) => void }) => (
+  <Box height={1}>
+    <Wrapped tone="bold">/</Wrapped>
+    <TextInput defaultValue={value} onChange={onChange} />
+  </Box>
+);

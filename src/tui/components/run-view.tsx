@@ -1,0 +1,49 @@
+import { Box, useAnimation } from 'ink';
+import type { State } from '../state.ts';
+import { Toned, useLook, Wrapped } from '../look.tsx';
+import { stopsOf } from '../stops.ts';
+import { PathLine } from './path-line.tsx';
+import { Stages } from './stages.tsx';
+
+/** The first line: of what, whose, for how long. */
+export function Heading({ left, since, width }: { left: string; since: number | null; width: number }) {
+  useAnimation({ interval: 100, isActive: since !== null });
+  return (
+    <Box width={width} height={1} justifyContent="space-between">
+      <Box flexShrink={1} overflow="hidden" height={1}>
+        <Toned tone="bold">{left}</Toned>
+      </Box>
+      <Box flexShrink={0} marginLeft={1}>
+        <Toned tone="dim">{since === null ? '' : `${((Date.now() - since) / 1000).toFixed(1)} s`}</Toned>
+      </Box>
+    </Box>
+  );
+}
+
+/** While it runs: the packet's way and the stages; then why there is no result, if there is none. */
+export function RunView({ state, title, width, isTight }: { state: State; title: string; width: number; isTight: boolean }) {
+  const { marks } = useLook();
+  const gap = isTight ? 0 : 1;
+  return (
+    <Box flexDirection="column" width={width} paddingX={1}>
+      <Heading left={title} since={state.runningSince} width={width - 2} />
+      <Box marginTop={gap} marginBottom={gap}>
+        <PathLine stops={stopsOf(state.progress, state.result)} width={width - 2} />
+      </Box>
+      <Stages stages={state.progress} width={width - 2} />
+      {state.error ? (
+        <Box marginTop={gap}>
+          <Toned tone="bad">{`${marks.fail} `}</Toned>
+          <Box flexShrink={1}>
+            <Wrapped>{state.error}</Wrapped>
+          </Box>
+        </Box>
+      ) : null}
+      {state.question ? (
+        <Box marginTop={gap}>
+          <Wrapped tone="accent">{`${state.question} (y/n)`}</Wrapped>
+        </Box>
+      ) : null}
+    </Box>
+  );
+}

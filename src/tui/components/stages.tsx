@@ -1,0 +1,45 @@
+import { Box, useAnimation } from 'ink';
+import type { StageProgress } from '../../diagnose/progress.ts';
+import { stageRows } from '../../report/view.ts';
+import { Toned, toneOf, useLook } from '../look.tsx';
+
+const nameWidth = 16;
+const timeWidth = 8;
+
+/** One stage: its mark or a wheel, what it found or waits for, and when it was done. */
+function StageLine({ stage, frame, width }: { stage: StageProgress; frame: number; width: number }) {
+  const { marks, spinner } = useLook();
+  const isDone = stage.reports.length === stage.checks.length;
+  const row = stageRows(stage.reports, [])[0];
+  const mark = isDone && row ? marks[row.status] : (spinner[frame % spinner.length] ?? '');
+  const tone = isDone && row ? toneOf[row.status] : 'accent';
+  const text = isDone ? (row?.text ?? '') : stage.waiting || `${stage.reports.length} of ${stage.checks.length} checks`;
+  const showsTime = width >= 60;
+  return (
+    <Box width={width} height={1}>
+      <Box width={nameWidth + 3} flexShrink={0}>
+        <Toned tone={tone}>{`${mark} ${stage.stage}`}</Toned>
+      </Box>
+      <Box flexGrow={1} flexShrink={1} overflow="hidden" height={1}>
+        <Toned tone={isDone && row?.status === 'skip' ? 'dim' : 'plain'}>{text}</Toned>
+      </Box>
+      {showsTime ? (
+        <Box width={timeWidth} flexShrink={0} justifyContent="flex-end">
+          <Toned tone="dim">{isDone ? `${stage.ms} ms` : ''}</Toned>
+        </Box>
+      ) : null}
+    </Box>
+  );
+}
+
+/** The seven stages in their order, each with its live state. */
+export function Stages({ stages, width }: { stages: readonly StageProgress[]; width: number }) {
+  const { frame } = useAnimation({ interval: 100, isActive: stages.some((s) => s.reports.length < s.checks.length) });
+  return (
+    <Box flexDirection="column">
+      {stages.map((s) => (
+        <StageLine key={s.stage} stage={s} frame={frame} width={width} />
+      ))}
+    </Box>
+  );
+}

@@ -1,0 +1,50 @@
+/** How things look: tones for colours, marks that carry the meaning without them. */
+import { Text, type TextProps } from 'ink';
+import { createContext, type ReactNode, useContext } from 'react';
+import type { CheckStatus, Hop } from '../diagnose/diagnosis.ts';
+import { asciiMarks, unicodeMarks } from '../report/view.ts';
+
+export type Tone = 'good' | 'bad' | 'warn' | 'dim' | 'accent' | 'plain' | 'bold';
+
+export const toneOf: Record<CheckStatus, Tone> = { pass: 'good', warn: 'warn', fail: 'bad', skip: 'dim', unknown: 'warn' };
+/** A hop of the packet's way stands as a check does. */
+export const asCheck: Record<Hop['state'], CheckStatus> = { ok: 'pass', failed: 'fail', warning: 'warn', unknown: 'unknown', none: 'skip' };
+
+/** Named colours only, which every theme, light or dark, maps to what can be read on it. */
+const props: Record<Tone, Partial<TextProps>> = {
+  good: { color: 'green' },
+  bad: { color: 'red', bold: true },
+  warn: { color: 'yellow' },
+  dim: { dimColor: true },
+  accent: { color: 'cyan' },
+  plain: {},
+  bold: { bold: true },
+};
+
+const plain = { marks: asciiMarks, spinner: ['|', '/', '-', '\\'], line: '-', dot: '-', bar: '|', arrow: '->', cursor: '>' };
+const rich: typeof plain = {
+  marks: unicodeMarks,
+  spinner: ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'],
+  line: '─',
+  dot: '·',
+  bar: '▌',
+  arrow: '→',
+  cursor: '▸',
+};
+
+const Look = createContext(rich);
+export const useLook = (): typeof rich => useContext(Look);
+export const LookProvider = ({ unicode, children }: { unicode: boolean; children: ReactNode }) => <Look value={unicode ? rich : plain}>{children}</Look>;
+
+/** A piece of text in a tone; longer than its place it is cut, with an ellipsis. */
+export const Toned = ({ tone = 'plain', inverse = false, children }: { tone?: Tone; inverse?: boolean; children: ReactNode }) => (
+  <Text {...props[tone]} inverse={inverse} wrap="truncate-end">
+    {children}
+  </Text>
+);
+
+/** A piece inside a line. */
+export const Piece = ({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) => <Text {...props[tone]}>{children}</Text>;
+
+/** Text that may take several lines. */
+export const Wrapped = ({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) => <Text {...props[tone]}>{children}</Text>;

@@ -1,0 +1,66 @@
+/** What the terminal UI asks of the rest of the program. All texts that come through here are clean already. */
+import type { Patch } from '../catalog/finding.ts';
+import type { Diagnosis } from '../diagnose/diagnosis.ts';
+import type { Progress, ProgressEvent } from '../diagnose/progress.ts';
+import type { Facts } from '../facts/facts.ts';
+
+/** Whose connection to which Service; `from` as `--from` takes it. */
+export interface Asked {
+  namespace: string;
+  name: string;
+  from: string | undefined;
+}
+
+export interface Result {
+  diagnosis: Diagnosis;
+  facts: Facts;
+  requests: number;
+  /** What the commands of fixes change, where that is one object; by command. */
+  patches: Record<string, Patch>;
+}
+
+/** What a dry run of a fix says, and what it would change. */
+export interface Trial {
+  accepted: boolean;
+  message: string;
+  lines: { mark: '+' | '-' | ' '; text: string }[];
+}
+
+export interface ServiceRow {
+  namespace: string;
+  name: string;
+  type: string;
+  ports: string;
+  ready: number;
+  total: number;
+}
+
+/** How a Service stands by its objects alone. */
+export interface Quick {
+  status: Diagnosis['verdict']['status'];
+  summary: string;
+}
+
+export interface Session {
+  version: string;
+  context: string;
+  contexts: readonly string[];
+  /** A recording: nothing can be run again, tried, or listed. */
+  isReplay: boolean;
+  /** Before anything was judged. */
+  blank: Progress;
+  /** Throws an error whose message a person can read. */
+  run(
+    asked: Asked,
+    watcher: { onEvent(event: ProgressEvent): void; consent: ((question: string) => Promise<boolean>) | undefined; signal: AbortSignal },
+  ): Promise<Result>;
+  tryFix(patch: Patch): Promise<Trial>;
+  /** Writes what the last run saw; answers what to tell the person. */
+  capture(file: string): string;
+  useContext(context: string): Promise<void>;
+  namespaces(): Promise<string[]>;
+  /** Of a namespace, or of all (null). */
+  services(namespace: string | null): Promise<ServiceRow[]>;
+  /** Drops what was read for `judge`, so that the next reading is fresh. */
+  judge(row: ServiceRow): Promise<Quick>;
+}

@@ -1,0 +1,26 @@
+/** Draws the application until it ends, and leaves the terminal as it was. */
+import { render, useApp } from 'ink';
+import { App, type AppProps, type Ending } from './app.tsx';
+import { Boundary } from './boundary.tsx';
+
+export type { Ending } from './app.tsx';
+
+function Root(props: AppProps) {
+  const { exit } = useApp();
+  return (
+    <Boundary onError={exit}>
+      <App {...props} />
+    </Boundary>
+  );
+}
+
+/** Rejects with what was thrown while something was drawn. */
+export async function start(props: AppProps): Promise<Ending> {
+  const { waitUntilExit } = render(<Root {...props} />, {
+    exitOnCtrlC: false,
+    interactive: true,
+    incrementalRendering: true,
+    alternateScreen: !props.inline,
+  });
+  return (await waitUntilExit()) as Ending;
+}
