@@ -27,7 +27,9 @@ export function useList(isActive: boolean, explorer: Explorer, session: Session,
       const queue = rows.filter((r) => !quick[keyOf(r)]);
       const worker = async () => {
         for (let row = queue.shift(); row && !gone.signal.aborted; row = queue.shift()) {
-          found[keyOf(row)] = await session.judge(row);
+          // `found` is another one by the time that this is known.
+          const known = await session.judge(row);
+          found[keyOf(row)] = known;
           // Keys come first.
           await new Promise((r) => setImmediate(r));
         }

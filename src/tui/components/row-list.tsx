@@ -19,6 +19,7 @@ export function RowList(props: { rows: readonly Row[]; cursor: number; isFocused
   const { from, to } = windowOf(rows.length, cursor, height);
   return (
     <Box flexDirection="column" width={width} height={height}>
+      {rows.length === 0 ? <Toned tone="dim">{'  nothing fits the filter (esc: clear)'}</Toned> : null}
       {rows.slice(from, to).map((row, i) => {
         const isHere = from + i === cursor;
         const star = row.kind === 'check' && changed.has(row.check.id) ? '*' : ' ';
