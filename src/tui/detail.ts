@@ -118,7 +118,10 @@ function findingLines(f: Finding, width: number): Line[] {
     ...paragraph(`${f.confidence} · ${f.code}`, width, 'dim'),
     { text: '' },
     ...(f.evidence.length > 0 ? [heading('Why')] : []),
-    ...f.evidence.flatMap((e) => [...paragraph(e.source, width, 'dim', '  '), ...paragraph(e.text, width, 'plain', '    ')]),
+    ...f.evidence.flatMap((e, i) => [
+      ...(e.source === f.evidence[i - 1]?.source ? [] : paragraph(e.source, width, 'dim', '  ')),
+      ...paragraph(e.text, width, 'plain', '    '),
+    ]),
     ...(f.evidence.length > 0 ? [{ text: '' }] : []),
     ...(f.fix.length > 0 ? [heading('Fix')] : []),
     ...f.fix.flatMap((x) => [

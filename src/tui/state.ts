@@ -131,7 +131,11 @@ export function reduce(state: State, action: Action): State {
       return { ...state, question: '' };
     case 'result': {
       const changed = state.result ? differences(state.result.diagnosis, action.result.diagnosis) : new Set<string>();
-      return { ...state, view: 'around', result: action.result, changed, runningSince: null, error: '', question: '' };
+      // What connections showed is worth more in the list than what the objects promise.
+      const { verdict, service, startedAt } = action.result.diagnosis;
+      const summary = `diagnosed ${startedAt.slice(11, 16)} UTC: ${verdict.causes[0]?.message ?? verdict.summary}`;
+      const explorer = { ...state.explorer, quick: { ...state.explorer.quick, [keyOf(service)]: { status: verdict.status, summary } } };
+      return { ...state, view: 'around', result: action.result, changed, runningSince: null, error: '', question: '', explorer };
     }
     case 'failed':
       return { ...state, error: action.message, runningSince: null, question: '', watch: false };

@@ -23,6 +23,7 @@ describe('dependencies between rooms point one way', () => {
     ['src/facts', '../../cluster/index.ts'],
     ['src/report', '../../cluster/index.ts'],
     ['src/cluster', '../../facts/facts.ts'],
+    ['src/tui', '../../cluster/index.ts'],
     ['src/diagnose', '../../cli/main.ts'],
   ])('%s must not import %s', async (room, target) => {
     const { code, stdout } = await lint(room, `import * as other from '${target}';\nexport const x = other;\n`);

@@ -17,6 +17,8 @@ function tmux(...args: string[]): string {
 export interface Terminal {
   /** The lines of the screen, as they are now. */
   screen(): string;
+  /** The screen with its colours, as terminal escapes. */
+  styled(): string;
   /** The screen with what has scrolled away above it. */
   scrollback(): string;
   /** As tmux names them: `Enter`, `Down`, `C-c`; anything else is typed. */
@@ -25,9 +27,9 @@ export interface Terminal {
   shows(text: string | RegExp, timeoutMs?: number): Promise<string>;
   resize(columns: number, rows: number): void;
   /** Ends the program by a signal. */
-  signal(name: string): void;
-  /** Bytes that were written to the terminal so far. */
-  bytes(): number;
+  signal(name: NodeJS.Signals): void;
+  /** What was written to the terminal so far. */
+  written(): string;
   /** Whether the terminal is in a state of its own: the alternate screen, a hidden cursor. */
   isOdd(): boolean;
   close(): void;
@@ -49,6 +51,7 @@ export function terminal(columns: number, rows: number, args: readonly string[],
   const screen = () => tmux('capture-pane', '-p', '-t', name);
   return {
     screen,
+    styled: () => tmux('capture-pane', '-p', '-e', '-t', name),
     scrollback: () => tmux('capture-pane', '-p', '-J', '-S', '-500', '-t', name),
     async keys(...keys) {
       for (const key of keys) {
@@ -70,9 +73,9 @@ export function terminal(columns: number, rows: number, args: readonly string[],
     signal(signal) {
       const shell = tmux('display-message', '-p', '-t', name, '#{pane_pid}').trim();
       const child = spawnSync('pgrep', ['-P', shell], { encoding: 'utf8' }).stdout.trim().split('\n')[0];
-      process.kill(Number(child), signal as NodeJS.Signals);
+      process.kill(Number(child), signal);
     },
-    bytes: () => readFileSync(log).length,
+    written: () => readFileSync(log, 'latin1'),
     isOdd: () => tmux('display-message', '-p', '-t', name, '#{alternate_on}#{?cursor_flag,0,1}').trim() !== '00',
     close: () => void spawnSync('tmux', ['-L', server, 'kill-session', '-t', name]),
   };

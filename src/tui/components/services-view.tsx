@@ -1,4 +1,5 @@
 import { Box } from 'ink';
+import stringWidth from 'string-width';
 import { verdictMark } from '../../report/view.ts';
 import { windowOf } from '../explorer.ts';
 import { Toned, toneOf, useLook } from '../look.tsx';
@@ -6,10 +7,23 @@ import type { Quick, ServiceRow } from '../session.ts';
 import { keyOf, type State } from '../state.ts';
 
 /** By how many endpoints are ready, until more is known. */
-function Service({ row, quick, isHere, width, isAll }: { row: ServiceRow; quick: Quick | undefined; isHere: boolean; width: number; isAll: boolean }) {
+function Service({
+  row,
+  quick,
+  isHere,
+  width,
+  name,
+  isAll,
+}: {
+  row: ServiceRow;
+  quick: Quick | undefined;
+  isHere: boolean;
+  width: number;
+  name: number;
+  isAll: boolean;
+}) {
   const { marks, dot, cursor } = useLook();
   const mark = quick ? marks[verdictMark[quick.status]] : dot;
-  const name = Math.min(34, Math.max(16, Math.floor(width / 3)));
   const cells: [string, number][] = [
     ...(width >= 56 ? ([[row.type, 13]] as [string, number][]) : []),
     ...(width >= 72 ? ([[row.ports, 16]] as [string, number][]) : []),
@@ -32,7 +46,7 @@ function Service({ row, quick, isHere, width, isAll }: { row: ServiceRow; quick:
         </Box>
       ))}
       <Box flexShrink={1} height={1} overflow="hidden">
-        <Toned tone="dim">{quick && quick.status !== 'healthy' ? quick.summary : ' '}</Toned>
+        <Toned tone="dim">{quick && (quick.status !== 'healthy' || quick.summary.startsWith('diagnosed')) ? quick.summary : ' '}</Toned>
       </Box>
     </Box>
   );
@@ -61,6 +75,9 @@ export function ServicesView(props: {
       : explorer.level === 'namespaces'
         ? `${context} › namespaces`
         : `${context} › ${explorer.namespace ?? 'all namespaces'} › Services`;
+  const isAll = explorer.namespace === null;
+  const longest = Math.max(0, ...services.slice(from, to).map((s) => stringWidth(isAll ? keyOf(s) : s.name)));
+  const name = Math.max(12, Math.min(longest + 2, Math.floor(width * 0.45)));
   const known = Object.keys(explorer.quick).length;
   const checked = isServices && known < explorer.rows.length && explorer.rows.length > 0 ? ` · ${known} looked at` : '';
   return (

@@ -1,0 +1,128 @@
+/** The components, drawn: a recording looked around in, and runs as they go. */
+import { Text } from 'ink';
+import { render } from 'ink-testing-library';
+import stringWidth from 'string-width';
+import { describe, expect, test } from 'vitest';
+import { pipeline } from '../../checks/pipeline.ts';
+import { replaySession, resultOf } from '../../src/cli/session.ts';
+import { progressed, started } from '../../src/diagnose/progress.ts';
+import { App } from '../../src/tui/app.tsx';
+import { PathLine } from '../../src/tui/components/path-line.tsx';
+import { RunView } from '../../src/tui/components/run-view.tsx';
+import { Boundary } from '../../src/tui/boundary.tsx';
+import { LookProvider } from '../../src/tui/look.tsx';
+import { initial, reduce } from '../../src/tui/state.ts';
+import { stopsOf } from '../../src/tui/stops.ts';
+import { recorded, recordingOf } from '../support/recordings.ts';
+
+const blank = started(pipeline);
+const pause = (ms: number) => new Promise((r) => setTimeout(r, ms));
+
+function app(name: string) {
+  const recording = recordingOf(name);
+  const given = resultOf(recording);
+  const { namespace, name: service } = given.diagnosis.service;
+  return render(
+    <App
+      session={replaySession(recording, '0')}
+      asked={{ namespace, name: service, from: undefined }}
+      namespace={namespace}
+      unicode
+      inline={false}
+      watch={false}
+      given={given}
+      end={new AbortController().signal}
+    />,
+  );
+}
+
+describe('a recording', () => {
+  test('keys lead through it', async () => {
+    const { lastFrame, stdin, unmount } = app('policy-default-deny');
+    expect(lastFrame()).toContain('policy-denies-ingress');
+    stdin.write('2');
+    await pause(60);
+    expect(lastFrame()).toContain('from the client');
+    stdin.write('\t');
+    await pause(60);
+    expect(lastFrame()).toContain('kube-proxy');
+    stdin.write('1jj');
+    await pause(60);
+    expect(lastFrame()).toMatch(/▸ {3}✓ exists/);
+    stdin.write('?');
+    await pause(60);
+    expect(lastFrame()).toContain('Keys');
+    unmount();
+  });
+
+  test('of every recorded incident no line is wider than the terminal', () => {
+    for (const { name } of recorded) {
+      const { lastFrame, unmount } = app(name);
+      const frame = lastFrame() ?? '';
+      expect(frame, name).toContain('k8s-doctor');
+      for (const line of frame.split('\n')) expect(stringWidth(line), name).toBeLessThanOrEqual(100);
+      unmount();
+    }
+  });
+});
+
+describe("the packet's way", () => {
+  test.each([120, 100, 80, 60, 40, 20])('at %d columns it fits, and the break is told without colours', (width) => {
+    const result = resultOf(recordingOf('policy-default-deny'));
+    const { lastFrame, unmount } = render(
+      <LookProvider unicode>
+        <PathLine stops={stopsOf(blank, result)} width={width} />
+      </LookProvider>,
+    );
+    const frame = lastFrame() ?? '';
+    expect(frame.match(/✗/g)).toHaveLength(1);
+    expect(frame).toMatch(/✗[─ ]*policy/);
+    if (width >= 80) for (const line of frame.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(width);
+    unmount();
+  });
+});
+
+describe('a run as it goes', () => {
+  const asked = { namespace: 'shop', name: 'sho\u{1f6d2}p-店', from: undefined };
+  const running = reduce(initial('run', blank, 'shop'), { type: 'asked', asked, blank, at: Date.now() });
+
+  test('what is waited for stands beside its stage, then what it found', () => {
+    const { checks } = resultOf(recordingOf('selector-typo')).diagnosis;
+    const waiting = progressed(blank, { type: 'waiting', stage: 'path', text: 'debug pod: starting' });
+    const some = checks.filter((c) => c.stage === 'endpoints').reduce((p, report) => progressed(p, { type: 'checked', report }), waiting);
+    const { lastFrame, unmount } = render(<RunView state={{ ...running, progress: some }} title="k8s-doctor" width={100} isTight={false} />);
+    expect(lastFrame()).toContain('debug pod: starting');
+    expect(lastFrame()).toMatch(/✗ endpoints/);
+    unmount();
+  });
+
+  test('wide characters and emoji in names keep the lines whole', () => {
+    const { lastFrame, unmount } = render(<RunView state={running} title={`k8s-doctor · ${asked.name}`} width={40} isTight />);
+    for (const line of (lastFrame() ?? '').split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(40);
+    unmount();
+  });
+
+  test('an error takes the place of the verdict', () => {
+    const failed = reduce(running, { type: 'failed', message: 'The API server of context "x" cannot be reached (ECONNREFUSED); check the cluster.' });
+    const { lastFrame, unmount } = render(<RunView state={failed} title="k8s-doctor" width={80} isTight={false} />);
+    expect(lastFrame()).toContain('cannot be reached');
+    unmount();
+  });
+});
+
+test('an error while something is drawn is handed on, and no stack is drawn', async () => {
+  const seen: Error[] = [];
+  const Broken = (): never => {
+    throw new Error('broken');
+  };
+  const { lastFrame, unmount } = render(
+    <Boundary onError={(e) => seen.push(e)}>
+      <Text>before</Text>
+      <Broken />
+    </Boundary>,
+  );
+  await pause(30);
+  expect(seen.map((e) => e.message)).toEqual(['broken']);
+  expect(lastFrame()).not.toContain('broken');
+  unmount();
+});
