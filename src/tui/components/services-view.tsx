@@ -91,14 +91,7 @@ export function ServicesView(props: {
         ? services
             .slice(from, to)
             .map((row, i) => (
-              <Service
-                key={keyOf(row)}
-                row={row}
-                quick={explorer.quick[keyOf(row)]}
-                isHere={from + i === at}
-                width={width}
-                isAll={explorer.namespace === null}
-              />
+              <Service key={keyOf(row)} row={row} quick={explorer.quick[keyOf(row)]} isHere={from + i === at} width={width} name={name} isAll={isAll} />
             ))
         : names.slice(from, to).map((name, i) => (
             <Box key={name} height={1}>
