@@ -1,5 +1,6 @@
 import type { Connection } from '../../src/facts/facts.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
+import { deadEnd, routesBetween } from './routes.ts';
 import { kubectl, outcomeText, plural, probeEvidence, serviceRef, some } from '../words.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable' | 'manual-endpoint-unreachable';
@@ -12,8 +13,9 @@ export const endpoints = check({
   id: 'path/endpoints',
   title: 'Each endpoint answers the client',
   needs: ['target', 'service', 'connections'],
+  uses: ['routes'],
   codes: ['endpoint-failing', 'cross-node-unreachable', 'manual-endpoint-unreachable'],
-  run({ target, service, connections }) {
+  run({ target, service, connections, routes }) {
     if (!service || service.spec.type === 'ExternalName') return skip('no endpoints belong to it');
     if (target.from.kind === 'external') return skip('the client is outside of the cluster');
     const tried = connections.list.filter((c) => c.hop === 'endpoint');
@@ -51,23 +53,25 @@ export const endpoints = check({
     const badNodes = [...new Set(ofPods.filter((c) => lost(c) && elsewhere(c)).map((c) => c.node as string))].filter((n) =>
       tried.filter((c) => c.node === n).every(lost),
     );
+    const known = routesBetween(routes, [here, ...badNodes]);
+    // Also where no other node's endpoint answers, if a route is seen to lead nowhere.
     const between =
-      here !== null && tried.some((c) => good(c) && c.node !== null && !badNodes.includes(c.node))
+      here !== null && (known.dead || tried.some((c) => good(c) && c.node !== null && !badNodes.includes(c.node)))
         ? ofPods.filter((c) => c.node !== null && badNodes.includes(c.node))
         : [];
     if (between.length > 0) {
       findings.push({
         code: 'cross-node-unreachable',
         severity: 'error',
-        confidence: 'likely',
+        confidence: known.dead ? 'confirmed' : 'likely',
         scope,
-        object: { kind: 'Node', namespace: '', name: badNodes[0] ?? '' },
-        message: `Pods on node ${some(badNodes)} cannot be reached from node ${here}, while pods on other nodes answer: likely below Kubernetes, in the routes or the CNI plug-in`,
-        evidence: [...between.slice(0, 3), ...tried.filter(good).slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
+        object: { kind: 'Node', namespace: '', name: known.dead?.node ?? badNodes[0] ?? '' },
+        message: `Pods on node ${some(badNodes)} cannot be reached from node ${here}${tried.some(good) ? ', while other pods answer' : ''}: ${known.dead ? deadEnd(known.dead) : 'likely below Kubernetes, in the routes or the CNI plug-in'}`,
+        evidence: [...known.evidence, ...[...between.slice(0, 3), ...tried.filter(good).slice(0, 2)].map((c) => probeEvidence(connections.from, c))],
         fix: [
           {
-            text: `Compare the routes of ${here} and ${badNodes[0]}, and the CNI plug-in's pods there`,
-            command: `kubectl get pods -A -o wide --field-selector=spec.nodeName=${badNodes[0]}`,
+            text: `${known.dead ? `Mend the route on ${known.dead.node}: see what wrote it` : `Compare the routes of ${here} and ${badNodes[0]}`}, and look at the CNI plug-in's pods there`,
+            command: `kubectl get pods -A -o wide --field-selector=spec.nodeName=${known.dead?.node ?? badNodes[0]}`,
           },
         ],
         pods: between.flatMap((c) => (c.pod ? [c.pod] : [])),
@@ -85,7 +89,10 @@ export const endpoints = check({
         scope,
         object: serviceRef(target),
         message: `${group.length} of ${plural(tried.length, 'endpoint')} cannot be reached directly (${outcomeText(outcome)})`,
-        evidence: group.slice(0, 4).map((c) => probeEvidence(connections.from, c)),
+        evidence: [
+          ...group.slice(0, 4).map((c) => probeEvidence(connections.from, c)),
+          ...routesBetween(routes, [here, ...group.filter(lost).map((c) => c.node)]).evidence,
+        ],
         fix: [{ text: 'Follow the packet: routes and firewalls of both nodes, then the program in the pod' }],
         pods,
       });

@@ -1,5 +1,6 @@
 import type { Connection, Matrix } from '../../src/facts/facts.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
+import { deadEnd, routesBetween } from './routes.ts';
 import { outcomeText, plural, serviceRef, some } from '../words.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable';
@@ -31,8 +32,9 @@ export const matrix = check({
   id: 'path/matrix',
   title: 'Every node reaches every endpoint',
   needs: ['target', 'matrix'],
+  uses: ['routes'],
   codes: ['endpoint-failing', 'cross-node-unreachable'],
-  run({ target, matrix: found }) {
+  run({ target, matrix: found, routes }) {
     const asked = found.rows.filter((r) => r.list.length > 0);
     if (asked.length === 0) return found.rows[0] ? unknown(`no node could connect: ${found.rows[0].problem}`) : skip('there is no node that is ready');
     const cells: Cell[] = asked.flatMap((r) => r.list.map((c) => ({ ...c, from: r.node })));
@@ -46,7 +48,11 @@ export const matrix = check({
     // Lost from one node where another gets through: neither the program nor its pod is at fault.
     const between = failing.filter((c) => lost(c) && c.node !== c.from && reached.has(c.target));
     if (between.length > 0) {
-      const node = commonNode(between);
+      const known = routesBetween(
+        routes,
+        between.flatMap((c) => [c.from, c.node]),
+      );
+      const node = known.dead?.node ?? commonNode(between);
       const pairs = [...new Set(between.map((c) => `${c.from} → ${c.node ?? c.target}`))];
       findings.push({
         code: 'cross-node-unreachable',
@@ -54,8 +60,11 @@ export const matrix = check({
         confidence: 'confirmed',
         scope,
         object: { kind: 'Node', namespace: '', name: node },
-        message: `Connections between some nodes get lost (${some(pairs, 4)}), while the same pods answer other nodes: likely below Kubernetes, in the routes or the CNI plug-in`,
-        evidence: [...between.slice(0, 4), ...cells.filter((c) => good(c) && between.some((b) => b.target === c.target)).slice(0, 2)].map(evidenceOf),
+        message: `Connections between some nodes get lost (${some(pairs, 4)}), while the same pods answer other nodes: ${known.dead ? deadEnd(known.dead) : 'likely below Kubernetes, in the routes or the CNI plug-in'}`,
+        evidence: [
+          ...known.evidence,
+          ...[...between.slice(0, 4), ...cells.filter((c) => good(c) && between.some((b) => b.target === c.target)).slice(0, 2)].map(evidenceOf),
+        ],
         fix: [
           {
             text: `Compare the routes of ${node} with those of the other nodes, and the CNI plug-in's pods there`,

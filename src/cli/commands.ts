@@ -195,6 +195,7 @@ const asTyped = <A extends { requestTimeout: string; timeout: string }>(a: A, ve
 /** `k8s-doctor`, with options or without: the explorer, where it can be drawn. */
 async function exploring(words: string[], version: string, paint: Paint): Promise<number> {
   const parsed = await svcOptions(yargs(words)).strict().demandCommand(0, 0).version(false).help(false).exitProcess(false).fail(refuseWords).parseAsync();
+  if (parsed.ui === 'never') throw new UsageError('Which command?');
   const screen = { stdout: process.stdout, paint, env: process.env, colour: parsed.color && !process.env['NO_COLOR'] };
   return (await import('./ui.ts')).explore({ ...asTyped(parsed, version), name: undefined }, screen);
 }

@@ -13,7 +13,7 @@ import { type LiveSession, liveSession, replaySession, resultOf } from './sessio
 import { Interrupted, prepare, type SvcOptions } from './svc.ts';
 
 /** Draws until it ends. A signal to the process ends it in good order: what a run created is removed, the terminal restored. */
-async function drawn(props: Omit<AppProps, 'end' | 'unicode'>, screen: Screen, isStaying: boolean): Promise<Ending & { signal: NodeJS.Signals | null }> {
+async function drawn(props: Omit<AppProps, 'end' | 'unicode'>, screen: Screen): Promise<Ending & { signal: NodeJS.Signals | null }> {
   const end = new AbortController();
   let signal: NodeJS.Signals | null = null;
   const onSignal = (s: NodeJS.Signals) => {
@@ -27,7 +27,7 @@ async function drawn(props: Omit<AppProps, 'end' | 'unicode'>, screen: Screen, i
     const rest = { end: end.signal, unicode: isUnicode(screen.env) };
     let ending = await start({ ...props, ...rest });
     // A live view that was asked to stay: the diagnosis is looked around in on a screen of its own.
-    if (props.inline && (ending.stay || isStaying) && ending.result) ending = await start({ ...props, ...rest, inline: false, given: ending.result });
+    if (props.inline && ending.stay && ending.result) ending = await start({ ...props, ...rest, inline: false, given: ending.result });
     return { ...ending, signal };
   } finally {
     for (const s of signals) process.off(s, onSignal);
@@ -62,7 +62,10 @@ export async function svcUi(options: SvcOptions, outputs: readonly Output<Format
     const given = resultOf(recording);
     const { namespace, name } = given.diagnosis.service;
     const session = replaySession(recording, options.version);
-    const ending = await drawn({ session, asked: { namespace, name, from: undefined }, namespace, inline: false, watch: false, given }, screen, true);
+    const ending = await drawn(
+      { session, asked: { namespace, name, from: undefined }, namespace, inline: false, watch: false, given, from: undefined },
+      screen,
+    );
     return leftBehind(recording, ending, outputs, screen);
   }
   const { cluster, target } = await prepare(options, screen.env);
@@ -71,7 +74,7 @@ export async function svcUi(options: SvcOptions, outputs: readonly Output<Format
   return withSession(session, async () => {
     const asked: Asked = { namespace, name, from: options.from };
     const inline = !options.interactive && !options.watch;
-    const ending = await drawn({ session, asked, namespace, inline, watch: options.watch, given: null }, screen, false);
+    const ending = await drawn({ session, asked, namespace, inline, watch: options.watch, given: null, from: options.from }, screen);
     const recording = session.last();
     if (recording && options.capture !== undefined) save(recording, options.capture);
     return leftBehind(recording, ending, outputs, screen);
@@ -83,7 +86,7 @@ export async function explore(options: SvcOptions, screen: Screen): Promise<numb
   const { cluster } = await prepare({ ...options, name: 'any' }, screen.env);
   const session = liveSession(cluster, options, { probe: 'auto', nodes: 10, matrix: false }, screen.env);
   return withSession(session, async () => {
-    const ending = await drawn({ session, asked: null, namespace: cluster.namespace, inline: false, watch: false, given: null }, screen, false);
+    const ending = await drawn({ session, asked: null, namespace: cluster.namespace, inline: false, watch: false, given: null, from: options.from }, screen);
     const recording = session.last();
     // To quit is how one leaves it; only a signal from without is an interruption.
     const isQuit = ending.signal === null;

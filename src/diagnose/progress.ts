@@ -5,8 +5,8 @@ import type { CheckReport } from './diagnosis.ts';
 
 /** What happens while a diagnosis runs. */
 export type ProgressEvent =
-  /** Something that takes time was begun for a stage, or came a step further. */
-  | { type: 'waiting'; stage: Stage; text: string }
+  /** Something that takes time was begun for a stage, or came a step further; `at`: milliseconds since 1970. */
+  | { type: 'waiting'; stage: Stage; text: string; at: number }
   /** A check has all its facts, and was judged. The verdict may still overrule it. */
   | { type: 'checked'; report: CheckReport };
 
@@ -28,17 +28,26 @@ export interface StageProgress {
   reports: CheckReport[];
   /** What is being waited for; empty where nothing is told. */
   waiting: string;
+  /** Since when, in milliseconds since 1970. */
+  since: number;
   /** Milliseconds from the start until its last check was judged. */
   ms: number;
 }
 export type Progress = readonly StageProgress[];
 
 export const started = (pipeline: readonly Check[]): Progress =>
-  [...Map.groupBy(pipeline, (c) => c.id.split('/')[0] ?? '')].map(([stage, own]) => ({ stage, checks: own.map((c) => c.id), reports: [], waiting: '', ms: 0 }));
+  [...Map.groupBy(pipeline, (c) => c.id.split('/')[0] ?? '')].map(([stage, own]) => ({
+    stage,
+    checks: own.map((c) => c.id),
+    reports: [],
+    waiting: '',
+    since: 0,
+    ms: 0,
+  }));
 
 export const progressed = (progress: Progress, event: ProgressEvent): Progress =>
   progress.map((s) => {
-    if (event.type === 'waiting') return s.stage === event.stage ? { ...s, waiting: event.text } : s;
+    if (event.type === 'waiting') return s.stage === event.stage && s.waiting !== event.text ? { ...s, waiting: event.text, since: event.at } : s;
     if (s.stage !== event.report.stage) return s;
     return { ...s, reports: [...s.reports, event.report], ms: Math.max(s.ms, event.report.durationMs) };
   });

@@ -16,7 +16,10 @@ export async function record(
   onEvent: (event: ProgressEvent) => void,
 ): Promise<Recording> {
   const started = new Date();
-  const gathering = gather({ ...context, progress: (text, fact) => onEvent({ type: 'waiting', stage: stageOf(fact), text }) }, wantedBy(pipeline));
+  const gathering = gather(
+    { ...context, progress: (text, fact) => onEvent({ type: 'waiting', stage: stageOf(fact), text, at: Date.now() }) },
+    wantedBy(pipeline),
+  );
   await Promise.all(
     pipeline.map(async (check) => {
       const names = [...check.needs, ...check.uses];

@@ -118,6 +118,16 @@ const matrix = v.object({
   ),
 });
 
+/** How a node sends packets to an address. */
+const route = v.object({
+  node: v.string(),
+  to: v.string(),
+  /** As ip-route(8) lists it; `none` where there is none. */
+  route: v.string(),
+  /** False where packets go nowhere: no route, or one of type blackhole, unreachable, prohibit. */
+  leads: v.boolean(),
+});
+
 const socket = v.object({ protocol: v.picklist(['tcp', 'udp']), address: v.string(), port: v.number() });
 const listeners = v.object({
   /** Read from /proc/net of the pod; null where the pod's image has nothing to read it with. */
@@ -239,6 +249,8 @@ export const factSchemas = {
   conntrack: fact(each(conntrack)),
   connections: fact(connections),
   matrix: fact(matrix),
+  /** By `node → address`, for the nodes between which packets got lost. */
+  routes: fact(each(route)),
   /** By pod. */
   listeners: fact(each(listeners)),
   /** What the API server said of the fixes, by command; nothing was changed by it. */
@@ -256,6 +268,7 @@ export type ClientRef = v.InferOutput<typeof clientRef>;
 export type Client = v.InferOutput<typeof client>;
 export type Connection = v.InferOutput<typeof connection>;
 export type Connections = v.InferOutput<typeof connections>;
+export type Route = v.InferOutput<typeof route>;
 export type Matrix = v.InferOutput<typeof matrix>;
 export type Listeners = v.InferOutput<typeof listeners>;
 export type Socket = v.InferOutput<typeof socket>;

@@ -9,6 +9,7 @@ import * as lists from './lists.ts';
 import * as logs from './logs.ts';
 import { matrix } from './matrix.ts';
 import { nodeRules, nodeRulesLater } from './node-rules.ts';
+import { routes } from './routes.ts';
 import * as proxyHealth from './proxy-health.ts';
 import { namespaces, networkDaemons, pluginPolicies, policies } from './policies.ts';
 
@@ -23,6 +24,7 @@ export const collectors: readonly Collector[] = [
   ...Object.values(logs),
   connections,
   matrix,
+  routes,
   ...Object.values(inside),
   nodeRules,
   nodeRulesLater,
@@ -57,11 +59,14 @@ export type Gathering = { readonly [K in FactName]: Promise<Settled> };
 const whatOf: Partial<Record<FactName, string>> = {
   connections: 'real connections from the client',
   matrix: 'connections from every node',
+  routes: 'the routes between the nodes',
   listeners: 'what listens in the pods',
   dnsAnswers: "each DNS replica's answer",
   nodeRules: "the nodes' rules",
   nodeRulesLater: "the nodes' rules, a second time",
 };
+
+const slowest: readonly FactName[] = ['connections', 'nodeRules'];
 
 /**
  * Starts everything at once; each collector waits only for the facts that it reads. Facts that are not planned are unseen: not-needed.
@@ -103,5 +108,7 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
     return timed;
   }
 
+  // Few requests go out at once: what the connections wait for goes first, since they take longest.
+  for (const name of slowest) void start(name);
   return Object.fromEntries(factNames.map((name) => [name, start(name)])) as Gathering;
 }

@@ -30,6 +30,8 @@ export interface AppProps {
   /** null: begin with the list of Services. */
   asked: Asked | null;
   namespace: string;
+  /** Whose connection the explorer asks about. */
+  from: string | undefined;
   unicode: boolean;
   /** The live view that gives way to the verdict. */
   inline: boolean;
@@ -43,7 +45,7 @@ export interface AppProps {
 /** Milliseconds between two runs that are watched. */
 const watchEveryMs = 5000;
 const segmenter = new Intl.Segmenter();
-export function App({ session, asked, namespace, unicode, inline, watch, given, end }: AppProps) {
+export function App({ session, asked, namespace, from, unicode, inline, watch, given, end }: AppProps) {
   const [state, reduced] = useReducer(reduce, undefined, () => {
     const first = initial(asked ? 'run' : 'services', session.blank, namespace);
     return given ? { ...first, view: 'around' as const, asked, result: given, watch } : { ...first, watch };
@@ -51,10 +53,11 @@ export function App({ session, asked, namespace, unicode, inline, watch, given, 
   const { exit } = useApp();
   const { stdout } = useStdout();
   const { columns, rows: height } = useWindowSize();
-  const running = useRef<{ ending: AbortController; done: Promise<void> } | null>(null);
+  const running = useRef<AbortController | null>(null);
   const answer = useRef<((yes: boolean) => void) | null>(null);
+  /** Runs that were ended or replaced, and still remove what they created. */
+  const pending = useRef(new Set<Promise<void>>());
   const latest = useRef(state);
-  latest.current = state;
   // Keys may come faster than frames: each sees what the one before it did.
   const dispatch = useCallback((action: Action) => {
     latest.current = reduce(latest.current, action);
@@ -68,10 +71,9 @@ export function App({ session, asked, namespace, unicode, inline, watch, given, 
       if (isOver.current) return;
       isOver.current = true;
       answer.current?.(false);
-      const under = running.current;
-      under?.ending.abort();
-      if (under) dispatch({ type: 'note', text: 'ending: what the run has created is being removed …' });
-      await under?.done;
+      running.current?.abort();
+      if (pending.current.size > 0) dispatch({ type: 'note', text: 'ending: what the run has created is being removed …' });
+      await Promise.all(pending.current);
       const { result, error } = latest.current;
       exit({ result, error, interrupted: false, stay: stays.current, ...how } satisfies Ending);
     },
@@ -81,7 +83,8 @@ export function App({ session, asked, namespace, unicode, inline, watch, given, 
   const run = useCallback(
     (what: Asked) => {
       const ending = new AbortController();
-      running.current?.ending.abort();
+      running.current?.abort();
+      running.current = ending;
       dispatch({ type: 'asked', asked: what, blank: session.blank, at: Date.now() });
       const consent = (question: string) =>
         new Promise<boolean>((resolve) => {
@@ -92,7 +95,7 @@ export function App({ session, asked, namespace, unicode, inline, watch, given, 
           };
           dispatch({ type: 'question', text: question });
         });
-      const isMine = () => running.current?.ending === ending;
+      const isMine = () => running.current === ending;
       const done = session.run(what, { onEvent: (event) => isMine() && dispatch({ type: 'event', event }), consent, signal: ending.signal }).then(
         (result) => {
           if (!isMine()) return;
@@ -105,7 +108,8 @@ export function App({ session, asked, namespace, unicode, inline, watch, given, 
           if (!ending.signal.aborted) dispatch({ type: 'failed', message: messageOf(error) });
         },
       );
-      running.current = { ending, done };
+      pending.current.add(done);
+      void done.finally(() => pending.current.delete(done));
     },
     [session, dispatch],
   );
@@ -131,6 +135,13 @@ export function App({ session, asked, namespace, unicode, inline, watch, given, 
     const timer = setTimeout(run, watchEveryMs, state.asked);
     return () => clearTimeout(timer);
   }, [state.watch, state.view, state.runningSince, state.asked, run]);
+
+  // Who goes back to the list does not wait for the run any more.
+  useEffect(() => {
+    if (state.view !== 'services') return;
+    running.current?.abort();
+    running.current = null;
+  }, [state.view]);
 
   useList(state.view === 'services', state.explorer, session, dispatch);
 
@@ -172,7 +183,7 @@ export function App({ session, asked, namespace, unicode, inline, watch, given, 
       case 'again':
         return void (state.asked && run(state.asked));
       case 'open':
-        return run({ namespace: wish.row.namespace, name: wish.row.name, from: undefined });
+        return run({ namespace: wish.row.namespace, name: wish.row.name, from });
       case 'answer':
         return answer.current?.(wish.yes);
       case 'copy':
@@ -228,7 +239,7 @@ export function App({ session, asked, namespace, unicode, inline, watch, given, 
     if (state.result) return null;
     return (
       <LookProvider unicode={unicode}>
-        <RunView state={state} title={title} width={columns} isTight={isTight} />
+        <RunView state={state} title={title} width={columns} height={height - 1} />
         <Box paddingX={1} marginTop={isTight ? 0 : 1}>
           <KeysLine keys={legend(state, shown)} note={state.note} width={columns - 2} />
         </Box>
@@ -243,7 +254,7 @@ export function App({ session, asked, namespace, unicode, inline, watch, given, 
     ) : state.view === 'services' ? (
       <ServicesView state={state} context={session.context} services={services} names={names} width={columns} height={height - 1} />
     ) : state.view === 'run' || !state.result ? (
-      <RunView state={state} title={title} width={columns} isTight={isTight} />
+      <RunView state={state} title={title} width={columns} height={height - 1} />
     ) : (
       <AroundView state={state} result={state.result} title={title} places={places} rows={rows} lines={lines} table={table} />
     );

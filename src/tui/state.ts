@@ -161,7 +161,7 @@ export function reduce(state: State, action: Action): State {
     case 'watch':
       return { ...state, watch: action.on, note: action.on ? 'watching: runs again and again, and marks what changes' : 'no longer watching' };
     case 'explore':
-      return { ...state, view: 'services', watch: false, error: '', overlay: null, note: '', filter: '', focus: 'list' };
+      return { ...state, view: 'services', runningSince: null, question: '', watch: false, error: '', overlay: null, note: '', filter: '', focus: 'list' };
     case 'level': {
       const { level, namespace, cursor } = action;
       return {

@@ -1,5 +1,6 @@
 /** The built program in a real terminal: a recorded incident, and the cluster that KUBECONFIG names. */
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -278,38 +279,49 @@ describe('against a cluster', () => {
   });
 });
 
-test('an API server that goes away is one sentence, and the terminal is intact', async () => {
-  const server = createServer((request, response) => {
-    // Enough to begin with, and then nothing more.
-    request.socket.destroy();
-    response.destroy();
+describe('an API server that goes away', () => {
+  const config = (url: string): string => {
+    const file = join(folder, `gone-${url.replaceAll(/\W/g, '')}.kubeconfig`);
+    const clusters = [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }];
+    const contexts = [{ name: 'gone', context: { cluster: 'c', user: 'u' } }];
+    writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'Config', 'current-context': 'gone', clusters, users: [{ name: 'u', user: {} }], contexts }));
+    return file;
+  };
+
+  test('before anything was read: one sentence, and the terminal is intact', async () => {
+    const server = createServer((request) => void request.socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const env = { KUBECONFIG: config(`http://127.0.0.1:${(server.address() as AddressInfo).port}`) };
+    try {
+      const inline = opened(80, 24, ['svc', 'shop'], env);
+      expect(await inline.shows('exit=3')).toContain('cannot be reached');
+      expect(inline.isOdd()).toBe(false);
+      const full = opened(80, 24, ['svc', 'shop', '-i'], env);
+      await full.shows('cannot be reached');
+      await full.keys('q');
+      await full.shows('exit=3');
+      expect(full.isOdd()).toBe(false);
+    } finally {
+      server.close();
+    }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const config = join(folder, 'gone.kubeconfig');
-  const { writeFileSync } = await import('node:fs');
-  const { port } = server.address() as AddressInfo;
-  writeFileSync(
-    config,
-    JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Config',
-      'current-context': 'gone',
-      clusters: [{ name: 'c', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }],
-      users: [{ name: 'u', user: {} }],
-      contexts: [{ name: 'gone', context: { cluster: 'c', user: 'u' } }],
-    }),
-  );
-  expect(existsSync(config)).toBe(true);
-  try {
-    const inline = opened(80, 24, ['svc', 'shop'], { KUBECONFIG: config });
-    expect(await inline.shows('exit=3')).toContain('cannot be reached');
-    expect(inline.isOdd()).toBe(false);
-    const full = opened(80, 24, ['svc', 'shop', '-i'], { KUBECONFIG: config });
-    await full.shows('cannot be reached');
-    await full.keys('q');
-    await full.shows('exit=3');
-    expect(full.isOdd()).toBe(false);
-  } finally {
-    server.close();
-  }
+
+  test('while it is watched: what was read stays, with why nothing follows', async () => {
+    const proxy = spawn('kubectl', ['proxy', '--port=0']);
+    try {
+      const said = await new Promise<string>((resolve) => proxy.stdout.once('data', (d) => resolve(String(d))));
+      const address = /127\.0\.0\.1:\d+/.exec(said)?.[0] ?? '';
+      const t = opened(90, 24, ['svc', 'kubernetes', '-n', 'default', '--watch', '--probe', 'none'], { KUBECONFIG: config(`http://${address}`) });
+      await t.shows('watching', 20_000);
+      await t.shows('1 checks', 20_000);
+      proxy.kill();
+      expect(await t.shows('cannot be reached', 30_000)).toContain('1 checks');
+      await t.keys('q');
+      await t.shows('exit=0');
+      expect(t.isOdd()).toBe(false);
+      expect(t.scrollback()).toContain('No fault of kubernetes');
+    } finally {
+      proxy.kill();
+    }
+  });
 });

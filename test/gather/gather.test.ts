@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseProcNet } from '../../src/gather/proc-net.ts';
 import { plan } from '../../src/gather/gather.ts';
+import { mostSpecific } from '../../src/gather/routes.ts';
 import { chooseImage, defaultImage, manifest } from '../../src/probes/debug-pod.ts';
 
 describe('/proc/net of a pod', () => {
@@ -23,6 +24,24 @@ describe('/proc/net of a pod', () => {
   });
   test('other text holds none', () => {
     expect(parseProcNet("sh: can't open /proc/net/tcp\n== tcp\nxx")).toEqual([]);
+  });
+});
+
+describe('the routes that match an address', () => {
+  test('the longest prefix counts, whatever the order', () => {
+    const listing = 'default via 10.77.0.1 dev eth0 \n10.244.2.0/24 via 10.77.0.12 dev eth0 \nblackhole 10.244.2.17 \n';
+    expect(mostSpecific(listing)).toBe('blackhole 10.244.2.17');
+    expect(mostSpecific(listing.split('\n').toReversed().join('\n'))).toBe('blackhole 10.244.2.17');
+    expect(mostSpecific('default via fd00::1 dev eth0\nfd00:10:244::/64 dev cni0 proto kernel\n')).toBe('fd00:10:244::/64 dev cni0 proto kernel');
+  });
+  test('an address behind "via" or "src" is not the prefix', () => {
+    expect(mostSpecific('10.244.0.0/16 dev cni0 scope link src 10.244.3.1\ndefault via 10.77.0.1 dev eth0')).toBe(
+      '10.244.0.0/16 dev cni0 scope link src 10.244.3.1',
+    );
+    expect(mostSpecific('default via 10.77.0.1 dev eth0\n10.0.0.0/8 via 10.77.0.3 dev eth0')).toBe('10.0.0.0/8 via 10.77.0.3 dev eth0');
+  });
+  test('none', () => {
+    expect(mostSpecific('\n')).toBeNull();
   });
 });
 

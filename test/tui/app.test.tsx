@@ -27,6 +27,7 @@ function app(name: string) {
       session={replaySession(recording, '0')}
       asked={{ namespace, name: service, from: undefined }}
       namespace={namespace}
+      from={undefined}
       unicode
       inline={false}
       watch={false}
@@ -88,23 +89,34 @@ describe('a run as it goes', () => {
 
   test('what is waited for stands beside its stage, then what it found', () => {
     const { checks } = resultOf(recordingOf('selector-typo')).diagnosis;
-    const waiting = progressed(blank, { type: 'waiting', stage: 'path', text: 'debug pod: starting' });
+    const waiting = progressed(blank, { type: 'waiting', stage: 'path', text: 'debug pod: starting', at: Date.now() });
     const some = checks.filter((c) => c.stage === 'endpoints').reduce((p, report) => progressed(p, { type: 'checked', report }), waiting);
-    const { lastFrame, unmount } = render(<RunView state={{ ...running, progress: some }} title="k8s-doctor" width={100} isTight={false} />);
+    const { lastFrame, unmount } = render(<RunView state={{ ...running, progress: some }} title="k8s-doctor" width={100} height={30} />);
     expect(lastFrame()).toContain('debug pod: starting');
     expect(lastFrame()).toMatch(/✗ endpoints/);
     unmount();
   });
 
+  test('on a screen of a few lines, the stages that are still open', () => {
+    const { checks } = resultOf(recordingOf('selector-typo')).diagnosis;
+    const some = checks.filter((c) => c.stage === 'service').reduce((p, report) => progressed(p, { type: 'checked', report }), blank);
+    const { lastFrame, unmount } = render(<RunView state={{ ...running, progress: some }} title="k8s-doctor" width={100} height={7} />);
+    const frame = lastFrame() ?? '';
+    expect(frame.split('\n').length).toBeLessThanOrEqual(7);
+    expect(frame).toContain('endpoints');
+    expect(frame).not.toMatch(/^ *. service/m);
+    unmount();
+  });
+
   test('wide characters and emoji in names keep the lines whole', () => {
-    const { lastFrame, unmount } = render(<RunView state={running} title={`k8s-doctor · ${asked.name}`} width={40} isTight />);
+    const { lastFrame, unmount } = render(<RunView state={running} title={`k8s-doctor · ${asked.name}`} width={40} height={14} />);
     for (const line of (lastFrame() ?? '').split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(40);
     unmount();
   });
 
   test('an error takes the place of the verdict', () => {
     const failed = reduce(running, { type: 'failed', message: 'The API server of context "x" cannot be reached (ECONNREFUSED); check the cluster.' });
-    const { lastFrame, unmount } = render(<RunView state={failed} title="k8s-doctor" width={80} isTight={false} />);
+    const { lastFrame, unmount } = render(<RunView state={failed} title="k8s-doctor" width={80} height={30} />);
     expect(lastFrame()).toContain('cannot be reached');
     unmount();
   });

@@ -21,16 +21,18 @@ export function Heading({ left, since, width }: { left: string; since: number | 
 }
 
 /** While it runs: the packet's way and the stages; then why there is no result, if there is none. */
-export function RunView({ state, title, width, isTight }: { state: State; title: string; width: number; isTight: boolean }) {
+export function RunView({ state, title, width, height }: { state: State; title: string; width: number; height: number }) {
   const { marks } = useLook();
-  const gap = isTight ? 0 : 1;
+  const gap = height < 16 ? 0 : 1;
+  // Heading and the way, which may wrap, have four lines; a question or an error two.
+  const room = height - 4 - (state.error || state.question ? 2 : 0);
   return (
     <Box flexDirection="column" width={width} paddingX={1}>
       <Heading left={title} since={state.runningSince} width={width - 2} />
       <Box marginTop={gap} marginBottom={gap}>
         <PathLine stops={stopsOf(state.progress, state.result)} width={width - 2} />
       </Box>
-      <Stages stages={state.progress} width={width - 2} />
+      <Stages stages={state.progress} width={width - 2} room={room} />
       {state.error ? (
         <Box marginTop={gap}>
           <Toned tone="bad">{`${marks.fail} `}</Toned>

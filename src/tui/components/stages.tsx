@@ -13,7 +13,9 @@ function StageLine({ stage, frame, width }: { stage: StageProgress; frame: numbe
   const row = stageRows(stage.reports, [])[0];
   const mark = isDone && row ? marks[row.status] : (spinner[frame % spinner.length] ?? '');
   const tone = isDone && row ? toneOf[row.status] : 'accent';
-  const text = isDone ? (row?.text ?? '') : stage.waiting || `${stage.reports.length} of ${stage.checks.length} checks`;
+  const seconds = Math.floor((Date.now() - stage.since) / 1000);
+  const waiting = stage.waiting && `${stage.waiting}${seconds > 0 ? `, ${seconds} s` : ''}`;
+  const text = isDone ? (row?.text ?? '') : waiting || `${stage.reports.length} of ${stage.checks.length} checks`;
   const showsTime = width >= 60;
   return (
     <Box width={width} height={1}>
@@ -32,12 +34,14 @@ function StageLine({ stage, frame, width }: { stage: StageProgress; frame: numbe
   );
 }
 
-/** The seven stages in their order, each with its live state. */
-export function Stages({ stages, width }: { stages: readonly StageProgress[]; width: number }) {
+/** The seven stages in their order, each with its live state; where there are too few lines for all, those that are still open. */
+export function Stages({ stages, width, room }: { stages: readonly StageProgress[]; width: number; room: number }) {
   const { frame } = useAnimation({ interval: 100, isActive: stages.some((s) => s.reports.length < s.checks.length) });
+  const open = stages.filter((s) => s.reports.length < s.checks.length);
+  const shown = stages.length <= room ? stages : open.slice(0, Math.max(1, room));
   return (
     <Box flexDirection="column">
-      {stages.map((s) => (
+      {shown.map((s) => (
         <StageLine key={s.stage} stage={s} frame={frame} width={width} />
       ))}
     </Box>

@@ -1,0 +1,80 @@
+/** The routes of the nodes between which packets get lost: there, and back. */
+import ipaddr from 'ipaddr.js';
+import type { Cluster } from '../cluster/index.ts';
+import { type Fact, seen, unseen } from '../facts/fact.ts';
+import type { Connection, Facts, Route } from '../facts/facts.ts';
+import type { Pod } from '../facts/objects.ts';
+import { collector, fromFailure, read, valueOf } from './collector.ts';
+
+const timeoutMs = 3000;
+/** So many ways between two nodes are looked at: a fault is mostly the same on all. */
+const maxWays = 4;
+
+/** The most specific of the routes that match an address, as `ip route show to match` lists them (ip-route(8)). */
+export function mostSpecific(listing: string): string | null {
+  const lengthOf = (line: string) => {
+    const to = line.split(/\s+/).find((w) => w === 'default' || ipaddr.isValidCIDR(w) || ipaddr.isValid(w)) ?? 'default';
+    return to === 'default' ? 0 : ipaddr.isValidCIDR(to) ? ipaddr.parseCIDR(to)[1] : 128;
+  };
+  const lines = listing
+    .split('\n')
+    .map((l) => l.trim())
+    .filter(Boolean);
+  return lines.toSorted((a, b) => lengthOf(b) - lengthOf(a))[0] ?? null;
+}
+
+/** Types of routes that take packets and lead nowhere. */
+const dead = /^(blackhole|unreachable|prohibit|throw)\b/;
+
+async function routeOn(cluster: Cluster, proxy: Pod | undefined, node: string, to: string): Promise<Fact<Route>> {
+  const what = `the route to ${to} on node ${node}`;
+  if (!proxy) return unseen('not-possible', what, 'no kube-proxy runs there as a pod, in which to ask for it');
+  const where = { namespace: proxy.metadata.namespace, pod: proxy.metadata.name, container: proxy.spec.containers[0]?.name ?? '' };
+  const ran = await cluster.exec(where, ['ip', ...(to.includes(':') ? ['-6'] : []), 'route', 'show', 'to', 'match', to], timeoutMs);
+  if (!ran.ok) return fromFailure(ran.failure);
+  if (ran.value.exitCode !== 0) return unseen('malformed', what, ran.value.stderr.trim().split('\n')[0] ?? '');
+  const route = mostSpecific(ran.value.stdout);
+  return seen({ node, to, route: route ?? 'none', leads: route !== null && !dead.test(route) });
+}
+
+/** From which node to which address, for what got lost on the way to another node; and the way back to the node that it came from. */
+function waysOf({ connections, matrix, client, nodes }: Pick<Facts, 'connections' | 'matrix' | 'client' | 'nodes'>): { node: string; to: string }[] {
+  const lost = (c: Connection, from: string | null) =>
+    c.hop === 'endpoint' && (c.outcome === 'timed-out' || c.outcome === 'no-route') && from !== null && c.node !== null && c.node !== from;
+  const made = valueOf(connections);
+  const ways = [
+    ...(made?.list ?? []).filter((c) => lost(c, made?.node ?? null)).map((c) => ({ c, from: made?.node ?? '' })),
+    ...(valueOf(matrix)?.rows ?? []).flatMap((r) => r.list.filter((c) => lost(c, r.node)).map((c) => ({ c, from: r.node }))),
+  ];
+  const who = valueOf(client);
+  // Any address of the node's pods will do for the way back, where the client's own is not known.
+  const addressOn = (node: string) =>
+    (who?.node === node && !who.hostNetwork ? who.addresses[0] : undefined) ??
+    valueOf(nodes)
+      ?.find((n) => n.metadata.name === node)
+      ?.spec.podCIDRs[0]?.split('/')[0];
+  const distinct = new Map(ways.map((w) => [`${w.from} ${w.c.node}`, w]));
+  return [...distinct.values()].slice(0, maxWays).flatMap(({ c, from }) => {
+    const back = addressOn(from);
+    return [
+      { node: from, to: c.target.replace(/:\d+$/, '').replace(/^\[|\]$/g, '') },
+      ...(back === undefined || c.node === null ? [] : [{ node: c.node, to: back }]),
+    ];
+  });
+}
+
+export const routes = collector({
+  fact: 'routes',
+  after: ['connections', 'matrix', 'client', 'nodes', 'proxyPods'],
+  access: [read('pods/exec', ['create', 'get'], 'kube-system')],
+  impact: 'exec',
+  when: (known) => (waysOf(known).length > 0 ? true : 'nothing got lost between two nodes'),
+  async collect({ cluster, progress }, known) {
+    progress('looking at the routes between the nodes');
+    const proxies = new Map((valueOf(known.proxyPods) ?? []).map((p) => [p.spec.nodeName, p]));
+    const found = await Promise.all(
+      waysOf(known).map(async ({ node, to }) => [`${node} → ${to}`, await routeOn(cluster, proxies.get(node), node, to)] as const),
+    );
+    return seen(Object.fromEntries(found));
+  },
+});
