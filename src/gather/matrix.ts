@@ -12,7 +12,7 @@ import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { imagesOn, policyLabels } from './stand-in.ts';
 
 /** Of more nodes and endpoints a sample is taken; the diagnosis says of how many. */
-const maxNodes = 32;
+export const maxNodes = 32;
 const maxEndpoints = 24;
 /** Connections that one node makes at the same time. */
 const atOnce = 4;
@@ -24,7 +24,7 @@ const spread = <T>(items: readonly T[], most: number): T[] =>
 const isReady = (node: Node) => node.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True');
 
 /** The client's node and those of the endpoints first, as far as there is room for half of them; then others. */
-function sample(nodes: readonly Node[], client: string | null, endpoints: readonly Endpoint[]): Node[] {
+export function sample(nodes: readonly Node[], client: string | null, endpoints: readonly Endpoint[]): Node[] {
   const own = nodes.filter((n) => n.metadata.name === client);
   const theirs = spread(
     nodes.filter((n) => n.metadata.name !== client && endpoints.some((e) => e.node === n.metadata.name)),
