@@ -1,13 +1,10 @@
 import type { Connection } from '../../src/facts/facts.ts';
+import { isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { deadEnd, routesBetween } from './routes.ts';
 import { kubectl, outcomeText, plural, probeEvidence, serviceRef, some } from '../words.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable' | 'manual-endpoint-unreachable';
-
-const good = (c: Connection) => c.outcome === 'answered' || c.outcome === 'no-answer';
-/** The packet got lost, where a refusal is an answer of the other side. */
-const lost = (c: Connection) => c.outcome === 'timed-out' || c.outcome === 'no-route';
 
 export const endpoints = check({
   id: 'path/endpoints',
@@ -20,7 +17,7 @@ export const endpoints = check({
     if (target.from.kind === 'external') return skip('the client is outside of the cluster');
     const tried = connections.list.filter((c) => c.hop === 'endpoint');
     if (tried.length === 0) return unknown('no tool at hand could connect to an endpoint');
-    const failing = tried.filter((c) => !good(c));
+    const failing = tried.filter((c) => !isGood(c));
     const latencies = tried.flatMap((c) => (c.latencyMs !== null && c.outcome === 'answered' ? [c.latencyMs] : [])).toSorted((a, b) => a - b);
     const worst = latencies.at(-1);
     const silent = tried.filter((c) => c.outcome === 'no-answer').length;
@@ -50,13 +47,13 @@ export const endpoints = check({
     const here = connections.node;
     const elsewhere = (c: Connection) => c.node !== null && c.node !== here;
     // Lost on the way to some nodes, while another node's endpoints answer: the way between the nodes is at fault.
-    const badNodes = [...new Set(ofPods.filter((c) => lost(c) && elsewhere(c)).map((c) => c.node as string))].filter((n) =>
-      tried.filter((c) => c.node === n).every(lost),
+    const badNodes = [...new Set(ofPods.filter((c) => isLost(c) && elsewhere(c)).map((c) => c.node as string))].filter((n) =>
+      tried.filter((c) => c.node === n).every(isLost),
     );
     const known = routesBetween(routes, [here, ...badNodes]);
     // Also where no other node's endpoint answers, if a route is seen to lead nowhere.
     const between =
-      here !== null && (known.dead || tried.some((c) => good(c) && c.node !== null && !badNodes.includes(c.node)))
+      here !== null && (known.dead || tried.some((c) => isGood(c) && c.node !== null && !badNodes.includes(c.node)))
         ? ofPods.filter((c) => c.node !== null && badNodes.includes(c.node))
         : [];
     if (between.length > 0) {
@@ -66,8 +63,8 @@ export const endpoints = check({
         confidence: known.dead ? 'confirmed' : 'likely',
         scope,
         object: { kind: 'Node', namespace: '', name: known.dead?.node ?? badNodes[0] ?? '' },
-        message: `Pods on node ${some(badNodes)} cannot be reached from node ${here}${tried.some(good) ? ', while other pods answer' : ''}: ${known.dead ? deadEnd(known.dead) : 'likely below Kubernetes, in the routes or the CNI plug-in'}`,
-        evidence: [...known.evidence, ...[...between.slice(0, 3), ...tried.filter(good).slice(0, 2)].map((c) => probeEvidence(connections.from, c))],
+        message: `Pods on node ${some(badNodes)} cannot be reached from node ${here}${tried.some(isGood) ? ', while other pods answer' : ''}: ${known.dead ? deadEnd(known.dead) : 'likely below Kubernetes, in the routes or the CNI plug-in'}`,
+        evidence: [...known.evidence, ...[...between.slice(0, 3), ...tried.filter(isGood).slice(0, 2)].map((c) => probeEvidence(connections.from, c))],
         fix: [
           {
             text: `${known.dead ? `Mend the route on ${known.dead.node}: see what wrote it` : `Compare the routes of ${here} and ${badNodes[0]}`}, and look at the CNI plug-in's pods there`,
@@ -91,7 +88,7 @@ export const endpoints = check({
         message: `${group.length} of ${plural(tried.length, 'endpoint')} cannot be reached directly (${outcomeText(outcome)})`,
         evidence: [
           ...group.slice(0, 4).map((c) => probeEvidence(connections.from, c)),
-          ...routesBetween(routes, [here, ...group.filter(lost).map((c) => c.node)]).evidence,
+          ...routesBetween(routes, [here, ...group.filter(isLost).map((c) => c.node)]).evidence,
         ],
         fix: [{ text: 'Follow the packet: routes and firewalls of both nodes, then the program in the pod' }],
         pods,

@@ -1,14 +1,11 @@
 import type { Connection, Matrix } from '../../src/facts/facts.ts';
+import { isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { deadEnd, routesBetween } from './routes.ts';
 import { outcomeText, plural, serviceRef, some } from '../words.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable';
 type Cell = Connection & { from: string };
-
-const good = (c: Connection) => c.outcome === 'answered' || c.outcome === 'no-answer';
-/** The packet got lost, where a refusal is an answer of the other side. */
-const lost = (c: Connection) => c.outcome === 'timed-out' || c.outcome === 'no-route';
 
 const evidenceOf = (c: Cell) => ({
   source: 'matrix',
@@ -38,15 +35,15 @@ export const matrix = check({
     const asked = found.rows.filter((r) => r.list.length > 0);
     if (asked.length === 0) return found.rows[0] ? unknown(`no node could connect: ${found.rows[0].problem}`) : skip('there is no node that is ready');
     const cells: Cell[] = asked.flatMap((r) => r.list.map((c) => ({ ...c, from: r.node })));
-    const failing = cells.filter((c) => !good(c));
+    const failing = cells.filter((c) => !isGood(c));
     const summary = inWords(found, asked.length, cells.length - failing.length, cells.length);
     const scope = failing.length === cells.length ? ('all' as const) : ('part' as const);
-    const reached = new Set(cells.filter(good).map((c) => c.target));
+    const reached = new Set(cells.filter(isGood).map((c) => c.target));
     const podsOf = (some: readonly Cell[]) => [...new Set(some.flatMap((c) => (c.pod ? [c.pod] : [])))];
     const findings: Draft<Code>[] = [];
 
     // Lost from one node where another gets through: neither the program nor its pod is at fault.
-    const between = failing.filter((c) => lost(c) && c.node !== c.from && reached.has(c.target));
+    const between = failing.filter((c) => isLost(c) && c.node !== c.from && reached.has(c.target));
     if (between.length > 0) {
       const known = routesBetween(
         routes,
@@ -63,7 +60,7 @@ export const matrix = check({
         message: `Connections between some nodes get lost (${some(pairs, 4)}), while the same pods answer other nodes: ${known.dead ? deadEnd(known.dead) : 'likely below Kubernetes, in the routes or the CNI plug-in'}`,
         evidence: [
           ...known.evidence,
-          ...[...between.slice(0, 4), ...cells.filter((c) => good(c) && between.some((b) => b.target === c.target)).slice(0, 2)].map(evidenceOf),
+          ...[...between.slice(0, 4), ...cells.filter((c) => isGood(c) && between.some((b) => b.target === c.target)).slice(0, 2)].map(evidenceOf),
         ],
         fix: [
           {

@@ -1,9 +1,7 @@
 import type { Connection } from '../../src/facts/facts.ts';
-import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
+import { endpointsOf, isGood, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { kubectl, outcomeText, plural, probeEvidence, serviceRef, some } from '../words.ts';
-
-const good = (c: Connection) => c.outcome === 'answered' || c.outcome === 'no-answer';
 
 /** The way in from outside: each node's port, reached from another node. */
 export const nodePorts = check({
@@ -21,8 +19,8 @@ export const nodePorts = check({
     const ports = portsAsked(service, target.port) ?? [];
     const serves = (c: Connection) => !local || ports.some((p) => p.port === c.servicePort && targetsOf(p, endpoints).some((e) => e.node === c.node));
     const due = tried.filter(serves);
-    const failing = due.filter((c) => !good(c));
-    const closed = tried.filter((c) => !serves(c) && !good(c));
+    const failing = due.filter((c) => !isGood(c));
+    const closed = tried.filter((c) => !serves(c) && !isGood(c));
     const note =
       closed.length > 0
         ? `; ${some(closed.map((c) => c.node ?? c.target))} ${closed.length === 1 ? 'drops' : 'drop'} it, having no endpoint (externalTrafficPolicy Local)`
@@ -37,7 +35,7 @@ export const nodePorts = check({
         scope: failing.length === due.length ? 'all' : 'part',
         object: serviceRef(target),
         message: `The node port fails on ${some(failing.map((c) => c.node ?? c.target))} (${outcomeText(first.outcome)})${note}`,
-        evidence: [...failing.slice(0, 3), ...due.filter(good).slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
+        evidence: [...failing.slice(0, 3), ...due.filter(isGood).slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
         fix: [
           {
             text: 'See whether a firewall between the nodes closes the node port range, and what kube-proxy has there',

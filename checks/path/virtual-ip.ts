@@ -1,4 +1,4 @@
-import { isHeadless } from '../../src/facts/selectors.ts';
+import { isGood, isHeadless } from '../../src/facts/selectors.ts';
 import { check, judged, skip, unknown } from '../check.ts';
 import { kubectl, outcomeText, plural, probeEvidence, serviceRef } from '../words.ts';
 
@@ -12,7 +12,7 @@ export const virtualIp = check({
     if (target.from.kind === 'external') return skip('the client is outside of the cluster');
     const tried = connections.list.filter((c) => c.hop === 'virtual-ip');
     if (tried.length === 0) return unknown('no tool at hand could connect to the virtual IP');
-    const failing = tried.filter((c) => c.outcome !== 'answered' && c.outcome !== 'no-answer');
+    const failing = tried.filter((c) => !isGood(c));
     const first = failing[0];
     if (!first)
       return judged(`${tried.map((c) => c.target).join(', ')} ${tried.every((c) => c.outcome === 'no-answer') ? 'did not refuse (UDP)' : 'answered'}`);

@@ -1,4 +1,4 @@
-import type { Connections } from './facts.ts';
+import type { Connection, Connections } from './facts.ts';
 import type { EndpointSlice, LabelSelector, Pod, Service } from './objects.ts';
 
 type Labels = Record<string, string>;
@@ -129,9 +129,15 @@ export function targetsOf(port: { name: string; protocol: string }, endpoints: r
   return ready.length > 0 ? ready : named.filter((e) => e.serving && e.terminating);
 }
 
+/** Nothing speaks against the connection; over UDP silence proves nothing. */
+export const isGood = (c: Pick<Connection, 'outcome'>): boolean => c.outcome === 'answered' || c.outcome === 'no-answer';
+
+/** The packet got lost, where a refusal is an answer of the other side. */
+export const isLost = (c: Pick<Connection, 'outcome'>): boolean => c.outcome === 'timed-out' || c.outcome === 'no-route';
+
 /** Whether every endpoint of a Service port answers the client directly, and the virtual IP that leads to them does not: only rules of its node stand between. */
 export function virtualIpAloneFails({ list }: Connections): boolean {
-  const failing = list.filter((c) => c.hop === 'virtual-ip' && c.outcome !== 'answered' && c.outcome !== 'no-answer').map((c) => c.servicePort);
+  const failing = list.filter((c) => c.hop === 'virtual-ip' && !isGood(c)).map((c) => c.servicePort);
   return failing.some((port) => {
     const direct = list.filter((c) => c.hop === 'endpoint' && c.servicePort === port);
     return direct.length > 0 && direct.every((c) => c.outcome === 'answered');

@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Facts, Route } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
+import { isLost } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 
 const timeoutMs = 3000;
@@ -39,8 +40,7 @@ async function routeOn(cluster: Cluster, proxy: Pod | undefined, node: string, t
 
 /** From which node to which address, for what got lost on the way to another node; and the way back to the node that it came from. */
 function waysOf({ connections, matrix, client, nodes }: Pick<Facts, 'connections' | 'matrix' | 'client' | 'nodes'>): { node: string; to: string }[] {
-  const lost = (c: Connection, from: string | null) =>
-    c.hop === 'endpoint' && (c.outcome === 'timed-out' || c.outcome === 'no-route') && from !== null && c.node !== null && c.node !== from;
+  const lost = (c: Connection, from: string | null) => c.hop === 'endpoint' && isLost(c) && from !== null && c.node !== null && c.node !== from;
   const made = valueOf(connections);
   const ways = [
     ...(made?.list ?? []).filter((c) => lost(c, made?.node ?? null)).map((c) => ({ c, from: made?.node ?? '' })),

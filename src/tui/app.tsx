@@ -236,7 +236,8 @@ export function App({ session, asked, namespace, from, unicode, inline, watch, g
     : 'k8s-doctor';
   const isTight = height < 17;
   if (inline) {
-    if (state.result) return null;
+    // What is printed now takes its place.
+    if (state.result || state.error) return null;
     return (
       <LookProvider unicode={unicode}>
         <RunView state={state} title={title} width={columns} height={height - 1} />

@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import type { ObjectRef } from '../catalog/finding.ts';
 import type { CheckReport, Diagnosis, ProbeReport } from '../diagnose/diagnosis.ts';
 import type { Facts } from '../facts/facts.ts';
+import { isGood } from '../facts/selectors.ts';
 import { wrap } from '../report/text.ts';
 import { cellStatus } from '../report/view.ts';
 import type { Finding } from '../verdict/verdict.ts';
@@ -217,7 +218,7 @@ export function endpointTable({ diagnosis, facts }: Result): Table {
             outcomes || 'not tried',
             nodes.length > 0 ? `${nodes.filter((c) => cellStatus(c) === 'pass').length}/${nodes.length}` : '',
           ],
-          tone: direct.some((c) => c.outcome !== 'answered' && c.outcome !== 'no-answer') ? 'bad' : ready ? 'plain' : 'warn',
+          tone: direct.some((c) => !isGood(c)) ? 'bad' : ready ? 'plain' : 'warn',
         };
       }),
     ),

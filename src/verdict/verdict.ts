@@ -1,6 +1,7 @@
 import { type Code, issueOf } from '../catalog/codes.ts';
 import type { Draft } from '../catalog/finding.ts';
 import type { Connection, Facts } from '../facts/facts.ts';
+import { isGood } from '../facts/selectors.ts';
 import { explains, mild, type Symptom, symptoms } from './explanations.ts';
 
 export type Status = 'healthy' | 'degraded' | 'faulty' | 'undecided';
@@ -107,7 +108,7 @@ function confirm(cause: Finding, explained: readonly Finding[], made: readonly C
     .slice(0, 4);
   const failed = followsFrom(cause)
     .flatMap((s) => trials(cause, s, made))
-    .filter((c) => c.outcome !== 'answered' && c.outcome !== 'no-answer');
+    .filter((c) => !isGood(c));
   // A policy drops; a refusal is an answer of the pod's own, and proves nothing of the policy.
   const fits = cause.code.startsWith('policy-denies')
     ? failed.some((c) => c.outcome === 'timed-out' || c.outcome === 'dns-timed-out' || c.outcome === 'no-route')
