@@ -156,6 +156,8 @@ export function liveSession(
 
     async namespaces() {
       once = shared(cluster);
+      const found = await once.list(resources.namespaces, {});
+      if (!found.ok && found.failure.reason === 'forbidden') return [cluster.namespace];
       return (await listed(resources.namespaces, undefined)).map((n) => clean(n.metadata.name)).toSorted((a, b) => (a < b ? -1 : 1));
     },
 
@@ -163,9 +165,13 @@ export function liveSession(
       // Read anew: a list is looked at because things change.
       once = shared(cluster);
       const where = namespace ?? undefined;
-      const [services, slices] = await Promise.all([listed(resources.services, where), listed(resources.endpointslices, where).catch(() => [])]);
-      const bySlice = Map.groupBy(slices, (s) => `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name'] ?? ''}`);
-      return cleanDeep(services.map((s) => rowOf(s, bySlice.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [])));
+      const [services, slices] = await Promise.all([listed(resources.services, where), once.list(resources.endpointslices, { namespace: where })]);
+      const byService = Map.groupBy(
+        (slices.ok ? slices.value : []) as Slice[],
+        (s) => `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name'] ?? ''}`,
+      );
+      const own = (s: Listed) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [];
+      return cleanDeep(services.map((s) => rowOf(s as ListedService, slices.ok ? own(s) : null)));
     },
 
     async judge(row) {
@@ -175,22 +181,20 @@ export function liveSession(
   };
 }
 
-interface SpecOf {
+interface ListedService extends Listed {
   spec?: { type?: string; clusterIP?: string; ports?: { port: number; targetPort?: number | string; protocol?: string }[] };
 }
-interface EndpointsOf {
+interface Slice extends Listed {
   endpoints?: { conditions?: { ready?: boolean } }[] | null;
 }
 
-function rowOf(service: Listed, slices: readonly Listed[]): ServiceRow {
-  const { spec } = service as Listed & SpecOf;
-  const endpoints = slices.flatMap((s) => (s as Listed & EndpointsOf).endpoints ?? []);
+function rowOf({ metadata, spec }: ListedService, slices: readonly Slice[] | null): ServiceRow {
+  const endpoints = slices?.flatMap((s) => s.endpoints ?? []);
   return {
-    namespace: service.metadata.namespace,
-    name: service.metadata.name,
+    namespace: metadata.namespace,
+    name: metadata.name,
     type: spec?.clusterIP === 'None' ? 'Headless' : (spec?.type ?? 'ClusterIP'),
     ports: (spec?.ports ?? []).map((p) => `${p.port}→${p.targetPort ?? p.port}`).join(' '),
-    ready: endpoints.filter((e) => e.conditions?.ready ?? true).length,
-    total: endpoints.length,
+    endpoints: endpoints ? { ready: endpoints.filter((e) => e.conditions?.ready ?? true).length, total: endpoints.length } : null,
   };
 }

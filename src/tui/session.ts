@@ -31,8 +31,8 @@ export interface ServiceRow {
   name: string;
   type: string;
   ports: string;
-  ready: number;
-  total: number;
+  /** null: its EndpointSlices could not be read. */
+  endpoints: { ready: number; total: number } | null;
 }
 
 /** How a Service stands by its objects alone. */
@@ -58,9 +58,10 @@ export interface Session {
   /** Writes what the last run saw; answers what to tell the person. */
   capture(file: string): string;
   useContext(context: string): Promise<void>;
+  /** Those that may be listed; where that is not allowed, the context's. */
   namespaces(): Promise<string[]>;
   /** Of a namespace, or of all (null). */
   services(namespace: string | null): Promise<ServiceRow[]>;
-  /** Drops what was read for `judge`, so that the next reading is fresh. */
+  /** By the objects alone, from lists that are each read once. */
   judge(row: ServiceRow): Promise<Quick>;
 }

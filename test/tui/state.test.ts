@@ -152,7 +152,7 @@ describe('around a diagnosis', () => {
 });
 
 describe('the explorer', () => {
-  const row = (name: string) => ({ namespace: 'shop', name, type: 'ClusterIP', ports: '80→80', ready: 1, total: 1 });
+  const row = (name: string) => ({ namespace: 'shop', name, type: 'ClusterIP', ports: '80→80', endpoints: { ready: 1, total: 1 } });
   const explorer = { ...initial('services', blank, 'shop').explorer, rows: ['cart', 'frontend-web', 'search', 'web'].map(row), loading: false };
   const quick = {
     'shop/web': { status: 'faulty' as const, summary: '' },

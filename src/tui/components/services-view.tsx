@@ -27,7 +27,7 @@ function Service({
   const cells: [string, number][] = [
     ...(width >= 56 ? ([[row.type, 13]] as [string, number][]) : []),
     ...(width >= 72 ? ([[row.ports, 16]] as [string, number][]) : []),
-    [row.type === 'ExternalName' ? '' : `${row.ready}/${row.total}`, 8],
+    [row.type === 'ExternalName' || !row.endpoints ? '' : `${row.endpoints.ready}/${row.endpoints.total}`, 8],
   ];
   return (
     <Box width={width} height={1}>
@@ -42,7 +42,7 @@ function Service({
       </Box>
       {cells.map(([text, size], i) => (
         <Box key={size} width={size} flexShrink={0} paddingRight={1} height={1} overflow="hidden">
-          <Toned tone={i === cells.length - 1 && row.ready < row.total ? 'warn' : 'plain'}>{text || ' '}</Toned>
+          <Toned tone={i === cells.length - 1 && row.endpoints && row.endpoints.ready < row.endpoints.total ? 'warn' : 'plain'}>{text || ' '}</Toned>
         </Box>
       ))}
       <Box flexShrink={1} height={1} overflow="hidden">
