@@ -13,7 +13,7 @@ import { type LiveSession, liveSession, replaySession, resultOf } from './sessio
 import { Interrupted, prepare, type SvcOptions } from './svc.ts';
 
 /** Draws until it ends. A signal to the process ends it in good order: what a run created is removed, the terminal restored. */
-async function drawn(props: Omit<AppProps, 'end' | 'unicode'>, screen: Screen): Promise<Ending & { signal: NodeJS.Signals | null }> {
+async function drawn(props: Omit<AppProps, 'end' | 'unicode' | 'colour'>, screen: Screen): Promise<Ending & { signal: NodeJS.Signals | null }> {
   const end = new AbortController();
   let signal: NodeJS.Signals | null = null;
   const onSignal = (s: NodeJS.Signals) => {
@@ -24,7 +24,7 @@ async function drawn(props: Omit<AppProps, 'end' | 'unicode'>, screen: Screen): 
   for (const s of signals) process.on(s, onSignal);
   screen.paint.erase();
   try {
-    const rest = { end: end.signal, unicode: isUnicode(screen.env) };
+    const rest = { end: end.signal, unicode: isUnicode(screen.env), colour: screen.colour };
     let ending = await start({ ...props, ...rest });
     // A live view that was asked to stay: the diagnosis is looked around in on a screen of its own.
     if (props.inline && ending.stay && ending.result) ending = await start({ ...props, ...rest, inline: false, given: ending.result });

@@ -120,6 +120,9 @@ export interface DebugPodRun {
   output: string;
 }
 
+/** What is told where the run is over before something was created. */
+export const ended = (what: string) => failed({ reason: 'timed-out', what, why: 'the run has ended', rule: { apiGroups: [], resources: [], verbs: [] } });
+
 const noRule = { apiGroups: [], resources: [], verbs: [] };
 
 /** States of a container that waiting does not mend. */
@@ -140,6 +143,8 @@ export async function withPod<S, T>(
   use: (last: S) => Promise<Result<T>>,
   onProgress: (text: string) => void,
 ): Promise<Result<T>> {
+  // A run that has ended has been cleaned up after: nothing may be created any more.
+  if (signal.aborted) return ended(what);
   const creation = cluster.createPod(namespace, pod);
   const thing = `pod ${namespace}/${name}`;
   janitor.add(thing, creation, () => cluster.deletePod(namespace, name));

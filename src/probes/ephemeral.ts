@@ -1,5 +1,5 @@
 import { type Cluster, failed, ok, type Result } from '../cluster/index.ts';
-import { deadlineS, debugName, isStuck, restricted } from './debug-pod.ts';
+import { deadlineS, debugName, ended, isStuck, restricted } from './debug-pod.ts';
 
 interface PodState {
   status?: {
@@ -26,6 +26,7 @@ export async function runEphemeral(
   const name = debugName();
   const what = `an ephemeral container in pod ${where.namespace}/${where.pod}`;
   onProgress(`adding an ephemeral container (${image}) to pod/${where.pod}; it stays listed there`);
+  if (signal.aborted) return ended(what);
   const added = await cluster.addEphemeralContainer(where.namespace, where.pod, {
     name,
     image,

@@ -1,6 +1,6 @@
 /** One script on each of many nodes: an indexed Job spreads its pods over them, and is removed afterwards. */
 import { type Cluster, ok, type Result } from '../cluster/index.ts';
-import { deadlineS, debugName, isStuck, type Janitor, managedBy, podMeta, podSpec } from './debug-pod.ts';
+import { deadlineS, debugName, ended, isStuck, type Janitor, managedBy, podMeta, podSpec } from './debug-pod.ts';
 
 export interface NodeRun {
   output: string;
@@ -95,6 +95,7 @@ export async function runOnNodes(
   const name = debugName();
   const pods = new Map<string, PodState>();
   const thing = `Job ${namespace}/${name}`;
+  if (context.signal.aborted) return ended(thing);
   const creation = cluster.createJob(namespace, jobManifest(name, options));
   janitor.add(thing, creation, async () => {
     const removed = await cluster.deleteJob(namespace, name);

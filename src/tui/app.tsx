@@ -33,6 +33,7 @@ export interface AppProps {
   /** Whose connection the explorer asks about. */
   from: string | undefined;
   unicode: boolean;
+  colour: boolean;
   /** The live view that gives way to the verdict. */
   inline: boolean;
   watch: boolean;
@@ -45,7 +46,7 @@ export interface AppProps {
 /** Milliseconds between two runs that are watched. */
 const watchEveryMs = 5000;
 const segmenter = new Intl.Segmenter();
-export function App({ session, asked, namespace, from, unicode, inline, watch, given, end }: AppProps) {
+export function App({ session, asked, namespace, from, unicode, colour, inline, watch, given, end }: AppProps) {
   const [state, reduced] = useReducer(reduce, undefined, () => {
     const first = initial(asked ? 'run' : 'services', session.blank, namespace);
     return given ? { ...first, view: 'around' as const, asked, result: given, watch } : { ...first, watch };
@@ -239,7 +240,7 @@ export function App({ session, asked, namespace, from, unicode, inline, watch, g
     // What is printed now takes its place.
     if (state.result || state.error) return null;
     return (
-      <LookProvider unicode={unicode}>
+      <LookProvider unicode={unicode} colour={colour}>
         <RunView state={state} title={title} width={columns} height={height - 1} />
         <Box paddingX={1} marginTop={isTight ? 0 : 1}>
           <KeysLine keys={legend(state, shown)} note={state.note} width={columns - 2} />
@@ -260,7 +261,7 @@ export function App({ session, asked, namespace, from, unicode, inline, watch, g
       <AroundView state={state} result={state.result} title={title} places={places} rows={rows} lines={lines} table={table} />
     );
   return (
-    <LookProvider unicode={unicode}>
+    <LookProvider unicode={unicode} colour={colour}>
       <Box flexDirection="column" width={columns} height={height}>
         <Box flexGrow={1} flexShrink={1} overflow="hidden" flexDirection="column">
           {body}

@@ -21,7 +21,7 @@ const props: Record<Tone, Partial<TextProps>> = {
   bold: { bold: true },
 };
 
-const plain = { marks: asciiMarks, spinner: ['|', '/', '-', '\\'], line: '-', dot: '-', bar: '|', arrow: '->', cursor: '>' };
+const plain = { marks: asciiMarks, spinner: ['|', '/', '-', '\\'], line: '-', dot: '-', bar: '|', arrow: '->', cursor: '>', colour: true };
 const rich: typeof plain = {
   marks: unicodeMarks,
   spinner: ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'],
@@ -30,21 +30,31 @@ const rich: typeof plain = {
   bar: '▌',
   arrow: '→',
   cursor: '▸',
+  colour: true,
 };
 
 const Look = createContext(rich);
 export const useLook = (): typeof rich => useContext(Look);
-export const LookProvider = ({ unicode, children }: { unicode: boolean; children: ReactNode }) => <Look value={unicode ? rich : plain}>{children}</Look>;
+export const LookProvider = ({ unicode, colour, children }: { unicode: boolean; colour: boolean; children: ReactNode }) => (
+  <Look value={{ ...(unicode ? rich : plain), colour }}>{children}</Look>
+);
+
+/** A tone as Ink takes it; without colours what is bold or dim stays so. */
+function useTone(tone: Tone): Partial<TextProps> {
+  const { colour } = useLook();
+  const { color, ...rest } = props[tone];
+  return colour && color !== undefined ? { ...rest, color } : rest;
+}
 
 /** A piece of text in a tone; longer than its place it is cut, with an ellipsis. */
 export const Toned = ({ tone = 'plain', inverse = false, children }: { tone?: Tone; inverse?: boolean; children: ReactNode }) => (
-  <Text {...props[tone]} inverse={inverse} wrap="truncate-end">
+  <Text {...useTone(tone)} inverse={inverse} wrap="truncate-end">
     {children}
   </Text>
 );
 
 /** A piece inside a line. */
-export const Piece = ({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) => <Text {...props[tone]}>{children}</Text>;
+export const Piece = ({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) => <Text {...useTone(tone)}>{children}</Text>;
 
 /** Text that may take several lines. */
-export const Wrapped = ({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) => <Text {...props[tone]}>{children}</Text>;
+export const Wrapped = ({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) => <Text {...useTone(tone)}>{children}</Text>;

@@ -29,6 +29,7 @@ function app(name: string) {
       namespace={namespace}
       from={undefined}
       unicode
+      colour
       inline={false}
       watch={false}
       given={given}
@@ -71,7 +72,7 @@ describe("the packet's way", () => {
   test.each([120, 100, 80, 60, 40, 20])('at %d columns it fits, and the break is told without colours', (width) => {
     const result = resultOf(recordingOf('policy-default-deny'));
     const { lastFrame, unmount } = render(
-      <LookProvider unicode>
+      <LookProvider unicode colour>
         <PathLine stops={stopsOf(blank, result)} width={width} />
       </LookProvider>,
     );

@@ -1,14 +1,9 @@
 import { Text } from 'ink';
-import { Piece } from '../look.tsx';
+import { Piece, Toned } from '../look.tsx';
 
 /** The bottom line: which keys work now; of a narrow terminal as many as fit, or what the last key did. */
 export const KeysLine = ({ keys, note, width }: { keys: readonly (readonly [string, string])[]; note: string; width: number }) => {
-  if (note)
-    return (
-      <Text wrap="truncate-end" color="cyan">
-        {note}
-      </Text>
-    );
+  if (note) return <Toned tone="accent">{note}</Toned>;
   const fitting: (readonly [string, string])[] = [];
   let used = 0;
   // What leads out stands last, and is never left out.

@@ -1,4 +1,4 @@
-import { Box, Text } from 'ink';
+import { Box } from 'ink';
 import type { Line } from '../detail.ts';
 import { Toned, useLook } from '../look.tsx';
 
@@ -14,7 +14,7 @@ export function Lines({ lines, from, height, width, isFocused }: { lines: readon
         // oxlint-disable-next-line react/no-array-index-key
         <Box key={from + i} height={1} width={width}>
           <Box width={2} flexShrink={0}>
-            <Text color="yellow">{l.telling ? bar : ' '}</Text>
+            <Toned tone="warn">{l.telling ? bar : ' '}</Toned>
           </Box>
           <Toned tone={l.tone ?? 'plain'}>
             {i === shown.length - 1 && more > 0 ? `… ${more + 1} more lines${isFocused ? '' : ' (enter)'}` : l.text || ' '}

@@ -8,11 +8,13 @@ const timeWidth = 8;
 
 /** One stage: its mark or a wheel, what it found or waits for, and when it was done. */
 function StageLine({ stage, frame, width }: { stage: StageProgress; frame: number; width: number }) {
-  const { marks, spinner } = useLook();
+  const { marks, spinner, dot } = useLook();
   const isDone = stage.reports.length === stage.checks.length;
   const row = stageRows(stage.reports, [])[0];
-  const mark = isDone && row ? marks[row.status] : (spinner[frame % spinner.length] ?? '');
-  const tone = isDone && row ? toneOf[row.status] : 'accent';
+  // The wheel turns where something is being waited for; elsewhere nothing moves.
+  const wheel = stage.waiting ? (spinner[frame % spinner.length] ?? '') : dot;
+  const mark = isDone && row ? marks[row.status] : wheel;
+  const tone = isDone && row ? toneOf[row.status] : stage.waiting ? 'accent' : 'dim';
   const seconds = Math.floor((Date.now() - stage.since) / 1000);
   const waiting = stage.waiting && `${stage.waiting}${seconds > 0 ? `, ${seconds} s` : ''}`;
   const text = isDone ? (row?.text ?? '') : waiting || `${stage.reports.length} of ${stage.checks.length} checks`;
