@@ -120,8 +120,8 @@ payload() {
   o=$(s_$TCP "$2" "$3" 2>/dev/null </dev/null | {
     read -r pid
     n=0; k=0
-    while [ $n -lt 100 ] && [ $k -lt 2 ]; do
-      sleep 0.02 2>/dev/null || sleep 1
+    while [ $n -lt 40 ] && [ $k -lt 2 ]; do
+      sleep 0.05 2>/dev/null || sleep 1
       owed "$4"; n=$((n + 1))
       if [ "$W" = 0 ]; then k=$((k + 1)); else k=0; fi
     done
