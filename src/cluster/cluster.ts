@@ -109,6 +109,8 @@ export interface ConnectOptions extends KubeOptions, Impersonation {
 
 const pageSize = 500;
 const openAtOnce = 6;
+const watchAttempts = 20;
+const watchPauseMs = 200;
 
 /** The rule that a request for `resource` uses. */
 export function rule(resource: Resource, verb: string, namespace?: string, name?: string): AccessRule {
@@ -289,18 +291,24 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       return answer.ok || answer.failure.reason === 'not-found' ? ok(undefined) : answer;
     },
 
-    watchPods(namespace, which, signal, onPod) {
+    async watchPods(namespace, which, signal, onPod) {
       const query = new URLSearchParams({ watch: 'true', ...('name' in which ? { fieldSelector: `metadata.name=${which.name}` } : which) });
-      return http.lines(
-        {
-          method: 'GET',
-          path: `${pathOf(resources.pods, namespace)}?${query.toString()}`,
-          what: 'name' in which ? `watching pod ${namespace}/${which.name}` : `watching the debug pods in namespace ${namespace}`,
-          rule: rule(resources.pods, 'watch', namespace),
-          signal,
-        },
-        (line) => onPod((JSON.parse(line) as { object: unknown }).object),
-      );
+      const what = 'name' in which ? `watching pod ${namespace}/${which.name}` : `watching the debug pods in namespace ${namespace}`;
+      const access = rule(resources.pods, 'watch', namespace);
+      const path = `${pathOf(resources.pods, namespace)}?${query.toString()}`;
+      let wanted = true;
+      // A watch may end, or report an error, at any time; a new one begins with the present states (Kubernetes API concepts, "Efficient detection of changes").
+      for (let attempt = 0; attempt < watchAttempts; attempt++) {
+        const seen = await http.lines({ method: 'GET', path, what, rule: access, signal }, (line) => {
+          const { type, object } = JSON.parse(line) as { type: string; object: unknown };
+          if (type === 'ERROR') return false;
+          wanted = onPod(object);
+          return wanted;
+        });
+        if (!seen.ok || !wanted) return seen;
+        await new Promise((r) => setTimeout(r, watchPauseMs));
+      }
+      return failed({ reason: 'unreachable', what, why: 'the API server ended the watch again and again', rule: access });
     },
 
     requests: () => http.count(),
