@@ -5,14 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const program = new URL('../../bin/k8s-doctor.js', import.meta.url).pathname;
-const server = `k8s-doctor-${process.pid}`;
 let count = 0;
-
-function tmux(...args: string[]): string {
-  const ran = spawnSync('tmux', ['-L', server, '-f', '/dev/null', ...args], { encoding: 'utf8' });
-  if (ran.status !== 0) throw new Error(`tmux ${args.join(' ')}: ${ran.stderr || ran.error?.message}`);
-  return ran.stdout;
-}
 
 export interface Terminal {
   /** The lines of the screen, as they are now. */
@@ -41,6 +34,13 @@ const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 /** Opens a terminal of that size, with a shell that runs the program and then says how it ended: `exit=N`. */
 export function terminal(columns: number, rows: number, args: readonly string[], env: Record<string, string> = {}): Terminal {
   const name = `t${++count}`;
+  // A server of its own: one that ends with its last session may still be ending when the next is asked for.
+  const server = ['-L', `k8s-doctor-${process.pid}-${name}`, '-f', '/dev/null'];
+  const tmux = (...args: string[]): string => {
+    const ran = spawnSync('tmux', [...server, ...args], { encoding: 'utf8' });
+    if (ran.status !== 0) throw new Error(`tmux ${args.join(' ')}: ${ran.stderr || ran.error?.message}`);
+    return ran.stdout;
+  };
   const log = join(mkdtempSync(join(tmpdir(), 'k8s-doctor-tui-')), 'bytes');
   const set = Object.entries({ LANG: 'C.UTF-8', KUBECONFIG: process.env['KUBECONFIG'] ?? '', ...env }).map(([k, x]) => `${k}=${quote(x)}`);
   const command = `env -u CI -u NO_COLOR ${set.join(' ')} ${[process.execPath, program, ...args].map(quote).join(' ')}; echo "exit=$?"; stty -a | grep -o -- '-\\?icanon'`;
@@ -77,6 +77,6 @@ export function terminal(columns: number, rows: number, args: readonly string[],
     },
     written: () => readFileSync(log, 'latin1'),
     isOdd: () => tmux('display-message', '-p', '-t', name, '#{alternate_on}#{?cursor_flag,0,1}').trim() !== '00',
-    close: () => void spawnSync('tmux', ['-L', server, 'kill-session', '-t', name]),
+    close: () => void spawnSync('tmux', [...server, 'kill-server']),
   };
 }
