@@ -26,8 +26,7 @@ export const running = check({
       );
     }
     const ready = new Set(proxyPods.filter((p) => isReady(p) && !p.metadata.deletionTimestamp).map((p) => p.spec.nodeName ?? ''));
-    const up = (n: string) =>
-      nodes.seen && nodes.value.some((x) => x.metadata.name === n && x.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True'));
+    const up = (n: string) => nodes.seen && nodes.value.some((x) => x.metadata.name === n && isReady(x));
     // A node that is not ready is another fault; its kube-proxy's state is not known.
     const without = nodes.seen ? nodes.value.map((n) => n.metadata.name).filter((n) => !ready.has(n) && up(n)) : [];
     const desired = proxyWorkload?.status.desiredNumberScheduled ?? proxyPods.length;

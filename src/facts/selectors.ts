@@ -1,5 +1,5 @@
 import type { Connection, Connections } from './facts.ts';
-import type { EndpointSlice, LabelSelector, Pod, Service } from './objects.ts';
+import type { EndpointSlice, LabelSelector, Node, Pod, Service } from './objects.ts';
 
 type Labels = Record<string, string>;
 
@@ -64,7 +64,8 @@ export const labelText = (labels: Labels | null | undefined): string =>
 /** Finished pods keep their address for a while, but nothing is sent to them. */
 export const isFinished = (pod: { status: { phase: string } }): boolean => pod.status.phase === 'Succeeded' || pod.status.phase === 'Failed';
 
-export const isReady = (pod: Pod): boolean => pod.status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
+/** Of a pod or a node: what its conditions say. */
+export const isReady = ({ status }: Pick<Pod | Node, 'status'>): boolean => status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 
 /** The pods that a Service is meant to lead to: selected, not finished, not being deleted. */
 export const podsOf = (service: Service, pods: readonly Pod[]): Pod[] =>

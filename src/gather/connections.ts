@@ -2,14 +2,14 @@ import { domainOf } from '../dns/corefile.ts';
 import { clusterDomain, parseResolvConf } from '../dns/resolv-conf.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Client, Connection, Connections, Target } from '../facts/facts.ts';
-import type { NetworkPolicy, Node, Pod, Service } from '../facts/objects.ts';
-import { endpointsOf, isHeadless, portsAsked, targetsOf } from '../facts/selectors.ts';
+import type { NetworkPolicy, Pod, Service } from '../facts/objects.ts';
+import { endpointsOf, isHeadless, portsAsked } from '../facts/selectors.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { runEphemeral } from '../probes/ephemeral.ts';
-import { read as readRecord } from '../probes/outcome.ts';
 import { hostPort } from '../proxy/model.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
 import { fromOutside } from './outside.ts';
+import { connectionsOf, type Planned, toEndpoints } from './planned.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
 import { imagesOn, policyLabels } from './stand-in.ts';
 
@@ -44,8 +44,6 @@ function dnsServers(service: Service | null | undefined, pods: readonly Pod[]): 
   const running = pods.filter((p) => p.status.phase === 'Running' && p.status.podIPs[0]).slice(0, maxDnsPods);
   return [...virtual, ...running.map((p) => ({ address: p.status.podIPs[0]?.ip ?? '', pod: p.metadata.name, node: p.spec.nodeName ?? null }))];
 }
-
-type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
 /** The same endpoints, to send them more than a packet holds and see whether anything comes back: of each node one, then more. */
 function payloads(tried: readonly Planned[]): Planned[] {
@@ -99,66 +97,38 @@ function plan(
         pod,
         node,
       });
-  const wanted: Planned[] = [];
-  for (const port of portsAsked(service, target.port) ?? []) {
-    if (port.protocol === 'SCTP') continue;
-    const kind = port.protocol === 'UDP' ? 'udp' : 'tcp';
-    if (!isHeadless(service)) {
-      for (const ip of service.spec.clusterIPs ?? []) {
+  if (!isHeadless(service))
+    for (const port of portsAsked(service, target.port) ?? [])
+      for (const ip of port.protocol === 'SCTP' ? [] : (service.spec.clusterIPs ?? []))
         planned.push({
-          task: { kind, host: ip, port: port.port },
+          task: { kind: port.protocol === 'UDP' ? 'udp' : 'tcp', host: ip, port: port.port },
           hop: 'virtual-ip',
           target: hostPort(ip, port.port),
           servicePort: port.port,
           pod: null,
           node: null,
         });
-      }
-    }
-    for (const e of targetsOf(port, endpoints)) {
-      if (e.port === null) continue;
-      wanted.push({
-        task: { kind, host: e.address, port: e.port },
-        hop: 'endpoint',
-        target: hostPort(e.address, e.port),
-        servicePort: port.port,
-        pod: e.pod,
-        node: e.node,
-      });
-    }
-  }
   // The same address serves several Service ports at times: one connection for each is enough.
-  const distinct = wanted.filter(
-    (p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i,
-  );
+  const distinct = toEndpoints(service, target.port, endpoints);
   const tried = distinct.slice(0, maxEndpoints);
   const virtual = planned.filter((p) => p.hop === 'virtual-ip');
   const requests = target.http === undefined ? [] : httpRequests([...virtual, ...tried], service, inCluster, target.http);
   return { planned: [...planned, ...tried, ...payloads(tried), ...requests], total: distinct.length };
 }
 
-function interpret(planned: Planned[], output: string): { list: Connection[]; resolvConf: string | null } {
-  const records = new Map(readRecords(output).map((r) => [r.id, r]));
-  const resolvConf = records.get('resolv.conf')?.output ?? null;
+function interpret(planned: readonly Planned[], output: string): { list: Connection[]; resolvConf: string | null } {
+  const records = readRecords(output);
+  const resolvConf = records.find((r) => r.id === 'resolv.conf')?.output ?? null;
   const domain = resolvConf === null ? undefined : clusterDomain(parseResolvConf(resolvConf));
-  const list = planned.flatMap((p, i): Connection[] => {
-    const record = records.get(String(i));
-    const reading = record && readRecord(p.task, record);
-    if (!reading) return [];
-    const target = p.task.kind === 'name' && p.task.domain !== undefined ? `${p.task.name}.${domain ?? p.task.domain}` : p.target;
-    return [
-      {
-        kind: p.task.kind === 'name' || p.task.kind === 'ask' ? 'dns' : p.task.kind === 'payload' || p.task.kind === 'http' ? 'tcp' : p.task.kind,
-        hop: p.hop,
-        target,
-        servicePort: p.servicePort,
-        pod: p.pod,
-        node: p.node,
-        ...reading,
-      },
-    ];
-  });
-  return { list, resolvConf };
+  // The client's own domain is known only now.
+  const inDomain = (p: Planned) => (p.task.kind === 'name' && p.task.domain !== undefined ? `${p.task.name}.${domain ?? p.task.domain}` : p.target);
+  return {
+    list: connectionsOf(
+      planned.map((p) => ({ ...p, target: inDomain(p) })),
+      records,
+    ),
+    resolvConf,
+  };
 }
 
 /** True where the tools at hand could look the name up and connect over TCP. Few images have a tool for UDP; that is no reason to look for another. */
@@ -208,19 +178,13 @@ export const connections = collector({
       ...interpret(planned, output),
     });
 
-    const ephemeral = async (pod: Client): Promise<Fact<Connections>> => {
-      const ran = await runEphemeral(
-        context.cluster,
-        { namespace: pod.namespace, pod: pod.name },
-        image,
-        buildScript(tasks, atOnce),
-        context.signal,
-        context.progress,
-      );
-      return ran.ok ? seen(made(`pod/${pod.name} (ephemeral container)`, false, pod.node, ran.value)) : fromFailure(ran.failure);
-    };
     const image = context.image ?? chooseImage(imagesOn(valueOf(nodes), who.node));
-    if (who.pod && context.target.probe === 'ephemeral') return ephemeral(who);
+    const ephemeral = async (): Promise<Fact<Connections>> => {
+      const where = { namespace: who.namespace, pod: who.name };
+      const ran = await runEphemeral(context.cluster, where, image, buildScript(tasks, atOnce), context.signal, context.progress);
+      return ran.ok ? seen(made(`pod/${who.name} (ephemeral container)`, false, who.node, ran.value)) : fromFailure(ran.failure);
+    };
+    if (who.pod && context.target.probe === 'ephemeral') return ephemeral();
     const own = who.pod && context.target.probe === 'auto' ? await fromPod(context, who, buildScript(tasks, atOnce)) : undefined;
     if (own?.seen) {
       const result = made(`pod/${who.name}`, false, who.node, own.value);
@@ -229,11 +193,11 @@ export const connections = collector({
     // Nothing is nearer to the client; but it stays listed in the pod, so it is asked for first.
     const question = `pod/${who.name} has no tools to connect with. Add an ephemeral container (${image}) to it, which stays listed there? Else a debug pod stands in for it.`;
     if (own && (own.seen || own.reason === 'not-possible') && (await context.consent?.(question))) {
-      const beside = await ephemeral(who);
+      const beside = await ephemeral();
       if (beside.seen) return beside;
     }
     const labels = who.pod ? policyLabels(who, [valueOf(policies) ?? {}, valueOf(pluginPolicies) ?? {}]) : {};
-    const stand = await fromDebugPod(context, who, tasks, valueOf(nodes), labels, asNewPod(valueOf(policies) ?? {}, who.namespace));
+    const stand = await fromDebugPod(context, who, tasks, image, labels, asNewPod(valueOf(policies) ?? {}, who.namespace));
     // Who may not exec in the client may still create a pod; where that fails too, the first refusal is the one to tell.
     if (!stand.seen) return own?.seen === false && own.reason === 'forbidden' ? own : stand;
     const { node, output } = stand.value;
@@ -252,7 +216,7 @@ async function fromDebugPod(
   context: Context,
   who: Client,
   tasks: readonly Task[],
-  nodes: Node[] | undefined,
+  image: string,
   labels: Record<string, string>,
   patience: Patience,
 ): Promise<Fact<{ output: string; node: string | null }>> {
@@ -261,7 +225,7 @@ async function fromDebugPod(
     context.janitor,
     {
       namespace: who.namespace,
-      image: context.image ?? chooseImage(imagesOn(nodes, who.node)),
+      image,
       owner: context.owner,
       node: who.node,
       hostNetwork: who.hostNetwork,

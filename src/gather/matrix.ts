@@ -1,14 +1,12 @@
 /** Every node to every endpoint: which of them reach which. */
 import { seen, unseen } from '../facts/fact.ts';
-import type { Connection } from '../facts/facts.ts';
 import type { Node } from '../facts/objects.ts';
-import { type Endpoint, endpointsOf, portsAsked, targetsOf } from '../facts/selectors.ts';
+import { type Endpoint, endpointsOf, isReady } from '../facts/selectors.ts';
 import { chooseImage } from '../probes/debug-pod.ts';
 import { runOnNodes } from '../probes/every-node.ts';
-import { read as readRecord } from '../probes/outcome.ts';
-import { buildSpread, readRecords, type Task } from '../probes/script.ts';
-import { hostPort } from '../proxy/model.ts';
+import { buildSpread, readRecords } from '../probes/script.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
+import { connectionsOf, toEndpoints } from './planned.ts';
 import { imagesOn, policyLabels } from './stand-in.ts';
 
 /** Of more nodes and endpoints a sample is taken; the diagnosis says of how many. */
@@ -20,8 +18,6 @@ const atOnce = 4;
 /** So many of a list, evenly spread over it. */
 const spread = <T>(items: readonly T[], most: number): T[] =>
   items.length <= most ? [...items] : Array.from({ length: most }, (_, i) => items[Math.floor((i * items.length) / most)] as T);
-
-const isReady = (node: Node) => node.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True');
 
 /** The client's node and those of the endpoints first, as far as there is room for half of them; then others. */
 export function sample(nodes: readonly Node[], client: string | null, endpoints: readonly Endpoint[]): Node[] {
@@ -46,9 +42,7 @@ export const matrix = collector({
   when({ service, slices }, target) {
     const svc = valueOf(service);
     if (!target.matrix) return 'nobody asked for it (--matrix)';
-    const endpoints = endpointsOf(valueOf(slices) ?? []);
-    const ports = svc ? portsAsked(svc, target.port) : undefined;
-    return ports?.some((p) => targetsOf(p, endpoints).length > 0) ? true : 'there is no endpoint to connect to';
+    return svc && toEndpoints(svc, target.port, endpointsOf(valueOf(slices) ?? [])).length > 0 ? true : 'there is no endpoint to connect to';
   },
   async collect(context, { service, slices, client, nodes, policies, pluginPolicies }) {
     const what = 'connections from every node';
@@ -57,13 +51,7 @@ export const matrix = collector({
     if (!nodes.seen) return nodes;
     const who = valueOf(client);
     const all = endpointsOf(valueOf(slices) ?? []);
-    const planned = (portsAsked(svc, context.target.port) ?? []).flatMap((port) =>
-      targetsOf(port, all).flatMap((e) => {
-        if (e.port === null || port.protocol === 'SCTP') return [];
-        const task: Task & { kind: 'tcp' | 'udp' } = { kind: port.protocol === 'UDP' ? 'udp' : 'tcp', host: e.address, port: e.port };
-        return [{ task, target: hostPort(e.address, e.port), servicePort: port.port, pod: e.pod, node: e.node }];
-      }),
-    );
+    const planned = toEndpoints(svc, context.target.port, all);
     // Endpoints of different nodes tell more than several of one.
     const byNode = [...Map.groupBy(planned, (p) => p.node).values()];
     const tried = planned
@@ -86,12 +74,7 @@ export const matrix = collector({
     if (!ran.ok) return fromFailure(ran.failure);
     const rows = chosen.map(({ metadata: { name: node } }) => {
       const { output = '', problem = '' } = ran.value.get(node) ?? {};
-      const records = new Map(readRecords(output).map((r) => [r.id, r]));
-      const list = tried.flatMap(({ task, ...t }, i): Connection[] => {
-        const record = records.get(String(i));
-        const reading = record && readRecord(task, record);
-        return reading ? [{ kind: task.kind, hop: 'endpoint', ...t, ...reading }] : [];
-      });
+      const list = connectionsOf(tried, readRecords(output));
       return { node, problem: problem || (list.length === 0 ? 'the image has no tool to connect with' : ''), list };
     });
     return seen({ nodesTotal: ready.length, endpointsTotal: planned.length, rows });

@@ -3,7 +3,7 @@ import pLimit from 'p-limit';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Facts, NodeRules, Target } from '../facts/facts.ts';
 import type { EndpointSlice, Node, Pod, Service, ServicePort } from '../facts/objects.ts';
-import { endpointsOf, portsAsked, virtualIpAloneFails } from '../facts/selectors.ts';
+import { endpointsOf, isReady, portsAsked, virtualIpAloneFails } from '../facts/selectors.ts';
 import { nodeImage } from '../probes/node-pod.ts';
 import { compare } from '../proxy/compare.ts';
 import { endsOf, isProxied, type ProxyNode, proxyNodeOf } from '../proxy/expected.ts';
@@ -87,33 +87,31 @@ const running = (fact: Fact<Pod[]>) => (valueOf(fact) ?? []).filter((p) => p.sta
 const byNode = (pods: readonly Pod[]) => new Map(pods.map((p) => [p.spec.nodeName ?? '', p]));
 const objectOf = (known: Known, name: string) => (valueOf(known.nodes) ?? []).find((n) => n.metadata.name === name);
 
-/** Reads the rules of one node, by whatever has the tools there. */
-async function readNode(context: Context, known: Known, name: string): Promise<Fact<NodeRules>> {
-  const proxies = byNode(running(known.proxyPods));
-  const proxy = proxies.get(name);
-  const object = objectOf(known, name);
-  const node = proxyNodeOf(name, object, proxy);
-  const asked = askedFor(known, context.target);
-  const packets = asked.flatMap((a) => packetsTo(a, node, podAddressesOn(name, valueOf(known.client), valueOf(known.pods) ?? [], object)));
-  const agent = proxies.size > 0 ? undefined : byNode(running(known.ciliumPods)).get(name);
-  if (agent) return ciliumRules(context.cluster, agent, packets);
-
-  const likelyOf = asked.map((a) => likelyChains(a.service, a.slices));
-  const by = (shell: Shell, from: string) => rulesOf(shell, from, packets, (chain) => likelyOf.some((l) => l(chain)), valueOf(known.proxyMode) ?? null);
-  if (proxy) {
-    const rules = await by(execIn(context.cluster, proxy), `pod ${proxy.metadata.name}`);
-    // What lists rules in kube-proxy's own container may be what is broken.
-    if (rules.seen || rules.reason === 'forbidden') return rules;
-    const beside = await listedByPod(context, name, context.nodeImage ?? nodeImage(valueOf(known.nodes) ?? []));
-    return typeof beside === 'function' ? by(beside, 'a debug pod on the node') : rules;
-  }
-  const shell = await listedByPod(context, name, context.nodeImage ?? nodeImage(valueOf(known.nodes) ?? []));
-  return typeof shell === 'function' ? by(shell, 'a debug pod on the node') : shell;
-}
-
+/** Reads the rules of some nodes, each by whatever has the tools there. */
 async function readNodes(context: Context, known: Known, names: readonly string[]): Promise<Record<string, Fact<NodeRules>>> {
+  const proxies = byNode(running(known.proxyPods));
+  const agents = byNode(proxies.size > 0 ? [] : running(known.ciliumPods));
+  const asked = askedFor(known, context.target);
+  const likelyOf = asked.map((a) => likelyChains(a.service, a.slices));
+  const likely = (chain: string) => likelyOf.some((l) => l(chain));
+  const image = context.nodeImage ?? nodeImage(valueOf(known.nodes) ?? []);
+
+  async function readNode(name: string): Promise<Fact<NodeRules>> {
+    const proxy = proxies.get(name);
+    const agent = agents.get(name);
+    const object = objectOf(known, name);
+    const node = proxyNodeOf(name, object, proxy);
+    const packets = asked.flatMap((a) => packetsTo(a, node, podAddressesOn(name, valueOf(known.client), valueOf(known.pods) ?? [], object)));
+    if (agent) return ciliumRules(context.cluster, agent, packets);
+    const by = (shell: Shell, from: string) => rulesOf(shell, from, packets, likely, valueOf(known.proxyMode) ?? null);
+    const inside = proxy && (await by(execIn(context.cluster, proxy), `pod ${proxy.metadata.name}`));
+    // What lists rules in kube-proxy's own container may be what is broken.
+    if (inside && (inside.seen || inside.reason === 'forbidden')) return inside;
+    const beside = await listedByPod(context, name, image);
+    return typeof beside === 'function' ? by(beside, 'a debug pod on the node') : (inside ?? beside);
+  }
   const atOnce = pLimit(readAtOnce);
-  return Object.fromEntries(await Promise.all(names.map((name) => atOnce(async () => [name, await readNode(context, known, name)] as const))));
+  return Object.fromEntries(await Promise.all(names.map((name) => atOnce(async () => [name, await readNode(name)] as const))));
 }
 
 export const nodeRules = collector({
@@ -128,7 +126,7 @@ export const nodeRules = collector({
     if (!valueOf(known.service)) return unseen('not-possible', "the nodes' rules", 'the Service is not known');
     const proxies = running(known.proxyPods);
     const agents = proxies.length > 0 ? [] : running(known.ciliumPods);
-    const ready = (valueOf(known.nodes) ?? []).filter((n) => n.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True'));
+    const ready = (valueOf(known.nodes) ?? []).filter(isReady);
     // The nodes that matter most first: the client's, then those of the endpoints.
     const rank = new Map<string, number>([
       ...endpointsOf(valueOf(known.slices) ?? []).map((e) => [e.node ?? '', 1] as const),

@@ -4,22 +4,19 @@
  */
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Connections } from '../facts/facts.ts';
-import type { Endpoint } from '../facts/selectors.ts';
+import { type Endpoint, isReady } from '../facts/selectors.ts';
 import type { Node, Service, ServicePort } from '../facts/objects.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
-import { read as readRecord } from '../probes/outcome.ts';
 import { buildScript, readRecords, type Task } from '../probes/script.ts';
 import { hostPort } from '../proxy/model.ts';
 import { type Context, fromFailure } from './collector.ts';
 import { toLoadBalancer } from './here.ts';
+import { connectionsOf, type Planned } from './planned.ts';
 
 /** Of larger clusters the nodes of the endpoints and a few others are tried. */
 const maxNodes = 8;
 
 const addressOf = (node: Node): string | undefined => node.status.addresses.find((a) => a.type === 'InternalIP')?.address;
-const isUp = (node: Node): boolean => node.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True');
-
-type Planned = { task: Task } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
 /** What load balancers ask each node: whether it has an endpoint (Service API, spec.healthCheckNodePort). */
 const healthChecks = ({ spec: { healthCheckNodePort: port } }: Service, nodes: readonly Node[]): Planned[] =>
@@ -70,7 +67,7 @@ async function toNodes(
   const what = 'connections from outside';
   if (!ports.some((p) => p.nodePort)) return unseen('not-possible', what, 'the Service has no node port, and no load balancer with an address');
   const withEndpoint = new Set(endpoints.filter((e) => e.ready).map((e) => e.node));
-  const up = (nodes ?? []).filter(isUp).toSorted((a, b) => Number(withEndpoint.has(b.metadata.name)) - Number(withEndpoint.has(a.metadata.name)));
+  const up = (nodes ?? []).filter(isReady).toSorted((a, b) => Number(withEndpoint.has(b.metadata.name)) - Number(withEndpoint.has(a.metadata.name)));
   const chosen = up.slice(0, maxNodes);
   // Nodes without an endpoint look on, where there are any: they are the strangers.
   const [first, second] = up.toReversed();
@@ -99,14 +96,7 @@ async function toNodes(
         context.progress,
       );
       if (!ran.ok) return fromFailure(ran.failure);
-      const records = new Map(readRecords(ran.value.output).map((r) => [r.id, r]));
-      return seen(
-        mine.flatMap(({ task, ...p }, i): Connection[] => {
-          const record = records.get(String(i));
-          const reading = record && readRecord(task, record);
-          return reading ? [{ kind: task.kind === 'udp' ? 'udp' : 'tcp', ...p, ...reading }] : [];
-        }),
-      );
+      return seen(connectionsOf(mine, readRecords(ran.value.output)));
     }),
   );
   const failure = runs.find((r) => !r.seen);

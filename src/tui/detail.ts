@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 import type { ObjectRef } from '../catalog/finding.ts';
 import type { CheckReport, Diagnosis, ProbeReport } from '../diagnose/diagnosis.ts';
 import type { Facts } from '../facts/facts.ts';
-import { isGood } from '../facts/selectors.ts';
+import { isGood, isReady } from '../facts/selectors.ts';
 import { wrap } from '../report/text.ts';
 import { cellStatus } from '../report/view.ts';
 import type { Finding } from '../verdict/verdict.ts';
@@ -236,7 +236,7 @@ export function nodeTable({ diagnosis, facts }: Result): Table {
   const names = [...new Set([...nodes.map((n) => n.metadata.name), ...Object.keys(rules)])];
   const rows = names.map((name): Table['rows'][number] => {
     const node = nodes.find((n) => n.metadata.name === name);
-    const ready = node?.status.conditions.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
+    const ready = node !== undefined && isReady(node);
     const proxy = proxies.find((p) => p.spec.nodeName === name);
     const fact = rules[name];
     const faults = wrong.filter((e) => e.source === `rules on ${name}`);

@@ -1,0 +1,45 @@
+/** Connections as they are planned, and what became of them. */
+import type { Connection, Target } from '../facts/facts.ts';
+import type { Service } from '../facts/objects.ts';
+import { type Endpoint, portsAsked, targetsOf } from '../facts/selectors.ts';
+import { read } from '../probes/outcome.ts';
+import type { Record, Task } from '../probes/script.ts';
+import { hostPort } from '../proxy/model.ts';
+
+export type Planned<T extends Task = Task> = { task: T } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
+
+/** Each endpoint that requests to the asked ports are sent to, once for each Service port that leads there. */
+export function toEndpoints(service: Service, port: Target['port'], endpoints: readonly Endpoint[]): Planned<Task & { kind: 'tcp' | 'udp' }>[] {
+  const wanted = (portsAsked(service, port) ?? []).flatMap((p) => {
+    if (p.protocol === 'SCTP') return [];
+    const kind: 'tcp' | 'udp' = p.protocol === 'UDP' ? 'udp' : 'tcp';
+    return targetsOf(p, endpoints).flatMap((e) =>
+      e.port === null
+        ? []
+        : [
+            {
+              task: { kind, host: e.address, port: e.port },
+              hop: 'endpoint' as const,
+              target: hostPort(e.address, e.port),
+              servicePort: p.port,
+              pod: e.pod,
+              node: e.node,
+            },
+          ],
+    );
+  });
+  // An address may stand in several EndpointSlices.
+  return wanted.filter((p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i);
+}
+
+const kindOf = (task: Task): Connection['kind'] => (task.kind === 'udp' ? 'udp' : task.kind === 'name' || task.kind === 'ask' ? 'dns' : 'tcp');
+
+/** What a script's records say of the connections that it was made for; one that could not be tried is left out. */
+export function connectionsOf(planned: readonly Planned[], records: readonly Record[]): Connection[] {
+  const byId = new Map(records.map((r) => [r.id, r]));
+  return planned.flatMap(({ task, ...p }, i): Connection[] => {
+    const record = byId.get(String(i));
+    const reading = record && read(task, record);
+    return reading ? [{ kind: kindOf(task), ...p, ...reading }] : [];
+  });
+}
