@@ -1,6 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { CannotRun } from '../catalog/words.ts';
 import { isDrawable, type Paint } from './first-paint.ts';
+import type { Screen } from './output.ts';
 
 /** Wrong words on the command line; told with the way to the help. */
 class UsageError extends Error {}
@@ -61,12 +62,7 @@ const svcOptions = <T>(y: Argv<T>) =>
 const repeatable = new Set(['output', 'o', 'as-group', 'asGroup', '_']);
 
 function parser(words: string[], version: string, paint: Paint, answer: (run: () => Promise<number>) => void) {
-  const screen = (colour: boolean) => ({
-    stdout: process.stdout,
-    paint,
-    env: process.env,
-    colour: colour && process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
-  });
+  const screen = (colour: boolean) => screenWith(paint, colour);
   return yargs(words)
     .scriptName('k8s-doctor')
     .locale('en')
@@ -184,6 +180,13 @@ function parser(words: string[], version: string, paint: Paint, answer: (run: ()
     .fail(refuseWords);
 }
 
+const screenWith = (paint: Paint, colour: boolean): Screen => ({
+  stdout: process.stdout,
+  paint,
+  env: process.env,
+  colour: colour && process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
+});
+
 /** What was typed for `svc`, as it takes it. */
 const asTyped = <A extends { requestTimeout: string; timeout: string }>(a: A, version: string) => ({
   ...a,
@@ -196,8 +199,7 @@ const asTyped = <A extends { requestTimeout: string; timeout: string }>(a: A, ve
 async function exploring(words: string[], version: string, paint: Paint): Promise<number> {
   const parsed = await svcOptions(yargs(words)).strict().demandCommand(0, 0).version(false).help(false).exitProcess(false).fail(refuseWords).parseAsync();
   if (parsed.ui === 'never') throw new UsageError('Which command?');
-  const screen = { stdout: process.stdout, paint, env: process.env, colour: parsed.color && !process.env['NO_COLOR'] };
-  return (await import('./ui.ts')).explore({ ...asTyped(parsed, version), name: undefined }, screen);
+  return (await import('./ui.ts')).explore({ ...asTyped(parsed, version), name: undefined }, screenWith(paint, parsed.color));
 }
 
 function refuseWords(message: string, error: Error | undefined): never {

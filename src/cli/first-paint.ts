@@ -1,3 +1,5 @@
+import { stages } from '../../checks/check.ts';
+
 /**
  * The first picture, written before anything is loaded: a person sees at once that the program runs. What draws the rest
  * takes its place. It says nothing that is not known yet.
@@ -7,12 +9,13 @@ export interface Paint {
   erase(): void;
 }
 
-const stages = ['service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path'];
 /** With any of these the terminal UI is not what was asked for, or it is not certain. */
 const others = /^(-o|--output|-q|--quiet|-h|--help|--ui|--replay|--version)(=|$)/;
 
+export const canDraw = (env: NodeJS.ProcessEnv): boolean => process.stdin.isTTY && process.stdout.isTTY && env['TERM'] !== 'dumb';
+
 /** Whether a person sits at a terminal that can draw. */
-export const isDrawable = (env: NodeJS.ProcessEnv): boolean => process.stdin.isTTY && process.stdout.isTTY && env['TERM'] !== 'dumb' && !env['CI'];
+export const isDrawable = (env: NodeJS.ProcessEnv): boolean => canDraw(env) && !env['CI'];
 
 /** Paints where the words ask for the terminal UI. */
 export function firstPaint(words: readonly string[], env: NodeJS.ProcessEnv): Paint {

@@ -21,15 +21,17 @@ export interface Watcher {
   onEvent(event: ProgressEvent): void;
   /** Asks the person before something that stays in the cluster. Absent where there is nobody to ask. */
   consent?: ((question: string) => Promise<boolean>) | undefined;
+  /** Told of each thing that the run created and could not remove, also where the run fails. */
+  onLeft(why: string): void;
   /** Ends the run before its time. */
   signal: AbortSignal;
 }
 
 /**
- * Diagnoses the target against the cluster. Answers the sealed facts, and why what the run created could not be removed
- * (mostly nothing). Throws what went wrong beyond a fact that was not seen.
+ * Diagnoses the target against the cluster, and removes what it created. Answers the sealed facts. Throws what went wrong beyond
+ * a fact that was not seen.
  */
-export async function runLive(cluster: Cluster, target: Target, options: RunOptions, watcher: Watcher): Promise<{ recording: Recording; left: string[] }> {
+export async function runLive(cluster: Cluster, target: Target, options: RunOptions, watcher: Watcher): Promise<Recording> {
   const janitor = openJanitor();
   const over = new AbortController();
   let deadline = setTimeout(() => over.abort(), options.timeoutMs);
@@ -52,17 +54,10 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
         },
       }),
     };
-    const recording = await record(pipeline, context, options.version, watcher.onEvent);
-    return { recording, left: await emptied() };
-  } catch (error) {
-    await emptied();
-    throw error;
+    return await record(pipeline, context, options.version, watcher.onEvent);
   } finally {
     clearTimeout(deadline);
-  }
-
-  async function emptied(): Promise<string[]> {
-    return (await janitor.removeAll()).flatMap((r) => (r.ok ? [] : [r.failure.why]));
+    for (const removed of await janitor.removeAll()) if (!removed.ok) watcher.onLeft(removed.failure.why);
   }
 }
 

@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 import { pipeline } from '../../checks/pipeline.ts';
 import type { Patch } from '../catalog/finding.ts';
 import { CannotRun } from '../catalog/words.ts';
-import { type Cluster, connect, type ConnectOptions, resources } from '../cluster/index.ts';
+import { type Cluster, connect, type ConnectOptions, type Failure, resources } from '../cluster/index.ts';
 import { shared } from '../cluster/shared.ts';
 import { diagnose, reasoned } from '../diagnose/diagnose.ts';
 import { started } from '../diagnose/progress.ts';
@@ -20,8 +20,7 @@ import { parseFrom } from './target.ts';
 
 /** The diagnosis with all that stands behind it. */
 export function resultOf(recording: Recording): Result {
-  const { reports } = reasoned(pipeline, recording);
-  const fixes = reports.flatMap((r) => r.findings.flatMap((f) => f.fix));
+  const fixes = reasoned(pipeline, recording).reports.flatMap((r) => r.findings.flatMap((f) => f.fix));
   return {
     diagnosis: cleanDeep(diagnose(pipeline, recording)),
     facts: cleanDeep(recording.facts, cleanLines),
@@ -56,10 +55,9 @@ function diffOf(before: unknown, after: unknown): Trial['lines'] {
 }
 
 /** A recording: it can be looked at, and nothing else. */
-export function replaySession(recording: Recording, version: string): Session {
+export function replaySession(recording: Recording): Session {
   const none = () => Promise.reject(new CannotRun('A recording has no cluster to ask.'));
   return {
-    version,
     context: 'recording',
     contexts: [],
     isReplay: true,
@@ -90,6 +88,8 @@ interface Listed {
   metadata: { namespace: string; name: string; labels?: Record<string, string> };
 }
 
+const notListed = ({ plural }: { plural: string }, { why }: Failure) => new CannotRun(`${plural} cannot be listed (${clean(why)}).`);
+
 /** A live cluster. `base`: what is asked of each run beside the Service and the client. */
 export function liveSession(
   first: Cluster,
@@ -101,13 +101,7 @@ export function liveSession(
   let once = shared(cluster);
   let last: Recording | null = null;
   const left: string[] = [];
-  const listed = async (resource: (typeof resources)[keyof typeof resources], namespace: string | undefined) => {
-    const found = await once.list(resource, { namespace });
-    if (!found.ok) throw new CannotRun(`${resource.plural} cannot be listed (${clean(found.failure.why)}).`);
-    return found.value as Listed[];
-  };
   return {
-    version: options.version,
     get context() {
       return clean(cluster.context);
     },
@@ -122,15 +116,16 @@ export function liveSession(
 
     async run(asked, { onEvent, consent, signal }) {
       const target: Target = { ...base, namespace: asked.namespace, name: asked.name, from: parseFrom(asked.from, asked.namespace) };
-      const ran = await runLive(cluster, target, options, {
+      const recording = await runLive(cluster, target, options, {
         onEvent: (event) => onEvent(cleanDeep(event)),
+        onLeft: (why) => left.push(why),
         consent: consent && ((q) => consent(clean(q))),
         signal,
       });
-      left.push(...ran.left);
-      refuse(ran.recording.facts, cluster.context);
-      last = ran.recording;
-      return resultOf(last);
+      refuse(recording.facts, cluster.context);
+      // Of a run that was ended half is missing: the one before it is what is looked at.
+      if (!signal.aborted) last = recording;
+      return resultOf(recording);
     },
 
     async tryFix({ kind, namespace, name, type, body }) {
@@ -157,21 +152,26 @@ export function liveSession(
     async namespaces() {
       once = shared(cluster);
       const found = await once.list(resources.namespaces, {});
-      if (!found.ok && found.failure.reason === 'forbidden') return [cluster.namespace];
-      return (await listed(resources.namespaces, undefined)).map((n) => clean(n.metadata.name)).toSorted((a, b) => (a < b ? -1 : 1));
+      if (found.ok) return (found.value as Listed[]).map((n) => clean(n.metadata.name)).toSorted((a, b) => (a < b ? -1 : 1));
+      if (found.failure.reason === 'forbidden') return [cluster.namespace];
+      throw notListed(resources.namespaces, found.failure);
     },
 
     async services(namespace) {
       // Read anew: a list is looked at because things change.
       once = shared(cluster);
       const where = namespace ?? undefined;
-      const [services, slices] = await Promise.all([listed(resources.services, where), once.list(resources.endpointslices, { namespace: where })]);
+      const [services, slices] = await Promise.all([
+        once.list(resources.services, { namespace: where }),
+        once.list(resources.endpointslices, { namespace: where }),
+      ]);
+      if (!services.ok) throw notListed(resources.services, services.failure);
       const byService = Map.groupBy(
         (slices.ok ? slices.value : []) as Slice[],
         (s) => `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name'] ?? ''}`,
       );
       const own = (s: Listed) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [];
-      return cleanDeep(services.map((s) => rowOf(s as ListedService, slices.ok ? own(s) : null)));
+      return cleanDeep((services.value as ListedService[]).map((s) => rowOf(s, slices.ok ? own(s) : null)));
     },
 
     async judge(row) {

@@ -2,16 +2,18 @@ import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/words.ts';
 import { type Cluster, connect } from '../cluster/index.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
+import { watchEveryMs } from '../diagnose/progress.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Target } from '../facts/facts.ts';
 import { cleanDeep } from '../report/clean.ts';
 import { type Format, formats } from '../report/render.ts';
-import { isDrawable } from './first-paint.ts';
+import { canDraw, isDrawable } from './first-paint.ts';
 import { ask, canAsk } from './ask.ts';
 import { checkFolder, replayed, save } from './captures.ts';
 import { refuse, runLive } from './live.ts';
 import { exitStatus, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { progressOn } from './progress.ts';
+import { onSignals } from './signals.ts';
 import { parseFrom, parseNodes, parsePath, parseService } from './target.ts';
 
 export interface SvcOptions {
@@ -73,15 +75,11 @@ function wantsUi(options: SvcOptions, outputs: readonly Output<Format>[], env: N
     if (options.interactive) throw new CannotRun('-i is the terminal UI, and --ui never says to do without; leave one of them out.');
     return false;
   }
-  const { stdin, stdout } = process;
-  if (asked && (!stdin.isTTY || !stdout.isTTY || env['TERM'] === 'dumb'))
+  if (asked && !canDraw(env))
     throw new CannotRun(`${options.interactive ? '-i' : '--ui always'} needs a terminal that can draw; run it in one, or leave it out for text.`);
   if (asked) return options.replay === undefined || options.interactive;
   return isDrawable(env) && !options.quiet && options.replay === undefined && outputs.some((o) => !o.file && o.format === 'text');
 }
-
-/** Milliseconds between two runs that are watched. */
-const watchEveryMs = 5000;
 
 /** Runs again and again, and prints a line whenever the verdict is another. Ends by a signal, with the last verdict's status. */
 async function watched(options: SvcOptions, screen: Screen): Promise<number> {
@@ -102,13 +100,12 @@ async function watched(options: SvcOptions, screen: Screen): Promise<number> {
     }
     const interrupted = await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => done(false), watchEveryMs);
-      const onSignal = () => done(true);
+      const off = onSignals(() => done(true));
       const done = (how: boolean) => {
         clearTimeout(timer);
-        for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(s, onSignal);
+        off();
         resolve(how);
       };
-      for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(s, onSignal);
     });
     if (interrupted) return status;
   }
@@ -139,28 +136,41 @@ export async function prepare(options: SvcOptions, env: NodeJS.ProcessEnv): Prom
   return { cluster, target };
 }
 
+/** What a person is to know of a thing that a run created and could not remove. */
+export const leftText = (why: string): string => `A debug pod could not be removed (${why}); it ends by itself, or run "k8s-doctor cleanup".\n`;
+
 async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Recording> {
   const { cluster, target } = await prepare(options, env);
   const ending = new AbortController();
   const progress = progressOn(process.stderr, options.quiet);
   let interrupted: NodeJS.Signals | undefined;
-  const onSignal = (signal: NodeJS.Signals) => {
+  const off = onSignals((signal) => {
     interrupted = signal;
     ending.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const s of signals) process.on(s, onSignal);
+  });
+  let isClean = true;
   try {
-    const consent = canAsk(options.quiet, env) ? (question: string) => (progress.end(), ask(question, ending.signal)) : undefined;
-    const { recording, left } = await runLive(cluster, target, options, { onEvent: progress.onEvent, consent, signal: ending.signal });
-    progress.end();
-    for (const why of left) process.stderr.write(`A debug pod could not be removed (${why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
-    if (interrupted) throw new Interrupted(interrupted, left.length === 0);
+    const recording = await runLive(cluster, target, options, {
+      onEvent: progress.onEvent,
+      onLeft(why) {
+        isClean = false;
+        progress.end();
+        process.stderr.write(leftText(why));
+      },
+      consent: canAsk(options.quiet, env)
+        ? (question) => {
+            progress.end();
+            return ask(question, ending.signal);
+          }
+        : undefined,
+      signal: ending.signal,
+    });
+    if (interrupted) throw new Interrupted(interrupted, isClean);
     refuse(recording.facts, cluster.context);
     return recording;
   } finally {
     progress.end();
-    for (const s of signals) process.off(s, onSignal);
+    off();
     cluster.close();
   }
 }

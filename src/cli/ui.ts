@@ -1,8 +1,5 @@
 /** The terminal UI, from its start to what stays in the scrollback after it. */
-import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/words.ts';
-import { diagnose } from '../diagnose/diagnose.ts';
-import type { Recording } from '../facts/capture.ts';
 import type { Format } from '../report/render.ts';
 import type { AppProps } from '../tui/app.tsx';
 import { type Ending, start } from '../tui/start.tsx';
@@ -10,18 +7,19 @@ import type { Asked } from '../tui/session.ts';
 import { replayed, save } from './captures.ts';
 import { exitStatus, isUnicode, type Output, type Screen, writeOutputs } from './output.ts';
 import { type LiveSession, liveSession, replaySession, resultOf } from './session.ts';
-import { Interrupted, prepare, type SvcOptions } from './svc.ts';
+import { onSignals } from './signals.ts';
+import { Interrupted, leftText, prepare, type SvcOptions } from './svc.ts';
+
+type Ended = Ending & { signal: NodeJS.Signals | null };
 
 /** Draws until it ends. A signal to the process ends it in good order: what a run created is removed, the terminal restored. */
-async function drawn(props: Omit<AppProps, 'end' | 'unicode' | 'colour'>, screen: Screen): Promise<Ending & { signal: NodeJS.Signals | null }> {
+async function drawn(props: Omit<AppProps, 'end' | 'unicode' | 'colour'>, screen: Screen): Promise<Ended> {
   const end = new AbortController();
   let signal: NodeJS.Signals | null = null;
-  const onSignal = (s: NodeJS.Signals) => {
+  const off = onSignals((s) => {
     signal = s;
     end.abort();
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const s of signals) process.on(s, onSignal);
+  });
   screen.paint.erase();
   try {
     const rest = { end: end.signal, unicode: isUnicode(screen.env), colour: screen.colour };
@@ -30,19 +28,21 @@ async function drawn(props: Omit<AppProps, 'end' | 'unicode' | 'colour'>, screen
     if (props.inline && ending.stay && ending.result) ending = await start({ ...props, ...rest, inline: false, given: ending.result });
     return { ...ending, signal };
   } finally {
-    for (const s of signals) process.off(s, onSignal);
+    off();
   }
 }
 
-/** What is printed when the UI has gone: the verdict, as text mode prints it. Answers the exit status. */
-async function leftBehind(recording: Recording | null, ending: Ending & { signal: NodeJS.Signals | null }, outputs: readonly Output<Format>[], screen: Screen) {
-  if (recording && ending.result) {
-    const diagnosis = diagnose(pipeline, recording);
-    await writeOutputs(diagnosis, recording.requests, outputs, screen);
-    if (!ending.interrupted) return exitStatus[diagnosis.verdict.status];
-  }
-  if (ending.interrupted) throw new Interrupted(ending.signal ?? 'SIGINT', true);
-  if (ending.error) throw new CannotRun(ending.error);
+/** What is printed when the UI has gone: the verdict that was shown last, as text mode prints it. Answers the exit status. */
+async function leftBehind(
+  { result, interrupted, error, signal }: Ended,
+  isClean: boolean,
+  outputs: readonly Output<Format>[],
+  screen: Screen,
+): Promise<number> {
+  if (result) await writeOutputs(result.diagnosis, result.requests, outputs, screen);
+  if (interrupted) throw new Interrupted(signal ?? 'SIGINT', isClean);
+  if (result) return exitStatus[result.diagnosis.verdict.status];
+  if (error) throw new CannotRun(error);
   return 0;
 }
 
@@ -51,7 +51,7 @@ async function withSession(session: LiveSession, run: () => Promise<number>): Pr
     return await run();
   } finally {
     session.close();
-    for (const why of session.left) process.stderr.write(`A debug pod could not be removed (${why}); it ends by itself, or run "k8s-doctor cleanup".\n`);
+    for (const why of session.left) process.stderr.write(leftText(why));
   }
 }
 
@@ -61,12 +61,9 @@ export async function svcUi(options: SvcOptions, outputs: readonly Output<Format
     const recording = replayed(options.replay);
     const given = resultOf(recording);
     const { namespace, name } = given.diagnosis.service;
-    const session = replaySession(recording, options.version);
-    const ending = await drawn(
-      { session, asked: { namespace, name, from: undefined }, namespace, inline: false, watch: false, given, from: undefined },
-      screen,
-    );
-    return leftBehind(recording, ending, outputs, screen);
+    const asked = { namespace, name, from: undefined };
+    const ending = await drawn({ session: replaySession(recording), asked, namespace, inline: false, watch: false, given, from: undefined }, screen);
+    return leftBehind(ending, true, outputs, screen);
   }
   const { cluster, target } = await prepare(options, screen.env);
   const { namespace, name, from: _, ...base } = target;
@@ -77,7 +74,7 @@ export async function svcUi(options: SvcOptions, outputs: readonly Output<Format
     const ending = await drawn({ session, asked, namespace, inline, watch: options.watch, given: null, from: options.from }, screen);
     const recording = session.last();
     if (recording && options.capture !== undefined) save(recording, options.capture);
-    return leftBehind(recording, ending, outputs, screen);
+    return leftBehind(ending, session.left.length === 0, outputs, screen);
   });
 }
 
@@ -87,9 +84,8 @@ export async function explore(options: SvcOptions, screen: Screen): Promise<numb
   const session = liveSession(cluster, options, { probe: 'auto', nodes: 10, matrix: false }, screen.env);
   return withSession(session, async () => {
     const ending = await drawn({ session, asked: null, namespace: cluster.namespace, inline: false, watch: false, given: null, from: options.from }, screen);
-    const recording = session.last();
     // To quit is how one leaves it; only a signal from without is an interruption.
-    const isQuit = ending.signal === null;
-    return leftBehind(recording, isQuit ? { ...ending, interrupted: false, error: '' } : ending, [{ format: 'text' }], screen);
+    const ended = ending.signal === null ? { ...ending, interrupted: false, error: '' } : ending;
+    return leftBehind(ended, session.left.length === 0, [{ format: 'text' }], screen);
   });
 }

@@ -3,6 +3,9 @@ import type { Check, Stage } from '../../checks/check.ts';
 import type { FactName } from '../facts/facts.ts';
 import type { CheckReport } from './diagnosis.ts';
 
+/** Milliseconds between two runs that are watched. */
+export const watchEveryMs = 5000;
+
 /** What happens while a diagnosis runs. */
 export type ProgressEvent =
   /** Something that takes time was begun for a stage, or came a step further; `at`: milliseconds since 1970. */

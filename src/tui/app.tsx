@@ -1,6 +1,7 @@
 /** The Ink application: one reducer, one place for keys, and the wishes that keys have carried out through the session. */
 import { Box, useApp, useInput, useStdout, useWindowSize } from 'ink';
 import { useCallback, useEffect, useMemo, useReducer, useRef } from 'react';
+import { watchEveryMs } from '../diagnose/progress.ts';
 import { AroundView, placesOf } from './components/around-view.tsx';
 import { KeysLine } from './components/keys-line.tsx';
 import { Filter, Help, Prompt, Trial } from './components/overlays.tsx';
@@ -43,9 +44,8 @@ export interface AppProps {
   end: AbortSignal;
 }
 
-/** Milliseconds between two runs that are watched. */
-const watchEveryMs = 5000;
 const segmenter = new Intl.Segmenter();
+
 export function App({ session, asked, namespace, from, unicode, colour, inline, watch, given, end }: AppProps) {
   const [state, reduced] = useReducer(reduce, undefined, () => {
     const first = initial(asked ? 'run' : 'services', session.blank, namespace);

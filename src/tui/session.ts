@@ -42,7 +42,6 @@ export interface Quick {
 }
 
 export interface Session {
-  version: string;
   context: string;
   contexts: readonly string[];
   /** A recording: nothing can be run again, tried, or listed. */

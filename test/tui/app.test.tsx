@@ -24,7 +24,7 @@ function app(name: string) {
   const { namespace, name: service } = given.diagnosis.service;
   return render(
     <App
-      session={replaySession(recording, '0')}
+      session={replaySession(recording)}
       asked={{ namespace, name: service, from: undefined }}
       namespace={namespace}
       from={undefined}
