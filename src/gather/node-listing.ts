@@ -51,6 +51,9 @@ function file(known: NodeRules['modes'][string], packets: readonly Packet[], han
   return known;
 }
 
+/** What the rules of one family of addresses do with its packets, by mode. */
+type Found = readonly (readonly [mode: string, handled: readonly Handling[]])[];
+
 /** Reads one node's rules in each mode that it may have them in. */
 export async function rulesOf(
   commands: Shell,
@@ -60,18 +63,12 @@ export async function rulesOf(
   mode: string | null,
 ): Promise<Fact<NodeRules>> {
   const shell = together(commands);
-  const modes: NodeRules['modes'] = {};
-  const add = (name: string, of: readonly Packet[], handled: readonly Handling[]) => file((modes[name] ??= {}), of, handled);
-  for (const family of ['IPv4', 'IPv6'] as const) {
-    const own = packets.filter((p) => familyOf(p.address) === family);
-    if (own.length === 0) continue;
-    const wanted = { packets: own, likely };
-    const by = (reader: (w: Wanted) => RuleReader, command: string[]) => judgeRules(reader, listing(shell, command), wanted);
-    const table = ['table', family === 'IPv4' ? 'ip' : 'ip6', 'kube-proxy'];
-    const [iptables, nft] = await Promise.all([
-      by(iptablesReader, [family === 'IPv4' ? 'iptables-save' : 'ip6tables-save']),
-      by(nftReader, ['nft', 'list', ...table]),
-    ]);
+
+  async function read(own: readonly Packet[]): Promise<Fact<Found>> {
+    const isV6 = familyOf(own[0]?.address ?? '') === 'IPv6';
+    const by = (reader: (w: Wanted) => RuleReader, command: string[]) => judgeRules(reader, listing(shell, command), { packets: own, likely });
+    const table = ['table', isV6 ? 'ip6' : 'ip', 'kube-proxy'];
+    const [iptables, nft] = await Promise.all([by(iptablesReader, [isV6 ? 'ip6tables-save' : 'iptables-save']), by(nftReader, ['nft', 'list', ...table])]);
     const failure = [iptables, nft].flatMap((r) => ('error' in r && !isMissingTool(r.error) ? [r.error] : []))[0];
     if (failure) return fromFailure(failure);
     const found = [iptables, nft].some((r) => !('error' in r) && r.rules.present);
@@ -80,19 +77,27 @@ export async function rulesOf(
     const ipvs = readIpvs(virtual, own);
     if (mode === 'ipvs' && virtual.length === 0) return unseen('not-possible', 'the IPVS table', 'the image has nothing to read /proc/net/ip_vs with');
     // Its head is always there; without an entry nothing of IPVS is kube-proxy's, unless that is its mode.
-    if (mode === 'ipvs' || ipvs.present) {
-      // What kube-proxy writes into iptables in this mode only prepares packets for IPVS.
-      add('ipvs', own, ipvs.handled);
-      continue;
-    }
+    // What kube-proxy writes into iptables in this mode only prepares packets for IPVS.
+    if (mode === 'ipvs' || ipvs.present) return seen([['ipvs', ipvs.handled]]);
     // Where a tool is missing, what it would have listed is not known to be absent.
     for (const r of [iptables, nft]) if ('error' in r && !found) return fromFailure(r.error);
-    if ('rules' in iptables && iptables.rules.present) add('iptables', own, iptables.handled);
+    const all: [string, readonly Handling[]][] = [];
+    if ('rules' in iptables && iptables.rules.present) all.push(['iptables', iptables.handled]);
     if ('rules' in nft && nft.rules.present) {
       // The text may hold what is not known here; the JSON says the same in a fixed form.
       const json = nft.handled.some((h) => h.unread.length > 0) ? await by(nftJsonReader, ['nft', '-j', 'list', ...table]) : nft;
-      add('nftables', own, 'error' in json || json.handled.some((h) => h.unread.length > 0) ? nft.handled : json.handled);
+      all.push(['nftables', 'error' in json || json.handled.some((h) => h.unread.length > 0) ? nft.handled : json.handled]);
     }
+    return seen(all);
+  }
+
+  const families = [...Map.groupBy(packets, (p) => familyOf(p.address)).values()];
+  // Beside each other, so that one opening does for both.
+  const readings = await Promise.all(families.map(async (own) => ({ own, found: await read(own) })));
+  const modes: NodeRules['modes'] = {};
+  for (const { own, found } of readings) {
+    if (!found.seen) return found;
+    for (const [name, handled] of found.value) file((modes[name] ??= {}), own, handled);
   }
   return seen({ from, modes });
 }

@@ -1,4 +1,4 @@
-import { hostOf, type Action, type Hook, type Match, rangeOf, type Rule, type RuleReader, type Wanted } from './rule.ts';
+import { hostOf, type Action, type Hook, type Match, passedOver, rangeOf, type Rule, type RuleReader, type Wanted } from './rule.ts';
 
 /** Where the kernel comes by the built-in chains, by priority (Linux, netfilter hooks: raw -300, mangle -150, nat -100, filter 0). */
 const hooks: Hook[] = [
@@ -188,6 +188,7 @@ export function iptablesReader({ packets, likely }: Wanted): RuleReader {
   const ports = new Set(packets.map((p) => String(p.port)));
   const chains = new Map<string, Rule[]>(hooks.map((h) => [h.chain, []]));
   const ledTo = new Set<string>();
+  const passed = passedOver();
   const cutOff: string[] = [];
   let table: string | null = null;
   let present = false;
@@ -205,7 +206,10 @@ export function iptablesReader({ packets, likely }: Wanted): RuleReader {
 
   const keep = (name: string, rest: string) => {
     const known = chains.get(name) ?? (likely(name) ? [] : undefined);
-    if (!known) return;
+    if (!known) {
+      passed.add(name);
+      return;
+    }
     chains.set(name, known);
     if (!canMatch(` ${rest}`)) return;
     const rule = parseRule(rest);
@@ -243,7 +247,7 @@ export function iptablesReader({ packets, likely }: Wanted): RuleReader {
     },
     end() {
       if (table) cutOff.push(`table ${table}`);
-      const missed = [...ledTo].filter((c) => chains.get(c)?.length === 0);
+      const missed = [...ledTo].filter((c) => chains.get(c)?.length === 0 && passed.mayHave(c));
       return { rules: { chains, hooks, present, cutOff }, missed };
     },
   };

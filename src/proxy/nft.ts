@@ -2,7 +2,7 @@
  * kube-proxy's tables of nftables: what `nft list` prints, as text or as JSON, becomes statements; these become rules.
  * What kube-proxy writes: kubernetes/kubernetes, pkg/proxy/nftables/proxier.go. Meaning of statements: nft(8).
  */
-import { type Action, type Hook, type Match, rangeOf, type Rule, type Ruleset, type Wanted } from './rule.ts';
+import { type Action, type Hook, type Match, passedOver, rangeOf, type Rule, type Ruleset, type Wanted } from './rule.ts';
 
 /** A part of a packet that a statement looks at. */
 export type Selector =
@@ -76,7 +76,7 @@ interface NftTables {
   set(table: string, name: string, known: { timeout?: number; dynamic?: boolean }): void;
   element(table: string, name: string, element: Element): void;
   hook(table: string, chain: string, hook: Omit<Hook, 'chain'>, priority: number): void;
-  /** Whether a chain's rules are wanted: those of others need not be read. */
+  /** Asked of each rule: whether its chain's rules are wanted. Those of others need not be read. */
   wants(table: string, chain: string): boolean;
   rule(table: string, chain: string, statements: Statement[], text: string): void;
   end(cutOff: string[]): { rules: Ruleset; missed: string[] };
@@ -93,6 +93,7 @@ export function nftTables({ packets, likely }: Wanted): NftTables {
   const chains = new Map<string, Rule[]>();
   const hooks: { hook: Hook; priority: number }[] = [];
   const ledTo = new Set<string>();
+  const passed = passedOver();
   let present = false;
 
   const setOf = (key: string): NamedSet => {
@@ -162,7 +163,12 @@ export function nftTables({ packets, likely }: Wanted): NftTables {
       hooks.push({ hook: { ...hook, chain: `${table}/${chain}` }, priority });
       if (!chains.has(`${table}/${chain}`)) chains.set(`${table}/${chain}`, []);
     },
-    wants: (table, chain) => chains.has(`${table}/${chain}`) || likely(`${table}/${chain}`),
+    wants(table, chain) {
+      const key = `${table}/${chain}`;
+      const isWanted = chains.has(key) || likely(key);
+      if (!isWanted) passed.add(key);
+      return isWanted;
+    },
     rule(table, chain, statements, text) {
       const key = `${table}/${chain}`;
       const rules = chains.get(key) ?? [];
@@ -171,7 +177,7 @@ export function nftTables({ packets, likely }: Wanted): NftTables {
       rules.push(...expand(table, statements, text));
     },
     end(cutOff) {
-      const missed = [...ledTo].filter((c) => chains.get(c)?.length === 0);
+      const missed = [...ledTo].filter((c) => chains.get(c)?.length === 0 && passed.mayHave(c));
       return { rules: { chains, hooks: hooks.toSorted((a, b) => a.priority - b.priority).map((h) => h.hook), present, cutOff }, missed };
     },
   };

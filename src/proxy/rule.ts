@@ -76,6 +76,20 @@ export interface Wanted {
   likely(chain: string): boolean;
 }
 
+/** Names that kube-proxy gives to the chains of one Service or endpoint, of which a node may have tens of thousands. */
+const ofOneService = /\/KUBE-[A-Z]+-[A-Z2-7]{16}$|\/(service|endpoint|external|firewall)-[A-Z2-7]{8}-/;
+
+/** Remembers the chains whose rules were passed over. Those of one Service are not kept: any of them may have gone by. */
+export function passedOver(): { add(chain: string): void; mayHave(chain: string): boolean } {
+  const names = new Set<string>();
+  return {
+    add(chain) {
+      if (!ofOneService.test(chain)) names.add(chain);
+    },
+    mayHave: (chain) => names.has(chain) || ofOneService.test(chain),
+  };
+}
+
 /** An address or a range (`10.0.0.0/8`); undefined where it is none. */
 export function rangeOf(text: string): Range | undefined {
   if (ipaddr.isValidCIDR(text)) return { text, parsed: ipaddr.parseCIDR(text) };

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
+import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
+import * as o from '../../src/facts/objects.ts';
 import { iptablesReader } from '../../src/proxy/iptables.ts';
 import { keyOf, type Packet, type ServiceAddress } from '../../src/proxy/model.ts';
+import { likelyChains } from '../../src/proxy/names.ts';
 import { nftReader } from '../../src/proxy/nft-text.ts';
 import { judgeRules } from '../../src/proxy/read.ts';
 import type { RuleReader, Wanted } from '../../src/proxy/rule.ts';
@@ -15,6 +18,10 @@ const packet = (a: ServiceAddress, origin: Packet['origin'] = 'pod'): Packet => 
   toNode: false,
 });
 const dns = (['UDP', 'TCP'] as const).map((protocol) => packet({ address: '10.96.0.10', port: 53, protocol }));
+const dnsPorts = [
+  { name: 'dns', port: 53, protocol: 'UDP' },
+  { name: 'dns-tcp', port: 53, protocol: 'TCP' },
+];
 const none = packet({ address: '10.96.0.10', port: 54, protocol: 'UDP' });
 
 async function judged(reader: (w: Wanted) => RuleReader, text: string, packets: Packet[]) {
@@ -49,6 +56,34 @@ describe.each(forms)('$form of a node, recorded', ({ reader, text, empty }) => {
       expect(h.backends.map((b) => b.percent)).toEqual([50, 50]);
       expect(h.backends.every((b) => /^10\.244\.\d+\.\d+:53$/.test(b.to))).toBe(true);
     }
+  });
+  test('one reading is enough where the Service and its endpoints are known', async () => {
+    const backends = (await judged(reader, text, dns)).handled[0]?.backends ?? [];
+    const service = v.parse(o.service, {
+      metadata: { namespace: 'kube-system', name: 'kube-dns' },
+      spec: { ports: dnsPorts },
+    });
+    const slice = v.parse(o.endpointSlice, {
+      metadata: { namespace: 'kube-system', name: 'kube-dns-x' },
+      addressType: 'IPv4',
+      endpoints: backends.map((b) => ({ addresses: [b.to.replace(/:53$/, '')], conditions: { ready: true } })),
+      ports: dnsPorts,
+    });
+    let readings = 0;
+    const found = await judgeRules<never>(
+      reader,
+      async (line) => {
+        readings++;
+        text.split('\n').forEach(line);
+        return undefined;
+      },
+      { packets: dns, likely: likelyChains(service, [slice]) },
+    );
+    expect(readings).toBe(1);
+    expect('handled' in found && found.handled.map((h) => [h.unread, h.backends.length])).toEqual([
+      [[], 2],
+      [[], 2],
+    ]);
   });
   test('rejects a Service without endpoints', async () => {
     const address = empty.exec(text)?.[1] ?? 'none';
