@@ -171,8 +171,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   }
 
   const sockets = () => import('./sockets.ts');
-  /** What stands before an API server may turn away, or hold up, many connections that come at once. */
-  const opening = pLimit(openAtOnce);
+  const way = { config, impersonation: options, agent: http.agent, opening: pLimit(openAtOnce) };
 
   return {
     namespace: options.namespace ?? context?.namespace ?? 'default',
@@ -226,11 +225,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
     async exec(where, command, timeoutMs, onLine) {
       const access = podSubresourceRule('exec', where.namespace, ['create', 'get']);
-      return (await sockets()).exec(config, options, where, command, timeoutMs, access, opening, onLine);
+      return (await sockets()).exec(way, where, command, timeoutMs, access, onLine);
     },
 
     async portForward(where, port) {
-      return (await sockets()).portForward(config, options, where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']), opening);
+      return (await sockets()).portForward(way, where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
     },
 
     async apiVersions(signal) {

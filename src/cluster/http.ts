@@ -24,6 +24,8 @@ export interface Http {
   send(request: Request): Promise<Result<string>>;
   /** Sends one request and hands over the answer line by line, until it ends, `signal` aborts or `onLine` returns false. */
   lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>>;
+  /** Connections that stay open, for others' use too; undefined where the way leads through a proxy. */
+  agent: https.Agent | undefined;
   /** Requests sent so far. */
   count(): number;
   close(): void;
@@ -40,10 +42,12 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
   const base = new URL(cluster?.server ?? '');
   const prefix = base.pathname.replace(/\/$/, '');
   // A few connections that stay open, where client-node's agent would close each; a proxy's agent is left as it is.
+  let agent: https.Agent | undefined;
   if (!cluster?.proxyUrl && base.protocol === 'https:') {
     const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
     const tls = Object.fromEntries(Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(([, x]) => x !== undefined));
-    options.agent = new https.Agent({ ...tls, keepAlive: true, maxSockets: 6 });
+    agent = new https.Agent({ ...tls, keepAlive: true, maxSockets: 6 });
+    options.agent = agent;
   }
   const headers: http.OutgoingHttpHeaders = { ...(options.headers as http.OutgoingHttpHeaders), Accept: 'application/json', 'User-Agent': 'k8s-doctor' };
   if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
@@ -127,5 +131,5 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
     }
   }
 
-  return { send, lines, count: () => sent, close: () => (options.agent as https.Agent | undefined)?.destroy?.() };
+  return { send, lines, agent, count: () => sent, close: () => (options.agent as https.Agent | undefined)?.destroy?.() };
 }

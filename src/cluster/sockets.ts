@@ -1,3 +1,4 @@
+import type https from 'node:https';
 import { PassThrough } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js';
@@ -33,14 +34,25 @@ class UpgradeRefused extends Error {
 
 const handshakeTimeoutMs = 10_000;
 
-function handler(config: KubeConfig, impersonation: Impersonation): WebSocketHandler {
+/** How connections to the API server are opened. */
+export interface Way {
+  config: KubeConfig;
+  impersonation: Impersonation;
+  /** Its idle connections are taken over: each handshake that is spared is a round trip or two. */
+  agent: https.Agent | undefined;
+  /** What stands before an API server may turn away, or hold up, many connections that come at once. */
+  opening: LimitFunction;
+}
+
+function handler({ config, impersonation, agent }: Way): WebSocketHandler {
   return new WebSocketHandler(
     config,
     (uri, protocols, options) => {
       const headers = { ...options.headers } as Record<string, string | string[]>;
       if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
       if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
-      const socket = new WebSocket(uri, protocols, { ...options, headers, handshakeTimeout: handshakeTimeoutMs } as WebSocket.ClientOptions);
+      const all = { ...options, ...(agent && { agent }), headers, handshakeTimeout: handshakeTimeoutMs };
+      const socket = new WebSocket(uri, protocols, all as WebSocket.ClientOptions);
       socket.on('unexpected-response', (_request, response) => {
         const chunks: Buffer[] = [];
         response.on('data', (c: Buffer) => chunks.push(c));
@@ -74,13 +86,11 @@ interface ExecStatus {
  * Protocol: v5.channel.k8s.io, stream 1 stdout, 2 stderr, 3 the status.
  */
 export async function exec(
-  config: KubeConfig,
-  impersonation: Impersonation,
+  way: Way,
   where: { namespace: string; pod: string; container: string },
   command: string[],
   timeoutMs: number,
   rule: AccessRule,
-  opening: LimitFunction,
   onLine?: (line: string) => void,
 ): Promise<Result<ExecOutput>> {
   const what = `running a command in pod ${where.namespace}/${where.pod}`;
@@ -103,7 +113,7 @@ export async function exec(
       else if (stream === 3) status = JSON.parse(bytes.toString('utf8')) as ExecStatus;
       return stream !== 3;
     };
-    const socket = await opening(() => handler(config, impersonation).connect(path, null, onBytes));
+    const socket = await way.opening(() => handler(way).connect(path, null, onBytes));
     const timedOut = await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => (resolve(true), socket.close()), timeoutMs);
       socket.onclose = () => (clearTimeout(timer), resolve(false));
@@ -151,14 +161,7 @@ function shortened(message: string): string {
 }
 
 /** Opens a byte stream to a port of a pod, as its loopback sees it. Streams: 0 data, 1 errors, each after two bytes with the port. */
-export async function portForward(
-  config: KubeConfig,
-  impersonation: Impersonation,
-  where: { namespace: string; pod: string },
-  port: number,
-  rule: AccessRule,
-  opening: LimitFunction,
-): Promise<Result<Tunnel>> {
+export async function portForward(way: Way, where: { namespace: string; pod: string }, port: number, rule: AccessRule): Promise<Result<Tunnel>> {
   const what = `a port-forward to pod ${where.namespace}/${where.pod}, port ${port}`;
   const arrived: (Buffer | Error | null)[] = [];
   let wake: (() => void) | undefined;
@@ -174,7 +177,7 @@ export async function portForward(
       push(stream === 0 ? body : new PortRefused(body.toString('utf8')));
       return true;
     };
-    const socket = await opening(() => handler(config, impersonation).connect(path, null, onBytes));
+    const socket = await way.opening(() => handler(way).connect(path, null, onBytes));
     socket.onclose = () => push(null);
     return ok({
       write: (bytes) => socket.send(Buffer.concat([Buffer.of(0), bytes])),

@@ -69,7 +69,7 @@ function readPayload(record: Record): Reading | null {
   const [, owed = '0', state = ''] = /owed ([0-9A-F]+) in state (\w*)/.exec(record.output) ?? [];
   const replied = /bytes back:\s*1/.test(record.output);
   const bytes = Number.parseInt(owed, 16);
-  if (bytes === 0 || replied) return { outcome: replied ? 'answered' : 'no-answer', latencyMs: record.ms, detail: '', answers: [] };
+  if (bytes === 0) return { outcome: replied ? 'answered' : 'no-answer', latencyMs: record.ms, detail: '', answers: [] };
   // A connection that is not even there is another probe's concern.
   if (!sending.has(state)) return null;
   return { outcome: 'timed-out', latencyMs: null, detail: `${bytes} bytes were sent and never acknowledged`, answers: [] };
