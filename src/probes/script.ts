@@ -29,15 +29,20 @@ export interface Record {
 export const connectTimeoutS = 2;
 
 const prelude = `
+# Where nobody reads any more, it still waits for what it started.
+trap '' PIPE
 have() { command -v "$1" >/dev/null 2>&1; }
 up() { read -r u _ </proc/uptime; f=1\${u#*.}; echo $((\${u%.*} * 100 + f - 100)); }
 rec() { printf '\\001%s\\002%s\\002%s\\002%s\\002%s\\003' "$@"; }
-# The watcher must hold none of the pipes, or whoever reads them would wait for its sleep.
-within() { "$@" & p=$!; (sleep ${connectTimeoutS + 1}; kill $p) </dev/null >/dev/null 2>&1 & w=$!; wait $p; c=$?; kill $w 2>/dev/null; return $c; }
+# Ends process $1 after $2 seconds. It holds none of the pipes, or whoever reads them would wait for its sleep; and each process
+# is waited for by the one that started it: what is orphaned here stays a zombie where the container's own process 1 reaps none.
+watch() { (trap 'kill $! 2>/dev/null; wait; exit' TERM; sleep $2 & wait $!; kill $1) </dev/null >/dev/null 2>&1 & w=$!; }
+unwatch() { kill $w 2>/dev/null; wait $w 2>/dev/null; }
+within() { "$@" & p=$!; watch $p ${connectTimeoutS + 1}; wait $p; c=$?; unwatch; return $c; }
 one() {
   i=$1; t=$2; shift 2; n=\${TRIES:-1}
   while :; do
-    s=$(up); o=$(within "$@" 2>&1 </dev/null); c=$?; e=$(up); n=$((n - 1))
+    s=$(up); o=$("$@" 2>&1 </dev/null); c=$?; e=$(up); n=$((n - 1))
     case "$c/$n" in 0/*|*/0) break ;; esac
     case "$o" in *efused*|*NXDOMAIN*) break ;; esac
   done
@@ -57,24 +62,24 @@ DNS=none
 for d in dig nslookup getent python3 node curl; do if have $d; then DNS=$d; break; fi; done
 # nc says whether the handshake was done; what came after it, and how long it took, curl tells better.
 peek() { have curl || return 0; case "$1" in *:*) set -- "[$1]" "$2" ;; esac; curl -sv -o /dev/null -m 0.25 -w 'connected after %{time_connect} s' "telnet://$1:$2" || return 0; }
-c_nc_z() { nc -z -v -w ${connectTimeoutS} "$1" "$2" && peek "$1" "$2"; }
-c_nc_e() { nc -w ${connectTimeoutS} "$1" "$2" -e true && peek "$1" "$2"; }
-c_nc() { nc -w ${connectTimeoutS} "$1" "$2"; }
-c_bash() { bash -c "exec 3<>/dev/tcp/$1/$2 && { read -t 1 -n 1 <&3 || true; }"; }
-c_python3() { python3 -c "
+c_nc_z() { within nc -z -v -w ${connectTimeoutS} "$1" "$2" && peek "$1" "$2"; }
+c_nc_e() { within nc -w ${connectTimeoutS} "$1" "$2" -e true && peek "$1" "$2"; }
+c_nc() { within nc -w ${connectTimeoutS} "$1" "$2"; }
+c_bash() { within bash -c "exec 3<>/dev/tcp/$1/$2 && { read -t 1 -n 1 <&3 || true; }"; }
+c_python3() { within python3 -c "
 import socket
 s=socket.create_connection(('$1',$2),${connectTimeoutS})
 s.settimeout(0.25)
 try: s.recv(1)
 except socket.timeout: pass"; }
-c_node() { node -e "const s=require('net').connect($2,'$1',()=>process.exit(0));s.setTimeout(${connectTimeoutS}000,()=>{console.log('timed out');process.exit(1)});s.on('error',e=>{console.log(e.code);process.exit(1)})"; }
-c_perl() { perl -MIO::Socket::INET -e 'IO::Socket::INET->new(PeerAddr=>"'"$1"'",PeerPort=>'"$2"',Timeout=>${connectTimeoutS}) or die $@'; }
-c_curl() { case "$1" in *:*) set -- "[$1]" "$2" ;; esac; curl -sv -o /dev/null --connect-timeout ${connectTimeoutS} -m ${connectTimeoutS}.4 -w 'connected after %{time_connect} s' "telnet://$1:$2"; }
-c_wget() { case "$1" in *:*) set -- "[$1]" "$2" ;; esac; wget -q -T ${connectTimeoutS} -O /dev/null "http://$1:$2/"; }
+c_node() { within node -e "const s=require('net').connect($2,'$1',()=>process.exit(0));s.setTimeout(${connectTimeoutS}000,()=>{console.log('timed out');process.exit(1)});s.on('error',e=>{console.log(e.code);process.exit(1)})"; }
+c_perl() { within perl -MIO::Socket::INET -e 'IO::Socket::INET->new(PeerAddr=>"'"$1"'",PeerPort=>'"$2"',Timeout=>${connectTimeoutS}) or die $@'; }
+c_curl() { case "$1" in *:*) set -- "[$1]" "$2" ;; esac; within curl -sv -o /dev/null --connect-timeout ${connectTimeoutS} -m ${connectTimeoutS}.4 -w 'connected after %{time_connect} s' "telnet://$1:$2"; }
+c_wget() { case "$1" in *:*) set -- "[$1]" "$2" ;; esac; within wget -q -T ${connectTimeoutS} -O /dev/null "http://$1:$2/"; }
 tcp() { case $TCP in none) rec "$1" none 127 0 '' ;; *) one "$1" $TCP c_$TCP "$2" "$3" ;; esac; }
 u_nc() { echo k8s-doctor | nc -u -w 1 "$1" "$2"; }
-u_bash() { bash -c "exec 3<>/dev/udp/$1/$2 && echo k8s-doctor >&3 && sleep 0.3 && echo k8s-doctor >&3 && read -t 1 -n 1 <&3"; }
-u_python3() { python3 -c "
+u_bash() { within bash -c "exec 3<>/dev/udp/$1/$2 && echo k8s-doctor >&3 && sleep 0.3 && echo k8s-doctor >&3 && read -t 1 -n 1 <&3"; }
+u_python3() { within python3 -c "
 import socket
 s=socket.socket(socket.AF_INET6 if ':' in '$1' else socket.AF_INET,socket.SOCK_DGRAM)
 s.settimeout(1)
@@ -83,48 +88,43 @@ s.send(b'k8s-doctor')
 try: print('answer',len(s.recv(2048)))
 except socket.timeout: pass"; }
 # A DNS question is a datagram like any other; what matters is whether the port refuses it.
-u_dig() { dig +tries=1 +time=1 -p "$2" "@$1" k8s-doctor. ; }
-u_nslookup() { nslookup -timeout=1 -retry=1 -port="$2" k8s-doctor. "$1"; }
+u_dig() { within dig +tries=1 +time=1 -p "$2" "@$1" k8s-doctor. ; }
+u_nslookup() { within nslookup -timeout=1 -retry=1 -port="$2" k8s-doctor. "$1"; }
 # More than fits into one packet, of jumbo frames as well; to a web server a question about itself, to others noise.
 P=0123456789abcdef
 for _ in 1 2 3 4 5 6 7 8 9; do P=$P$P; done
 R=$(printf '\\r')
-export BULK="OPTIONS * HTTP/1.0$R
+BULK="OPTIONS * HTTP/1.0$R
 User-Agent: k8s-doctor$R
 X-Padding: $P$R
 $R
 "
-# Each begins with its own process id: what hangs has to be ended by it.
-s_nc() { sh -c 'echo $$; exec nc -w ${connectTimeoutS} "$0" "$1" <<END
-$BULK
-END
-' "$@"; }
+# Each sends what it reads, and begins with its own process id: what hangs has to be ended by it. A here-document would leave a
+# process behind that nobody waits for.
+s_nc() { sh -c 'echo $$; exec nc -w ${connectTimeoutS} "$0" "$1"' "$@"; }
 s_nc_e() { s_nc "$@"; }
 s_nc_z() { s_nc "$@"; }
-s_curl() { sh -c 'echo $$; exec curl -sN -m ${connectTimeoutS}.5 "telnet://$0:$1" <<END
-$BULK
-END
-' "$@"; }
-s_bash() { bash -c 'echo $$; exec 3<>"/dev/tcp/$0/$1"; printf %s "$BULK" >&3; read -r -t ${connectTimeoutS} -n 1 l <&3 && printf x' "$@"; }
+s_curl() { sh -c 'echo $$; exec curl -sN -m ${connectTimeoutS}.5 "telnet://$0:$1"' "$@"; }
+s_bash() { bash -c 'echo $$; exec 3<>"/dev/tcp/$0/$1"; IFS= read -r -d "" b; printf %s "$b" >&3; read -r -t ${connectTimeoutS} -n 1 l <&3 && printf x' "$@"; }
 s_python3() { sh -c 'echo $$; exec python3 -c "
-import os,socket,sys
+import socket,sys
 s=socket.create_connection((sys.argv[1],int(sys.argv[2])),1)
-s.sendall(os.environ[sys.argv[3]].encode())
+s.sendall(sys.stdin.buffer.read())
 s.settimeout(${connectTimeoutS})
-sys.stdout.write(chr(120)*len(s.recv(1)))" "$0" "$1" BULK' "$@"; }
+sys.stdout.write(chr(120)*len(s.recv(1)))" "$0" "$1"' "$@"; }
 # The kernel tells how many bytes of a connection nobody has acknowledged yet (proc(5), /proc/net/tcp: rem_address, st, tx_queue).
 owed() { W=0; S=; while read -r _ _ r st q _; do if [ "$r" = "$1" ] && [ "\${q%:*}" != 00000000 ]; then W=\${q%:*}; S=$st; fi; done </proc/net/tcp; }
 payload() {
   case $TCP in nc*|curl|bash|python3) ;; *) rec "$1" none 127 0 ''; return ;; esac
   b=$(up)
-  o=$(s_$TCP "$2" "$3" 2>/dev/null </dev/null | {
+  o=$(printf %s "$BULK" | s_$TCP "$2" "$3" 2>/dev/null | {
     read -r pid
     exec 3<&0
-    back=$({ head -c 1 <&3 & h=$!; (sleep ${connectTimeoutS}; kill $h) </dev/null >/dev/null 2>&1 & w=$!; wait $h; kill $w; } 2>/dev/null | wc -c)
+    back=$({ head -c 1 <&3 & h=$!; watch $h ${connectTimeoutS}; wait $h; unwatch; } 2>/dev/null | wc -c)
     # Some answer before they were asked: what counts is that nothing stays owed, seen twice.
     n=0; k=0
-    while owed "$4"; do
-      n=$((n + 1))
+    while :; do
+      owed "$4"; n=$((n + 1))
       if [ "$W" = 0 ]; then k=$((k + 1)); else k=0; fi
       if [ $k = 2 ] || [ $n = 80 ]; then break; fi
       sleep 0.02 2>/dev/null || sleep 1
@@ -139,8 +139,8 @@ HTTP=none
 for h in curl python3 wget; do if have $h; then HTTP=$h; break; fi; done
 url() { case "$1" in *:*) echo "$3://[$1]:$2$4" ;; *) echo "$3://$1:$2$4" ;; esac; }
 h_curl() { curl -skv -o /dev/null --connect-timeout ${connectTimeoutS} -m ${connectTimeoutS}.8 -H "Host: $5" -w '\nHTTP %{http_code} after %{time_total} s\n' "$(url "$1" "$2" "$3" "$4")" 2>&1 | grep -E '^HTTP [0-9]|subject:|refused|timed out|reset|SSL|No route|[Uu]nreachable|Empty reply'; }
-h_wget() { wget -S -q -T ${connectTimeoutS} --header "Host: $5" -O /dev/null "$(url "$1" "$2" "$3" "$4")" 2>&1; }
-h_python3() { python3 -c "
+h_wget() { within wget -S -q -T ${connectTimeoutS} --header "Host: $5" -O /dev/null "$(url "$1" "$2" "$3" "$4")" 2>&1; }
+h_python3() { within python3 -c "
 import http.client,ssl,sys,time
 h,p,s,t,n=sys.argv[1:6]
 b=time.time()
@@ -149,18 +149,18 @@ c.request('GET',t,headers={'Host':n})
 print('HTTP',c.getresponse().status,'after',time.time()-b,'s')" "$@"; }
 http() { case $HTTP in none) rec "$1" none 127 0 '' ;; *) i=$1; shift; one "$i" $HTTP h_$HTTP "$@" ;; esac; }
 udp() { case $UDP in none) rec "$1" none 127 0 '' ;; *) one "$1" $UDP u_$UDP "$2" "$3" ;; esac; }
-c_dig() { dig +tries=1 +time=${connectTimeoutS} +noall +comments +answer "$1" "$2"; }
-c_nslookup() { nslookup -timeout=${connectTimeoutS} -retry=1 -type="$2" "$1"; }
-c_getent() { if [ "$2" = AAAA ]; then getent ahostsv6 "$1"; else getent ahostsv4 "$1"; fi; }
-c_python3_name() { python3 -c "import socket;print(chr(10).join(sorted({x[4][0] for x in socket.getaddrinfo('$1',None,socket.AF_INET6 if '$2'=='AAAA' else socket.AF_INET)})))"; }
-c_node_name() { node -e "require('dns').lookup('$1',{all:true,family:'$2'==='AAAA'?6:4},(e,a)=>{if(e){console.log(e.code);process.exit(1)}a.forEach(x=>console.log(x.address))})"; }
+c_dig() { within dig +tries=1 +time=${connectTimeoutS} +noall +comments +answer "$1" "$2"; }
+c_nslookup() { within nslookup -timeout=${connectTimeoutS} -retry=1 -type="$2" "$1"; }
+c_getent() { if [ "$2" = AAAA ]; then within getent ahostsv6 "$1"; else within getent ahostsv4 "$1"; fi; }
+c_python3_name() { within python3 -c "import socket;print(chr(10).join(sorted({x[4][0] for x in socket.getaddrinfo('$1',None,socket.AF_INET6 if '$2'=='AAAA' else socket.AF_INET)})))"; }
+c_node_name() { within node -e "require('dns').lookup('$1',{all:true,family:'$2'==='AAAA'?6:4},(e,a)=>{if(e){console.log(e.code);process.exit(1)}a.forEach(x=>console.log(x.address))})"; }
 # curl tells what a name led to; from the loopback's address the connection itself can't be made.
-c_curl_name() { curl -sv -o /dev/null --interface 127.0.0.1 -m ${connectTimeoutS} "http://$1/"; c=$?; case $c in 6|28) return $c ;; *) return 0 ;; esac; }
+c_curl_name() { within curl -sv -o /dev/null --interface 127.0.0.1 -m ${connectTimeoutS} "http://$1/"; c=$?; case $c in 6|28) return $c ;; *) return 0 ;; esac; }
 name() { case $DNS in none) rec "$1" none 127 0 '' ;; python3|node|curl) one "$1" $DNS c_\${DNS}_name "$2" "$3" ;; *) one "$1" $DNS c_$DNS "$2" "$3" ;; esac; }
 FAILED=
 resolved() { case "$c:$o" in 0:*"status: NOERROR"*"ANSWER SECTION"*) : ;; 0:*"status: "*) FAILED=1 ;; 0:*) : ;; *) FAILED=1 ;; esac; }
-a_dig() { dig +tries=2 +time=1 +noall +comments +answer $4 "@$1" "$2" "$3"; }
-a_nslookup() { nslookup -timeout=1 -retry=1 -type="$3" "$2" "$1"; }
+a_dig() { within dig +tries=2 +time=1 +noall +comments +answer $4 "@$1" "$2" "$3"; }
+a_nslookup() { within nslookup -timeout=1 -retry=1 -type="$3" "$2" "$1"; }
 # nslookup asks over UDP alone.
 ask() { if have dig; then one "$1" dig a_dig "$2" "$3" "$4" "$5"; elif [ "$5" = +notcp ] && have nslookup; then one "$1" nslookup a_nslookup "$2" "$3" "$4"; else rec "$1" none 127 0 ''; fi; }
 r=; D=

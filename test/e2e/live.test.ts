@@ -346,6 +346,46 @@ describe('a debug pod with the labels of the client', () => {
   });
 });
 
+describe("processes in the client's own container", () => {
+  const images = { 'holder-busybox': 'docker.io/library/busybox:1.37', 'holder-netshoot': 'docker.io/nicolaka/netshoot:v0.15' };
+  /** Nobody takes packets to this address of the pods' range, or answers them. */
+  const hole = [
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'hole', namespace: ns }, spec: { ports: [{ port: 80, targetPort: 8080 }] } },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'hole-1', namespace: ns, labels: { 'kubernetes.io/service-name': 'hole' } },
+      addressType: 'IPv4',
+      ports: [{ port: 8080 }],
+      endpoints: [{ addresses: ['10.244.200.1'], conditions: { ready: true } }],
+    },
+  ];
+  // Process 1 is a plain `sleep`, which reaps nothing: what is orphaned beside it stays.
+  const pods = Object.entries(images).map(([name, image]) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: ns },
+    spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', image, command: ['sleep', 'infinity'] }] },
+  }));
+  const processes = async (pod: string) => Number(await must('-n', ns, 'exec', pod, '--', 'sh', '-c', 'set -- /proc/[0-9]*; echo $#'));
+
+  test.each(Object.keys(images))('%s: as many after a run as before, also where packets get no answer, and where the run is ended', async (pod) => {
+    await apply(ns, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...hole, ...pods] }));
+    await must('-n', ns, 'wait', 'pod', pod, '--for=condition=Ready', '--timeout=60s');
+    const before = await processes(pod);
+    for (const service of ['frontend-web', 'hole']) {
+      const { diagnosis } = await diagnose(service, '--from', `pod/${pod}`, '--http', '/');
+      expect(diagnosis.probes.filter((p) => p.from === `pod/${pod}`).length).toBeGreaterThan(3);
+      expect(await processes(pod), service).toBe(before);
+    }
+    const random = generator(52);
+    for (const signal of ['SIGINT', 'SIGKILL'] as const)
+      for (let i = 0; i < 4; i++) await doctor(['svc', 'hole', '-n', ns, '-q', '--from', `pod/${pod}`], { signalAfter: [signal, 300 + random() * 700] });
+    // What was begun there comes to its own end.
+    await expect.poll(() => processes(pod), { timeout: 20_000 }).toBe(before);
+  });
+});
+
 describe('an image that no node has', () => {
   test('is told in seconds, as a connection that was not made', async () => {
     const started = performance.now();
