@@ -4,7 +4,7 @@ import { CannotRun } from '../catalog/words.ts';
 import { type AccessRule, failed, ok, type Result } from './failure.ts';
 import { type Http, type Impersonation, openHttp } from './http.ts';
 import { type KubeOptions, loadKubeConfig } from './kubeconfig.ts';
-import type { ExecOutput, Tunnel } from './sockets.ts';
+import type { Command, ExecOutput, Tunnel } from './sockets.ts';
 
 /** A kind of object as the API server's paths name it. */
 export interface Resource {
@@ -73,7 +73,7 @@ export interface Cluster {
   /** With `onLine`, the lines of stdout go there as they come, and are not kept. */
   exec(
     where: { namespace: string; pod: string; container: string },
-    command: string[],
+    command: Command,
     timeoutMs: number,
     onLine?: (line: string) => void,
   ): Promise<Result<ExecOutput>>;

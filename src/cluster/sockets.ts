@@ -80,25 +80,33 @@ interface ExecStatus {
   details?: { causes?: { reason?: string; message?: string }[] };
 }
 
+/** A command, or what a shell reads from its standard input: in a request's address, where a command stands, proxies allow a few kB. */
+export type Command = string[] | { script: string };
+
+/** Tells the other side that no more comes on stream 0 (v5.channel.k8s.io). */
+const endOfStdin = Buffer.of(255, 0);
+
 /**
  * Runs a command in a container and waits for its end. `timeoutMs` bounds the whole run.
  * A command that is not in the image is a failure `not-possible`; a command that ends with another status than 0 is not a failure.
- * Protocol: v5.channel.k8s.io, stream 1 stdout, 2 stderr, 3 the status.
+ * Protocol: v5.channel.k8s.io, stream 0 stdin, 1 stdout, 2 stderr, 3 the status.
  */
 export async function exec(
   way: Way,
   where: { namespace: string; pod: string; container: string },
-  command: string[],
+  command: Command,
   timeoutMs: number,
   rule: AccessRule,
   onLine?: (line: string) => void,
 ): Promise<Result<ExecOutput>> {
   const what = `running a command in pod ${where.namespace}/${where.pod}`;
+  const [words, script] = Array.isArray(command) ? [command] : [['sh'], command.script];
   const query = new URLSearchParams([
     ['stdout', 'true'],
     ['stderr', 'true'],
     ['container', where.container],
-    ...command.map((c) => ['command', c] as [string, string]),
+    ...(script === undefined ? [] : [['stdin', 'true'] as [string, string]]),
+    ...words.map((c) => ['command', c] as [string, string]),
   ]);
   const path = `/api/v1/namespaces/${where.namespace}/pods/${where.pod}/exec?${query.toString()}`;
   const out: Buffer[] = [];
@@ -114,6 +122,11 @@ export async function exec(
       return stream !== 3;
     };
     const socket = await way.opening(() => handler(way).connect(path, null, onBytes));
+    if (script !== undefined) {
+      // With an exit of its own it ends on older API servers too, and what it runs can't take the rest of it for input.
+      socket.send(Buffer.concat([Buffer.of(0), Buffer.from(`{\n${script}\nexit\n} </dev/null\n`)]));
+      if (socket.protocol === 'v5.channel.k8s.io') socket.send(endOfStdin);
+    }
     const timedOut = await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => (resolve(true), socket.close()), timeoutMs);
       socket.onclose = () => (clearTimeout(timer), resolve(false));

@@ -208,7 +208,7 @@ export const connections = collector({
 async function fromPod({ cluster, progress }: Context, who: Client, script: string): Promise<Fact<string>> {
   progress(`connecting from pod/${who.name}`);
   const container = who.pod?.spec.containers[0]?.name ?? '';
-  const ran = await cluster.exec({ namespace: who.namespace, pod: who.name, container }, ['sh', '-c', script], (connectTimeoutS + 6) * 1000);
+  const ran = await cluster.exec({ namespace: who.namespace, pod: who.name, container }, { script }, (connectTimeoutS + 6) * 1000);
   return ran.ok ? seen(ran.value.stdout) : fromFailure(ran.failure);
 }
 
