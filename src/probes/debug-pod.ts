@@ -110,7 +110,9 @@ interface PodState {
     reason?: string;
     message?: string;
     conditions?: { type: string; status: string; reason?: string; message?: string }[];
-    containerStatuses?: { state?: { waiting?: { reason?: string; message?: string } } }[];
+    containerStatuses?: {
+      state?: { waiting?: { reason?: string; message?: string }; terminated?: { exitCode?: number; reason?: string; message?: string } };
+    }[];
   };
 }
 
@@ -186,18 +188,21 @@ export function runDebugPod(
     { cluster, janitor, signal },
     { namespace, name, what, pod: manifest(name, options) },
     ({ status }) => {
-      const waiting = status?.containerStatuses?.[0]?.state?.waiting;
+      const { waiting, terminated } = status?.containerStatuses?.[0]?.state ?? {};
       const unscheduled = status?.conditions?.find((c) => c.type === 'PodScheduled' && c.status === 'False');
       onProgress(`debug pod: ${waiting?.reason === 'ContainerCreating' ? 'starting' : (status?.phase ?? 'waiting').toLowerCase()}`);
       if (isStuck(waiting?.reason)) return { problem: `${waiting?.reason}: ${waiting?.message ?? ''}` };
       if (unscheduled) return { problem: `no node takes it: ${unscheduled.message ?? unscheduled.reason}` };
-      return status?.phase === 'Succeeded' || status?.phase === 'Failed' ? 'done' : 'wait';
+      // The pod's phase follows a second later.
+      return terminated || status?.phase === 'Succeeded' || status?.phase === 'Failed' ? 'done' : 'wait';
     },
     async ({ spec, status }) => {
       const log = await cluster.logs(namespace, name, 'probe', { tailLines: 5000 });
       if (!log.ok) return log;
-      if (status?.phase === 'Failed' && !log.value) {
-        const why = `it ended with ${status.reason ?? 'an error'}: ${status.message ?? 'its image may have no shell'}`;
+      const terminated = status?.containerStatuses?.[0]?.state?.terminated;
+      if ((status?.phase === 'Failed' || terminated?.exitCode) && !log.value) {
+        const reason = status?.reason ?? terminated?.reason ?? 'an error';
+        const why = `it ended with ${reason}: ${status?.message ?? terminated?.message ?? 'its image may have no shell'}`;
         return failed({ reason: 'not-possible', what, why, rule: noRule });
       }
       return ok({ name, node: spec?.nodeName ?? null, output: log.value });
