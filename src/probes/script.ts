@@ -36,7 +36,8 @@ up() { read -r u _ </proc/uptime; f=1\${u#*.}; echo $((\${u%.*} * 100 + f - 100)
 rec() { printf '\\001%s\\002%s\\002%s\\002%s\\002%s\\003' "$@"; }
 # Ends process $1 after $2 seconds. It holds none of the pipes, or whoever reads them would wait for its sleep; and each process
 # is waited for by the one that started it: what is orphaned here stays a zombie where the container's own process 1 reaps none.
-watch() { (trap 'kill $! 2>/dev/null; wait; exit' TERM; sleep $2 & wait $!; kill $1) </dev/null >/dev/null 2>&1 & w=$!; }
+# A child that has only just begun may lose a TERM, as it still has this trap; KILL is not lost.
+watch() { (b=$!; trap '[ "$!" = "$b" ] || kill -9 $!; wait; exit' TERM; sleep $2 & wait $!; kill $1) </dev/null >/dev/null 2>&1 & w=$!; }
 unwatch() { kill $w 2>/dev/null; wait $w 2>/dev/null; }
 within() { "$@" & p=$!; watch $p ${connectTimeoutS + 1}; wait $p; c=$?; unwatch; return $c; }
 one() {
