@@ -1,12 +1,13 @@
 /**
  * How quickly it starts, in pairs: each run of the program next to one of what it is held against, so that a change in the
  * machine's speed concerns both. Prints medians in milliseconds and the median of the pairs' ratios.
- * The live pair needs a cluster, kubectl, and a Service: `node test/bench/start.ts NAMESPACE SERVICE`.
+ * The live pairs need a cluster, kubectl, and a healthy Service; that with the client's own container also a pod with a shell:
+ * `node test/bench/start.ts NAMESPACE SERVICE [POD]`.
  */
 import { spawnSync } from 'node:child_process';
 
 const program = new URL('../../bin/k8s-doctor.js', import.meta.url).pathname;
-const [namespace, service] = process.argv.slice(2);
+const [namespace, service, pod] = process.argv.slice(2);
 const runs = 15;
 
 function time(command: string, args: string[]): number {
@@ -36,4 +37,19 @@ if (namespace && service) {
     ['kubectl', ['get', 'svc,endpointslices,pods,networkpolicies', '-n', namespace, '-o', 'json']],
     3,
   );
+  const diagnosis = (...options: string[]): [string, string[]] => [node, [program, 'svc', service, '-n', namespace, '-q', '-o', 'json', ...options]];
+  const image = ['--image=busybox:1.37', '--image-pull-policy=IfNotPresent'];
+  pair(
+    'svc with a debug pod against kubectl run',
+    diagnosis(),
+    ['kubectl', ['run', '-n', namespace, '--rm', '-i', '--restart=Never', ...image, 'k8s-doctor-bench', '--', 'true']],
+    1.5,
+  );
+  if (pod)
+    pair(
+      "svc with the client's own container against kubectl exec",
+      diagnosis('--from', `pod/${pod}`),
+      ['kubectl', ['exec', '-n', namespace, pod, '--', 'true']],
+      4,
+    );
 } else console.log('Name a namespace and a Service for the pair with kubectl.');
