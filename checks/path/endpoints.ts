@@ -10,9 +10,9 @@ export const endpoints = check({
   id: 'path/endpoints',
   title: 'Each endpoint answers the client',
   needs: ['target', 'service', 'connections'],
-  uses: ['routes'],
+  uses: ['routes', 'viaApiServer'],
   codes: ['endpoint-failing', 'cross-node-unreachable', 'manual-endpoint-unreachable'],
-  run({ target, service, connections, routes }) {
+  run({ target, service, connections, routes, viaApiServer }) {
     if (!service || service.spec.type === 'ExternalName') return skip('no endpoints belong to it');
     if (target.from.kind === 'external') return skip('the client is outside of the cluster');
     const tried = connections.list.filter((c) => c.hop === 'endpoint');
@@ -74,6 +74,9 @@ export const endpoints = check({
         pods: between.flatMap((c) => (c.pod ? [c.pod] : [])),
       });
     }
+    // Who answers the API server does work; it is the way from the client that does not.
+    const answering = (pods: readonly string[]) =>
+      (viaApiServer.seen ? viaApiServer.value : []).filter((c) => c.pod !== null && pods.includes(c.pod) && c.outcome === 'answered').slice(0, 2);
     for (const [outcome, group] of Map.groupBy(
       ofPods.filter((c) => !between.includes(c)),
       (c) => c.outcome,
@@ -89,6 +92,7 @@ export const endpoints = check({
         evidence: [
           ...group.slice(0, 4).map((c) => probeEvidence(connections.from, c)),
           ...routesBetween(routes, [here, ...group.filter(isLost).map((c) => c.node)]).evidence,
+          ...answering(pods).map((c) => probeEvidence('', c)),
         ],
         fix: [{ text: 'Follow the packet: routes and firewalls of both nodes, then the program in the pod' }],
         pods,

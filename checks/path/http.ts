@@ -10,16 +10,26 @@ const said = (c: Connection) => (c.outcome === 'answered' ? `${c.detail} after $
 export const http = check({
   id: 'path/http',
   title: 'HTTP requests are answered without an error of the server',
-  needs: ['target', 'connections'],
+  needs: ['target'],
+  uses: ['connections', 'viaApiServer'],
   codes: ['http-failing'],
-  run({ target, connections }) {
+  run({ target, connections, viaApiServer }) {
     if (target.http === undefined) return skip('not asked for (--http PATH)');
-    const asked = connections.list.filter((c) => c.hop === 'http');
-    if (asked.length === 0) return unknown('no tool at hand could make an HTTP request, or there is nothing to ask over TCP');
+    const made = connections.seen ? connections.value.list : [];
+    const byClient = made.filter((c) => c.hop === 'http');
+    const byApiServer = viaApiServer.seen ? viaApiServer.value.filter((c) => c.outcome === 'answered') : [];
     // Where the connection is not even made, that is another check's finding.
-    const open = asked.filter((c) =>
-      connections.list.some((o) => o.hop !== 'http' && o.hop !== 'payload' && o.target === c.target && o.outcome === 'answered'),
-    );
+    const open = [
+      ...byClient.filter((c) => made.some((o) => o.hop !== 'http' && o.hop !== 'payload' && o.target === c.target && o.outcome === 'answered')),
+      ...byApiServer,
+    ];
+    if (byClient.length === 0 && !byApiServer.some(failed)) {
+      const [one] = byApiServer;
+      const why = connections.seen
+        ? 'no tool at hand could make an HTTP request, or there is nothing to ask over TCP'
+        : `${connections.what}: ${connections.why}`;
+      return unknown(one ? `${why}; asked by the API server, ${one.pod ?? one.target} answered with ${said(one)}` : why);
+    }
     const bad = open.filter(failed);
     const slowest = Math.max(...open.map((c) => c.latencyMs ?? 0));
     const [first] = bad;
@@ -42,7 +52,7 @@ export const http = check({
         message: `GET ${target.http} fails on ${all ? 'every endpoint' : some([...new Set(bad.map((c) => c.pod ?? c.target))])}: ${said(first)}`,
         evidence: [...bad.slice(0, 4), ...open.filter((c) => !failed(c)).slice(0, 2)].map((c) => ({
           source: 'probe',
-          text: `${connections.from} → ${c.target}${c.pod ? ` (pod ${c.pod})` : ''}  GET ${target.http}: ${said(c)}`,
+          text: `${c.from ?? (connections.seen ? connections.value.from : '')} → ${c.target}${c.pod ? ` (pod ${c.pod})` : ''}  GET ${target.http}: ${said(c)}`,
         })),
         fix: pods[0] === undefined ? [] : [{ text: 'See what the program says of it', command: kubectl(target.namespace, 'logs', pods[0], '--tail=20') }],
       },

@@ -164,6 +164,7 @@ function parser(words: string[], version: string, paint: Paint, answer: (run: ()
             describe: 'also to list the rules of nodes without a kube-proxy pod by pods in kube-system: as good as root there',
           })
           .option('matrix', { type: 'boolean', default: false, describe: 'also to connect from every node by a Job (svc --matrix)' })
+          .option('http', { type: 'boolean', default: false, describe: 'also to have the API server ask the pods (svc --http)' })
           .option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'one ClusterRole for all namespaces' }),
       (a) => answer(async () => (await import('./rbac.ts')).rbac(a, process.stdout)),
     )

@@ -11,6 +11,7 @@ export interface RbacOptions {
   allNamespaces: boolean;
   nodePods: boolean;
   matrix: boolean;
+  http: boolean;
 }
 
 interface Rule {
@@ -46,7 +47,10 @@ export function rbac(options: RbacOptions, out: NodeJS.WriteStream): number {
   const wanted = collectors
     .filter((c) => options.probe !== 'none' || c.impact === 'read')
     .flatMap((c) => c.access)
-    .filter((a) => (!a.only || { 'node-pods': options.nodePods, matrix: options.matrix }[a.only]) && (!a.probes || a.probes.includes(options.probe)));
+    .filter(
+      (a) =>
+        (!a.only || { 'node-pods': options.nodePods, matrix: options.matrix, http: options.http }[a.only]) && (!a.probes || a.probes.includes(options.probe)),
+    );
   const places: Record<Access['scope'], string | null> = {
     service: home,
     client: from.kind === 'node' || from.kind === 'external' ? home : from.namespace,

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { CannotRun } from '../catalog/words.ts';
-import { type AccessRule, failed, ok, type Result } from './failure.ts';
+import { type AccessRule, failed, fromStatus, ok, type Result } from './failure.ts';
 import { type Http, type Impersonation, openHttp } from './http.ts';
 import { type KubeOptions, loadKubeConfig } from './kubeconfig.ts';
 import type { Command, ExecOutput, Tunnel } from './sockets.ts';
@@ -78,6 +78,11 @@ export interface Cluster {
     onLine?: (line: string) => void,
   ): Promise<Result<ExecOutput>>;
   portForward(where: { namespace: string; pod: string }, port: number): Promise<Result<Tunnel>>;
+  /**
+   * Has the API server make a GET to a pod (its `proxy` subresource), and answers the status of what came back, or, in its
+   * words, why it could not reach the pod. `name`: as it stands there, `https:web-1:8443`.
+   */
+  relay(where: { namespace: string; name: string }, path: string, signal?: AbortSignal): Promise<Result<{ status: number } | { unreached: string }>>;
   /** The API groups and versions that are served: `apps/v1`. */
   apiVersions(signal?: AbortSignal): Promise<Result<string[]>>;
   /** Sends a patch that the API server judges with all its admission, and keeps nothing of (`dryRun=All`). Answers the object as it would be. */
@@ -230,6 +235,19 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
     async portForward(where, port) {
       return (await sockets()).portForward(way, where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
+    },
+
+    async relay({ namespace, name }, path, signal) {
+      const what = `a request by the API server to pod ${namespace}/${name}`;
+      const access = podSubresourceRule('proxy', namespace, ['get']);
+      const answer = await http.status({ method: 'GET', path: `${pathOf(resources.pods, namespace, name)}/proxy${path}`, what, rule: access, signal });
+      if (!answer.ok) return answer;
+      const { status, said } = answer.value;
+      if (said === '') return ok({ status });
+      // What is behind the API server may well answer in JSON of its own: only words that are the API server's count.
+      const failure = fromStatus(status, said, what, access);
+      if (failure.why.startsWith('error trying to reach service')) return ok({ unreached: failure.why });
+      return /^not allowed to |^pods "[^"]+" not found/.test(failure.why) ? failed(failure) : ok({ status });
     },
 
     async apiVersions(signal) {

@@ -24,6 +24,8 @@ export interface Http {
   send(request: Request): Promise<Result<string>>;
   /** Sends one request and hands over the answer line by line, until it ends, `signal` aborts or `onLine` returns false. */
   lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>>;
+  /** Sends one request, and answers its status; of the body only what the API server itself says of a failure is read. */
+  status(request: Request): Promise<Result<{ status: number; said: string }>>;
   /** Connections that stay open, for others' use too; undefined where the way leads through a proxy. */
   agent: https.Agent | undefined;
   /** Requests sent so far. */
@@ -131,5 +133,18 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
     }
   }
 
-  return { send, lines, agent, count: () => sent, close: () => (options.agent as https.Agent | undefined)?.destroy?.() };
+  async function status(request: Request): Promise<Result<{ status: number; said: string }>> {
+    try {
+      const message = await open(request, bounded(request.signal));
+      const code = message.statusCode ?? 0;
+      const isJson = message.headers['content-type']?.startsWith('application/json') ?? false;
+      if (code >= 400 && isJson) return ok({ status: code, said: await readAll(message) });
+      message.destroy();
+      return ok({ status: code, said: '' });
+    } catch (error) {
+      return failed(fromError(error, request.what, request.rule));
+    }
+  }
+
+  return { send, lines, status, agent, count: () => sent, close: () => (options.agent as https.Agent | undefined)?.destroy?.() };
 }

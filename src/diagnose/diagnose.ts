@@ -97,7 +97,8 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
 
 function probesOf(facts: Facts): ProbeReport[] {
   const made = facts.connections.seen ? facts.connections.value : undefined;
-  const connections = (made?.list ?? []).map((c) => ({
+  const byApiServer = facts.viaApiServer.seen ? facts.viaApiServer.value : [];
+  const connections = [...(made?.list ?? []), ...byApiServer].map((c) => ({
     kind: c.hop === 'payload' || c.hop === 'http' || c.hop === 'health-check' ? c.hop : c.kind,
     from: c.from ?? made?.from ?? '',
     target: c.target,

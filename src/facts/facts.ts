@@ -248,6 +248,8 @@ export const factSchemas = {
   /** By node. */
   conntrack: fact(each(conntrack)),
   connections: fact(connections),
+  /** What `--http` asks for, asked of the endpoints' pods and of the Service by the API server. */
+  viaApiServer: fact(v.array(connection)),
   matrix: fact(matrix),
   /** By `node → address`, for the nodes between which packets got lost. */
   routes: fact(each(route)),

@@ -9,7 +9,7 @@ import { runEphemeral } from '../probes/ephemeral.ts';
 import { hostPort } from '../proxy/model.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
 import { fromOutside } from './outside.ts';
-import { connectionsOf, type Planned, toEndpoints } from './planned.ts';
+import { connectionsOf, type Planned, speaksTls, toEndpoints } from './planned.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
 import { imagesOn, policyLabels } from './stand-in.ts';
 
@@ -53,10 +53,6 @@ function payloads(tried: readonly Planned[]): Planned[] {
     .slice(0, maxPayloads)
     .flatMap((p) => (p.task.kind === 'tcp' ? [{ ...p, hop: 'payload' as const, task: { ...p.task, kind: 'payload' as const } }] : []));
 }
-
-/** Whether a Service port speaks TLS, as far as its name and number tell (appProtocol is mostly not set). */
-const speaksTls = (port: Service['spec']['ports'][number] | undefined): boolean =>
-  port !== undefined && (/^(https|tls|ssl)/.test(port.name) || port.port === 443 || port.port === 8443);
 
 /** One GET to each virtual IP and endpoint, under the Service's own name. */
 const httpRequests = (tried: readonly Planned[], service: Service, name: string, path: string): Planned[] =>

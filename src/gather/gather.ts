@@ -11,6 +11,7 @@ import { matrix } from './matrix.ts';
 import { nodeRules, nodeRulesLater } from './node-rules.ts';
 import { routes } from './routes.ts';
 import * as proxyHealth from './proxy-health.ts';
+import { viaApiServer } from './via-api-server.ts';
 import { namespaces, networkDaemons, pluginPolicies, policies } from './policies.ts';
 
 /** One collector a fact; `target` is given, not gathered. */
@@ -23,6 +24,7 @@ export const collectors: readonly Collector[] = [
   client,
   ...Object.values(logs),
   connections,
+  viaApiServer,
   matrix,
   routes,
   ...Object.values(inside),
@@ -58,6 +60,7 @@ export type Gathering = { readonly [K in FactName]: Promise<Settled> };
 
 const whatOf: Partial<Record<FactName, string>> = {
   connections: 'real connections from the client',
+  viaApiServer: 'requests by the API server',
   matrix: 'connections from every node',
   routes: 'the routes between the nodes',
   listeners: 'what listens in the pods',

@@ -32,6 +32,10 @@ export function toEndpoints(service: Service, port: Target['port'], endpoints: r
   return wanted.filter((p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i);
 }
 
+/** Whether a Service port speaks TLS, as far as its name and number tell (appProtocol is mostly not set). */
+export const speaksTls = (port: Service['spec']['ports'][number] | undefined): boolean =>
+  port !== undefined && (/^(https|tls|ssl)/.test(port.name) || port.port === 443 || port.port === 8443);
+
 const kindOf = (task: Task): Connection['kind'] => (task.kind === 'udp' ? 'udp' : task.kind === 'name' || task.kind === 'ask' ? 'dns' : 'tcp');
 
 /** What a script's records say of the connections that it was made for; one that could not be tried is left out. */

@@ -14,12 +14,14 @@ export interface Reading {
 }
 
 const has = (pattern: RegExp, record: Record) => pattern.test(record.output);
+/** Ended by SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE or SIGSEGV: the tool is broken, and says nothing of the connection. */
+const crashed = (code: number) => (code >= 132 && code <= 136) || code === 139;
 const killed = (code: number) => code === 143 || code === 137 || code === 124;
 
 /** What a record means; null where the probe could not run, which is not a failed connection. */
 export function read(task: Task, record: Record): Reading | null {
   // A tool that prints its usage was not built to do this.
-  if (record.tool === 'none' || record.exitCode === 127 || Number.isNaN(record.exitCode) || has(/^usage:/im, record)) return null;
+  if (record.tool === 'none' || record.exitCode === 127 || crashed(record.exitCode) || Number.isNaN(record.exitCode) || has(/^usage:/im, record)) return null;
   if (task.kind === 'http') return readHttp(record);
   if (task.kind === 'payload') return readPayload(record);
   return task.kind === 'name' || task.kind === 'ask' ? readName(record) : task.kind === 'udp' ? readUdp(record) : readTcp(record);
@@ -27,12 +29,14 @@ export function read(task: Task, record: Record): Reading | null {
 
 const brief = (text: string) => text.replace(/\s+/g, ' ').trim().slice(0, 160);
 
-function failure(record: Record): ProbeOutcome | null {
-  if (has(/refused|ECONNREFUSED/i, record)) return 'refused';
-  if (has(/no route|unreachable|EHOSTUNREACH|ENETUNREACH/i, record)) return 'no-route';
-  if (has(/timed? ?-?out|ETIMEDOUT/i, record) || killed(record.exitCode)) return 'timed-out';
-  return null;
+/** What went wrong, in the words of whatever tool or system; null where they tell nothing known. */
+export function outcomeInWords(text: string): ProbeOutcome | null {
+  if (/refused|ECONNREFUSED/i.test(text)) return 'refused';
+  if (/no route|unreachable|EHOSTUNREACH|ENETUNREACH/i.test(text)) return 'no-route';
+  return /timed? ?-?out|ETIMEDOUT/i.test(text) ? 'timed-out' : null;
 }
+
+const failure = (record: Record): ProbeOutcome | null => outcomeInWords(record.output) ?? (killed(record.exitCode) ? 'timed-out' : null);
 
 function readTcp(record: Record): Reading | null {
   const detail = brief(record.output);

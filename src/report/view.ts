@@ -16,6 +16,10 @@ export const verdictMark: Record<Status, CheckStatus> = { healthy: 'pass', degra
 
 const worst: CheckStatus[] = ['fail', 'warn', 'unknown', 'pass', 'skip'];
 
+/** The first reason, or another that says the same and more. */
+const fullest = ([first = '', ...others]: readonly string[]): string =>
+  others.filter((r) => r.startsWith(first)).toSorted((a, b) => b.length - a.length)[0] ?? first;
+
 /** Each stage's state in one line: its worst check, or what its first checks found to be right. */
 export function stageRows(checks: readonly CheckReport[], causes: readonly Finding[]): StageRow[] {
   return [...Map.groupBy(checks, (c) => c.stage)].map(([stage, own]) => {
@@ -28,7 +32,7 @@ export function stageRows(checks: readonly CheckReport[], causes: readonly Findi
         ? telling.flatMap((c) => c.findings.filter((f) => f.severity !== 'info').map(told))
         : status === 'pass'
           ? telling.map((c) => c.summary ?? '').filter(Boolean)
-          : telling.slice(0, 1).map((c) => c.reason ?? '');
+          : [fullest(telling.map((c) => c.reason ?? ''))];
     const text = [...new Set(texts)].slice(0, 3).join(status === 'pass' ? ' · ' : '; ');
     return { stage, status, text };
   });

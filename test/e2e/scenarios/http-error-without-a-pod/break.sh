@@ -1,0 +1,1 @@
+kubectl -n $NS create quota no-more --hard=pods=3
