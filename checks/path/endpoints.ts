@@ -1,7 +1,7 @@
 import type { Connection } from '../../src/facts/facts.ts';
 import { isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
-import { deadEnd, routesBetween } from './routes.ts';
+import { followPacket, podsOn, routesBetween, whyLost } from './routes.ts';
 import { kubectl, outcomeText, plural, probeEvidence, serviceRef, some } from '../words.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable' | 'manual-endpoint-unreachable';
@@ -63,12 +63,12 @@ export const endpoints = check({
         confidence: known.dead ? 'confirmed' : 'likely',
         scope,
         object: { kind: 'Node', namespace: '', name: known.dead?.node ?? badNodes[0] ?? '' },
-        message: `Pods on node ${some(badNodes)} cannot be reached from node ${here}${tried.some(isGood) ? ', while other pods answer' : ''}: ${known.dead ? deadEnd(known.dead) : 'likely below Kubernetes, in the routes or the CNI plug-in'}`,
+        message: `Pods on node ${some(badNodes)} cannot be reached from node ${here}${tried.some(isGood) ? ', while other pods answer' : ''}: ${whyLost(known.dead)}`,
         evidence: [...known.evidence, ...[...between.slice(0, 3), ...tried.filter(isGood).slice(0, 2)].map((c) => probeEvidence(connections.from, c))],
         fix: [
           {
             text: `${known.dead ? `Mend the route on ${known.dead.node}: see what wrote it` : `Compare the routes of ${here} and ${badNodes[0]}`}, and look at the CNI plug-in's pods there`,
-            command: `kubectl get pods -A -o wide --field-selector=spec.nodeName=${known.dead?.node ?? badNodes[0]}`,
+            command: podsOn(known.dead?.node ?? badNodes[0] ?? ''),
           },
         ],
         pods: between.flatMap((c) => (c.pod ? [c.pod] : [])),
@@ -94,7 +94,7 @@ export const endpoints = check({
           ...routesBetween(routes, [here, ...group.filter(isLost).map((c) => c.node)]).evidence,
           ...answering(pods).map((c) => probeEvidence('', c)),
         ],
-        fix: [{ text: 'Follow the packet: routes and firewalls of both nodes, then the program in the pod' }],
+        fix: [followPacket],
         pods,
       });
     }

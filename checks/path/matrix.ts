@@ -1,7 +1,7 @@
 import type { Connection, Matrix } from '../../src/facts/facts.ts';
 import { isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
-import { deadEnd, routesBetween } from './routes.ts';
+import { followPacket, podsOn, routesBetween, whyLost } from './routes.ts';
 import { outcomeText, plural, serviceRef, some } from '../words.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable';
@@ -57,7 +57,7 @@ export const matrix = check({
         confidence: 'confirmed',
         scope,
         object: { kind: 'Node', namespace: '', name: node },
-        message: `Connections between some nodes get lost (${some(pairs, 4)}), while the same pods answer other nodes: ${known.dead ? deadEnd(known.dead) : 'likely below Kubernetes, in the routes or the CNI plug-in'}`,
+        message: `Connections between some nodes get lost (${some(pairs, 4)}), while the same pods answer other nodes: ${whyLost(known.dead)}`,
         evidence: [
           ...known.evidence,
           ...[...between.slice(0, 4), ...cells.filter((c) => isGood(c) && between.some((b) => b.target === c.target)).slice(0, 2)].map(evidenceOf),
@@ -65,7 +65,7 @@ export const matrix = check({
         fix: [
           {
             text: `Compare the routes of ${node} with those of the other nodes, and the CNI plug-in's pods there`,
-            command: `kubectl get pods -A -o wide --field-selector=spec.nodeName=${node}`,
+            command: podsOn(node),
           },
         ],
         pods: podsOf(between),
@@ -85,7 +85,7 @@ export const matrix = check({
         object: serviceRef(target),
         message: `${some(targets)} cannot be reached from ${from === asked.length ? 'any node' : `${from} of ${plural(asked.length, 'node')}`} (${outcomeText(outcome)})`,
         evidence: group.slice(0, 4).map(evidenceOf),
-        fix: [{ text: 'Follow the packet: routes and firewalls of both nodes, then the program in the pod' }],
+        fix: [followPacket],
         pods: podsOf(group),
       });
     }

@@ -1,7 +1,7 @@
 /** What the routes of the nodes tell of packets that got lost between them. */
 import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes, Route } from '../../src/facts/facts.ts';
-import type { Evidence } from '../check.ts';
+import type { Evidence, Fix } from '../check.ts';
 
 /** The routes between two nodes, there and back, as far as they were read. */
 export function routesBetween(routes: Fact<FactTypes['routes']>, ends: readonly (string | null)[]): { evidence: Evidence[]; dead: Route | undefined } {
@@ -12,6 +12,13 @@ export function routesBetween(routes: Fact<FactTypes['routes']>, ends: readonly 
   };
 }
 
-/** What a route that leads nowhere means, in words. */
-export const deadEnd = (r: Route): string =>
-  r.route === 'none' ? `${r.node} has no route to ${r.to}` : `the route of ${r.node} to ${r.to} leads nowhere (${r.route})`;
+/** Why packets get lost between nodes, as far as a route tells it. */
+export function whyLost(dead: Route | undefined): string {
+  if (!dead) return 'likely below Kubernetes, in the routes or the CNI plug-in';
+  return dead.route === 'none' ? `${dead.node} has no route to ${dead.to}` : `the route of ${dead.node} to ${dead.to} leads nowhere (${dead.route})`;
+}
+
+/** Lists the pods of a node, the CNI plug-in's among them. */
+export const podsOn = (node: string): string => `kubectl get pods -A -o wide --field-selector=spec.nodeName=${node}`;
+
+export const followPacket: Fix = { text: 'Follow the packet: routes and firewalls of both nodes, then the program in the pod' };

@@ -175,6 +175,17 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     }
   }
 
+  function create(resource: Resource, namespace: string, body: object, what: string): Promise<Result<unknown>> {
+    const access = rule(resource, 'create', namespace);
+    return parse(http.send({ method: 'POST', path: pathOf(resource, namespace), body, what, rule: access }), what, access);
+  }
+
+  async function remove(resource: Resource, namespace: string, name: string, how: string, what: string): Promise<Result<void>> {
+    const path = `${pathOf(resource, namespace, name)}?${how}`;
+    const answer = await http.send({ method: 'DELETE', path, what, rule: rule(resource, 'delete', namespace) });
+    return answer.ok || answer.failure.reason === 'not-found' ? ok(undefined) : answer;
+  }
+
   const sockets = () => import('./sockets.ts');
   const way = { config, impersonation: options, agent: http.agent, opening: pLimit(openAtOnce) };
 
@@ -268,11 +279,10 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       return parse(http.send({ method: 'PATCH', path, body, contentType: patchTypes[type], what, rule: access, signal }), what, access);
     },
 
-    createPod(namespace, pod) {
-      const what = `creating a debug pod in namespace ${namespace}`;
-      const access = rule(resources.pods, 'create', namespace);
-      return parse(http.send({ method: 'POST', path: pathOf(resources.pods, namespace), body: pod, what, rule: access }), what, access);
-    },
+    createPod: (namespace, pod) => create(resources.pods, namespace, pod, `creating a debug pod in namespace ${namespace}`),
+    createJob: (namespace, job) => create(resources.jobs, namespace, job, `creating a Job of debug pods in namespace ${namespace}`),
+    deletePod: (namespace, name) => remove(resources.pods, namespace, name, 'gracePeriodSeconds=0', `removing the debug pod ${namespace}/${name}`),
+    deleteJob: (namespace, name) => remove(resources.jobs, namespace, name, 'propagationPolicy=Background', `removing the Job ${namespace}/${name}`),
 
     addEphemeralContainer(namespace, pod, container) {
       const what = `adding an ephemeral container to pod ${namespace}/${pod}`;
@@ -280,32 +290,6 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       const path = `${pathOf(resources.pods, namespace, pod)}/ephemeralcontainers`;
       const body = { spec: { ephemeralContainers: [container] } };
       return parse(http.send({ method: 'PATCH', path, body, contentType: patchTypes.strategic, what, rule: access }), what, access);
-    },
-
-    async deletePod(namespace, name) {
-      const answer = await http.send({
-        method: 'DELETE',
-        path: `${pathOf(resources.pods, namespace, name)}?gracePeriodSeconds=0`,
-        what: `removing the debug pod ${namespace}/${name}`,
-        rule: rule(resources.pods, 'delete', namespace),
-      });
-      return answer.ok || answer.failure.reason === 'not-found' ? ok(undefined) : answer;
-    },
-
-    createJob(namespace, job) {
-      const what = `creating a Job of debug pods in namespace ${namespace}`;
-      const access = rule(resources.jobs, 'create', namespace);
-      return parse(http.send({ method: 'POST', path: pathOf(resources.jobs, namespace), body: job, what, rule: access }), what, access);
-    },
-
-    async deleteJob(namespace, name) {
-      const answer = await http.send({
-        method: 'DELETE',
-        path: `${pathOf(resources.jobs, namespace, name)}?propagationPolicy=Background`,
-        what: `removing the Job ${namespace}/${name}`,
-        rule: rule(resources.jobs, 'delete', namespace),
-      });
-      return answer.ok || answer.failure.reason === 'not-found' ? ok(undefined) : answer;
     },
 
     async watchPods(namespace, which, signal, onPod) {

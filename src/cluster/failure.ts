@@ -9,6 +9,9 @@ export interface AccessRule {
   namespace?: string;
 }
 
+/** Of a failure that no right would change. */
+export const noRule: AccessRule = { apiGroups: [], resources: [], verbs: [] };
+
 export interface Failure {
   reason: FailureReason;
   /** What was asked for, as a person would say it. */

@@ -150,11 +150,13 @@ const hops: readonly [Hop['hop'], readonly string[]][] = [
   ['container', ['pods/']],
 ];
 
+const isOf = (prefix: string, id: string) => (prefix.endsWith('/') ? id.startsWith(prefix) : id === prefix);
+
 /** How the hops between client and container stand, as far as checks were judged. */
 export const hopsOf = (checks: readonly CheckReport[]): Hop[] =>
   hops.map(([hop, prefixes]) => {
     // In the order of the prefixes: what tells most stands first there.
-    const own = prefixes.flatMap((p) => checks.filter((c) => (p.endsWith('/') ? c.id.startsWith(p) : c.id === p)));
+    const own = prefixes.flatMap((p) => checks.filter((c) => isOf(p, c.id)));
     const bad = own.find((c) => c.status === 'fail') ?? own.find((c) => c.status === 'warn') ?? own.find((c) => c.status === 'unknown');
     const good = own.find((c) => c.status === 'pass' && c.summary) ?? own.find((c) => c.status === 'pass');
     const state = bad ? (bad.status === 'fail' ? 'failed' : bad.status === 'warn' ? 'warning' : 'unknown') : good ? 'ok' : 'none';
@@ -162,8 +164,7 @@ export const hopsOf = (checks: readonly CheckReport[]): Hop[] =>
   });
 
 /** The hop that a check speaks of, where it speaks of one. */
-export const hopOf = (checkId: string): Hop['hop'] | undefined =>
-  hops.find(([, prefixes]) => prefixes.some((p) => (p.endsWith('/') ? checkId.startsWith(p) : checkId === p)))?.[0];
+export const hopOf = (checkId: string): Hop['hop'] | undefined => hops.find(([, prefixes]) => prefixes.some((p) => isOf(p, checkId)))?.[0];
 
 function pathOf(checks: readonly CheckReport[], facts: Facts): Hop[] {
   const client = facts.client.seen ? facts.client.value : null;

@@ -1,5 +1,5 @@
 /** How one node's rules are listed, and read: in kube-proxy's pod, in Cilium's agent, or by a pod on the node. */
-import { type Cluster, type Failure, failed, ok } from '../cluster/index.ts';
+import { type Cluster, type Failure, failed, noRule, ok } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { NodeRules } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
@@ -32,7 +32,7 @@ const listing =
       reason: 'malformed',
       what: `what ${command[0]} lists`,
       why: stderr.trim().split('\n')[0] || `it ended with ${exitCode}`,
-      rule: { apiGroups: [], resources: [], verbs: [] },
+      rule: noRule,
     };
   };
 
@@ -142,13 +142,11 @@ export async function listedByPod(context: Context, node: string, image: string 
     const output = ran.value[command.join(' ')];
     // The kubelet keeps the last 10 MB of a log: of a longer listing the beginning is gone.
     if (command[0]?.endsWith('tables-save') && /^(-A|:)/.test(output?.log ?? '')) {
-      const rule = { apiGroups: [], resources: [], verbs: [] };
-      return failed({ reason: 'malformed', what, why: 'the listing is longer than the log that the kubelet keeps', rule });
+      return failed({ reason: 'malformed', what, why: 'the listing is longer than the log that the kubelet keeps', rule: noRule });
     }
     if (output?.exitCode === 0) for (const line of output.log.split('\n')) onLine(line);
     if (!output || output.exitCode >= 126) {
-      const rule = { apiGroups: [], resources: [], verbs: [] };
-      return failed({ reason: 'not-possible', what, why: `the image ${image} has no ${command[0]}`, rule });
+      return failed({ reason: 'not-possible', what, why: `the image ${image} has no ${command[0]}`, rule: noRule });
     }
     return ok({ exitCode: output.exitCode, stderr: output.exitCode === 0 ? '' : output.log });
   };

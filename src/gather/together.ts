@@ -1,4 +1,4 @@
-import { failed, ok, type Result } from '../cluster/index.ts';
+import { failed, noRule, ok, type Result } from '../cluster/index.ts';
 
 /** Runs a command: its lines come to `onLine`; the exit status and what it complained of come back. */
 export type Shell = (command: string[], onLine: (line: string) => void) => Promise<Result<{ exitCode: number; stderr: string }>>;
@@ -38,7 +38,7 @@ export function together(shell: Shell): Shell {
       const what = `running ${now.command[0]}`;
       now.done(
         exitCode === 127
-          ? failed({ reason: 'not-possible', what, why: `the image has no "${now.command[0]}"`, rule: { apiGroups: [], resources: [], verbs: [] } })
+          ? failed({ reason: 'not-possible', what, why: `the image has no "${now.command[0]}"`, rule: noRule })
           : ok({ exitCode, stderr: exitCode === 0 ? '' : tail.join('\n') }),
       );
       current++;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Cluster, Result } from '../cluster/index.ts';
-import { failed, ok } from '../cluster/index.ts';
+import { failed, noRule, ok } from '../cluster/index.ts';
 
 export const managedBy = { 'app.kubernetes.io/managed-by': 'k8s-doctor' } as const;
 
@@ -123,9 +123,7 @@ export interface DebugPodRun {
 }
 
 /** What is told where the run is over before something was created. */
-export const ended = (what: string) => failed({ reason: 'timed-out', what, why: 'the run has ended', rule: { apiGroups: [], resources: [], verbs: [] } });
-
-const noRule = { apiGroups: [], resources: [], verbs: [] };
+export const ended = (what: string) => failed({ reason: 'timed-out', what, why: 'the run has ended', rule: noRule });
 
 /** States of a container that waiting does not mend. */
 export const isStuck = (reason: string | undefined): boolean =>

@@ -1,4 +1,4 @@
-import { type Cluster, failed, ok, type Result } from '../cluster/index.ts';
+import { type Cluster, failed, noRule, ok, type Result } from '../cluster/index.ts';
 import { deadlineS, debugName, ended, isStuck, restricted } from './debug-pod.ts';
 
 interface PodState {
@@ -42,7 +42,7 @@ export async function runEphemeral(
     if (isStuck(state?.waiting?.reason)) problem = `${state?.waiting?.reason}: ${state?.waiting?.message ?? ''}`;
     return problem === undefined && !state?.terminated;
   });
-  if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: { apiGroups: [], resources: [], verbs: [] } });
+  if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: noRule });
   if (!watched.ok) return watched;
   const log = await cluster.logs(where.namespace, where.pod, name, {});
   return log.ok ? ok(log.value) : log;

@@ -16,6 +16,9 @@ export const verdictMark: Record<Status, CheckStatus> = { healthy: 'pass', degra
 
 const worst: CheckStatus[] = ['fail', 'warn', 'unknown', 'pass', 'skip'];
 
+/** A stage stands as its worst check. */
+export const worstOf = (checks: readonly CheckReport[]): CheckStatus => worst.find((s) => checks.some((c) => c.status === s)) ?? 'skip';
+
 /** The first reason, or another that says the same and more. */
 const fullest = ([first = '', ...others]: readonly string[]): string =>
   others.filter((r) => r.startsWith(first)).toSorted((a, b) => b.length - a.length)[0] ?? first;
@@ -23,7 +26,7 @@ const fullest = ([first = '', ...others]: readonly string[]): string =>
 /** Each stage's state in one line: its worst check, or what its first checks found to be right. */
 export function stageRows(checks: readonly CheckReport[], causes: readonly Finding[]): StageRow[] {
   return [...Map.groupBy(checks, (c) => c.stage)].map(([stage, own]) => {
-    const status = worst.find((s) => own.some((c) => c.status === s)) ?? 'skip';
+    const status = worstOf(own);
     const telling = own.filter((c) => c.status === status);
     // What stands above in full is only named here.
     const told = (f: Finding) => (causes.some((c) => c.code === f.code && c.message === f.message) ? `${f.code}, see above` : f.message);

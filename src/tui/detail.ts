@@ -5,7 +5,7 @@ import type { CheckReport, Diagnosis, ProbeReport } from '../diagnose/diagnosis.
 import type { Facts } from '../facts/facts.ts';
 import { isGood, isReady } from '../facts/selectors.ts';
 import { wrap } from '../report/text.ts';
-import { cellStatus } from '../report/view.ts';
+import { cellStatus, worstOf } from '../report/view.ts';
 import type { Finding } from '../verdict/verdict.ts';
 import type { Tone } from './look.tsx';
 import type { Result } from './session.ts';
@@ -23,8 +23,6 @@ export type Row =
   | { kind: 'stage'; stage: string; status: CheckReport['status'] }
   | { kind: 'check'; check: CheckReport };
 
-const worst: CheckReport['status'][] = ['fail', 'warn', 'unknown', 'pass', 'skip'];
-
 /** Causes first, then each stage with its checks. A filter keeps the checks whose id, title or words hold it. */
 export function rowsOf(d: Diagnosis, filter: string): Row[] {
   const wanted = filter.toLowerCase();
@@ -35,7 +33,7 @@ export function rowsOf(d: Diagnosis, filter: string): Row[] {
       .includes(wanted);
   const causes = wanted ? [] : d.verdict.causes.map((finding, index): Row => ({ kind: 'cause', finding, index }));
   const stages = [...Map.groupBy(d.checks.filter(fits), (c) => c.stage)].flatMap(([stage, own]): Row[] => [
-    { kind: 'stage', stage, status: worst.find((s) => own.some((c) => c.status === s)) ?? 'skip' },
+    { kind: 'stage', stage, status: worstOf(own) },
     ...own.map((check): Row => ({ kind: 'check', check })),
   ]);
   return [...causes, ...stages];
@@ -134,9 +132,12 @@ function findingLines(f: Finding, width: number): Line[] {
   ];
 }
 
+const milliseconds = ({ latencyMs: ms }: ProbeReport): string => (ms === null ? '' : ms < 10 ? ms.toFixed(1) : String(Math.round(ms)));
+const toneOfProbe = (p: ProbeReport): Tone => (cellStatus(p) === 'pass' ? 'plain' : 'bad');
+
 const probeLine = (p: ProbeReport): Line => ({
-  text: `${p.kind.padEnd(8)} ${p.from} → ${p.target}  ${p.outcome}${p.latencyMs === null ? '' : ` ${p.latencyMs < 10 ? p.latencyMs.toFixed(1) : Math.round(p.latencyMs)} ms`}${p.detail ? `  ${p.detail}` : ''}`,
-  tone: p.outcome === 'answered' || p.outcome === 'no-answer' ? 'plain' : 'bad',
+  text: `${p.kind.padEnd(8)} ${p.from} → ${p.target}  ${p.outcome}${p.latencyMs === null ? '' : ` ${milliseconds(p)} ms`}${p.detail ? `  ${p.detail}` : ''}`,
+  tone: toneOfProbe(p),
 });
 
 /** The connections that the stage speaks of: all of them for the path, names for DNS. */
@@ -259,14 +260,7 @@ export function nodeTable({ diagnosis, facts }: Result): Table {
 export const probeTable = ({ diagnosis }: Result): Table => ({
   head: ['probe', 'from', 'to', 'outcome', 'ms', ''],
   rows: diagnosis.probes.map((p) => ({
-    cells: [
-      p.kind,
-      p.from,
-      p.target,
-      p.outcome,
-      p.latencyMs === null ? '' : p.latencyMs < 10 ? p.latencyMs.toFixed(1) : String(Math.round(p.latencyMs)),
-      p.detail,
-    ],
-    tone: p.outcome === 'answered' || p.outcome === 'no-answer' ? 'plain' : 'bad',
+    cells: [p.kind, p.from, p.target, p.outcome, milliseconds(p), p.detail],
+    tone: toneOfProbe(p),
   })),
 });

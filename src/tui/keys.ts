@@ -2,7 +2,7 @@
 import type { Key } from 'ink';
 import type { Row } from './detail.ts';
 import type { ServiceRow } from './session.ts';
-import { type Action, type Overlay, type State, type Tab, tabs } from './state.ts';
+import { type Action, keyOf, type Overlay, type State, type Tab, tabs } from './state.ts';
 
 /** What a key asks for beyond a change of state. */
 export type Wish =
@@ -81,7 +81,7 @@ function overlayKeys(overlay: Overlay, input: string, key: Key, shown: Shown): P
 
 function servicesKeys(state: State, input: string, key: Key, shown: Shown): Pressed {
   const { explorer } = state;
-  const keys = explorer.level === 'services' ? shown.services.map((s) => `${s.namespace}/${s.name}`) : shown.names;
+  const keys = explorer.level === 'services' ? shown.services.map(keyOf) : shown.names;
   const at = Math.max(0, keys.indexOf(explorer.cursor));
   const by = step(input, key, shown.page, keys.length);
   if (by !== null) return [{ type: 'cursor', key: keys[clamp(at + by, keys.length - 1)] ?? '' }];

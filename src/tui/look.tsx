@@ -21,14 +21,13 @@ const props: Record<Tone, Partial<TextProps>> = {
   bold: { bold: true },
 };
 
-const plain = { marks: asciiMarks, spinner: ['|', '/', '-', '\\'], line: '-', dot: '-', bar: '|', arrow: '->', cursor: '>', colour: true };
+const plain = { marks: asciiMarks, spinner: ['|', '/', '-', '\\'], line: '-', dot: '-', bar: '|', cursor: '>', colour: true };
 const rich: typeof plain = {
   marks: unicodeMarks,
   spinner: ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'],
   line: '─',
   dot: '·',
   bar: '▌',
-  arrow: '→',
   cursor: '▸',
   colour: true,
 };
@@ -53,8 +52,5 @@ export const Toned = ({ tone = 'plain', inverse = false, children }: { tone?: To
   </Text>
 );
 
-/** A piece inside a line. */
+/** A piece inside a line, or a text that may take several. */
 export const Piece = ({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) => <Text {...useTone(tone)}>{children}</Text>;
-
-/** Text that may take several lines. */
-export const Wrapped = ({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) => <Text {...useTone(tone)}>{children}</Text>;

@@ -1,6 +1,6 @@
 import { TextInput } from '@inkjs/ui';
 import { Box } from 'ink';
-import { Toned, Wrapped } from '../look.tsx';
+import { Piece, Toned } from '../look.tsx';
 import type { Overlay } from '../state.ts';
 
 const help: [string, string][] = [
@@ -55,14 +55,14 @@ const asks = { from: 'From', capture: 'Write to' };
 /** One line to type into. */
 export const Prompt = ({ overlay, onSubmit }: { overlay: Overlay & { kind: 'prompt' }; onSubmit: (value: string) => void }) => (
   <Box height={1}>
-    <Wrapped tone="bold">{`${asks[overlay.what]}: `}</Wrapped>
+    <Piece tone="bold">{`${asks[overlay.what]}: `}</Piece>
     <TextInput defaultValue={overlay.value} placeholder={overlay.what === 'from' ? 'pod/NAME, deploy/NAME, node/NAME, external' : 'FILE'} onSubmit={onSubmit} />
   </Box>
 );
 
 export const Filter = ({ value, onChange }: { value: string; onChange: (value: string) => void }) => (
   <Box height={1}>
-    <Wrapped tone="bold">/</Wrapped>
+    <Piece tone="bold">/</Piece>
     <TextInput defaultValue={value} onChange={onChange} />
   </Box>
 );

@@ -1,6 +1,6 @@
 import { Box, useAnimation } from 'ink';
 import type { State } from '../state.ts';
-import { Toned, useLook, Wrapped } from '../look.tsx';
+import { Piece, Toned, useLook } from '../look.tsx';
 import { stopsOf } from '../stops.ts';
 import { PathLine } from './path-line.tsx';
 import { Stages } from './stages.tsx';
@@ -37,13 +37,13 @@ export function RunView({ state, title, width, height }: { state: State; title: 
         <Box marginTop={gap}>
           <Toned tone="bad">{`${marks.fail} `}</Toned>
           <Box flexShrink={1}>
-            <Wrapped>{state.error}</Wrapped>
+            <Piece>{state.error}</Piece>
           </Box>
         </Box>
       ) : null}
       {state.question ? (
         <Box marginTop={gap}>
-          <Wrapped tone="accent">{`${state.question} (y/n)`}</Wrapped>
+          <Piece tone="accent">{`${state.question} (y/n)`}</Piece>
         </Box>
       ) : null}
     </Box>

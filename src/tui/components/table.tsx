@@ -2,7 +2,7 @@ import { Box } from 'ink';
 import stringWidth from 'string-width';
 import type { Table as Cells } from '../detail.ts';
 import { windowOf } from '../explorer.ts';
-import { Toned, useLook } from '../look.tsx';
+import { type Tone, Toned, useLook } from '../look.tsx';
 
 /** A table whose columns are as wide as their words; the last takes what is left. */
 export function Table({ table, cursor, width, height }: { table: Cells; cursor: number; width: number; height: number }) {
@@ -10,7 +10,7 @@ export function Table({ table, cursor, width, height }: { table: Cells; cursor: 
   const most = Math.max(8, Math.floor(width / 3));
   const widths = table.head.map((h, i) => Math.min(most, Math.max(stringWidth(h), ...table.rows.map((r) => stringWidth(r.cells[i] ?? ''))) + 2));
   const { from, to } = windowOf(table.rows.length, cursor, height - 1);
-  const line = (cells: readonly string[], tone: 'dim' | 'bad' | 'warn' | 'plain' | 'good' | 'accent' | 'bold', isHere: boolean, key: string) => (
+  const line = (cells: readonly string[], tone: Tone, isHere: boolean, key: string) => (
     <Box key={key} width={width} height={1} overflow="hidden">
       <Box width={2} flexShrink={0}>
         <Toned tone="accent">{isHere ? arrow : ' '}</Toned>
