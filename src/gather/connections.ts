@@ -181,13 +181,13 @@ export const connections = collector({
       return ran.ok ? seen(made(`pod/${who.name} (ephemeral container)`, false, who.node, ran.value)) : fromFailure(ran.failure);
     };
     if (who.pod && context.target.probe === 'ephemeral') return ephemeral();
-    const own = who.pod && context.target.probe === 'auto' ? await fromPod(context, who, buildScript(tasks, atOnce)) : undefined;
+    const own = who.pod && context.target.probe === 'auto' ? await fromPod(context, who, tasks) : undefined;
     if (own?.seen) {
       const result = made(`pod/${who.name}`, false, who.node, own.value);
       if (complete(planned, result.list)) return seen(result);
     }
     // Nothing is nearer to the client; but it stays listed in the pod, so it is asked for first.
-    const question = `pod/${who.name} has no tools to connect with. Add an ephemeral container (${image}) to it, which stays listed there? Else a debug pod stands in for it.`;
+    const question = `pod/${who.name} has no tools, or no memory to spare, to connect with. Add an ephemeral container (${image}) to it, which stays listed there? Else a debug pod stands in for it.`;
     if (own && (own.seen || own.reason === 'not-possible') && (await context.consent?.(question))) {
       const beside = await ephemeral();
       if (beside.seen) return beside;
@@ -201,10 +201,13 @@ export const connections = collector({
   },
 });
 
-async function fromPod({ cluster, progress }: Context, who: Client, script: string): Promise<Fact<string>> {
+async function fromPod({ cluster, progress }: Context, who: Client, tasks: readonly Task[]): Promise<Fact<string>> {
   progress(`connecting from pod/${who.name}`);
+  // All at once, unless its container is short of memory.
+  const timeoutMs = (connectTimeoutS + 6 + tasks.length) * 1000;
+  const script = buildScript(tasks, atOnce);
   const container = who.pod?.spec.containers[0]?.name ?? '';
-  const ran = await cluster.exec({ namespace: who.namespace, pod: who.name, container }, { script }, (connectTimeoutS + 6) * 1000);
+  const ran = await cluster.exec({ namespace: who.namespace, pod: who.name, container }, { script }, timeoutMs);
   return ran.ok ? seen(ran.value.stdout) : fromFailure(ran.failure);
 }
 

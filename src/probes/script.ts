@@ -164,6 +164,19 @@ a_dig() { within dig +tries=2 +time=1 +noall +comments +answer $4 "@$1" "$2" "$3
 a_nslookup() { within nslookup -timeout=1 -retry=1 -type="$3" "$2" "$1"; }
 # nslookup asks over UDP alone.
 ask() { if have dig; then one "$1" dig a_dig "$2" "$3" "$4" "$5"; elif [ "$5" = +notcp ] && have nslookup; then one "$1" nslookup a_nslookup "$2" "$3" "$4"; else rec "$1" none 127 0 ''; fi; }
+# A crowd of processes takes memory, some 150 kB each: of a container that has little left it could cost the program in it its life.
+left() {
+  m=; u=
+  if [ -r "/sys/fs/cgroup/$1.max" ]; then read -r m <"/sys/fs/cgroup/$1.max"; read -r u <"/sys/fs/cgroup/$1.current"; fi
+  if [ -r "/sys/fs/cgroup/$1/$2" ]; then read -r m <"/sys/fs/cgroup/$1/$2"; read -r u <"/sys/fs/cgroup/$1/$3"; fi
+  case "$m$u" in ''|*[!0-9]*) echo 999999999999 ;; *) echo $((m - u)) ;; esac
+} 2>/dev/null
+MEMORY=$(left memory memory.limit_in_bytes memory.usage_in_bytes)
+PIDS=$(left pids pids.max pids.current)
+if [ "$MEMORY" -lt 8000000 ] || [ "$PIDS" -lt 40 ]; then exit; fi
+FEW=
+if [ "$MEMORY" -lt 48000000 ] || [ "$PIDS" -lt 300 ]; then FEW=1; fi
+pause() { if [ -n "$FEW" ]; then wait; fi; }
 r=; D=
 while IFS= read -r l; do
   r="$r$l
@@ -210,13 +223,17 @@ function line(task: Task, id: number): string {
   return address.test(task.server) ? `ask ${id} ${task.server} ${wholeName(task)} ${task.type} ${task.tcp ? '+tcp' : '+notcp'} &` : '';
 }
 
+/** So many connections at once where memory is short. */
+const fewAtOnce = 4;
+
 /** Connections and questions beside each other; then the names; then, where one did not resolve, what is asked only then. */
 function lines(tasks: readonly Task[]): string {
   const of = (wanted: (t: Task) => boolean) => tasks.flatMap((t, i) => (wanted(t) ? [line(t, i)] : [])).filter(Boolean);
   const later = (t: Task) => t.kind === 'ask' && !t.always;
   const asks = of(later);
+  const beside = of((t) => t.kind !== 'name' && !later(t));
   return [
-    ...of((t) => t.kind !== 'name' && !later(t)),
+    ...beside.flatMap((l, i) => (i % fewAtOnce === fewAtOnce - 1 ? [l, 'pause'] : [l])),
     ...of((t) => t.kind === 'name'),
     ...(asks.length > 0 ? ['if [ -n "$FAILED" ]; then', ...asks, ':; fi'] : []),
   ].join('\n');

@@ -389,6 +389,52 @@ describe("processes in the client's own container", () => {
   });
 });
 
+describe('a client whose container has little memory', () => {
+  const addresses = Array.from({ length: 24 }, (_, i) => `10.244.200.${i + 1}`);
+  const client = (name: string, memory: string) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: ns },
+    spec: {
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: 'c', image: 'docker.io/library/busybox:1.37', command: ['sleep', 'infinity'], resources: { limits: { memory } } }],
+    },
+  });
+  const objects = [
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'crowd', namespace: ns }, spec: { ports: [{ port: 80, targetPort: 8080 }] } },
+    {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'crowd-1', namespace: ns, labels: { 'kubernetes.io/service-name': 'crowd' } },
+      addressType: 'IPv4',
+      ports: [{ port: 8080 }],
+      endpoints: addresses.map((a) => ({ addresses: [a], conditions: { ready: true } })),
+    },
+    client('small', '40Mi'),
+    client('tiny', '8Mi'),
+  ];
+  beforeAll(async () => {
+    await apply(ns, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+    await must('-n', ns, 'wait', 'pod/small', 'pod/tiny', '--for=condition=Ready', '--timeout=60s');
+  });
+
+  test('a crowd of endpoints that give no answer is tried a few at a time', async () => {
+    const { diagnosis } = await diagnose('crowd', '--from', 'pod/small');
+    const tried = diagnosis.probes.filter((p) => p.from === 'pod/small' && p.kind === 'tcp').map((p) => p.target);
+    expect(tried).toEqual(expect.arrayContaining(addresses.map((a) => `${a}:8080`)));
+    const most = 'cat /sys/fs/cgroup/memory.peak 2>/dev/null || cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes';
+    // All of them at once take 28 MB.
+    expect(Number(await must('-n', ns, 'exec', 'small', '--', 'sh', '-c', most))).toBeLessThan(20_000_000);
+  });
+
+  test('where there is next to none, a debug pod stands in', async () => {
+    const { diagnosis } = await diagnose('frontend-web', '--from', 'pod/tiny');
+    expect(diagnosis.verdict.status).toBe('healthy');
+    expect(diagnosis.probes.filter((p) => p.kind === 'tcp').every((p) => p.from.startsWith('debug pod'))).toBe(true);
+    expect(await must('-n', ns, 'get', 'pod', 'tiny', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}')).toBe('0');
+  });
+});
+
 describe('an image that no node has', () => {
   test('is told in seconds, as a connection that was not made', async () => {
     const started = performance.now();
