@@ -187,7 +187,8 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   }
 
   const sockets = () => import('./sockets.ts');
-  const way = { config, impersonation: options, agent: http.agent, opening: pLimit(openAtOnce) };
+  const way = () => ({ config, impersonation: options, agent: http.agent, opening });
+  const opening = pLimit(openAtOnce);
 
   return {
     namespace: options.namespace ?? context?.namespace ?? 'default',
@@ -241,11 +242,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
     async exec(where, command, timeoutMs, onLine) {
       const access = podSubresourceRule('exec', where.namespace, ['create', 'get']);
-      return (await sockets()).exec(way, where, command, timeoutMs, access, onLine);
+      return (await sockets()).exec(way(), where, command, timeoutMs, access, onLine);
     },
 
     async portForward(where, port) {
-      return (await sockets()).portForward(way, where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
+      return (await sockets()).portForward(way(), where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
     },
 
     async relay({ namespace, name }, path, signal) {

@@ -27,58 +27,93 @@ export interface Http {
   /** Sends one request, and answers its status; of the body only what the API server itself says of a failure is read. */
   status(request: Request): Promise<Result<{ status: number; said: string }>>;
   /** Connections that stay open, for others' use too; undefined where the way leads through a proxy. */
-  agent: https.Agent | undefined;
+  readonly agent: http.Agent | undefined;
   /** Requests sent so far. */
   count(): number;
   close(): void;
 }
+
+/** Idle connections are closed after so many milliseconds: what stands between may have forgotten them by then. */
+const idleTimeoutMs = 20_000;
 
 /**
  * Thin requests with client-node's credentials: it opens a connection for each call and drops the fields that its models
  * don't know, so only its knowledge of kubeconfigs is used. `timeoutMs` bounds each request.
  */
 export async function openHttp(config: KubeConfig, impersonation: Impersonation, timeoutMs: number): Promise<Http> {
-  const options: https.RequestOptions = { headers: {} };
-  await config.applyToHTTPSOptions(options);
   const cluster = config.getCurrentCluster();
   const base = new URL(cluster?.server ?? '');
   const prefix = base.pathname.replace(/\/$/, '');
-  // A few connections that stay open, where client-node's agent would close each; a proxy's agent is left as it is.
-  let agent: https.Agent | undefined;
-  if (!cluster?.proxyUrl && base.protocol === 'https:') {
-    const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
-    const tls = Object.fromEntries(Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(([, x]) => x !== undefined));
-    agent = new https.Agent({ ...tls, keepAlive: true, maxSockets: 6 });
-    options.agent = agent;
-  }
-  const headers: http.OutgoingHttpHeaders = { ...(options.headers as http.OutgoingHttpHeaders), Accept: 'application/json', 'User-Agent': 'k8s-doctor' };
-  if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
-  if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
   const transport = base.protocol === 'http:' ? http : https;
+
+  /** What stands in each request, with the user's credentials. Throws where a plug-in that provides them fails. */
+  async function prepare() {
+    const options: https.RequestOptions = { headers: {} };
+    await config.applyToHTTPSOptions(options);
+    // A few connections that stay open, where client-node's agent would close each; a proxy's agent is left as it is.
+    let agent: http.Agent | undefined;
+    if (!cluster?.proxyUrl) {
+      const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
+      const tls = Object.fromEntries(Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(([, x]) => x !== undefined));
+      agent = new transport.Agent({ ...tls, keepAlive: true, maxSockets: 6, timeout: idleTimeoutMs });
+      options.agent = agent;
+    }
+    const headers: http.OutgoingHttpHeaders = { ...(options.headers as http.OutgoingHttpHeaders), Accept: 'application/json', 'User-Agent': 'k8s-doctor' };
+    if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
+    if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
+    return { options, agent, headers };
+  }
+  let prepared = await prepare();
+  let renewal: Promise<void> | undefined;
+
+  /** Asks for credentials anew: a plug-in's tokens live for minutes, and a terminal may stay open for hours. */
+  async function renew(): Promise<void> {
+    const { headers, options } = await prepare().catch(() => prepared);
+    // A new agent only where the certificate is another: connections hold it.
+    const isSame = options.cert === prepared.options.cert;
+    if (headers['Authorization'] !== prepared.headers['Authorization'] || !isSame)
+      prepared = isSame ? { ...prepared, headers } : { headers, options, agent: options.agent as http.Agent | undefined };
+  }
   let sent = 0;
 
-  function open(request: Request, signal: AbortSignal): Promise<http.IncomingMessage> {
+  function open(request: Request, signal: AbortSignal, isFirst = true): Promise<http.IncomingMessage> {
     sent++;
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     return new Promise((resolve, reject) => {
       const outgoing = transport.request(
         {
-          ...options,
+          ...prepared.options,
           host: base.hostname.replace(/^\[|\]$/g, ''),
           port: base.port || (base.protocol === 'http:' ? 80 : 443),
           path: prefix + request.path,
           method: request.method,
           headers: {
-            ...headers,
+            ...prepared.headers,
             ...(body !== undefined && { 'Content-Type': request.contentType ?? 'application/json', 'Content-Length': Buffer.byteLength(body) }),
           },
           signal,
         },
         resolve,
       );
-      outgoing.on('error', reject);
+      outgoing.on('error', (error: NodeJS.ErrnoException) => {
+        // A connection that stayed open may be closed by the other side just as it is used again (Node documentation, request.reusedSocket).
+        const isStale = isFirst && request.method === 'GET' && outgoing.reusedSocket && error.code === 'ECONNRESET';
+        if (isStale) resolve(open(request, signal, false));
+        else reject(error);
+      });
       outgoing.end(body);
     });
+  }
+
+  /** The answer; where the credentials have run out, to the same request with new ones. */
+  async function answered(request: Request, signal: AbortSignal): Promise<http.IncomingMessage> {
+    const used = prepared;
+    const message = await open(request, signal);
+    if (message.statusCode !== 401) return message;
+    if (prepared === used) await (renewal ??= renew().finally(() => (renewal = undefined)));
+    if (prepared === used) return message;
+    message.destroy();
+    return open(request, signal);
   }
 
   async function readAll(message: http.IncomingMessage): Promise<string> {
@@ -95,7 +130,7 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
   async function send(request: Request, mayRetry = true): Promise<Result<string>> {
     const signal = bounded(request.signal);
     try {
-      const message = await open(request, signal);
+      const message = await answered(request, signal);
       const body = await readAll(message);
       const status = message.statusCode ?? 0;
       if (status === 429 && mayRetry) {
@@ -112,7 +147,7 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
 
   async function lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>> {
     try {
-      const message = await open(request, request.signal ?? AbortSignal.timeout(timeoutMs));
+      const message = await answered(request, request.signal ?? AbortSignal.timeout(timeoutMs));
       const status = message.statusCode ?? 0;
       if (status < 200 || status > 299) return failed(fromStatus(status, await readAll(message), request.what, request.rule));
       message.setEncoding('utf8');
@@ -135,7 +170,7 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
 
   async function status(request: Request): Promise<Result<{ status: number; said: string }>> {
     try {
-      const message = await open(request, bounded(request.signal));
+      const message = await answered(request, bounded(request.signal));
       const code = message.statusCode ?? 0;
       const isJson = message.headers['content-type']?.startsWith('application/json') ?? false;
       if (code >= 400 && isJson) return ok({ status: code, said: await readAll(message) });
@@ -146,5 +181,14 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
     }
   }
 
-  return { send, lines, status, agent, count: () => sent, close: () => (options.agent as https.Agent | undefined)?.destroy?.() };
+  return {
+    send,
+    lines,
+    status,
+    get agent() {
+      return prepared.agent;
+    },
+    count: () => sent,
+    close: () => (prepared.options.agent as http.Agent | undefined)?.destroy?.(),
+  };
 }

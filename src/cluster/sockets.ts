@@ -1,4 +1,4 @@
-import type https from 'node:https';
+import type http from 'node:http';
 import { PassThrough } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js';
@@ -39,7 +39,7 @@ export interface Way {
   config: KubeConfig;
   impersonation: Impersonation;
   /** Its idle connections are taken over: each handshake that is spared is a round trip or two. */
-  agent: https.Agent | undefined;
+  agent: http.Agent | undefined;
   /** What stands before an API server may turn away, or hold up, many connections that come at once. */
   opening: LimitFunction;
 }
