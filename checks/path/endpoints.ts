@@ -6,6 +6,16 @@ import { kubectl, outcomeText, plural, probeEvidence, serviceRef, some } from '.
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable' | 'manual-endpoint-unreachable';
 
+/** How long the endpoints took, from three on with their median. */
+function latency(tried: readonly Connection[]): string {
+  const sorted = tried.flatMap((c) => (c.latencyMs !== null && c.outcome === 'answered' ? [c.latencyMs] : [])).toSorted((a, b) => a - b);
+  const worst = sorted.at(-1);
+  if (worst === undefined) return '';
+  if (worst < 10) return ', each in less than 10 ms';
+  const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? worst;
+  return `${sorted.length < 3 ? '' : `, in ${Math.round(median)} ms at the median`}, the slowest in ${Math.round(worst)} ms`;
+}
+
 export const endpoints = check({
   id: 'path/endpoints',
   title: 'Each endpoint answers the client',
@@ -18,10 +28,9 @@ export const endpoints = check({
     const tried = connections.list.filter((c) => c.hop === 'endpoint');
     if (tried.length === 0) return unknown('no tool at hand could connect to an endpoint');
     const failing = tried.filter((c) => !isGood(c));
-    const latencies = tried.flatMap((c) => (c.latencyMs !== null && c.outcome === 'answered' ? [c.latencyMs] : [])).toSorted((a, b) => a - b);
-    const worst = latencies.at(-1);
     const silent = tried.filter((c) => c.outcome === 'no-answer').length;
-    const summary = `${tried.length - failing.length} of ${plural(connections.endpointsTotal > tried.length ? connections.endpointsTotal : tried.length, 'endpoint')} ${silent === tried.length ? 'did not refuse (UDP)' : 'answered'}${worst === undefined ? '' : worst < 10 ? ', each in less than 10 ms' : `, the slowest in ${Math.round(worst)} ms`}`;
+    const total = Math.max(connections.endpointsTotal, tried.length);
+    const summary = `${tried.length - failing.length} of ${plural(total, 'endpoint')} ${silent === tried.length ? 'did not refuse (UDP)' : 'answered'}${latency(tried)}`;
     const findings: Draft<Code>[] = [];
     const scope = failing.length === tried.length ? ('all' as const) : ('part' as const);
 

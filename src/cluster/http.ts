@@ -64,17 +64,15 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
     return { options, agent, headers };
   }
   let prepared = await prepare();
+  let sent = 0;
   let renewal: Promise<void> | undefined;
 
   /** Asks for credentials anew: a plug-in's tokens live for minutes, and a terminal may stay open for hours. */
   async function renew(): Promise<void> {
-    const { headers, options } = await prepare().catch(() => prepared);
-    // A new agent only where the certificate is another: connections hold it.
-    const isSame = options.cert === prepared.options.cert;
-    if (headers['Authorization'] !== prepared.headers['Authorization'] || !isSame)
-      prepared = isSame ? { ...prepared, headers } : { headers, options, agent: options.agent as http.Agent | undefined };
+    const renewed = await prepare().catch(() => prepared);
+    const said = ({ headers, options }: typeof prepared) => `${String(headers['Authorization'])} ${String(options.cert)}`;
+    if (said(renewed) !== said(prepared)) prepared = renewed;
   }
-  let sent = 0;
 
   function open(request: Request, signal: AbortSignal, isFirst = true): Promise<http.IncomingMessage> {
     sent++;

@@ -114,7 +114,12 @@ s.sendall(sys.stdin.buffer.read())
 s.settimeout(${connectTimeoutS})
 sys.stdout.write(chr(120)*len(s.recv(1)))" "$0" "$1"' "$@"; }
 # The kernel tells how many bytes of a connection nobody has acknowledged yet (proc(5), /proc/net/tcp: rem_address, st, tx_queue).
-owed() { W=0; S=; while read -r _ _ r st q _; do if [ "$r" = "$1" ] && [ "\${q%:*}" != 00000000 ]; then W=\${q%:*}; S=$st; fi; done </proc/net/tcp; }
+# A shell reads it byte by byte, which takes seconds where a program holds thousands of connections.
+pick() { if have grep; then grep -F " $1 " /proc/net/tcp; else while IFS= read -r l; do echo "$l"; done </proc/net/tcp; fi; }
+owed() {
+  W=0; S=
+  for x in $(pick "$1" | while read -r _ _ r st q _; do if [ "$r" = "$1" ] && [ "\${q%:*}" != 00000000 ]; then echo "\${q%:*}/$st"; fi; done); do W=\${x%/*}; S=\${x#*/}; done
+}
 payload() {
   case $TCP in nc*|curl|bash|python3) ;; *) rec "$1" none 127 0 ''; return ;; esac
   b=$(up)
@@ -165,14 +170,23 @@ a_nslookup() { within nslookup -timeout=1 -retry=1 -type="$3" "$2" "$1"; }
 # nslookup asks over UDP alone.
 ask() { if have dig; then one "$1" dig a_dig "$2" "$3" "$4" "$5"; elif [ "$5" = +notcp ] && have nslookup; then one "$1" nslookup a_nslookup "$2" "$3" "$4"; else rec "$1" none 127 0 ''; fi; }
 # A crowd of processes takes memory, some 150 kB each: of a container that has little left it could cost the program in it its life.
+# $1: files with the limit and the use of it; what is there of cgroup v2 or v1.
 left() {
   m=; u=
-  if [ -r "/sys/fs/cgroup/$1.max" ]; then read -r m <"/sys/fs/cgroup/$1.max"; read -r u <"/sys/fs/cgroup/$1.current"; fi
-  if [ -r "/sys/fs/cgroup/$1/$2" ]; then read -r m <"/sys/fs/cgroup/$1/$2"; read -r u <"/sys/fs/cgroup/$1/$3"; fi
+  for f in "$@"; do
+    if [ -r "/sys/fs/cgroup/$f" ]; then if [ -z "$m" ]; then read -r m; else read -r u; fi <"/sys/fs/cgroup/$f"; fi
+  done
   case "$m$u" in ''|*[!0-9]*) echo 999999999999 ;; *) echo $((m - u)) ;; esac
 } 2>/dev/null
-MEMORY=$(left memory memory.limit_in_bytes memory.usage_in_bytes)
-PIDS=$(left pids pids.max pids.current)
+# What the kernel keeps of files it can let go of at once, and it counts as used.
+cached() {
+  c=0
+  while read -r k v; do case "$k" in inactive_file) c=$v ;; total_inactive_file) c=$v; break ;; esac; done
+  echo $c
+}
+MEMORY=$(left memory.max memory.current memory/memory.limit_in_bytes memory/memory.usage_in_bytes)
+for f in memory.stat memory/memory.stat; do if [ -r /sys/fs/cgroup/$f ]; then MEMORY=$((MEMORY + $(cached </sys/fs/cgroup/$f))); fi; done
+PIDS=$(left pids.max pids.current pids/pids.max pids/pids.current)
 if [ "$MEMORY" -lt 8000000 ] || [ "$PIDS" -lt 40 ]; then exit; fi
 FEW=
 if [ "$MEMORY" -lt 48000000 ] || [ "$PIDS" -lt 300 ]; then FEW=1; fi

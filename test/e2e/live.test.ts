@@ -370,6 +370,7 @@ describe("processes in the client's own container", () => {
     metadata: { name, namespace: ns },
     spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', image, command: ['sleep', 'infinity'] }] },
   }));
+  afterAll(() => must('-n', ns, 'delete', 'service', 'hole', '--ignore-not-found'));
   const processes = async (pod: string) => Number(await must('-n', ns, 'exec', pod, '--', 'sh', '-c', 'set -- /proc/[0-9]*; echo $#'));
 
   test.each(Object.keys(images))('%s: as many after a run as before, also where packets get no answer, and where the run is ended', async (pod) => {
@@ -417,6 +418,7 @@ describe('a client whose container has little memory', () => {
     await apply(ns, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
     await must('-n', ns, 'wait', 'pod/small', 'pod/tiny', '--for=condition=Ready', '--timeout=60s');
   });
+  afterAll(() => must('-n', ns, 'delete', 'service', 'crowd', '--ignore-not-found'));
 
   test('a crowd of endpoints that give no answer is tried a few at a time', async () => {
     const { diagnosis } = await diagnose('crowd', '--from', 'pod/small');
