@@ -101,7 +101,7 @@ export const endpoints = check({
         evidence: [
           ...group.slice(0, 4).map((c) => probeEvidence(connections.from, c)),
           ...routesBetween(routes, [here, ...group.filter(isLost).map((c) => c.node)]).evidence,
-          ...answering(pods).map((c) => probeEvidence('', c)),
+          ...answering(pods).map((c) => probeEvidence(connections.from, c)),
         ],
         fix: [followPacket],
         pods,

@@ -187,8 +187,8 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   }
 
   const sockets = () => import('./sockets.ts');
-  const way = () => ({ config, impersonation: options, agent: http.agent, opening });
   const opening = pLimit(openAtOnce);
+  const way = () => ({ config, impersonation: options, agent: http.agent, opening });
 
   return {
     namespace: options.namespace ?? context?.namespace ?? 'default',

@@ -51,17 +51,15 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
     const options: https.RequestOptions = { headers: {} };
     await config.applyToHTTPSOptions(options);
     // A few connections that stay open, where client-node's agent would close each; a proxy's agent is left as it is.
-    let agent: http.Agent | undefined;
     if (!cluster?.proxyUrl) {
       const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
       const tls = Object.fromEntries(Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(([, x]) => x !== undefined));
-      agent = new transport.Agent({ ...tls, keepAlive: true, maxSockets: 6, timeout: idleTimeoutMs });
-      options.agent = agent;
+      options.agent = new transport.Agent({ ...tls, keepAlive: true, maxSockets: 6, timeout: idleTimeoutMs });
     }
     const headers: http.OutgoingHttpHeaders = { ...(options.headers as http.OutgoingHttpHeaders), Accept: 'application/json', 'User-Agent': 'k8s-doctor' };
     if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
     if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
-    return { options, agent, headers };
+    return { options, headers };
   }
   let prepared = await prepare();
   let sent = 0;
@@ -184,7 +182,7 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
     lines,
     status,
     get agent() {
-      return prepared.agent;
+      return cluster?.proxyUrl ? undefined : (prepared.options.agent as http.Agent);
     },
     count: () => sent,
     close: () => (prepared.options.agent as http.Agent | undefined)?.destroy?.(),

@@ -58,7 +58,7 @@ function payloads(tried: readonly Planned[]): Planned[] {
 const httpRequests = (tried: readonly Planned[], service: Service, name: string, path: string): Planned[] =>
   tried.flatMap((p) => {
     if (p.task.kind !== 'tcp') return [];
-    const tls = speaksTls(service.spec.ports.find((port) => port.port === p.servicePort));
+    const tls = speaksTls(service, p.servicePort);
     return [{ ...p, hop: 'http' as const, task: { kind: 'http' as const, host: p.task.host, port: p.task.port, tls, name, path } }];
   });
 

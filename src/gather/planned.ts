@@ -33,8 +33,10 @@ export function toEndpoints(service: Service, port: Target['port'], endpoints: r
 }
 
 /** Whether a Service port speaks TLS, as far as its name and number tell (appProtocol is mostly not set). */
-export const speaksTls = (port: Service['spec']['ports'][number] | undefined): boolean =>
-  port !== undefined && (/^(https|tls|ssl)/.test(port.name) || port.port === 443 || port.port === 8443);
+export function speaksTls(service: Service, servicePort: number | null): boolean {
+  const port = service.spec.ports.find((p) => p.port === servicePort);
+  return port !== undefined && (/^(https|tls|ssl)/.test(port.name) || port.port === 443 || port.port === 8443);
+}
 
 const kindOf = (task: Task): Connection['kind'] => (task.kind === 'udp' ? 'udp' : task.kind === 'name' || task.kind === 'ask' ? 'dns' : 'tcp');
 

@@ -50,7 +50,7 @@ export const viaApiServer = collector({
       asked(svc, target.port, valueOf(slices) ?? [])
         .slice(0, maxPods)
         .map(async ({ task, target: address, servicePort, pod, node }) => {
-          const scheme = speaksTls(svc.spec.ports.find((p) => p.port === servicePort)) ? 'https' : 'http';
+          const scheme = speaksTls(svc, servicePort) ? 'https' : 'http';
           const where = { namespace: svc.metadata.namespace, name: `${scheme}:${pod}:${task.port}` };
           const started = performance.now();
           const relayed = await cluster.relay(where, target.http ?? '/', AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));

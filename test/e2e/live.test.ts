@@ -349,32 +349,35 @@ describe('a debug pod with the labels of the client', () => {
   });
 });
 
+/** A Service whose endpoints are addresses of the pods' range that nobody takes packets to, or answers them. */
+const unanswered = (name: string, addresses: readonly string[]) => [
+  { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: ns }, spec: { ports: [{ port: 80, targetPort: 8080 }] } },
+  {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: `${name}-1`, namespace: ns, labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    ports: [{ port: 8080 }],
+    endpoints: addresses.map((a) => ({ addresses: [a], conditions: { ready: true } })),
+  },
+];
+
+/** A pod whose process 1 is a plain `sleep`, which reaps nothing: what is orphaned beside it stays. */
+const idle = (name: string, container: object) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: ns },
+  spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', command: ['sleep', 'infinity'], ...container }] },
+});
+
 describe("processes in the client's own container", () => {
   const images = { 'holder-busybox': 'docker.io/library/busybox:1.37', 'holder-netshoot': 'docker.io/nicolaka/netshoot:v0.15' };
-  /** Nobody takes packets to this address of the pods' range, or answers them. */
-  const hole = [
-    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'hole', namespace: ns }, spec: { ports: [{ port: 80, targetPort: 8080 }] } },
-    {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name: 'hole-1', namespace: ns, labels: { 'kubernetes.io/service-name': 'hole' } },
-      addressType: 'IPv4',
-      ports: [{ port: 8080 }],
-      endpoints: [{ addresses: ['10.244.200.1'], conditions: { ready: true } }],
-    },
-  ];
-  // Process 1 is a plain `sleep`, which reaps nothing: what is orphaned beside it stays.
-  const pods = Object.entries(images).map(([name, image]) => ({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: ns },
-    spec: { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', image, command: ['sleep', 'infinity'] }] },
-  }));
+  const items = [...unanswered('hole', ['10.244.200.1']), ...Object.entries(images).map(([name, image]) => idle(name, { image }))];
   afterAll(() => must('-n', ns, 'delete', 'service', 'hole', '--ignore-not-found'));
   const processes = async (pod: string) => Number(await must('-n', ns, 'exec', pod, '--', 'sh', '-c', 'set -- /proc/[0-9]*; echo $#'));
 
   test.each(Object.keys(images))('%s: as many after a run as before, also where packets get no answer, and where the run is ended', async (pod) => {
-    await apply(ns, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [...hole, ...pods] }));
+    await apply(ns, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     await must('-n', ns, 'wait', 'pod', pod, '--for=condition=Ready', '--timeout=60s');
     const before = await processes(pod);
     for (const service of ['frontend-web', 'hole']) {
@@ -392,30 +395,10 @@ describe("processes in the client's own container", () => {
 
 describe('a client whose container has little memory', () => {
   const addresses = Array.from({ length: 24 }, (_, i) => `10.244.200.${i + 1}`);
-  const client = (name: string, memory: string) => ({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace: ns },
-    spec: {
-      terminationGracePeriodSeconds: 0,
-      containers: [{ name: 'c', image: 'docker.io/library/busybox:1.37', command: ['sleep', 'infinity'], resources: { limits: { memory } } }],
-    },
-  });
-  const objects = [
-    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'crowd', namespace: ns }, spec: { ports: [{ port: 80, targetPort: 8080 }] } },
-    {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name: 'crowd-1', namespace: ns, labels: { 'kubernetes.io/service-name': 'crowd' } },
-      addressType: 'IPv4',
-      ports: [{ port: 8080 }],
-      endpoints: addresses.map((a) => ({ addresses: [a], conditions: { ready: true } })),
-    },
-    client('small', '40Mi'),
-    client('tiny', '8Mi'),
-  ];
+  const limited = (name: string, memory: string) => idle(name, { image: 'docker.io/library/busybox:1.37', resources: { limits: { memory } } });
+  const items = [...unanswered('crowd', addresses), limited('small', '40Mi'), limited('tiny', '8Mi')];
   beforeAll(async () => {
-    await apply(ns, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+    await apply(ns, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     await must('-n', ns, 'wait', 'pod/small', 'pod/tiny', '--for=condition=Ready', '--timeout=60s');
   });
   afterAll(() => must('-n', ns, 'delete', 'service', 'crowd', '--ignore-not-found'));
