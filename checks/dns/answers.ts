@@ -3,8 +3,8 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { Connection } from '../../src/facts/facts.ts';
 import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
 import { check, type Evidence, judged, skip, unknown } from '../check.ts';
-import { plural, some } from '../words.ts';
-import { logLines, staleFix } from './common.ts';
+import { plural, some } from '../format.ts';
+import { logLines, staleFix } from './evidence.ts';
 
 interface Reply {
   pod: string;

@@ -1,6 +1,6 @@
 import { check, judged, skip } from '../check.ts';
-import { clientText } from '../words.ts';
-import { isNodeLocal, ownResolvConf } from './common.ts';
+import { clientText } from '../format.ts';
+import { isNodeLocal, ownResolvConf } from './evidence.ts';
 
 export const client = check({
   id: 'dns/client',

@@ -1,10 +1,10 @@
 import ipaddr from 'ipaddr.js';
-import { nearest } from '../../src/catalog/words.ts';
+import { nearest } from '../../src/catalog/nearest-names.ts';
 import { type Corefile, CorefileError, forwarders, kubernetesZones, parseCorefile, releasedPlugins } from '../../src/dns/corefile.ts';
 import { clusterDomain, parseResolvConf } from '../../src/dns/resolv-conf.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
-import { logLines } from './common.ts';
+import { logLines } from './evidence.ts';
 
 /** Loopback is the DNS pod itself; so is, in the end, the address of its own Service. */
 function isItself(target: string, clusterIps: readonly string[] | undefined): boolean {

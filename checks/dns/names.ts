@@ -1,8 +1,8 @@
 import type { DnsReply } from '../../src/facts/facts.ts';
 import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
-import { plural } from '../words.ts';
-import { staleFix } from './common.ts';
+import { plural } from '../format.ts';
+import { staleFix } from './evidence.ts';
 
 /** Kubernetes DNS specification: SRV for each named port; for a headless Service, an address for each ready pod with a hostname. */
 export const names = check({

@@ -1,7 +1,8 @@
 import { isReady } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
-import { clientText, kubectl } from '../words.ts';
-import { isNodeLocal, ownResolvConf } from './common.ts';
+import { clientText } from '../format.ts';
+import { kubectl } from '../fix.ts';
+import { isNodeLocal, ownResolvConf } from './evidence.ts';
 
 /** NodeLocal DNSCache answers on each node by itself: where it is down, only that node's pods are affected. */
 export const nodeLocal = check({

@@ -1,8 +1,9 @@
 import { isReady } from '../../src/facts/selectors.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, unknown } from '../check.ts';
-import { kubectl, plural, probeEvidence, some } from '../words.ts';
-import { logLines } from './common.ts';
+import { plural, probeEvidence, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
+import { logLines } from './evidence.ts';
 
 export const replicas = check({
   id: 'dns/replicas',

@@ -3,8 +3,8 @@ import { clusterDomain, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import { questionsFor, wasted, workingForms } from '../../src/dns/resolver.ts';
 import type { Client, Target } from '../../src/facts/facts.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
-import { clientText, plural } from '../words.ts';
-import { ownResolvConf } from './common.ts';
+import { clientText, plural } from '../format.ts';
+import { ownResolvConf } from './evidence.ts';
 
 /** With the list that the kubelet writes (three domains, ndots 5) a whole name costs three questions that fail. */
 const usualWaste = 3;

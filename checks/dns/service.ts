@@ -1,6 +1,6 @@
 import { endpointsOf, isReady, labelText, selects } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, unknown } from '../check.ts';
-import { patch } from '../words.ts';
+import { patch } from '../fix.ts';
 
 export const service = check({
   id: 'dns/service',

@@ -1,7 +1,7 @@
 import { forwarders, readCorefile } from '../../src/dns/corefile.ts';
 import { check, type Evidence, judged, skip } from '../check.ts';
-import { plural, some } from '../words.ts';
-import { logLines } from './common.ts';
+import { plural, some } from '../format.ts';
+import { logLines } from './evidence.ts';
 
 /** What the upstream was asked for: the servers of the root, which any resolver knows. */
 const upstreamQuestion = '. NS';

@@ -2,7 +2,8 @@ import type { Pod, Service, Workload } from '../../src/facts/objects.ts';
 import { labelText, podsOf } from '../../src/facts/selectors.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import { check, judged, skip } from '../check.ts';
-import { patch, plural, serviceRef, some, targetPortOf } from '../words.ts';
+import { plural, serviceRef, some, targetPortOf } from '../format.ts';
+import { patch } from '../fix.ts';
 
 /** The workload that a pod belongs to in the end: the Deployment behind its ReplicaSet, or what else owns it. */
 function ownerOf(pod: Pod, replicaSets: Fact<Workload[]>): string {

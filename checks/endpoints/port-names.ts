@@ -1,7 +1,8 @@
 import type { Pod } from '../../src/facts/objects.ts';
 import { endpointsOf, isHeadless, podsOf, portsAsked } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
-import { patch, plural, serviceRef, some } from '../words.ts';
+import { plural, serviceRef, some } from '../format.ts';
+import { patch } from '../fix.ts';
 
 type Found = Draft<'named-port-missing' | 'protocol-mismatch' | 'endpoint-port-name-mismatch' | 'headless-port-mismatch'>;
 

@@ -1,6 +1,6 @@
 import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
-import { plural, serviceRef, some } from '../words.ts';
+import { plural, serviceRef, some } from '../format.ts';
 
 export const ready = check({
   id: 'endpoints/ready',

@@ -2,7 +2,8 @@ import { distance } from 'fastest-levenshtein';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
 import { isFinished, labelText, podsOf, selects } from '../../src/facts/selectors.ts';
 import { check, type Evidence, judged, skip } from '../check.ts';
-import { patch, plural, serviceRef, some } from '../words.ts';
+import { plural, serviceRef, some } from '../format.ts';
+import { patch } from '../fix.ts';
 
 type Labels = Record<string, string>;
 
@@ -13,7 +14,7 @@ interface Candidate {
 }
 
 /** How far labels are from a selector: pairs that don't hold, and how different their values are. */
-function farness(selector: Labels, labels: Labels): { wrong: string[]; far: number } {
+function labelDifference(selector: Labels, labels: Labels): { wrong: string[]; far: number } {
   const wrong = Object.keys(selector).filter((k) => labels[k] !== selector[k]);
   const far = wrong.reduce(
     (sum, k) => sum + (labels[k] === undefined ? 4 + keyDistance(k, labels) : Math.min(distance(selector[k] ?? '', labels[k] ?? ''), 20)),
@@ -68,13 +69,14 @@ export const selector = check({
     ];
     const serviceLike = (l: Labels) => (Object.values(l).includes(target.name) ? 0 : 1);
     const ranked = candidates
-      .map((c) => ({ ...c, ...farness(wanted, c.labels) }))
+      .map((c) => ({ ...c, ...labelDifference(wanted, c.labels) }))
       .toSorted((a, b) => a.wrong.length - b.wrong.length || a.far - b.far || serviceLike(a.labels) - serviceLike(b.labels));
     const best = ranked[0];
     const near = best && (best.wrong.length < Object.keys(wanted).length || best.far <= 6 * best.wrong.length) ? best : undefined;
     const alike = near
       ? live.filter(
-          (p) => near.wrong.every((k) => p.metadata.labels[k] === near.labels[k]) && farness(wanted, p.metadata.labels).wrong.length === near.wrong.length,
+          (p) =>
+            near.wrong.every((k) => p.metadata.labels[k] === near.labels[k]) && labelDifference(wanted, p.metadata.labels).wrong.length === near.wrong.length,
         )
       : [];
     const stray = strayPods.seen ? strayPods.value.filter((p) => p.namespace !== target.namespace) : [];

@@ -1,6 +1,6 @@
 import { endpointsOf, isReady, podsOf } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
-import { plural, serviceRef, some } from '../words.ts';
+import { plural, serviceRef, some } from '../format.ts';
 
 const byController = 'endpointslice-controller.k8s.io';
 

@@ -1,6 +1,7 @@
 import { endpointsOf } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
-import { kubectl, serviceRef, some } from '../words.ts';
+import { serviceRef, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 import { clientNode, restartOn } from './nodes.ts';
 
 /** Shares of the table in use: from `full` on, new connections begin to fail. */

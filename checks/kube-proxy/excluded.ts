@@ -1,7 +1,8 @@
 import { isHeadless } from '../../src/facts/selectors.ts';
 import { excludingLabels } from '../../src/proxy/expected.ts';
 import { check, judged, skip } from '../check.ts';
-import { kubectl, serviceRef } from '../words.ts';
+import { serviceRef } from '../format.ts';
+import { kubectl } from '../fix.ts';
 
 /** kube-proxy leaves out Services with one of two labels (KEP-2447). */
 export const excluded = check({

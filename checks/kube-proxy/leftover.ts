@@ -1,7 +1,7 @@
 import { portsAsked } from '../../src/facts/selectors.ts';
 import { compare } from '../../src/proxy/compare.ts';
 import { check, type Evidence, judged, skip, unknown } from '../check.ts';
-import { serviceRef, some } from '../words.ts';
+import { serviceRef, some } from '../format.ts';
 import { clientNode, proxyNodeIn } from './nodes.ts';
 
 const clean: Record<string, { text: string; command: string }> = {

@@ -3,7 +3,7 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import { type ProxyNode, proxyNodeOf } from '../../src/proxy/expected.ts';
 import type { Fix } from '../check.ts';
-import { kubectl } from '../words.ts';
+import { kubectl } from '../fix.ts';
 
 /** The node from which the client connects; null where it is not known. */
 export const clientNode = (client: Fact<FactTypes['client']>, connections: Fact<FactTypes['connections']>): string | null =>

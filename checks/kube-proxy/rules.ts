@@ -5,7 +5,8 @@ import { hostPort } from '../../src/proxy/model.ts';
 import type { NodeRules } from '../../src/facts/facts.ts';
 import type { EndpointSlice, Service, ServicePort } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
-import { kubectl, plural, serviceRef, some } from '../words.ts';
+import { plural, serviceRef, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 import { clientNode, proxyNodeIn, restartOn } from './nodes.ts';
 
 type Code = 'kube-proxy-rules-missing' | 'kube-proxy-rules-stale';

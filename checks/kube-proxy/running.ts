@@ -1,7 +1,8 @@
 import { isHeadless, isReady } from '../../src/facts/selectors.ts';
 import { replacementOf } from '../../src/proxy/replacement.ts';
 import { check, type Evidence, judged, skip, unknown } from '../check.ts';
-import { kubectl, plural, some } from '../words.ts';
+import { plural, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 import { clientNode } from './nodes.ts';
 
 export const running = check({

@@ -2,7 +2,8 @@ import { type Fact, seen } from '../../src/facts/fact.ts';
 import type { ProxyHealth } from '../../src/facts/facts.ts';
 import type { EndpointSlice, Service } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
-import { kubectl, some } from '../words.ts';
+import { some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 import { clientNode, restartOn } from './nodes.ts';
 
 /** Errors of kube-proxy that leave its rules as they were (pkg/proxy/iptables, pkg/proxy/nftables, client-go's reflector). */

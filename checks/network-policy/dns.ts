@@ -6,8 +6,9 @@ import { type Decision, decide } from '../../src/policy/decide.ts';
 import type { Party } from '../../src/policy/rule.ts';
 import { outside } from '../../src/policy/world.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
-import { isNodeLocal, ownResolvConf } from '../dns/common.ts';
-import { clientText, patch } from '../words.ts';
+import { isNodeLocal, ownResolvConf } from '../dns/evidence.ts';
+import { clientText } from '../format.ts';
+import { patch } from '../fix.ts';
 import { blockers, blockerText, clientParty, denialEvidence, partyOf, policiesKnown, type Question, written } from './parties.ts';
 
 const dnsPort = 53;

@@ -1,7 +1,7 @@
 import { hostPort } from '../../src/proxy/model.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
-import { clientText, plural, serviceRef } from '../words.ts';
+import { clientText, plural, serviceRef } from '../format.ts';
 import { policiesKnown, questions } from './parties.ts';
 
 /** Policies are words until a plug-in holds the packets to them. What a connection showed counts for more than what runs. */

@@ -8,7 +8,7 @@ import { fromNetworkPolicy } from '../../src/policy/network-policy.ts';
 import { type Connection, type Direction, inside, type Party, type Policy } from '../../src/policy/rule.ts';
 import { namespaceLabelsOf, outside, podParty } from '../../src/policy/world.ts';
 import type { Evidence } from '../check.ts';
-import { some } from '../words.ts';
+import { some } from '../format.ts';
 
 type Each<T> = Record<string, Fact<T>>;
 type Namespaces = Fact<Each<Namespace | null>>;

@@ -2,7 +2,8 @@ import type { Connection } from '../../src/facts/facts.ts';
 import { isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { followPacket, podsOn, routesBetween, whyLost } from './routes.ts';
-import { kubectl, outcomeText, plural, probeEvidence, serviceRef, some } from '../words.ts';
+import { outcomeText, plural, probeEvidence, serviceRef, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable' | 'manual-endpoint-unreachable';
 

@@ -1,7 +1,7 @@
 import type { Connection } from '../../src/facts/facts.ts';
 import { endpointsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
-import { outcomeText, plural, serviceRef, some } from '../words.ts';
+import { outcomeText, plural, serviceRef, some } from '../format.ts';
 
 const says = (c: Connection) => (c.status !== undefined ? `says ${c.status}` : c.outcome === 'no-answer' ? 'gives no answer' : outcomeText(c.outcome));
 

@@ -1,6 +1,7 @@
 import type { Connection } from '../../src/facts/facts.ts';
 import { check, judged, skip, unknown } from '../check.ts';
-import { kubectl, outcomeText, plural, serviceRef, some } from '../words.ts';
+import { outcomeText, plural, serviceRef, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 
 /** From 500 on, an answer says that the server itself failed (RFC 9110, section 15.6). */
 const failed = (c: Connection) => c.outcome !== 'answered' || (c.status ?? 0) >= 500;

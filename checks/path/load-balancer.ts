@@ -1,5 +1,6 @@
 import { check, judged, skip } from '../check.ts';
-import { kubectl, outcomeText, probeEvidence, serviceRef, some } from '../words.ts';
+import { outcomeText, probeEvidence, serviceRef, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 
 /** The way in that users take: the load balancer's address, tried from the machine that k8s-doctor runs on. */
 export const loadBalancer = check({

@@ -2,7 +2,7 @@ import type { Connection, Matrix } from '../../src/facts/facts.ts';
 import { isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { followPacket, podsOn, routesBetween, whyLost } from './routes.ts';
-import { outcomeText, plural, serviceRef, some } from '../words.ts';
+import { outcomeText, plural, serviceRef, some } from '../format.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable';
 type Cell = Connection & { from: string };

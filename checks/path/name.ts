@@ -1,7 +1,7 @@
 import type { Connection } from '../../src/facts/facts.ts';
 import { isHeadless } from '../../src/facts/selectors.ts';
 import { check, judged, skip, unknown } from '../check.ts';
-import { outcomeText, probeEvidence, serviceRef } from '../words.ts';
+import { outcomeText, probeEvidence, serviceRef } from '../format.ts';
 
 const answers = (c: Connection) => c.outcome === 'answered';
 

@@ -1,7 +1,8 @@
 import type { Connection } from '../../src/facts/facts.ts';
 import { endpointsOf, isGood, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
-import { kubectl, outcomeText, plural, probeEvidence, serviceRef, some } from '../words.ts';
+import { outcomeText, plural, probeEvidence, serviceRef, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 
 /** The way in from outside: each node's port, reached from another node. */
 export const nodePorts = check({

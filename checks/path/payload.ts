@@ -1,5 +1,6 @@
 import { check, type Evidence, judged, skip } from '../check.ts';
-import { kubectl, probeEvidence, serviceRef, some } from '../words.ts';
+import { probeEvidence, serviceRef, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 
 /** Connections that open and then carry nothing: small packets pass, those of full size get lost, and nobody tells the sender. */
 export const payload = check({

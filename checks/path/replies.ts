@@ -1,5 +1,6 @@
 import { check, judged, skip } from '../check.ts';
-import { kubectl, plural, serviceRef, some } from '../words.ts';
+import { plural, serviceRef, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
 
 /** So many milliseconds without a byte, and without an end of the connection, are silence. */
 const silenceMs = 1900;

@@ -1,6 +1,7 @@
 import { isGood, isHeadless } from '../../src/facts/selectors.ts';
 import { check, judged, skip, unknown } from '../check.ts';
-import { kubectl, outcomeText, plural, probeEvidence, serviceRef } from '../words.ts';
+import { outcomeText, plural, probeEvidence, serviceRef } from '../format.ts';
+import { kubectl } from '../fix.ts';
 
 export const virtualIp = check({
   id: 'path/virtual-ip',

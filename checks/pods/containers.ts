@@ -1,7 +1,8 @@
 import type { ContainerStatus, Event, Pod } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
-import { kubectl, plural } from '../words.ts';
-import { containersOf, eventEvidence, eventsOf, grouped, logEvidence, named, situation, weight } from './trouble.ts';
+import { plural } from '../format.ts';
+import { kubectl } from '../fix.ts';
+import { containersOf, eventEvidence, eventsOf, grouped, logEvidence, named, situation, weight } from './service-pods.ts';
 
 type Code = 'image-pull-failing' | 'container-crashing' | 'out-of-memory' | 'container-config-error' | 'pod-starting';
 

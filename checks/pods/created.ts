@@ -2,8 +2,9 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { Event, Workload } from '../../src/facts/objects.ts';
 import { selects } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
-import { kubectl, plural } from '../words.ts';
-import { eventEvidence, eventsOf, situation, weight } from './trouble.ts';
+import { plural } from '../format.ts';
+import { kubectl } from '../fix.ts';
+import { eventEvidence, eventsOf, situation, weight } from './service-pods.ts';
 
 type Found = Draft<'no-replicas' | 'pods-quota-exceeded' | 'pods-refused' | 'rollout-stalled'>;
 interface Owner {

@@ -2,7 +2,8 @@ import type { Connection } from '../../src/facts/facts.ts';
 import type { Pod, ServicePort } from '../../src/facts/objects.ts';
 import { endpointsOf, isReady, podsOf, portsAsked } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
-import { kubectl, patch, plural, podRef, probeEvidence, serviceRef, some } from '../words.ts';
+import { plural, podRef, probeEvidence, serviceRef, some } from '../format.ts';
+import { kubectl, patch } from '../fix.ts';
 import { type Serving, type ServingCode, servingOf } from './serving.ts';
 
 interface Found extends Serving {

@@ -1,8 +1,9 @@
 import type { Pod } from '../../src/facts/objects.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
-import { kubectl, plural, some } from '../words.ts';
-import { eventEvidence, eventsOf, grouped, named, situation, weight } from './trouble.ts';
+import { plural, some } from '../format.ts';
+import { kubectl } from '../fix.ts';
+import { eventEvidence, eventsOf, grouped, named, situation, weight } from './service-pods.ts';
 
 type Probe = NonNullable<Pod['spec']['containers'][number]['readinessProbe']>;
 

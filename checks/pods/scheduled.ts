@@ -1,6 +1,7 @@
 import { check, judged, skip } from '../check.ts';
-import { kubectl, plural } from '../words.ts';
-import { eventEvidence, eventsOf, grouped, named, situation, weight } from './trouble.ts';
+import { plural } from '../format.ts';
+import { kubectl } from '../fix.ts';
+import { eventEvidence, eventsOf, grouped, named, situation, weight } from './service-pods.ts';
 
 export const scheduled = check({
   id: 'pods/scheduled',

@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js';
 import type { Connection, Listeners } from '../../src/facts/facts.ts';
 import type { Pod, Protocol } from '../../src/facts/objects.ts';
 import type { Draft, Evidence } from '../check.ts';
-import { some } from '../words.ts';
+import { some } from '../format.ts';
 
 export type ServingCode = 'target-port-not-listening' | 'listens-on-loopback' | 'protocol-mismatch';
 

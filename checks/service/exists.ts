@@ -1,6 +1,6 @@
-import { nearestNames } from '../../src/catalog/words.ts';
+import { nearestNames } from '../../src/catalog/nearest-names.ts';
 import { check, judged, unknown } from '../check.ts';
-import { serviceRef } from '../words.ts';
+import { serviceRef } from '../format.ts';
 
 export const exists = check({
   id: 'service/exists',

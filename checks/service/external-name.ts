@@ -1,7 +1,8 @@
 import ipaddr from 'ipaddr.js';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
-import { kubectl, probeEvidence, serviceRef } from '../words.ts';
-import { logLines } from '../dns/common.ts';
+import { probeEvidence, serviceRef } from '../format.ts';
+import { kubectl } from '../fix.ts';
+import { logLines } from '../dns/evidence.ts';
 
 export const externalName = check({
   id: 'service/external-name',

@@ -1,5 +1,6 @@
 import { check, judged, skip } from '../check.ts';
-import { kubectl, serviceRef } from '../words.ts';
+import { serviceRef } from '../format.ts';
+import { kubectl } from '../fix.ts';
 
 export const loadBalancer = check({
   id: 'service/load-balancer',

@@ -1,6 +1,6 @@
 import { portsAsked } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
-import { serviceRef } from '../words.ts';
+import { serviceRef } from '../format.ts';
 
 export const port = check({
   id: 'service/port',

@@ -1,5 +1,5 @@
 import { check, judged, skip } from '../check.ts';
-import { serviceRef } from '../words.ts';
+import { serviceRef } from '../format.ts';
 
 export const sourceRanges = check({
   id: 'service/source-ranges',

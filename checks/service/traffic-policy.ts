@@ -1,6 +1,7 @@
 import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
-import { patch, serviceRef, some } from '../words.ts';
+import { serviceRef, some } from '../format.ts';
+import { patch } from '../fix.ts';
 
 export const trafficPolicy = check({
   id: 'service/traffic-policy',

@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import { CaptureError, readCapture, type Recording, writeCapture } from '../facts/capture.ts';
 
 /** Reads a capture file. Throws CannotRun with what is wrong with it. */

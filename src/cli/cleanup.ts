@@ -1,4 +1,4 @@
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import { connect, type ConnectOptions, resources, type Result } from '../cluster/index.ts';
 import { labelText } from '../facts/selectors.ts';
 import { managedBy } from '../probes/debug-pod.ts';

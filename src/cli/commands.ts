@@ -1,5 +1,5 @@
 import yargs, { type Argv } from 'yargs';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import { isDrawable, type Paint } from './first-paint.ts';
 import type { Screen } from './output.ts';
 
@@ -200,7 +200,7 @@ const asTyped = <A extends { requestTimeout: string; timeout: string }>(a: A, ve
 async function exploring(words: string[], version: string, paint: Paint): Promise<number> {
   const parsed = await svcOptions(yargs(words)).strict().demandCommand(0, 0).version(false).help(false).exitProcess(false).fail(refuseWords).parseAsync();
   if (parsed.ui === 'never') throw new UsageError('Which command?');
-  return (await import('./ui.ts')).explore({ ...asTyped(parsed, version), name: undefined }, screenWith(paint, parsed.color));
+  return (await import('./terminal-ui.ts')).explore({ ...asTyped(parsed, version), name: undefined }, screenWith(paint, parsed.color));
 }
 
 function refuseWords(message: string, error: Error | undefined): never {

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { pipeline } from '../../checks/pipeline.ts';
-import { CannotRun, nearest } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
+import { nearest } from '../catalog/nearest-names.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
 import { formats } from '../report/render.ts';
 import { replayed } from './captures.ts';

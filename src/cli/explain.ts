@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Code, codes, issues } from '../catalog/codes.ts';
-import { CannotRun, nearest } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
+import { nearest } from '../catalog/nearest-names.ts';
 
 /** Prints the page of a code, or the codes by their rows of the issue table. */
 export function explain(code: string | undefined, out: NodeJS.WriteStream): number {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Document, isNode, LineCounter, parseAllDocuments } from 'yaml';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 
 export interface Manifest {
   object: { apiVersion?: string; kind?: string; metadata?: { name?: string } } & Record<string, unknown>;

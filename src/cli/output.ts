@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import { type Format, render } from '../report/render.ts';
 import type { Paint } from './first-paint.ts';

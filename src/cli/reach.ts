@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { patch } from '../../checks/words.ts';
+import { patch } from '../../checks/fix.ts';
 import * as v from 'valibot';
 import { parse } from 'yaml';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import type { ConnectOptions } from '../cluster/index.ts';
 import { matchesLabels } from '../facts/selectors.ts';
 import { smallestChange } from '../policy/change.ts';
@@ -14,8 +14,8 @@ import { clean, cleanLines } from '../report/clean.ts';
 import { matrixHtml } from '../report/matrix-html.ts';
 import { matrixText, type MatrixView } from '../report/matrix.ts';
 import { isUnicode, type Output, parseOutputs, type Screen, writeAs } from './output.ts';
-import { parseWho, partyOf, podCalled, type Receiver, receivers } from './reach-who.ts';
-import { fromCapture, fromCluster, fromManifests, type Known } from './reach-world.ts';
+import { parseParty, partyOf, podCalled, type Receiver, receivers } from './reach-parties.ts';
+import { fromCapture, fromCluster, fromManifests, type Known } from './reach-objects.ts';
 
 export interface ReachOptions extends Omit<ConnectOptions, 'namespace'> {
   from: string | undefined;
@@ -76,7 +76,7 @@ async function load(options: ReachOptions, screen: Screen, mode: 'pair' | 'matri
     const places = options.allNamespaces ? undefined : (asked ?? home).split(',');
     if (mode === 'matrix') return { who: [], namespaces: places };
     if (mode === 'test') return { who: [], namespaces: undefined };
-    return { who: [parseWho('from', options.from, home), parseWho('to', options.to, home)], namespaces: undefined };
+    return { who: [parseParty('from', options.from, home), parseParty('to', options.to, home)], namespaces: undefined };
   });
 }
 
@@ -132,8 +132,8 @@ const overall = (verdicts: readonly Verdict[]): Verdict => (verdicts.includes('d
 
 async function one(known: Loaded, options: ReachOptions, outputs: readonly Output<'text' | 'json'>[], screen: Screen): Promise<number> {
   const names = { from: options.from ?? known.from, to: options.to ?? known.to };
-  const from = partyOf(known.world, parseWho('from', names.from, known.namespace));
-  const asked = receivers(known.world, known.objects, parseWho('to', names.to, known.namespace), options.port, options.protocol);
+  const from = partyOf(known.world, parseParty('from', names.from, known.namespace));
+  const asked = receivers(known.world, known.objects, parseParty('to', names.to, known.namespace), options.port, options.protocol);
   const answers = asked.map((r): Answer => ({ ...r, result: reach(known.world.policies, from, r.party, r.connection) }));
   const blind = [...known.missing, ...known.world.unread.map((u) => `${u.object} (${u.path.join('.')}: ${u.why})`)];
   // What was not seen may allow or deny.
@@ -290,7 +290,7 @@ function viewOf(
   };
   const few = found.groups.length ** 2 <= maxReasons;
   return {
-    title: `Who may talk to whom${options.allNamespaces ? '' : `: ${options.namespace ?? known.namespace}`}`,
+    title: `PartyRef may talk to whom${options.allNamespaces ? '' : `: ${options.namespace ?? known.namespace}`}`,
     ports: options.port === undefined ? 'the ports that each pod declares' : `port ${options.port}/${options.protocol}`,
     groups: found.groups.map((g) => ({ namespace: clean(g.namespace), name: clean(g.name), pods: g.members.map((i) => clean(parties[i]?.pod?.name ?? '')) })),
     cells: found.cells,

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { pipeline } from '../../checks/pipeline.ts';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, resources } from '../cluster/index.ts';
 import { shared } from '../cluster/shared.ts';
 import { diagnose } from '../diagnose/diagnose.ts';

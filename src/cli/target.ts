@@ -1,4 +1,4 @@
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import { httpPath } from '../probes/script.ts';
 import type { ClientRef, Target } from '../facts/facts.ts';
 

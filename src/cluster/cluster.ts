@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import { type AccessRule, failed, fromStatus, ok, type Result } from './failure.ts';
 import { type Http, type Impersonation, openHttp } from './http.ts';
 import { type KubeOptions, loadKubeConfig } from './kubeconfig.ts';

@@ -5,7 +5,8 @@ import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import type { Cluster } from '@kubernetes/client-node/dist/config_types.js';
 import { getProxyForUrl } from 'proxy-from-env';
 import { parse } from 'yaml';
-import { CannotRun, nearest } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
+import { nearest } from '../catalog/nearest-names.ts';
 
 /** Options that choose and change credentials, with kubectl's names. */
 export interface KubeOptions {

@@ -1,5 +1,5 @@
 import type { Check, Stage } from '../../checks/check.ts';
-import { clientText } from '../../checks/words.ts';
+import { clientText } from '../../checks/format.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
 import { type FactName, type Facts, type FactTypes, factNames } from '../facts/facts.ts';

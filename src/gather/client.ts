@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { nearest } from '../catalog/words.ts';
+import { nearest } from '../catalog/nearest-names.ts';
 import { type Cluster, resources } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Client } from '../facts/facts.ts';

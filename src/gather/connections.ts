@@ -8,10 +8,10 @@ import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { runEphemeral } from '../probes/ephemeral.ts';
 import { hostPort } from '../proxy/model.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
-import { fromOutside } from './outside.ts';
-import { connectionsOf, type Planned, speaksTls, toEndpoints } from './planned.ts';
+import { externalConnections } from './external-connections.ts';
+import { connectionsOf, type Planned, speaksTls, toEndpoints } from './connection-plan.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
-import { imagesOn, policyLabels } from './stand-in.ts';
+import { imagesOn, policyLabels } from './debug-pod-options.ts';
 
 /** With more endpoints than this, so many are tried; the diagnosis says how many there are. */
 const maxEndpoints = 24;
@@ -157,7 +157,7 @@ export const connections = collector({
     if (!svc || !client.value) return unseen('not-possible', 'connections', 'the client is not known');
     const who = client.value;
     if (who.kind === 'external')
-      return fromOutside(context, svc, portsAsked(svc, context.target.port) ?? [], endpointsOf(valueOf(slices) ?? []), valueOf(nodes));
+      return externalConnections(context, svc, portsAsked(svc, context.target.port) ?? [], endpointsOf(valueOf(slices) ?? []), valueOf(nodes));
     const { planned, total } = plan(
       svc,
       context.target,

@@ -4,14 +4,15 @@ import { type Fact, seen, unseen } from '../facts/fact.ts';
 import { client } from './client.ts';
 import type { Collector, Context } from './collector.ts';
 import { connections } from './connections.ts';
-import * as inside from './inside.ts';
+import { dnsAnswers } from './dns-answers.ts';
+import { listeners } from './listeners.ts';
 import * as lists from './lists.ts';
 import * as logs from './logs.ts';
 import { matrix } from './matrix.ts';
 import { nodeRules, nodeRulesLater } from './node-rules.ts';
 import { routes } from './routes.ts';
 import * as proxyHealth from './proxy-health.ts';
-import { viaApiServer } from './via-api-server.ts';
+import { viaApiServer } from './pod-proxy.ts';
 import { namespaces, networkDaemons, pluginPolicies, policies } from './policies.ts';
 
 /** One collector a fact; `target` is given, not gathered. */
@@ -27,7 +28,8 @@ export const collectors: readonly Collector[] = [
   viaApiServer,
   matrix,
   routes,
-  ...Object.values(inside),
+  listeners,
+  dnsAnswers,
   nodeRules,
   nodeRulesLater,
   proxyHealth.proxyLogs,

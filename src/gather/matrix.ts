@@ -3,11 +3,11 @@ import { seen, unseen } from '../facts/fact.ts';
 import type { Node } from '../facts/objects.ts';
 import { type Endpoint, endpointsOf, isReady } from '../facts/selectors.ts';
 import { chooseImage } from '../probes/debug-pod.ts';
-import { runOnNodes } from '../probes/every-node.ts';
+import { runOnNodes } from '../probes/node-job.ts';
 import { buildSpread, readRecords } from '../probes/script.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
-import { connectionsOf, toEndpoints } from './planned.ts';
-import { imagesOn, policyLabels } from './stand-in.ts';
+import { connectionsOf, toEndpoints } from './connection-plan.ts';
+import { imagesOn, policyLabels } from './debug-pod-options.ts';
 
 /** Of more nodes and endpoints a sample is taken; the diagnosis says of how many. */
 export const maxNodes = 32;

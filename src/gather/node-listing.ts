@@ -13,7 +13,7 @@ import { nftReader } from '../proxy/nft-text.ts';
 import { judgeRules, type Listing } from '../proxy/read.ts';
 import type { RuleReader, Wanted } from '../proxy/rule.ts';
 import { type Context, fromFailure } from './collector.ts';
-import { type Shell, together } from './together.ts';
+import { type Shell, batched } from './batched-shell.ts';
 
 /** A listing of a large cluster takes seconds to write. */
 const listingTimeoutMs = 15_000;
@@ -62,7 +62,7 @@ export async function rulesOf(
   likely: Wanted['likely'],
   mode: string | null,
 ): Promise<Fact<NodeRules>> {
-  const shell = together(commands);
+  const shell = batched(commands);
 
   async function read(own: readonly Packet[]): Promise<Fact<Found>> {
     const isV6 = familyOf(own[0]?.address ?? '') === 'IPv6';

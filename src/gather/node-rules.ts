@@ -8,10 +8,10 @@ import { nodeImage } from '../probes/node-pod.ts';
 import { compare } from '../proxy/compare.ts';
 import { endsOf, isProxied, type ProxyNode, proxyNodeOf } from '../proxy/expected.ts';
 import { type Family, familyOf, type Origin, type Packet } from '../proxy/model.ts';
-import { likelyChains } from '../proxy/names.ts';
+import { likelyChains } from '../proxy/chain-names.ts';
 import { type Context, collector, read, valueOf } from './collector.ts';
 import { ciliumRules, execIn, listedByPod, rulesOf } from './node-listing.ts';
-import type { Shell } from './together.ts';
+import type { Shell } from './batched-shell.ts';
 
 /** kube-proxy writes its rules at most once a second (minSyncPeriod): what differs now may be right then. */
 const settleMs = 1200;

@@ -2,15 +2,15 @@
 import { Box, useApp, useInput, useStdout, useWindowSize } from 'ink';
 import { useCallback, useEffect, useMemo, useReducer, useRef } from 'react';
 import { watchEveryMs } from '../diagnose/progress.ts';
-import { AroundView, placesOf } from './components/around-view.tsx';
+import { DiagnosisView, placesOf } from './components/diagnosis-view.tsx';
 import { KeysLine } from './components/keys-line.tsx';
 import { Filter, Help, Prompt, Trial } from './components/overlays.tsx';
 import { RunView } from './components/run-view.tsx';
 import { ServicesView } from './components/services-view.tsx';
 import { detailOf, endpointTable, nodeTable, probeTable, rowsOf } from './detail.ts';
-import { orderedNames, orderedServices } from './explorer.ts';
+import { orderedNames, orderedServices } from './explorer-rows.ts';
 import { legend, pressed, type Shown, type Wish } from './keys.ts';
-import { LookProvider } from './look.tsx';
+import { ThemeProvider } from './theme.tsx';
 import type { Asked, Result, Session } from './session.ts';
 import { type Action, initial, keyOf, reduce } from './state.ts';
 import { messageOf, useList } from './use-list.ts';
@@ -49,7 +49,7 @@ const segmenter = new Intl.Segmenter();
 export function App({ session, asked, namespace, from, unicode, colour, inline, watch, given, end }: AppProps) {
   const [state, reduced] = useReducer(reduce, undefined, () => {
     const first = initial(asked ? 'run' : 'services', session.blank, namespace);
-    return given ? { ...first, view: 'around' as const, asked, result: given, watch } : { ...first, watch };
+    return given ? { ...first, view: 'diagnosis' as const, asked, result: given, watch } : { ...first, watch };
   });
   const { exit } = useApp();
   const { stdout } = useStdout();
@@ -132,7 +132,7 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
   }, [inline, state.result, state.error, leave]);
 
   useEffect(() => {
-    if (!state.watch || state.view !== 'around' || state.runningSince !== null || !state.asked) return;
+    if (!state.watch || state.view !== 'diagnosis' || state.runningSince !== null || !state.asked) return;
     const timer = setTimeout(run, watchEveryMs, state.asked);
     return () => clearTimeout(timer);
   }, [state.watch, state.view, state.runningSince, state.asked, run]);
@@ -163,7 +163,7 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
     hasExplorer,
     inline,
     rows: table ? table.rows.length : rows.length,
-    page: Math.max(1, state.view === 'around' ? places.body - 1 : height - 3),
+    page: Math.max(1, state.view === 'diagnosis' ? places.body - 1 : height - 3),
     row,
     lines: lines.length,
     linesSeen: places.body,
@@ -240,12 +240,12 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
     // What is printed now takes its place.
     if (state.result || state.error) return null;
     return (
-      <LookProvider unicode={unicode} colour={colour}>
+      <ThemeProvider unicode={unicode} colour={colour}>
         <RunView state={state} title={title} width={columns} height={height - 1} />
         <Box paddingX={1} marginTop={isTight ? 0 : 1}>
           <KeysLine keys={legend(state, shown)} note={state.note} width={columns - 2} />
         </Box>
-      </LookProvider>
+      </ThemeProvider>
     );
   }
   const body =
@@ -258,10 +258,10 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
     ) : state.view === 'run' || !state.result ? (
       <RunView state={state} title={title} width={columns} height={height - 1} />
     ) : (
-      <AroundView state={state} result={state.result} title={title} places={places} rows={rows} lines={lines} table={table} />
+      <DiagnosisView state={state} result={state.result} title={title} places={places} rows={rows} lines={lines} table={table} />
     );
   return (
-    <LookProvider unicode={unicode} colour={colour}>
+    <ThemeProvider unicode={unicode} colour={colour}>
       <Box flexDirection="column" width={columns} height={height}>
         <Box flexGrow={1} flexShrink={1} overflow="hidden" flexDirection="column">
           {body}
@@ -272,10 +272,10 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
           ) : overlay?.kind === 'prompt' ? (
             <Prompt overlay={overlay} onSubmit={submit} />
           ) : (
-            <KeysLine keys={legend(state, shown)} note={state.view === 'around' && state.error ? state.error : state.note} width={columns - 2} />
+            <KeysLine keys={legend(state, shown)} note={state.view === 'diagnosis' && state.error ? state.error : state.note} width={columns - 2} />
           )}
         </Box>
       </Box>
-    </LookProvider>
+    </ThemeProvider>
   );
 }

@@ -7,7 +7,7 @@ import { isGood, isReady } from '../facts/selectors.ts';
 import { wrap } from '../report/text.ts';
 import { cellStatus, worstOf } from '../report/view.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import type { Tone } from './look.tsx';
+import type { Tone } from './theme.tsx';
 import type { Result } from './session.ts';
 
 export interface Line {

@@ -116,7 +116,7 @@ function runKeys(state: State, input: string, key: Key, shown: Shown): Pressed {
   return key.escape && shown.hasExplorer ? [{ type: 'explore' }] : [];
 }
 
-function aroundKeys(state: State, input: string, key: Key, shown: Shown): Pressed {
+function diagnosisKeys(state: State, input: string, key: Key, shown: Shown): Pressed {
   const number = Number(input);
   const tab: Tab | undefined = key.tab
     ? tabs[(tabs.indexOf(state.tab) + (key.shift ? tabs.length - 1 : 1)) % tabs.length]
@@ -174,7 +174,7 @@ export function pressed(state: State, input: string, key: Key, shown: Shown): Pr
   const everywhere = common(input, key, shown);
   if (everywhere) return everywhere;
   if (state.view === 'services') return servicesKeys(state, input, key, shown);
-  return state.view === 'run' ? runKeys(state, input, key, shown) : aroundKeys(state, input, key, shown);
+  return state.view === 'run' ? runKeys(state, input, key, shown) : diagnosisKeys(state, input, key, shown);
 }
 
 /** The keys that work now, for the bottom line. */

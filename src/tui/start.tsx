@@ -1,16 +1,16 @@
 /** Draws the application until it ends, and leaves the terminal as it was. */
 import { render, useApp } from 'ink';
 import { App, type AppProps, type Ending } from './app.tsx';
-import { Boundary } from './boundary.tsx';
+import { ErrorBoundary } from './error-boundary.tsx';
 
 export type { Ending } from './app.tsx';
 
 function Root(props: AppProps) {
   const { exit } = useApp();
   return (
-    <Boundary onError={exit}>
+    <ErrorBoundary onError={exit}>
       <App {...props} />
-    </Boundary>
+    </ErrorBoundary>
   );
 }
 

@@ -29,7 +29,7 @@ export type Overlay =
   | { kind: 'trial'; command: string; trial: Trial | null; scroll: number };
 
 export interface State {
-  view: 'services' | 'run' | 'around';
+  view: 'services' | 'run' | 'diagnosis';
   asked: Asked | null;
   progress: Progress;
   /** Milliseconds since 1970 of the run's start; null where none is under way. */
@@ -120,7 +120,7 @@ export function reduce(state: State, action: Action): State {
       const again = sameAsked(state.asked, action.asked) && state.result !== null;
       const fresh = { asked: action.asked, progress: action.blank, runningSince: action.at, error: '', question: '' };
       // A run that is made again leaves what is being read in its place.
-      if (again && state.view === 'around') return { ...state, ...fresh };
+      if (again && state.view === 'diagnosis') return { ...state, ...fresh };
       return { ...state, ...fresh, view: 'run', result: null, changed: new Set(), row: 0, scroll: 0, focus: 'list', filter: '', overlay: null, note: '' };
     }
     case 'event':
@@ -135,7 +135,7 @@ export function reduce(state: State, action: Action): State {
       const { verdict, service, startedAt } = action.result.diagnosis;
       const summary = `diagnosed ${startedAt.slice(11, 16)} UTC: ${verdict.causes[0]?.message ?? verdict.summary}`;
       const explorer = { ...state.explorer, quick: { ...state.explorer.quick, [keyOf(service)]: { status: verdict.status, summary } } };
-      return { ...state, view: 'around', result: action.result, changed, runningSince: null, error: '', question: '', explorer };
+      return { ...state, view: 'diagnosis', result: action.result, changed, runningSince: null, error: '', question: '', explorer };
     }
     case 'failed':
       return { ...state, error: action.message, runningSince: null, question: '', watch: false };

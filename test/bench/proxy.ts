@@ -13,7 +13,7 @@ import * as o from '../../src/facts/objects.ts';
 import { compare, type Handled } from '../../src/proxy/compare.ts';
 import { iptablesReader } from '../../src/proxy/iptables.ts';
 import { hostPort, keyOf, type Packet } from '../../src/proxy/model.ts';
-import { likelyChains, shortHash } from '../../src/proxy/names.ts';
+import { likelyChains, shortHash } from '../../src/proxy/chain-names.ts';
 import { nftReader } from '../../src/proxy/nft-text.ts';
 import { judgeRules } from '../../src/proxy/read.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CannotRun } from '../../src/catalog/words.ts';
+import { CannotRun } from '../../src/catalog/cannot-run.ts';
 import { parseOutputs } from '../../src/cli/output.ts';
 import { formats } from '../../src/report/render.ts';
 import { parseFrom, parseService } from '../../src/cli/target.ts';

@@ -5,10 +5,10 @@ import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import { node, service } from '../../src/facts/objects.ts';
 import type { Endpoint } from '../../src/facts/selectors.ts';
-import { toLoadBalancer } from '../../src/gather/here.ts';
+import { toLoadBalancer } from '../../src/gather/load-balancer-connections.ts';
 import { maxNodes, sample } from '../../src/gather/matrix.ts';
 import { deadlineS } from '../../src/probes/debug-pod.ts';
-import { jobManifest } from '../../src/probes/every-node.ts';
+import { jobManifest } from '../../src/probes/node-job.ts';
 import { buildSpread, readRecords } from '../../src/probes/script.ts';
 import { run } from '../support/kubectl.ts';
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import * as o from '../../src/facts/objects.ts';
 import { iptablesReader } from '../../src/proxy/iptables.ts';
 import { keyOf, type Packet, type ServiceAddress } from '../../src/proxy/model.ts';
-import { likelyChains } from '../../src/proxy/names.ts';
+import { likelyChains } from '../../src/proxy/chain-names.ts';
 import { nftReader } from '../../src/proxy/nft-text.ts';
 import { judgeRules } from '../../src/proxy/read.ts';
 import type { RuleReader, Wanted } from '../../src/proxy/rule.ts';

@@ -4,15 +4,15 @@ import { render } from 'ink-testing-library';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
-import { replaySession, resultOf } from '../../src/cli/session.ts';
+import { replaySession, resultOf } from '../../src/cli/ui-session.ts';
 import { progressed, started } from '../../src/diagnose/progress.ts';
 import { App } from '../../src/tui/app.tsx';
 import { PathLine } from '../../src/tui/components/path-line.tsx';
 import { RunView } from '../../src/tui/components/run-view.tsx';
-import { Boundary } from '../../src/tui/boundary.tsx';
-import { LookProvider } from '../../src/tui/look.tsx';
+import { ErrorBoundary } from '../../src/tui/error-boundary.tsx';
+import { ThemeProvider } from '../../src/tui/theme.tsx';
 import { initial, reduce } from '../../src/tui/state.ts';
-import { stopsOf } from '../../src/tui/stops.ts';
+import { drawnHops } from '../../src/tui/path-hops.ts';
 import { recorded, recordingOf } from '../support/recordings.ts';
 
 const blank = started(pipeline);
@@ -72,9 +72,9 @@ describe("the packet's way", () => {
   test.each([120, 100, 80, 60, 40, 20])('at %d columns it fits, and the break is told without colours', (width) => {
     const result = resultOf(recordingOf('policy-default-deny'));
     const { lastFrame, unmount } = render(
-      <LookProvider unicode colour>
-        <PathLine stops={stopsOf(blank, result)} width={width} />
-      </LookProvider>,
+      <ThemeProvider unicode colour>
+        <PathLine stops={drawnHops(blank, result)} width={width} />
+      </ThemeProvider>,
     );
     const frame = lastFrame() ?? '';
     expect(frame.match(/✗/g)).toHaveLength(1);
@@ -129,10 +129,10 @@ test('an error while something is drawn is handed on, and no stack is drawn', as
     throw new Error('broken');
   };
   const { lastFrame, unmount } = render(
-    <Boundary onError={(e) => seen.push(e)}>
+    <ErrorBoundary onError={(e) => seen.push(e)}>
       <Text>before</Text>
       <Broken />
-    </Boundary>,
+    </ErrorBoundary>,
   );
   await pause(30);
   expect(seen.map((e) => e.message)).toEqual(['broken']);

@@ -1,10 +1,10 @@
 /** What stands behind the marks, from recorded incidents. */
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
-import { resultOf } from '../../src/cli/session.ts';
+import { resultOf } from '../../src/cli/ui-session.ts';
 import { started } from '../../src/diagnose/progress.ts';
 import { detailOf, endpointTable, nodeTable, probeTable, rowsOf } from '../../src/tui/detail.ts';
-import { breakOf, stopsOf } from '../../src/tui/stops.ts';
+import { failedHop, drawnHops } from '../../src/tui/path-hops.ts';
 import { recorded, recordingOf } from '../support/recordings.ts';
 
 const of = (name: string) => resultOf(recordingOf(name));
@@ -83,8 +83,8 @@ describe("the packet's way", () => {
     ['coredns-scaled-down', 'dns'],
   ])('%s breaks at %s', (name, hop) => {
     const result = of(name);
-    expect(breakOf(result.diagnosis)).toBe(hop);
-    const stops = stopsOf(blank, result);
+    expect(failedHop(result.diagnosis)).toBe(hop);
+    const stops = drawnHops(blank, result);
     expect(stops.filter((s) => s.breaks)).toHaveLength(1);
     const at = stops.findIndex((s) => s.breaks);
     // Nothing before it is called broken, nothing behind it good.
@@ -92,13 +92,13 @@ describe("the packet's way", () => {
     expect(stops.slice(at + 1).every((s) => s.state === null)).toBe(true);
   });
   test('healthy: no break', () => {
-    expect(breakOf(of('healthy').diagnosis)).toBeNull();
+    expect(failedHop(of('healthy').diagnosis)).toBeNull();
   });
   test('while it runs, a stop is good only when all was looked at', () => {
     const result = of('healthy');
     const but = (id: string) => {
       const reports = result.diagnosis.checks.filter((c) => c.id !== id);
-      return stopsOf(
+      return drawnHops(
         blank.map((s) => ({ ...s, reports: reports.filter((r) => r.stage === s.stage) })),
         null,
       );

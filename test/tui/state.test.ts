@@ -2,10 +2,10 @@
 import type { Key } from 'ink';
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
-import { resultOf } from '../../src/cli/session.ts';
+import { resultOf } from '../../src/cli/ui-session.ts';
 import { progressed, started } from '../../src/diagnose/progress.ts';
 import { rowsOf } from '../../src/tui/detail.ts';
-import { orderedServices, windowOf } from '../../src/tui/explorer.ts';
+import { orderedServices, windowOf } from '../../src/tui/explorer-rows.ts';
 import { legend, pressed, type Shown } from '../../src/tui/keys.ts';
 import { differences, initial, reduce, type State } from '../../src/tui/state.ts';
 import { recordingOf } from '../support/recordings.ts';
@@ -132,7 +132,7 @@ describe('around a diagnosis', () => {
   });
   test('run again, what was read stays on the screen, and what changed is marked', () => {
     const again = reduce(around(), { type: 'asked', asked, blank, at: 5 });
-    expect(again).toMatchObject({ view: 'around', result: fault, runningSince: 5 });
+    expect(again).toMatchObject({ view: 'diagnosis', result: fault, runningSince: 5 });
     const changed = reduce(again, { type: 'result', result: healthy }).changed;
     expect(changed).toContain('verdict');
     expect(changed).toContain('endpoints/selector');

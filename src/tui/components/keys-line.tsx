@@ -1,5 +1,5 @@
 import { Text } from 'ink';
-import { Piece, Toned } from '../look.tsx';
+import { Piece, Toned } from '../theme.tsx';
 
 /** The bottom line: which keys work now; of a narrow terminal as many as fit, or what the last key did. */
 export const KeysLine = ({ keys, note, width }: { keys: readonly (readonly [string, string])[]; note: string; width: number }) => {

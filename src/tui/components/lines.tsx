@@ -1,10 +1,10 @@
 import { Box } from 'ink';
 import type { Line } from '../detail.ts';
-import { Toned, useLook } from '../look.tsx';
+import { Toned, useTheme } from '../theme.tsx';
 
 /** A part of a longer text; telling lines have a bar. `isFocused`: keys scroll it. */
 export function Lines({ lines, from, height, width, isFocused }: { lines: readonly Line[]; from: number; height: number; width: number; isFocused: boolean }) {
-  const { bar } = useLook();
+  const { bar } = useTheme();
   const shown = lines.slice(from, from + height);
   const more = lines.length - from - shown.length;
   return (

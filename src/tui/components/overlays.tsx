@@ -1,6 +1,6 @@
 import { TextInput } from '@inkjs/ui';
 import { Box } from 'ink';
-import { Piece, Toned } from '../look.tsx';
+import { Piece, Toned } from '../theme.tsx';
 import type { Overlay } from '../state.ts';
 
 const help: [string, string][] = [

@@ -1,10 +1,10 @@
 import { Box, Text } from 'ink';
 import stringWidth from 'string-width';
 import type { Hop } from '../../diagnose/diagnosis.ts';
-import { asCheck, Piece, type Tone, toneOf, useLook } from '../look.tsx';
+import { asCheck, Piece, type Tone, toneOf, useTheme } from '../theme.tsx';
 
 /** A place on the packet's way, as it is drawn. */
-export interface Stop {
+export interface DrawnHop {
   label: string;
   /** Where there is little room. */
   short: string;
@@ -14,15 +14,15 @@ export interface Stop {
   breaks: boolean;
 }
 
-const toneFor = (s: Stop): Tone => (s.state === null ? 'dim' : toneOf[asCheck[s.state]]);
+const toneFor = (s: DrawnHop): Tone => (s.state === null ? 'dim' : toneOf[asCheck[s.state]]);
 
 /**
  * The way from the client to the container: in one line with the break pointed at, or, where the terminal is narrow, as
  * marked words that wrap.
  */
-export function PathLine({ stops: all, width }: { stops: readonly Stop[]; width: number }) {
-  const { marks, line, dot } = useLook();
-  const markOf = (s: Stop) => (s.breaks ? marks.fail : s.state === null ? dot : marks[asCheck[s.state]]);
+export function PathLine({ stops: all, width }: { stops: readonly DrawnHop[]; width: number }) {
+  const { marks, line, dot } = useTheme();
+  const markOf = (s: DrawnHop) => (s.breaks ? marks.fail : s.state === null ? dot : marks[asCheck[s.state]]);
   const short = all.map((s) => ({ ...s, label: s.short }));
   // As much as fits: full names, then short ones, then shorter lines between them.
   const layouts = [all, short].flatMap((stops) => [2, 1].map((by) => ({ stops, by })));
@@ -31,7 +31,7 @@ export function PathLine({ stops: all, width }: { stops: readonly Stop[]; width:
   const { stops, by } = layout ?? { stops: short, by: 1 };
   const [first, ...rest] = stops;
   if (!first) return null;
-  const joint = (s: Stop) => `${line.repeat(by)}${markOf(s)}${line.repeat(by)}`;
+  const joint = (s: DrawnHop) => `${line.repeat(by)}${markOf(s)}${line.repeat(by)}`;
   if (!layout)
     return (
       <Text>

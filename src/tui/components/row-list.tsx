@@ -1,7 +1,7 @@
 import { Box } from 'ink';
 import type { Row } from '../detail.ts';
-import { windowOf } from '../explorer.ts';
-import { Toned, toneOf, useLook } from '../look.tsx';
+import { windowOf } from '../explorer-rows.ts';
+import { Toned, toneOf, useTheme } from '../theme.tsx';
 
 const statusOf = (row: Row) => (row.kind === 'cause' ? (row.finding.scope === 'part' ? 'warn' : 'fail') : row.kind === 'stage' ? row.status : row.check.status);
 
@@ -15,7 +15,7 @@ const labelOf = (row: Row) =>
 /** Causes, stages and their checks; what came out otherwise than in the run before has a star. */
 export function RowList(props: { rows: readonly Row[]; cursor: number; isFocused: boolean; changed: ReadonlySet<string>; width: number; height: number }) {
   const { rows, cursor, isFocused, changed, width, height } = props;
-  const { marks, cursor: arrow } = useLook();
+  const { marks, cursor: arrow } = useTheme();
   const { from, to } = windowOf(rows.length, cursor, height);
   return (
     <Box flexDirection="column" width={width} height={height}>

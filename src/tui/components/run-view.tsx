@@ -1,7 +1,7 @@
 import { Box, useAnimation } from 'ink';
 import type { State } from '../state.ts';
-import { Piece, Toned, useLook } from '../look.tsx';
-import { stopsOf } from '../stops.ts';
+import { Piece, Toned, useTheme } from '../theme.tsx';
+import { drawnHops } from '../path-hops.ts';
 import { PathLine } from './path-line.tsx';
 import { Stages } from './stages.tsx';
 
@@ -22,7 +22,7 @@ export function Heading({ left, since, width }: { left: string; since: number | 
 
 /** While it runs: the packet's way and the stages; then why there is no result, if there is none. */
 export function RunView({ state, title, width, height }: { state: State; title: string; width: number; height: number }) {
-  const { marks } = useLook();
+  const { marks } = useTheme();
   const gap = height < 16 ? 0 : 1;
   // Heading and the way, which may wrap, have four lines; a question or an error two.
   const room = height - 4 - (state.error || state.question ? 2 : 0);
@@ -30,7 +30,7 @@ export function RunView({ state, title, width, height }: { state: State; title: 
     <Box flexDirection="column" width={width} paddingX={1}>
       <Heading left={title} since={state.runningSince} width={width - 2} />
       <Box marginTop={gap} marginBottom={gap}>
-        <PathLine stops={stopsOf(state.progress, state.result)} width={width - 2} />
+        <PathLine stops={drawnHops(state.progress, state.result)} width={width - 2} />
       </Box>
       <Stages stages={state.progress} width={width - 2} room={room} />
       {state.error ? (

@@ -1,8 +1,8 @@
 import { Box } from 'ink';
 import stringWidth from 'string-width';
 import { verdictMark } from '../../report/view.ts';
-import { windowOf } from '../explorer.ts';
-import { Toned, toneOf, useLook } from '../look.tsx';
+import { windowOf } from '../explorer-rows.ts';
+import { Toned, toneOf, useTheme } from '../theme.tsx';
 import type { Quick, ServiceRow } from '../session.ts';
 import { keyOf, type State } from '../state.ts';
 
@@ -22,7 +22,7 @@ function Service({
   name: number;
   isAll: boolean;
 }) {
-  const { marks, dot, cursor } = useLook();
+  const { marks, dot, cursor } = useTheme();
   const mark = quick ? marks[verdictMark[quick.status]] : dot;
   const cells: [string, number][] = [
     ...(width >= 56 ? ([[row.type, 13]] as [string, number][]) : []),
@@ -62,7 +62,7 @@ export function ServicesView(props: {
   height: number;
 }) {
   const { state, context, services, names, width, height } = props;
-  const { cursor } = useLook();
+  const { cursor } = useTheme();
   const { explorer } = state;
   const isServices = explorer.level === 'services';
   const count = isServices ? services.length : names.length;

@@ -1,14 +1,14 @@
 import { Box, useAnimation } from 'ink';
 import type { StageProgress } from '../../diagnose/progress.ts';
 import { stageRows } from '../../report/view.ts';
-import { Toned, toneOf, useLook } from '../look.tsx';
+import { Toned, toneOf, useTheme } from '../theme.tsx';
 
 const nameWidth = 16;
 const timeWidth = 8;
 
 /** One stage: its mark or a wheel, what it found or waits for, and when it was done. */
 function StageLine({ stage, frame, width }: { stage: StageProgress; frame: number; width: number }) {
-  const { marks, spinner, dot } = useLook();
+  const { marks, spinner, dot } = useTheme();
   const isDone = stage.reports.length === stage.checks.length;
   const row = stageRows(stage.reports, [])[0];
   // The wheel turns where something is being waited for; elsewhere nothing moves.

@@ -1,12 +1,12 @@
 import { Box } from 'ink';
 import stringWidth from 'string-width';
 import type { Table as Cells } from '../detail.ts';
-import { windowOf } from '../explorer.ts';
-import { type Tone, Toned, useLook } from '../look.tsx';
+import { windowOf } from '../explorer-rows.ts';
+import { type Tone, Toned, useTheme } from '../theme.tsx';
 
 /** A table whose columns are as wide as their words; the last takes what is left. */
 export function Table({ table, cursor, width, height }: { table: Cells; cursor: number; width: number; height: number }) {
-  const { cursor: arrow } = useLook();
+  const { cursor: arrow } = useTheme();
   const most = Math.max(8, Math.floor(width / 3));
   const widths = table.head.map((h, i) => Math.min(most, Math.max(stringWidth(h), ...table.rows.map((r) => stringWidth(r.cells[i] ?? ''))) + 2));
   const { from, to } = windowOf(table.rows.length, cursor, height - 1);

@@ -2,10 +2,10 @@ import { Box } from 'ink';
 import { clientName, headline, verdictMark } from '../../report/view.ts';
 import { wrap } from '../../report/text.ts';
 import type { Line, Row, Table as Cells } from '../detail.ts';
-import { Toned, toneOf, useLook } from '../look.tsx';
+import { Toned, toneOf, useTheme } from '../theme.tsx';
 import type { Result } from '../session.ts';
 import { type State, type Tab, tabs } from '../state.ts';
-import { stopsOf } from '../stops.ts';
+import { drawnHops } from '../path-hops.ts';
 import { Lines } from './lines.tsx';
 import { PathLine } from './path-line.tsx';
 import { RowList } from './row-list.tsx';
@@ -37,7 +37,7 @@ export function placesOf(width: number, height: number, state: State): Places {
 
 /** The answer: one sentence, then the first cause and its row of the issue table. */
 function Verdict({ result, lines, width, hasChanged }: { result: Result; lines: number; width: number; hasChanged: boolean }) {
-  const { marks } = useLook();
+  const { marks } = useTheme();
   const { diagnosis } = result;
   const { status, text } = headline(diagnosis, clientName(diagnosis));
   const [cause] = diagnosis.verdict.causes;
@@ -80,7 +80,7 @@ const Tabs = ({ tab, state, width }: { tab: Tab; state: State; width: number }) 
 );
 
 /** Everything that the diagnosis is made of, to be walked through. */
-export function AroundView(props: {
+export function DiagnosisView(props: {
   state: State;
   result: Result;
   title: string;
@@ -98,7 +98,7 @@ export function AroundView(props: {
       <Verdict result={result} lines={places.verdict} width={width} hasChanged={state.changed.has('verdict')} />
       {places.hasPath ? (
         <Box height={3} paddingX={2} overflow="hidden">
-          <PathLine stops={stopsOf(state.progress, result)} width={width - 4} />
+          <PathLine stops={drawnHops(state.progress, result)} width={width - 4} />
         </Box>
       ) : null}
       <Tabs tab={state.tab} state={state} width={width} />

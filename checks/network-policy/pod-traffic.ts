@@ -5,8 +5,9 @@ import { smallestChange } from '../../src/policy/change.ts';
 import { nearMisses } from '../../src/policy/decide.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
 import type { Direction } from '../../src/policy/rule.ts';
-import { check, type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
-import { clientText, kubectl, patch, plural, some } from '../words.ts';
+import { type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
+import { clientText, plural, some } from '../format.ts';
+import { kubectl, patch } from '../fix.ts';
 import {
   type Asked,
   beforeDnat,
@@ -47,7 +48,7 @@ function fixOf(direction: Direction, denied: readonly Asked[], known: Known, ser
   return [patch(`${what}: allow ${change.opens}; ${then}`, namespace, `networkpolicy/${name}`, change.patch, 'json')];
 }
 
-function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
+export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   direction: Direction,
   code: C,
   given: Given & { networkDaemons: Fact<FactTypes['networkDaemons']> },
@@ -126,23 +127,8 @@ function judge<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   return judged('', [draft]);
 }
 
-const facts = {
+/** What both checks read. */
+export const facts = {
   needs: ['target', 'service', 'slices', 'pods', 'client', 'policies'],
   uses: ['namespaces', 'pluginPolicies', 'networkDaemons'],
 } as const;
-
-export const ingress = check({
-  id: 'network-policy/ingress',
-  title: "Policies let the client in to the Service's pods",
-  ...facts,
-  codes: ['policy-denies-ingress'],
-  run: (given) => judge('ingress', 'policy-denies-ingress', given),
-});
-
-export const egress = check({
-  id: 'network-policy/egress',
-  title: "Policies let the client out to the Service's pods",
-  ...facts,
-  codes: ['policy-denies-egress'],
-  run: (given) => judge('egress', 'policy-denies-egress', given),
-});

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { failed, ok } from '../../src/cluster/index.ts';
-import { type Shell, together } from '../../src/gather/together.ts';
+import { type Shell, batched } from '../../src/gather/batched-shell.ts';
 
 const rule = { apiGroups: [], resources: [], verbs: [] };
 /** Runs programs for real; notes which. Without `sh` it is a container that has none. */
@@ -43,10 +43,10 @@ const commands = [
   ['no-such-program', 'x'],
   ['echo', "it's $HOME"],
 ];
-describe.each([true, false])('commands asked for together (a shell: %s)', (sh) => {
+describe.each([true, false])('commands asked for batched (a shell: %s)', (sh) => {
   test('each gets its own lines, its own end', async () => {
     const { shell, ran } = machine(sh);
-    const [printed, listed, missing, quoted] = await runAll(together(shell), ...commands);
+    const [printed, listed, missing, quoted] = await runAll(batched(shell), ...commands);
     expect(printed).toMatchObject({ lines: ['a b', '', '== c'], exitCode: 0 });
     expect(listed?.exitCode).not.toBe(0);
     expect(listed?.stderr).toContain('No such file or directory');
@@ -63,12 +63,12 @@ test('a connection that is lost ends all that had not ended', async () => {
     onLine('half a li');
     return failed({ reason: 'unreachable', what: 'running', why: 'the connection was closed', rule });
   };
-  const [first, second] = await runAll(together(cut), ['echo'], ['echo']);
+  const [first, second] = await runAll(batched(cut), ['echo'], ['echo']);
   expect([first?.exitCode, second?.exitCode]).toEqual([0, 'unreachable']);
 });
 
 test('one command alone needs no shell', async () => {
   const { shell, ran } = machine();
-  expect(await runAll(together(shell), ['echo', 'x'])).toMatchObject([{ lines: ['x'], exitCode: 0 }]);
+  expect(await runAll(batched(shell), ['echo', 'x'])).toMatchObject([{ lines: ['x'], exitCode: 0 }]);
   expect(ran).toEqual(['echo']);
 });

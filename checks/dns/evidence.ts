@@ -4,7 +4,7 @@ import { parseResolvConf, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connections } from '../../src/facts/facts.ts';
 import type { Fix } from '../check.ts';
-import { kubectl } from '../words.ts';
+import { kubectl } from '../fix.ts';
 
 /** Of each log the last `most` lines that are wanted; `key` is `pod/container`. */
 export const logLines = (logs: Fact<Record<string, Fact<string>>>, wanted: (line: string) => boolean, most: number): { key: string; line: string }[] =>

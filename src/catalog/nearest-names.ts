@@ -1,8 +1,5 @@
 import { distance } from 'fastest-levenshtein';
 
-/** A sentence for the person, and what to do next. The program can't run without what it speaks of. */
-export class CannotRun extends Error {}
-
 /** The names among `names` that a person most likely meant, nearest first. */
 export function nearestNames(name: string, names: readonly string[]): string[] {
   return names

@@ -3,7 +3,7 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { ContainerStatus, EndpointSlice, Event, Pod, Service } from '../../src/facts/objects.ts';
 import { endpointsOf, isReady, podsOf } from '../../src/facts/selectors.ts';
 import type { Draft, Evidence } from '../check.ts';
-import { plural, podRef, some } from '../words.ts';
+import { plural, podRef, some } from '../format.ts';
 
 export interface Situation {
   own: Pod[];

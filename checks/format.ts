@@ -1,7 +1,7 @@
-/** Small words that several checks use: counts, lists, commands, references. */
+/** How checks write counts, lists, clients and connections. */
 import type { Client, Connection, Target } from '../src/facts/facts.ts';
 import type { Pod, Service } from '../src/facts/objects.ts';
-import type { Evidence, Fix, ObjectRef } from './check.ts';
+import type { Evidence, ObjectRef } from './check.ts';
 
 export const serviceRef = (target: Target): ObjectRef => ({ kind: 'Service', namespace: target.namespace, name: target.name });
 
@@ -13,17 +13,6 @@ export const plural = (n: number, one: string, many = `${one}s`): string => `${n
 export function some(items: readonly string[], most = 3): string {
   return items.length <= most ? items.join(', ') : `${items.slice(0, most).join(', ')} and ${items.length - most} more`;
 }
-
-/** A word quoted for a POSIX shell. */
-export const quote = (text: string): string => (/^[A-Za-z0-9_./:=@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
-
-export const kubectl = (namespace: string, ...words: string[]): string => ['kubectl', ...(namespace ? ['-n', namespace] : []), ...words].map(quote).join(' ');
-
-/** A fix that changes one object: `KIND/NAME`. Where it turns out to be a cause's, the API server is asked whether it would take it. */
-export const patch = (text: string, namespace: string, object: string, body: object, type: 'merge' | 'json' | 'strategic' = 'merge'): Fix => {
-  const [kind = '', name = ''] = object.split('/');
-  return { text, command: kubectl(namespace, 'patch', kind, name, `--type=${type}`, '-p', JSON.stringify(body)), patch: { kind, namespace, name, type, body } };
-};
 
 export const targetPortOf = (port: Service['spec']['ports'][number]): number | string => port.targetPort ?? port.port;
 

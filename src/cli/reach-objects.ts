@@ -1,6 +1,6 @@
 /** The objects that policies are judged by: from manifests, from a captured run, or from the cluster. */
 import * as v from 'valibot';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, resources } from '../cluster/index.ts';
 import type { Recording } from '../facts/capture.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
@@ -10,7 +10,7 @@ import { problemsOf } from '../policy/manifest.ts';
 import { type World, worldOf } from '../policy/world.ts';
 import { replayed } from './captures.ts';
 import { readManifests } from './manifests.ts';
-import type { Who } from './reach-who.ts';
+import type { PartyRef } from './reach-parties.ts';
 
 export interface Known {
   world: World;
@@ -87,7 +87,7 @@ export function fromCapture(file: string): Known & { recording: Recording } {
 export async function fromCluster(
   options: ConnectOptions,
   env: NodeJS.ProcessEnv,
-  wanted: (home: string) => { who: Who[]; namespaces: string[] | undefined },
+  wanted: (home: string) => { who: PartyRef[]; namespaces: string[] | undefined },
 ): Promise<Known & { namespace: string }> {
   const cluster = await connect(options, env);
   try {
@@ -114,7 +114,7 @@ async function namespacesOf(cluster: Cluster, places: readonly string[] | undefi
   );
 }
 
-async function read(cluster: Cluster, asked: readonly Who[], namespaces: string[] | undefined): Promise<Known> {
+async function read(cluster: Cluster, asked: readonly PartyRef[], namespaces: string[] | undefined): Promise<Known> {
   const missing: string[] = [];
   const list = async (plural: Plural, namespace?: string, fieldSelector?: string): Promise<unknown[]> => {
     const answer = await cluster.list(resources[plural], { namespace, ...(fieldSelector && { fieldSelector }) });
@@ -127,7 +127,7 @@ async function read(cluster: Cluster, asked: readonly Who[], namespaces: string[
   };
   // An address may be a pod's of any namespace, or a Service's virtual IP, which leads to pods.
   const found = await Promise.all(
-    asked.map(async (w): Promise<Who[]> => {
+    asked.map(async (w): Promise<PartyRef[]> => {
       if (w.kind !== 'address') return [w];
       const held = [...(await list('pods', undefined, `status.podIP=${w.name}`)), ...(await list('services', undefined, `spec.clusterIP=${w.name}`))] as {
         metadata: { namespace: string };

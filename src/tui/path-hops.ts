@@ -2,7 +2,7 @@
 import { hopOf, hopsOf } from '../diagnose/diagnose.ts';
 import type { Diagnosis, Hop } from '../diagnose/diagnosis.ts';
 import type { Progress } from '../diagnose/progress.ts';
-import type { Stop } from './components/path-line.tsx';
+import type { DrawnHop } from './components/path-line.tsx';
 import type { Result } from './session.ts';
 
 const labels: Record<Hop['hop'], string> = {
@@ -16,7 +16,7 @@ const labels: Record<Hop['hop'], string> = {
 };
 
 /** The hop at which the first cause breaks the connection; null where nothing does. */
-export function breakOf({ verdict, checks }: Diagnosis): Hop['hop'] | null {
+export function failedHop({ verdict, checks }: Diagnosis): Hop['hop'] | null {
   const [cause] = verdict.causes;
   const check = cause && checks.find((c) => c.findings.some((f) => f.code === cause.code && f.message === cause.message));
   return (check && hopOf(check.id)) ?? null;
@@ -35,7 +35,7 @@ function names({ service, client }: Diagnosis): { always: Partial<typeof labels>
 const called = (hop: Hop['hop']) => ({ label: labels[hop], short: labels[hop] });
 
 /** The stops of the way. What lies behind the break was not reached, and is not called good. */
-export function stopsOf(progress: Progress, result: Result | null): Stop[] {
+export function drawnHops(progress: Progress, result: Result | null): DrawnHop[] {
   if (!result) {
     const reports = progress.flatMap((s) => s.reports);
     const open = new Set(
@@ -46,12 +46,12 @@ export function stopsOf(progress: Progress, result: Result | null): Stop[] {
     );
     // A fault shows at once; that all is well, only when all was looked at.
     const known = (h: Hop) => (h.state === 'none' || (h.state === 'ok' && open.has(h.hop)) ? null : h.state);
-    const stops = hopsOf(reports).map((h): Stop => ({ ...called(h.hop), state: known(h), breaks: false }));
+    const stops = hopsOf(reports).map((h): DrawnHop => ({ ...called(h.hop), state: known(h), breaks: false }));
     return [{ ...called('client'), state: 'ok', breaks: false }, ...stops];
   }
   const { diagnosis } = result;
   const own = names(diagnosis);
-  const at = breakOf(diagnosis);
+  const at = failedHop(diagnosis);
   const index = diagnosis.path.findIndex((h) => h.hop === at);
   return diagnosis.path.map((h, i) => {
     const short = own.always[h.hop] ?? labels[h.hop];

@@ -1,14 +1,15 @@
 /** The two sides of `reach`, as a person names them. */
 import ipaddr from 'ipaddr.js';
 import * as v from 'valibot';
-import { CannotRun, nearest } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
+import { nearest } from '../catalog/nearest-names.ts';
 import { service as serviceSchema } from '../facts/objects.ts';
 import { matchesLabels } from '../facts/selectors.ts';
 import type { Connection, Party } from '../policy/rule.ts';
 import { byAddress, byName, namespaceLabelsOf, outside, type World } from '../policy/world.ts';
 import { workloads } from './target.ts';
 
-export interface Who {
+export interface PartyRef {
   kind: 'pod' | 'workload' | 'namespace' | 'node' | 'service' | 'address' | 'external';
   namespace: string;
   name: string;
@@ -19,7 +20,7 @@ export interface Who {
 const forms = 'pod/NAME, deploy/NAME, svc/NAME, NAMESPACE/pod/NAME, namespace/NAME, node/NAME, external or an address';
 
 /** Reads `--from` or `--to`. Throws CannotRun for what it does not know. */
-export function parseWho(option: string, text: string | undefined, namespace: string): Who {
+export function parseParty(option: string, text: string | undefined, namespace: string): PartyRef {
   if (text === undefined) throw new CannotRun(`Whose connection? Give --${option} ${forms}.`);
   if (ipaddr.isValid(text)) return { kind: 'address', namespace: '', name: text };
   if (text === 'external') return { kind: 'external', namespace: '', name: '' };
@@ -49,14 +50,14 @@ export function podCalled(world: World, namespace: string, name: string, what = 
 }
 
 /** A running pod of a workload; its template where none is there (manifests). */
-function podOfWorkload(world: World, who: Who): Party {
+function podOfWorkload(world: World, who: PartyRef): Party {
   const template = podCalled(world, who.namespace, who.name, who.resource?.replace(/s$/, ''));
   const labels = { matchLabels: template.pod?.labels ?? {} };
   return podsIn(world, who.namespace).find((p) => p !== template && p.addresses.length > 0 && matchesLabels(labels, p.pod?.labels ?? {})) ?? template;
 }
 
-/** Who connects, or is connected to; not for a Service, which is several. */
-export function partyOf(world: World, who: Who): Party {
+/** PartyRef connects, or is connected to; not for a Service, which is several. */
+export function partyOf(world: World, who: PartyRef): Party {
   switch (who.kind) {
     case 'address':
       return byAddress(world, who.name);
@@ -120,7 +121,7 @@ function portOf(party: Party, port: string | undefined, protocol: Connection['pr
 }
 
 /** To whom, and on which of the pod's own ports. A Service leads to its pods, on their targetPort. */
-export function receivers(world: World, objects: readonly unknown[], who: Who, port: string | undefined, protocol: Connection['protocol']): Receiver[] {
+export function receivers(world: World, objects: readonly unknown[], who: PartyRef, port: string | undefined, protocol: Connection['protocol']): Receiver[] {
   const services = (objects as RawService[]).filter((o) => o.kind === 'Service');
   // A Service's virtual IP is no pod's: policies see the pods that it leads to.
   const virtual = who.kind === 'address' ? services.find((o) => o.spec?.clusterIP === who.name || o.spec?.clusterIPs?.includes(who.name)) : undefined;

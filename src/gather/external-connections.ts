@@ -10,8 +10,8 @@ import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { buildScript, readRecords, type Task } from '../probes/script.ts';
 import { hostPort } from '../proxy/model.ts';
 import { type Context, fromFailure } from './collector.ts';
-import { toLoadBalancer } from './here.ts';
-import { connectionsOf, type Planned } from './planned.ts';
+import { toLoadBalancer } from './load-balancer-connections.ts';
+import { connectionsOf, type Planned } from './connection-plan.ts';
 
 /** Of larger clusters the nodes of the endpoints and a few others are tried. */
 const maxNodes = 8;
@@ -43,7 +43,7 @@ const nodePorts = (ports: readonly ServicePort[], nodes: readonly Node[]): Plann
  * Connects to the load balancer, the node ports and the nodes' health checks. A node reaches its own port by other rules than
  * a stranger does, so a second node tries the first one's.
  */
-export async function fromOutside(
+export async function externalConnections(
   context: Context,
   service: Service,
   ports: readonly ServicePort[],

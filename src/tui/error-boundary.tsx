@@ -1,7 +1,7 @@
 import { Component, type ReactNode } from 'react';
 
 /** An error while something is drawn ends the application as an error, not as a picture of its stack. React knows such a place as a class only. */
-export class Boundary extends Component<{ onError: (error: Error) => void; children: ReactNode }, { failed: boolean }> {
+export class ErrorBoundary extends Component<{ onError: (error: Error) => void; children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
   static getDerivedStateFromError() {
     return { failed: true };

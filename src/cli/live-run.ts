@@ -1,7 +1,7 @@
 /** One run against a live cluster: what it creates is removed whatever happens, and it ends when its time is over. */
 import { hostname, userInfo } from 'node:os';
 import { pipeline } from '../../checks/pipeline.ts';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import type { Cluster } from '../cluster/index.ts';
 import type { ProgressEvent } from '../diagnose/progress.ts';
 import { record } from '../diagnose/run.ts';

@@ -13,7 +13,7 @@ interface Waiting {
 }
 
 /** Commands that are asked for at the same moment run in one go, where there is a shell for it: each opening of a connection costs. */
-export function together(shell: Shell): Shell {
+export function batched(shell: Shell): Shell {
   let waiting: Waiting[] = [];
   let hasShell = true;
   const oneByOne = (all: Waiting[]) => Promise.all(all.map(async (w) => w.done(await shell(w.command, w.onLine))));

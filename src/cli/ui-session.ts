@@ -3,7 +3,7 @@ import { structuredPatch } from 'diff';
 import { stringify } from 'yaml';
 import { pipeline } from '../../checks/pipeline.ts';
 import type { Patch } from '../catalog/finding.ts';
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, type Failure, resources } from '../cluster/index.ts';
 import { shared } from '../cluster/shared.ts';
 import { diagnose, reasoned } from '../diagnose/diagnose.ts';
@@ -14,7 +14,7 @@ import { resourceOf } from '../gather/dry-run.ts';
 import { clean, cleanDeep, cleanLines } from '../report/clean.ts';
 import type { Result, ServiceRow, Session, Trial } from '../tui/session.ts';
 import { checkFolder, save } from './captures.ts';
-import { refuse, type RunOptions, runLive } from './live.ts';
+import { refuse, type RunOptions, runLive } from './live-run.ts';
 import { judged } from './scan.ts';
 import { parseFrom } from './target.ts';
 

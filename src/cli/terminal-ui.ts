@@ -1,14 +1,14 @@
 /** The terminal UI, from its start to what stays in the scrollback after it. */
-import { CannotRun } from '../catalog/words.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
 import type { Format } from '../report/render.ts';
 import type { AppProps } from '../tui/app.tsx';
 import { type Ending, start } from '../tui/start.tsx';
 import type { Asked } from '../tui/session.ts';
 import { replayed, save } from './captures.ts';
 import { exitStatus, isUnicode, type Output, type Screen, writeOutputs } from './output.ts';
-import { type LiveSession, liveSession, replaySession, resultOf } from './session.ts';
+import { type LiveSession, liveSession, replaySession, resultOf } from './ui-session.ts';
 import { onSignals } from './signals.ts';
-import { Interrupted, leftText, prepare, type SvcOptions } from './svc.ts';
+import { Interrupted, leftText, prepare, type SvcOptions } from './svc-run.ts';
 
 type Ended = Ending & { signal: NodeJS.Signals | null };
 

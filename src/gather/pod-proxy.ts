@@ -9,7 +9,7 @@ import type { EndpointSlice, Service } from '../facts/objects.ts';
 import { endpointsOf } from '../facts/selectors.ts';
 import { outcomeInWords } from '../probes/outcome.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
-import { speaksTls, toEndpoints } from './planned.ts';
+import { speaksTls, toEndpoints } from './connection-plan.ts';
 
 /** Replicas mostly answer alike. */
 const maxPods = 4;

@@ -32,15 +32,15 @@ const rich: typeof plain = {
   colour: true,
 };
 
-const Look = createContext(rich);
-export const useLook = (): typeof rich => useContext(Look);
-export const LookProvider = ({ unicode, colour, children }: { unicode: boolean; colour: boolean; children: ReactNode }) => (
-  <Look value={{ ...(unicode ? rich : plain), colour }}>{children}</Look>
+const ThemeContext = createContext(rich);
+export const useTheme = (): typeof rich => useContext(ThemeContext);
+export const ThemeProvider = ({ unicode, colour, children }: { unicode: boolean; colour: boolean; children: ReactNode }) => (
+  <ThemeContext value={{ ...(unicode ? rich : plain), colour }}>{children}</ThemeContext>
 );
 
 /** A tone as Ink takes it; without colours what is bold or dim stays so. */
 function useTone(tone: Tone): Partial<TextProps> {
-  const { colour } = useLook();
+  const { colour } = useTheme();
   const { color, ...rest } = props[tone];
   return colour && color !== undefined ? { ...rest, color } : rest;
 }

@@ -1,0 +1,76 @@
+/** What text mode and the terminal UI share of a run of `svc`: its options, the connection to the cluster, how it ends early. */
+import { CannotRun } from '../catalog/cannot-run.ts';
+import { type Cluster, connect } from '../cluster/index.ts';
+import type { Target } from '../facts/facts.ts';
+import { parseFrom, parseNodes, parsePath, parseService } from './target.ts';
+
+export interface SvcOptions {
+  name: string | undefined;
+  namespace: string | undefined;
+  context: string | undefined;
+  cluster: string | undefined;
+  user: string | undefined;
+  kubeconfig: string | undefined;
+  as: string | undefined;
+  asGroup: string[] | undefined;
+  /** Milliseconds for one request. */
+  requestTimeoutMs: number;
+  /** Milliseconds for the whole run. */
+  timeoutMs: number;
+  from: string | undefined;
+  port: string | undefined;
+  probe: Target['probe'];
+  /** Path of a GET. */
+  http: string | undefined;
+  image: string | undefined;
+  nodeImage: string | undefined;
+  /** As typed: `all`, `client`, or how many. */
+  nodes: string;
+  matrix: boolean;
+  output: string[];
+  capture: string | undefined;
+  replay: string | undefined;
+  quiet: boolean;
+  /** Stay in the terminal UI after the verdict. */
+  interactive: boolean;
+  watch: boolean;
+  ui: 'auto' | 'always' | 'never';
+  version: string;
+}
+
+/** The way to the cluster, and the sentence that is asked of it. Sends nothing yet. Throws CannotRun for what can't be meant. */
+export async function prepare(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<{ cluster: Cluster; target: Target }> {
+  if (options.name === undefined) throw new CannotRun('Which Service? Give its name: k8s-doctor svc NAME.');
+  const named = parseService(options.name);
+  if (named.namespace !== undefined && options.namespace !== undefined && named.namespace !== options.namespace) {
+    throw new CannotRun(`"${options.name}" is in namespace ${named.namespace}, but -n says ${options.namespace}; leave one of them out.`);
+  }
+  const cluster = await connect({ ...options, asGroups: options.asGroup, namespace: named.namespace ?? options.namespace }, env);
+  const port = options.port ?? named.port;
+  const target: Target = {
+    namespace: cluster.namespace,
+    name: named.name,
+    ...(port !== undefined && { port }),
+    ...(named.domain !== undefined && { domain: named.domain }),
+    from: parseFrom(options.from, cluster.namespace),
+    probe: options.probe,
+    nodes: parseNodes(options.nodes),
+    matrix: options.matrix,
+    ...(options.http !== undefined && { http: parsePath(options.http) }),
+  };
+  if (target.probe === 'ephemeral' && target.from.kind !== 'pod' && target.from.kind !== 'workload')
+    throw new CannotRun('--probe ephemeral adds a container to a pod; say which with --from pod/NAME or --from deploy/NAME.');
+  return { cluster, target };
+}
+
+/** What a person is to know of a thing that a run created and could not remove. */
+export const leftText = (why: string): string => `A debug pod could not be removed (${why}); it ends by itself, or run "k8s-doctor cleanup".\n`;
+
+/** Ended by a signal; what the run had created is removed by then, or was complained of. */
+export class Interrupted extends Error {
+  readonly signal: NodeJS.Signals;
+  constructor(signal: NodeJS.Signals, clean: boolean) {
+    super(clean ? 'Interrupted; nothing is left behind in the cluster.' : 'Interrupted.');
+    this.signal = signal;
+  }
+}
