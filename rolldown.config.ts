@@ -2,6 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'rolldown';
 
+/** Imports shell scripts as text; the tests use it too. */
+export const shellScripts = {
+  name: 'shell-scripts',
+  load: (id: string) => (id.endsWith('.sh') ? { code: `export default ${JSON.stringify(readFileSync(id, 'utf8'))};`, moduleType: 'js' as const } : null),
+};
+
 /** Writes the licences of all packages that got into the bundle beside it, as they ask for. */
 const licences: Plugin = {
   name: 'licences',
@@ -18,9 +24,8 @@ const licences: Plugin = {
 };
 
 /**
- * What libraries import and this program never runs: React's developer tools, for which Ink asks where an environment
- * variable says so; and undici, by which client-node would send the requests that are sent here by node:https. It is more than a
- * third of the bundle, and took as long to load as all else.
+ * What libraries import and this program never runs: React's developer tools, which Ink loads on demand, and undici. client-node
+ * would send its requests with undici; here node:https sends them. undici is more than a third of the bundle.
  */
 const unused: Record<string, string> = {
   'react-devtools-core': 'export default { connectToDevTools() {} };',
@@ -34,8 +39,8 @@ const withoutUnused: Plugin = {
 };
 
 /**
- * An ES import of node:http reads all its exports, among them WebSocket, for which Node loads a whole HTTP client of its own:
- * some 30 ms. The same module without those is at hand at once.
+ * An ES import of node:http reads all its exports. One of them, WebSocket, makes Node load another HTTP client, which takes some
+ * 30 ms. The built-in module without that export loads at once.
  */
 const quickHttp: Plugin = {
   name: 'quick-http',
@@ -56,5 +61,5 @@ export default defineConfig({
   treeshake: { moduleSideEffects: [{ test: /@kubernetes\/client-node/, sideEffects: false }] },
   // React's own checks of its users more than double the time that drawing takes.
   transform: { define: { 'process.env.NODE_ENV': '"production"' } },
-  plugins: [withoutUnused, quickHttp, licences],
+  plugins: [shellScripts, withoutUnused, quickHttp, licences],
 });

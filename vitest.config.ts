@@ -1,11 +1,13 @@
 import { defineConfig } from 'vitest/config';
+import { shellScripts } from './rolldown.config.ts';
 
 export default defineConfig({
+  plugins: [shellScripts],
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.{ts,tsx}'], exclude: ['test/e2e/**'], testTimeout: 30_000 } },
+      { extends: true, test: { name: 'unit', include: ['test/**/*.test.{ts,tsx}'], exclude: ['test/e2e/**'], testTimeout: 30_000 } },
       // Against the cluster that KUBECONFIG names; scenarios break shared parts of it, so they run one after another.
-      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 240_000, hookTimeout: 120_000, fileParallelism: false } },
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 240_000, hookTimeout: 120_000, fileParallelism: false } },
     ],
   },
 });

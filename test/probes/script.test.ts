@@ -1,4 +1,5 @@
-/** The script is run by this machine's own shell, against real sockets on the loopback. */
+/** The script runs in this machine's shells, against real sockets on the loopback. */
+import { execFileSync } from 'node:child_process';
 import { createServer as createHttp } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -24,9 +25,21 @@ afterAll(() => {
   replying.close();
 });
 
-/** The script with a PATH that holds only some programs. */
-async function readings(tasks: Task[], programs: string): Promise<(Reading | null | undefined)[]> {
-  const ran = await run('sh', [
+/** The shells of the images that clients run in: busybox sh (Alpine), dash (Debian), bash. */
+const shells = [['dash'], ['bash'], ['busybox', 'sh']] as const;
+function isInstalled(program: string): boolean {
+  try {
+    return execFileSync('sh', ['-c', `command -v ${program}`]).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs the script with a PATH that holds only some programs. */
+async function readings(tasks: Task[], programs: string, shell: readonly string[] = ['sh']): Promise<(Reading | null | undefined)[]> {
+  const [program = '', ...words] = shell;
+  const ran = await run(program, [
+    ...words,
     '-c',
     `d=$(mktemp -d); for p in ${programs}; do ln -s "$(PATH=/usr/bin:/bin command -v $p)" $d/$p; done; PATH=$d; ${buildScript(tasks, { tries: 1, settleS: 0 })}`,
   ]);
@@ -36,11 +49,38 @@ async function readings(tasks: Task[], programs: string): Promise<(Reading | nul
     return record && read(t, record);
   });
 }
-const outcomes = async (tasks: Task[], programs: string) => (await readings(tasks, programs)).map((r) => r?.outcome);
+const outcomes = async (tasks: Task[], programs: string, shell?: readonly string[]) => (await readings(tasks, programs, shell)).map((r) => r?.outcome);
+
+describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('in %s', (_, shell) => {
+  test.skipIf(!isInstalled(shell[0]))('connections, a payload, an HTTP request and a name that does not exist', async () => {
+    const web = createHttp((_request, response) => response.writeHead(204).end());
+    await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+    const closed = createServer();
+    await listen(closed);
+    const refusing = portOf(closed);
+    await new Promise((resolve) => closed.close(resolve));
+    const host = '127.0.0.1';
+    const tasks: Task[] = [
+      { kind: 'tcp', host, port: portOf(open) },
+      { kind: 'tcp', host, port: refusing },
+      { kind: 'payload', host, port: portOf(replying) },
+      { kind: 'http', host, port: portOf(web), tls: false, name: 'shop.default.svc', path: '/' },
+      { kind: 'name', name: 'no-such-name.invalid', type: 'A' },
+    ];
+    const have = 'curl sh grep head wc sleep getent';
+    expect(await outcomes(tasks, have, shell)).toEqual(['answered', 'refused', 'answered', 'answered', expect.stringMatching(/^(name-not-found|dns-)/)]);
+    web.close();
+  });
+
+  test.skipIf(!isInstalled(shell[0]))('six connections at once', async () => {
+    const tasks = Array.from({ length: 6 }, (): Task => ({ kind: 'tcp', host: '127.0.0.1', port: portOf(open) }));
+    expect(await outcomes(tasks, 'curl sleep', shell)).toEqual(tasks.map(() => 'answered'));
+  });
+});
 
 describe('TCP, with what an image may have', () => {
   const programs = ['python3 sleep', 'bash sleep', 'curl sleep', 'perl sleep'];
-  test.each(programs)('%s: answered and refused are told apart', async (have) => {
+  test.each(programs)('%s: answered differs from refused', async (have) => {
     const closed = createServer();
     await listen(closed);
     const port = portOf(closed);
@@ -56,7 +96,7 @@ describe('TCP, with what an image may have', () => {
     ).toEqual(['answered', 'refused']);
   });
 
-  test('curl alone tells what a name leads to', () => {
+  test('curl alone prints the addresses of a name', () => {
     const said = (output: string, exitCode: number) => read({ kind: 'name', name: 'x.y', type: 'A' }, { id: '0', tool: 'curl', exitCode, ms: 1, output });
     // As curl 7.88 of Debian and 8.14 of Alpine write it.
     expect(said('* Could not resolve host: nope.default.svc.cluster.local\n* Closing connection 0', 6)).toMatchObject({ outcome: 'name-not-found' });
