@@ -8,7 +8,7 @@ export type { Draft, Evidence, Fix, ObjectRef } from '../src/catalog/finding.ts'
 export const stages = ['service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path'] as const;
 export type Stage = (typeof stages)[number];
 
-/** What a check came to. `summary` is its line in the pipeline where it passes. */
+/** The result of a check. `summary` says in a few words what was found to be right. */
 export type Judgement<C extends Code = Code> =
   | { kind: 'judged'; findings: Draft<C>[]; summary: string }
   | { kind: 'skip'; reason: string }
@@ -20,7 +20,7 @@ export const judged = <C extends Code>(summary: string, findings: Draft<C>[] = [
   summary,
 });
 export const skip = (reason: string): Judgement<never> => ({ kind: 'skip', reason });
-/** Could not be judged; a person reads the reason. What is missing for it is listed apart. */
+/** Could not be judged; a person reads the reason. The missing facts are listed separately. */
 export const unknown = (reason: string): Judgement<never> => ({ kind: 'unknown', reason });
 
 export type Given<N extends FactName, U extends FactName> = { readonly [K in N]: FactTypes[K] } & {

@@ -18,10 +18,10 @@ export const targetPortOf = (port: Service['spec']['ports'][number]): number | s
 
 /** Who connects, as `--from` names it. */
 export function clientText(target: Target, client: Client | null | undefined): string {
-  if (!client) return target.from.kind === 'external' ? 'outside of the cluster' : `${target.from.kind}/${target.from.name || target.from.namespace}`;
+  if (!client) return target.from.kind === 'external' ? 'outside the cluster' : `${target.from.kind}/${target.from.name || target.from.namespace}`;
   if (client.kind === 'pod') return `pod/${client.name}`;
   if (client.kind === 'node') return `node/${client.name}`;
-  if (client.kind === 'external') return 'outside of the cluster';
+  if (client.kind === 'external') return 'outside the cluster';
   return `a pod in namespace ${client.namespace}`;
 }
 
@@ -30,8 +30,8 @@ const outcomeWords: Record<Connection['outcome'], string> = {
   refused: 'connection refused',
   'timed-out': 'timed out',
   reset: 'connection reset',
-  'no-route': 'no route to it',
-  'no-answer': 'no answer (UDP: that proves nothing)',
+  'no-route': 'no route to host',
+  'no-answer': 'no answer (over UDP this proves nothing)',
   'name-not-found': 'the name does not exist',
   'dns-timed-out': 'no DNS server answered',
   'dns-failed': 'the DNS server reported a failure',

@@ -13,7 +13,7 @@ interface Reply {
   addresses: string[];
 }
 
-/** What the replicas answered the client itself; where it got none, they were asked by a port-forward. */
+/** The replicas' answers to the client itself; replicas that did not answer it were asked by port-forward. */
 const byClient = (list: readonly Connection[]): Reply[] =>
   list.flatMap((c) =>
     c.hop === 'dns-server' && c.pod !== null && c.outcome === 'answered'
@@ -31,7 +31,7 @@ const byClient = (list: readonly Connection[]): Reply[] =>
 /** Plugins that may answer before the kubernetes plugin does. */
 const overriding = ['rewrite', 'hosts', 'template', 'file', 'auto', 'etcd', 'secondary'];
 
-/** Lines of the Corefile that may be the reason why a name leads elsewhere. */
+/** Lines of the Corefile that may change the answer for a name. */
 function otherwiseAnswered(corefile: string | null, name: string): Evidence[] {
   const file = readCorefile(corefile);
   const plugins = (file && serverFor(file, name)?.plugins) ?? [];
@@ -40,7 +40,7 @@ function otherwiseAnswered(corefile: string | null, name: string): Evidence[] {
     .map((p) => ({ source: 'configmap', text: `Corefile line ${p.line}: ${[p.name, ...p.args].join(' ')}` }));
 }
 
-/** A replica that lost its watch goes on with what it last knew. */
+/** A replica that lost its watch answers with the last state that it received. */
 const lostWatch = (logs: Fact<Record<string, Fact<string>>>): Evidence[] =>
   logLines(logs, (l) => /Failed to (?:list|watch)|is forbidden/.test(l), 1).map(({ key, line }) => ({ source: 'log', text: `${key}: ${line}` }));
 
@@ -51,7 +51,7 @@ export const answers = check({
   uses: ['dnsPods', 'connections', 'corefile', 'dnsLogs'],
   codes: ['dns-wrong-answer'],
   run({ service, slices, dnsAnswers, dnsPods, connections, corefile, dnsLogs }) {
-    if (!service || service.spec.type === 'ExternalName') return skip('no address of the cluster belongs to it');
+    if (!service || service.spec.type === 'ExternalName') return skip('the Service has no addresses of its own');
     const forwarded = Object.entries(dnsAnswers).flatMap(([pod, a]): Reply[] => (a.seen ? [{ pod, ...a.value }] : []));
     const replies = [...forwarded, ...byClient(connections.seen ? connections.value.list : []).filter((r) => !forwarded.some((f) => f.pod === r.pod))];
     if (replies.length === 0) return unknown('no DNS replica could be asked');
@@ -65,13 +65,13 @@ export const answers = check({
     if (wrong.length === 0)
       return judged(
         expected.length > 0
-          ? `the name leads to ${some(expected)}, at ${replies.length === 1 ? 'the DNS replica' : `all ${replies.length} DNS replicas`}`
-          : `the name leads to no address, as there is no ready endpoint`,
+          ? `${replies.length === 1 ? 'the DNS replica answers' : `all ${replies.length} DNS replicas answer`} ${some(expected)}`
+          : `the name has no address because there is no ready endpoint`,
       );
     const said = (r: (typeof replies)[number]) => (r.addresses.length > 0 ? some([...new Set(r.addresses)]) : r.rcode === 'NOERROR' ? 'no address' : r.rcode);
     const total = dnsPods.seen ? dnsPods.value.length : replies.length;
     const part = wrong.length < replies.length;
-    // A headless Service's addresses change with its pods; a replica may lag a moment behind.
+    // A headless Service's addresses change with its pods; a replica may need a moment to follow.
     const lag = isHeadless(service) && wrong.every((r) => r.addresses.some((a) => expected.includes(a)));
     return judged('', [
       {
@@ -80,7 +80,7 @@ export const answers = check({
         confidence: 'confirmed',
         scope: part ? 'part' : 'all',
         object: { kind: 'Pod', namespace: 'kube-system', name: wrong[0]?.pod ?? '' },
-        message: `${wrong.length} of ${plural(total, 'DNS replica')} ${wrong.length === 1 ? 'answers' : 'answer'} ${wrong[0]?.question.split(' ')[0]} with ${said(wrong[0] as (typeof replies)[number])}, where the API has ${some(expected) || 'no ready address'}`,
+        message: `${wrong.length} of ${plural(total, 'DNS replica')} ${wrong.length === 1 ? 'answers' : 'answer'} ${wrong[0]?.question.split(' ')[0]} with ${said(wrong[0] as (typeof replies)[number])}; the objects say ${some(expected) || 'no ready address'}`,
         evidence: [
           ...replies.map((r) => ({ source: 'dns', text: `${r.pod} answers ${r.question} with ${said(r)}` })),
           ...otherwiseAnswered(corefile.seen ? corefile.value : null, replies[0]?.question.split(' ')[0] ?? ''),

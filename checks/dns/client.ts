@@ -4,16 +4,16 @@ import { isNodeLocal, ownResolvConf } from './evidence.ts';
 
 export const client = check({
   id: 'dns/client',
-  title: "The client asks the cluster's DNS",
+  title: "The client uses the cluster's DNS",
   needs: ['target', 'client', 'dnsService'],
   uses: ['connections'],
   codes: ['dns-pod-config'],
   run({ target, client, dnsService, connections }) {
     const pod = client?.pod;
-    if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is no pod');
+    if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is not a pod');
     const read = ownResolvConf(connections);
     const policy = pod?.spec.dnsPolicy ?? 'ClusterFirst';
-    // resolv.conf as it is in the pod says it best; else what the pod's spec makes of it.
+    // The pod's own resolv.conf decides; without it, its spec.
     const servers = read?.nameservers ?? (policy === 'None' ? (pod?.spec.dnsConfig?.nameservers ?? []) : undefined);
     const right = dnsService?.spec.clusterIPs ?? [];
     const nodesOwn = policy === 'Default' || (policy === 'ClusterFirst' && client.hostNetwork);
@@ -27,7 +27,7 @@ export const client = check({
         confidence: 'likely',
         scope: 'all',
         object: { kind: 'Pod', namespace: client.namespace, name: client.name },
-        message: `${who} does not ask the cluster's DNS (${right.join(', ')}) but ${servers?.join(', ') || "its node's resolvers"}, because its dnsPolicy is ${policy}${client.hostNetwork && policy === 'ClusterFirst' ? " and it uses the node's network" : ''}`,
+        message: `${who} uses DNS server ${servers?.join(', ') || 'of its node'} instead of the cluster's (${right.join(', ')}): its dnsPolicy is ${policy}${client.hostNetwork && policy === 'ClusterFirst' ? ' with hostNetwork' : ''}`,
         evidence: [
           {
             source: 'pods',
@@ -35,7 +35,7 @@ export const client = check({
           },
           ...(read ? [{ source: 'resolv.conf', text: `nameserver ${read.nameservers.join(' ')}; search ${read.search.join(' ')}` }] : []),
         ],
-        fix: [{ text: `Set dnsPolicy to ${client.hostNetwork ? 'ClusterFirstWithHostNet' : 'ClusterFirst'} in its pod template` }],
+        fix: [{ text: `Set dnsPolicy to ${client.hostNetwork ? 'ClusterFirstWithHostNet' : 'ClusterFirst'} in the pod template of ${who}` }],
       },
     ]);
   },

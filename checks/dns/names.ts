@@ -7,12 +7,12 @@ import { staleFix } from './evidence.ts';
 /** Kubernetes DNS specification: SRV for each named port; for a headless Service, an address for each ready pod with a hostname. */
 export const names = check({
   id: 'dns/names',
-  title: 'The names of its ports and of its pods lead where they should',
+  title: 'The names of its ports and pods resolve to them',
   needs: ['service', 'slices', 'dnsAnswers'],
   uses: ['pods'],
   codes: ['dns-wrong-answer'],
   run({ service, slices, dnsAnswers, pods }) {
-    if (!service || service.spec.type === 'ExternalName') return skip('no address of the cluster belongs to it');
+    if (!service || service.spec.type === 'ExternalName') return skip('the Service has no addresses of its own');
     const replies = Object.entries(dnsAnswers).flatMap(([pod, a]) => (a.seen ? a.value.more.map((reply) => ({ pod, reply })) : []));
     const ready = endpointsOf(slices).filter((e) => e.ready || service.spec.publishNotReadyAddresses);
     const port = (r: DnsReply) => service.spec.ports.find((p) => r.question.startsWith(`_${p.name}._${p.protocol.toLowerCase()}.`));
@@ -30,14 +30,14 @@ export const names = check({
           : [own.port];
         const given = [...new Set(reply.srv.map((s) => Number(s.split(':').at(-1))))];
         if (given.toSorted((a, b) => a - b).join() !== wanted.toSorted((a, b) => a - b).join())
-          wrong.push({ pod, what: `${name} names port ${given.join(', ') || 'none'}, the Service has ${wanted.join(', ') || 'none that is ready'}` });
+          wrong.push({ pod, what: `${name} has port ${given.join(', ') || 'none'}, the Service has ${wanted.join(', ') || 'none that is ready'}` });
       } else if (name !== '.') {
         const found = pods.seen ? pods.value.find((p) => name.startsWith(`${p.spec.hostname ?? p.metadata.name}.`)) : undefined;
         if (!found) continue;
         asked++;
         const addresses = found.status.podIPs.map((i) => i.ip);
         if (!reply.addresses.some((a) => addresses.includes(a)))
-          wrong.push({ pod, what: `${name} leads to ${reply.addresses.join(', ') || reply.rcode}, pod ${found.metadata.name} has ${addresses.join(', ')}` });
+          wrong.push({ pod, what: `${name} resolves to ${reply.addresses.join(', ') || reply.rcode}, pod ${found.metadata.name} has ${addresses.join(', ')}` });
       }
     }
     const first = wrong[0];
@@ -48,7 +48,7 @@ export const names = check({
       confidence: 'confirmed',
       scope: 'part',
       object: { kind: 'Pod', namespace: 'kube-system', name: first.pod },
-      message: `DNS replica ${first.pod} is behind the API: ${first.what}`,
+      message: `DNS replica ${first.pod} has an old answer: ${first.what}`,
       evidence: wrong.slice(0, 5).map((w) => ({ source: 'dns', text: `${w.pod}: ${w.what}` })),
       fix: [staleFix(first.pod)],
     };

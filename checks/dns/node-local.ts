@@ -4,7 +4,7 @@ import { clientText } from '../format.ts';
 import { kubectl } from '../fix.ts';
 import { isNodeLocal, ownResolvConf } from './evidence.ts';
 
-/** NodeLocal DNSCache answers on each node by itself: where it is down, only that node's pods are affected. */
+/** NodeLocal DNSCache answers on each node: where it is down, only that node's pods are affected. */
 export const nodeLocal = check({
   id: 'dns/node-local',
   title: "The DNS cache of the client's node runs",
@@ -18,7 +18,7 @@ export const nodeLocal = check({
     const own = nodeLocalPods.filter((p) => p.spec.nodeName === node && !p.metadata.deletionTimestamp);
     if (own.some(isReady)) return judged(`the DNS cache of ${node} is ready`);
     const conf = ownResolvConf(connections);
-    // With the address of kube-dns in resolv.conf the cache stands in for it, and the node's rules take over where it is gone.
+    // With kube-dns' address in resolv.conf the cache answers in its place; without the cache the node's rules do.
     const asked = conf?.nameservers.some(isNodeLocal) ?? false;
     const name = own[0]?.metadata.name;
     return judged('', [
@@ -28,15 +28,18 @@ export const nodeLocal = check({
         confidence: 'confirmed',
         scope: 'all',
         object: { kind: 'DaemonSet', namespace: 'kube-system', name: 'node-local-dns' },
-        message: `The DNS cache of node ${node} ${name === undefined ? 'does not run there' : `(pod ${name}) is not ready`}${asked ? `, and ${clientText(target, client)} asks no other server` : ''}`,
+        message: `The DNS cache of node ${node} ${name === undefined ? 'does not run there' : `(pod ${name}) is not ready`}${asked ? `, and ${clientText(target, client)} has no other DNS server` : ''}`,
         evidence: [
           { source: 'pods', text: `${nodeLocalPods.filter(isReady).length} of ${nodeLocalPods.length} pods of node-local-dns are ready` },
           ...(conf ? [{ source: 'resolv.conf', text: `nameserver ${conf.nameservers.join(' ')}` }] : []),
         ],
         fix: [
           name === undefined
-            ? { text: 'See why the DaemonSet has no pod on that node', command: kubectl('kube-system', 'describe', 'daemonset', 'node-local-dns') }
-            : { text: 'Read why it is not ready', command: kubectl('kube-system', 'logs', name) },
+            ? {
+                text: `Find out why DaemonSet "node-local-dns" has no pod on ${node}`,
+                command: kubectl('kube-system', 'describe', 'daemonset', 'node-local-dns'),
+              }
+            : { text: `Read the logs of pod "${name}"`, command: kubectl('kube-system', 'logs', name) },
         ],
       },
     ]);

@@ -1,9 +1,144 @@
+import type { Fact } from '../../src/facts/fact.ts';
+import type { Connections, FactTypes } from '../../src/facts/facts.ts';
 import { isReady } from '../../src/facts/selectors.ts';
-import type { Pod } from '../../src/facts/objects.ts';
-import { check, type Draft, type Evidence, judged, unknown } from '../check.ts';
-import { plural, probeEvidence, some } from '../format.ts';
+import type { Pod, Workload } from '../../src/facts/objects.ts';
+import { check, type Draft, type Evidence, judged, type ObjectRef, unknown } from '../check.ts';
 import { kubectl } from '../fix.ts';
+import { plural, probeEvidence, some } from '../format.ts';
 import { logLines } from './evidence.ts';
+
+type Found = Draft<'dns-pods-down'>;
+type Logs = Fact<FactTypes['dnsLogs']>;
+
+const namesOf = (pods: readonly Pod[]): string[] => pods.map((p) => p.metadata.name);
+const verb = (n: number, one: string, many: string) => (n === 1 ? one : many);
+
+const errorsOf = (dnsLogs: Logs, pod: string): Evidence[] =>
+  logLines(dnsLogs, (l) => /ERROR|FATAL|panic|plugin\/|Error/i.test(l), 3)
+    .filter(({ key }) => key.startsWith(`${pod}/`))
+    .map(({ line }) => ({ source: 'log', text: `${pod}: ${line}` }));
+
+const restartsOf = (p: Pod) => p.status.containerStatuses.reduce((n, s) => n + s.restartCount, 0);
+
+function podEvidence(p: Pod): Evidence {
+  const states = p.status.containerStatuses.map((s) => s.state.waiting?.reason ?? s.lastState.terminated?.reason ?? (s.ready ? 'ready' : 'not ready'));
+  const restarts = restartsOf(p) > 0 ? `, ${plural(restartsOf(p), 'restart')}` : '';
+  return { source: 'pods', text: `${p.metadata.name}: ${states.join(', ') || p.status.phase}${restarts}` };
+}
+
+/** No DNS pod is ready: scaled to zero, without rights, or failing. */
+function noneReady(live: readonly Pod[], workload: Workload | null, object: ObjectRef, dnsLogs: Logs): Found {
+  const isZero = workload?.spec.replicas === 0;
+  // Without its rights CoreDNS starts, waits for the API, and knows no Service.
+  const refusal = /cannot (?:list|watch) resource "([a-z]+)"/;
+  const refused = refusal.exec(logLines(dnsLogs, (l) => refusal.test(l), 1)[0]?.line ?? '')?.[1];
+  const mayNot = refused === undefined ? '' : `; CoreDNS may not list ${refused} (RBAC)`;
+  const first = live[0]?.metadata.name ?? '';
+  return {
+    code: 'dns-pods-down',
+    severity: 'error',
+    confidence: 'confirmed',
+    scope: 'all',
+    object,
+    message: isZero
+      ? `Deployment "${object.name}" in kube-system is scaled to zero replicas, so no DNS server runs`
+      : live.length === 0
+        ? `Deployment "${object.name}" in kube-system has no pods, so no DNS server runs`
+        : `None of ${plural(live.length, 'DNS pod')} is ready (${some(namesOf(live))})${mayNot}`,
+    evidence: [
+      { source: 'deployments', text: `${object.name}: spec.replicas ${workload?.spec.replicas ?? 'unknown'}, ready ${workload?.status.readyReplicas ?? 0}` },
+      ...live.slice(0, 3).map(podEvidence),
+      ...(first ? errorsOf(dnsLogs, first) : []),
+    ],
+    fix:
+      isZero || live.length === 0
+        ? [{ text: `Scale Deployment "${object.name}" up`, command: kubectl('kube-system', 'scale', `deployment/${object.name}`, '--replicas=2') }]
+        : refused === undefined
+          ? [{ text: 'Read why CoreDNS does not start', command: kubectl('kube-system', 'logs', first, '--previous') }]
+          : [
+              {
+                text: 'Restore the rights of CoreDNS',
+                command: 'kubectl create clusterrolebinding system:coredns --clusterrole=system:coredns --serviceaccount=kube-system:coredns',
+              },
+            ],
+  };
+}
+
+/** Ready pods that gave a port-forward no answer. */
+function silent(ready: readonly Pod[], dnsAnswers: Fact<FactTypes['dnsAnswers']>, object: ObjectRef, dnsLogs: Logs): Found[] {
+  if (!dnsAnswers.seen) return [];
+  const answers = dnsAnswers.value;
+  const failing = ready.filter((p) => {
+    const a = answers[p.metadata.name];
+    return a && !a.seen && (a.reason === 'unreachable' || a.reason === 'malformed') && a.why !== '';
+  });
+  if (failing.length === 0) return [];
+  return [
+    {
+      code: 'dns-pods-down',
+      severity: 'error',
+      confidence: 'confirmed',
+      scope: failing.length === ready.length ? 'all' : 'part',
+      object,
+      message: `${failing.length} of ${plural(ready.length, 'ready DNS pod')} ${verb(failing.length, 'does', 'do')} not answer (${some(namesOf(failing))})`,
+      evidence: failing.flatMap((p) => {
+        const a = answers[p.metadata.name];
+        return [{ source: 'dns', text: `${p.metadata.name}: ${a && !a.seen ? a.why : ''}` }, ...errorsOf(dnsLogs, p.metadata.name)];
+      }),
+      fix: [
+        {
+          text: `Delete the pods that do not answer; Deployment "${object.name}" replaces them`,
+          command: kubectl('kube-system', 'delete', 'pod', ...namesOf(failing)),
+        },
+      ],
+    },
+  ];
+}
+
+/** Replicas that do not answer the client, while others do: a share of all lookups fails. */
+function silentForClient(ready: readonly Pod[], { list, from }: Connections, dnsAnswers: Fact<FactTypes['dnsAnswers']>, object: ObjectRef): Found[] {
+  const asked = list.filter((c) => c.hop === 'dns-server' && c.target.endsWith('/UDP') && c.pod !== null);
+  const lost = asked.filter((c) => c.outcome === 'dns-timed-out' && ready.some((p) => p.metadata.name === c.pod));
+  if (lost.length === 0 || !asked.some((c) => c.outcome === 'answered')) return [];
+  const names = [...new Set(lost.map((c) => c.pod ?? ''))];
+  const answersItself = names.some((n) => dnsAnswers.seen && dnsAnswers.value[n]?.seen);
+  return [
+    {
+      code: 'dns-pods-down',
+      severity: 'error',
+      confidence: 'confirmed',
+      scope: 'part',
+      object,
+      message: `${names.length} of ${plural(asked.length, 'DNS replica')} ${verb(names.length, 'does', 'do')} not answer the client (${some(names)}): about ${names.length} in ${asked.length} lookups is lost${answersItself ? '; on its own loopback it answers, so the network to it fails' : ''}`,
+      evidence: asked.slice(0, 6).map((c) => probeEvidence(from, c)),
+      fix: [
+        {
+          text: `Check the network of the node of "${names[0]}", or delete the pod so that it moves`,
+          command: kubectl('kube-system', 'delete', 'pod', ...names),
+        },
+      ],
+    },
+  ];
+}
+
+function someNotReady(live: readonly Pod[], object: ObjectRef, dnsLogs: Logs): Found[] {
+  const waiting = live.filter((p) => !isReady(p));
+  if (waiting.length === 0) return [];
+  return [
+    {
+      code: 'dns-pods-down',
+      severity: 'warning',
+      confidence: 'confirmed',
+      scope: 'part',
+      object,
+      message: `${waiting.length} of ${plural(live.length, 'DNS pod')} ${verb(waiting.length, 'is', 'are')} not ready (${some(namesOf(waiting))}); the others serve`,
+      evidence: waiting.slice(0, 2).flatMap((p) => [{ source: 'pods', text: `${p.metadata.name} is not ready` }, ...errorsOf(dnsLogs, p.metadata.name)]),
+      fix: [
+        { text: `Read the events of pod "${waiting[0]?.metadata.name}"`, command: kubectl('kube-system', 'describe', 'pod', waiting[0]?.metadata.name ?? '') },
+      ],
+    },
+  ];
+}
 
 export const replicas = check({
   id: 'dns/replicas',
@@ -18,104 +153,10 @@ export const replicas = check({
     if (live.length === 0 && !workload && !(dnsService.seen && dnsService.value))
       return unknown('this cluster has another DNS than CoreDNS in kube-system, which is not judged');
     const object = { kind: 'Deployment', namespace: 'kube-system', name: workload?.metadata.name ?? 'coredns' };
-    const logs = (pod: string): Evidence[] =>
-      logLines(dnsLogs, (l) => /ERROR|FATAL|panic|plugin\/|Error/i.test(l), 3)
-        .filter(({ key }) => key.startsWith(`${pod}/`))
-        .map(({ line }) => ({ source: 'log', text: `${pod}: ${line}` }));
-    // Without its rights CoreDNS starts, waits for the API, and knows no Service.
-    const refusal = /cannot (?:list|watch) resource "([a-z]+)"/;
-    const refused = refusal.exec(logLines(dnsLogs, (l) => refusal.test(l), 1)[0]?.line ?? '')?.[1];
-    const mayNot = refused === undefined ? '' : `; CoreDNS may not list ${refused} (RBAC)`;
-    const restarts = (p: Pod) => p.status.containerStatuses.reduce((n, s) => n + s.restartCount, 0);
-    const findings: Draft<'dns-pods-down'>[] = [];
-    if (ready.length === 0) {
-      const zero = workload?.spec.replicas === 0;
-      findings.push({
-        code: 'dns-pods-down',
-        severity: 'error',
-        confidence: 'confirmed',
-        scope: 'all',
-        object,
-        message: zero
-          ? `No DNS server runs: Deployment "${object.name}" in kube-system is scaled to zero replicas`
-          : live.length === 0
-            ? 'No DNS pod exists in kube-system'
-            : `None of ${plural(live.length, 'DNS pod')} is ready (${some(live.map((p) => p.metadata.name))})${mayNot}`,
-        evidence: [
-          {
-            source: 'deployments',
-            text: `${object.name}: spec.replicas ${workload?.spec.replicas ?? 'unknown'}, ready ${workload?.status.readyReplicas ?? 0}`,
-          },
-          ...live.slice(0, 3).map((p) => ({
-            source: 'pods',
-            text: `${p.metadata.name}: ${p.status.containerStatuses.map((s) => s.state.waiting?.reason ?? s.lastState.terminated?.reason ?? (s.ready ? 'ready' : 'not ready')).join(', ') || p.status.phase}${restarts(p) > 0 ? `, ${plural(restarts(p), 'restart')}` : ''}`,
-          })),
-          ...live.slice(0, 1).flatMap((p) => logs(p.metadata.name)),
-        ],
-        fix:
-          zero || live.length === 0
-            ? [{ text: 'Scale CoreDNS up', command: kubectl('kube-system', 'scale', `deployment/${object.name}`, '--replicas=2') }]
-            : refused !== undefined
-              ? [
-                  {
-                    text: 'Give CoreDNS its rights again',
-                    command: 'kubectl create clusterrolebinding system:coredns --clusterrole=system:coredns --serviceaccount=kube-system:coredns',
-                  },
-                ]
-              : [{ text: 'Read why CoreDNS does not start', command: kubectl('kube-system', 'logs', live[0]?.metadata.name ?? '', '--previous') }],
-      });
-    } else if (dnsAnswers.seen) {
-      const silent = ready.filter((p) => {
-        const a = dnsAnswers.value[p.metadata.name];
-        return a && !a.seen && (a.reason === 'unreachable' || a.reason === 'malformed') && a.why !== '';
-      });
-      if (silent.length > 0) {
-        findings.push({
-          code: 'dns-pods-down',
-          severity: 'error',
-          confidence: 'confirmed',
-          scope: silent.length === ready.length ? 'all' : 'part',
-          object,
-          message: `${silent.length} of ${plural(ready.length, 'ready DNS pod')} ${silent.length === 1 ? 'does' : 'do'} not answer (${some(silent.map((p) => p.metadata.name))})`,
-          evidence: silent.flatMap((p) => {
-            const a = dnsAnswers.value[p.metadata.name];
-            return [{ source: 'dns', text: `${p.metadata.name}: ${a && !a.seen ? a.why : ''}` }, ...logs(p.metadata.name)];
-          }),
-          fix: [{ text: 'Replace the pods that do not answer', command: kubectl('kube-system', 'delete', 'pod', ...silent.map((p) => p.metadata.name)) }],
-        });
-      }
-    }
-    // Asked by the client itself: one that is silent for it, while others answer, costs a share of all lookups.
-    const asked = connections.seen ? connections.value.list.filter((c) => c.hop === 'dns-server' && c.target.endsWith('/UDP') && c.pod !== null) : [];
-    const lost = asked.filter((c) => c.outcome === 'dns-timed-out' && ready.some((p) => p.metadata.name === c.pod));
-    const known = findings.some((f) => f.severity === 'error');
-    if (connections.seen && !known && lost.length > 0 && asked.some((c) => c.outcome === 'answered')) {
-      const names = [...new Set(lost.map((c) => c.pod ?? ''))];
-      const forwarded = names.filter((n) => dnsAnswers.seen && dnsAnswers.value[n]?.seen);
-      findings.push({
-        code: 'dns-pods-down',
-        severity: 'error',
-        confidence: 'confirmed',
-        scope: 'part',
-        object,
-        message: `${names.length} of ${plural(asked.length, 'DNS replica')} ${names.length === 1 ? 'does' : 'do'} not answer the client (${some(names)}), while the others do: about ${names.length} in ${asked.length} lookups is lost${forwarded.length > 0 ? '; asked on its own loopback it answers, so the way to it is at fault' : ''}`,
-        evidence: asked.slice(0, 6).map((c) => probeEvidence(connections.value.from, c)),
-        fix: [{ text: 'Look at the network of the node that it runs on, or move it away', command: kubectl('kube-system', 'delete', 'pod', ...names) }],
-      });
-    }
-    const waiting = live.filter((p) => !isReady(p));
-    if (ready.length > 0 && waiting.length > 0) {
-      findings.push({
-        code: 'dns-pods-down',
-        severity: 'warning',
-        confidence: 'confirmed',
-        scope: 'part',
-        object,
-        message: `${waiting.length} of ${plural(live.length, 'DNS pod')} ${waiting.length === 1 ? 'is' : 'are'} not ready (${some(waiting.map((p) => p.metadata.name))}); the others serve`,
-        evidence: waiting.slice(0, 2).flatMap((p) => [{ source: 'pods', text: `${p.metadata.name} is not ready` }, ...logs(p.metadata.name)]),
-        fix: [{ text: 'See what it waits for', command: kubectl('kube-system', 'describe', 'pod', waiting[0]?.metadata.name ?? '') }],
-      });
-    }
-    return judged(`${ready.length} of ${plural(live.length, 'DNS pod')} ready`, findings);
+    const summary = `${ready.length} of ${plural(live.length, 'DNS pod')} ready`;
+    if (ready.length === 0) return judged(summary, [noneReady(live, workload, object, dnsLogs)]);
+    const failing = silent(ready, dnsAnswers, object, dnsLogs);
+    const forClient = failing.length === 0 && connections.seen ? silentForClient(ready, connections.value, dnsAnswers, object) : [];
+    return judged(summary, [...failing, ...forClient, ...someNotReady(live, object, dnsLogs)]);
   },
 });

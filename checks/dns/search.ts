@@ -6,10 +6,10 @@ import { check, type Draft, judged, skip } from '../check.ts';
 import { clientText, plural } from '../format.ts';
 import { ownResolvConf } from './evidence.ts';
 
-/** With the list that the kubelet writes (three domains, ndots 5) a whole name costs three questions that fail. */
+/** With the kubelet's own list (three domains, ndots 5) a full name costs three failing questions. */
 const usualWaste = 3;
 
-/** resolv.conf as the kubelet writes it for a pod (dns-pod-service, "Pod's DNS Policy"); the node's own domains are not known here. */
+/** resolv.conf as the kubelet creates it for a pod (dns-pod-service, "Pod's DNS Policy"); the node's own domains are not known here. */
 function written(client: Client, domain: string): Pick<ResolvConf, 'search' | 'ndots'> | undefined {
   const spec = client.pod?.spec;
   const policy = spec?.dnsPolicy ?? 'ClusterFirst';
@@ -22,16 +22,16 @@ function written(client: Client, domain: string): Pick<ResolvConf, 'search' | 'n
 const formsText = (target: Target, forms: readonly string[]) =>
   forms.length > 0 ? forms.join(', ') : `none of ${target.name}, ${target.name}.${target.namespace}`;
 
-/** The client's resolver as a model: which forms of the name lead to the Service, and how many questions fail before the right one. */
+/** A model of the client's resolver: which forms of the name resolve to the Service, and how many questions fail before the right one. */
 export const search = check({
   id: 'dns/search',
-  title: "The client's search list leads its names to the Service, without detours",
+  title: "The client's search list resolves the Service's names without needless questions",
   needs: ['target', 'service', 'client'],
   uses: ['connections', 'corefile'],
   codes: ['dns-pod-config', 'dns-zone-mismatch'],
   run({ target, service, client, connections, corefile }) {
     if (!service) return skip('the Service does not exist');
-    if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is no pod');
+    if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is not a pod');
     const read = ownResolvConf(connections);
     const domain = (read && clusterDomain(read)) ?? domainOf(corefile.seen ? corefile.value : undefined);
     const conf = read ?? written(client, domain);
@@ -46,9 +46,9 @@ export const search = check({
         confidence: 'confirmed',
         scope: 'part',
         object,
-        message: `The name was given with the domain ${target.domain}; this cluster's is ${domain}: ${target.name}.${target.namespace}.svc.${domain} is right`,
+        message: `The given name has the domain ${target.domain}, this cluster has ${domain}: the full name is ${target.name}.${target.namespace}.svc.${domain}`,
         evidence: [{ source, text: conf ? `search ${conf.search.join(' ')}` : `the Corefile serves ${domain}` }],
-        fix: [{ text: `Use ${target.name}.${target.namespace}, which works whatever the domain is` }],
+        fix: [{ text: `Use ${target.name}.${target.namespace}, which works with any cluster domain` }],
       });
     }
     if (!conf) return judged("its node's search list is not known", findings);
@@ -64,19 +64,19 @@ export const search = check({
         confidence: 'confirmed',
         scope: 'part',
         object,
-        message: `${who} asks ${plural(most, 'question')} in vain before the right one, each for IPv4 and for IPv6 (ndots ${conf.ndots}, ${plural(conf.search.length, 'search domain')}): each lookup makes ${2 * (most + 1)} queries`,
+        message: `${who} asks ${plural(most, 'failing question')} before the right one, each for IPv4 and IPv6 (ndots ${conf.ndots}, ${plural(conf.search.length, 'search domain')}): each lookup makes ${2 * (most + 1)} queries`,
         evidence: [
           { source, text: `search ${conf.search.join(' ')}; ndots ${conf.ndots}` },
           {
             source: 'resolver',
-            text: `${right} is asked for as ${questionsFor(right, conf, 'glibc')
+            text: `for ${right} it asks ${questionsFor(right, conf, 'glibc')
               .slice(0, most + 1)
               .join(', then ')}`,
           },
         ],
-        fix: [{ text: `End the name with a dot (${right}.), or set ndots to 2 and fewer searches in the pod's dnsConfig` }],
+        fix: [{ text: `Write a dot at the end of the name (${right}.), or set ndots to 2 and fewer searches in the pod's dnsConfig` }],
       });
     }
-    return judged(`${formsText(target, forms)} ${forms.length === 1 ? 'leads' : 'lead'} to it`, findings);
+    return judged(`${formsText(target, forms)} ${forms.length === 1 ? 'resolves' : 'resolve'} to it`, findings);
   },
 });

@@ -4,7 +4,7 @@ import { patch } from '../fix.ts';
 
 export const service = check({
   id: 'dns/service',
-  title: 'The Service kube-dns leads to the DNS pods',
+  title: 'The Service kube-dns selects the DNS pods',
   needs: ['dnsService', 'dnsPods'],
   uses: ['dnsSlices'],
   codes: ['dns-service-broken'],
@@ -25,28 +25,32 @@ export const service = check({
       ]);
     if (!dnsService) {
       if (dnsPods.length === 0) return unknown('this cluster has another DNS than CoreDNS in kube-system, which is not judged');
-      return broken('The Service kube-system/kube-dns does not exist, so the DNS address of pods leads nowhere', 'services "kube-dns" not found', [
-        { text: 'Create it again, with the address that pods have in /etc/resolv.conf' },
+      return broken('Service "kube-dns" does not exist in kube-system, so nothing answers at the DNS address of the pods', 'services "kube-dns" not found', [
+        { text: 'Create Service "kube-dns" again, with the clusterIP that pods have in /etc/resolv.conf' },
       ]);
     }
     const ports = dnsService.spec.ports;
     if (!ports.some((p) => p.port === 53 && p.protocol === 'UDP')) {
-      return broken('The Service kube-dns has no port 53/UDP, over which resolvers ask', `ports: ${ports.map((p) => `${p.port}/${p.protocol}`).join(', ')}`, [
-        { text: 'Add port 53/UDP', command: 'kubectl -n kube-system edit service kube-dns' },
+      return broken('Service "kube-dns" has no port 53/UDP, which resolvers use', `ports: ${ports.map((p) => `${p.port}/${p.protocol}`).join(', ')}`, [
+        { text: 'Add port 53/UDP to Service "kube-dns"', command: 'kubectl -n kube-system edit service kube-dns' },
       ]);
     }
     const matching = dnsPods.filter((p) => selects(dnsService.spec.selector, p.metadata.labels));
     if (dnsPods.length > 0 && matching.length === 0) {
       return broken(
-        `The Service kube-dns selects ${labelText(dnsService.spec.selector) || 'nothing'}, which no DNS pod carries`,
-        `spec.selector: ${labelText(dnsService.spec.selector)}; DNS pods carry ${labelText(dnsPods[0]?.metadata.labels)}`,
-        [patch('Select the DNS pods', 'kube-system', 'service/kube-dns', { spec: { selector: { 'k8s-app': 'kube-dns' } } })],
+        `Service "kube-dns" selects ${labelText(dnsService.spec.selector) || 'nothing'}, and no DNS pod has these labels`,
+        `spec.selector: ${labelText(dnsService.spec.selector)}; DNS pods have ${labelText(dnsPods[0]?.metadata.labels)}`,
+        [
+          patch('Change the selector of Service "kube-dns" to k8s-app=kube-dns', 'kube-system', 'service/kube-dns', {
+            spec: { selector: { 'k8s-app': 'kube-dns' } },
+          }),
+        ],
       );
     }
     const ready = dnsSlices.seen ? endpointsOf(dnsSlices.value).filter((e) => e.ready && e.protocol === 'UDP') : undefined;
     if (ready?.length === 0 && matching.some(isReady)) {
-      return broken('The Service kube-dns has no ready endpoint, though DNS pods are ready', 'its EndpointSlices are empty', [
-        { text: 'Check that its targetPort names a port of the DNS pods', command: 'kubectl -n kube-system get service kube-dns -o yaml' },
+      return broken('Service "kube-dns" has no ready endpoint, although DNS pods are ready', 'its EndpointSlices are empty', [
+        { text: 'Check that targetPort of Service "kube-dns" is a port of the DNS pods', command: 'kubectl -n kube-system get service kube-dns -o yaml' },
       ]);
     }
     return judged(`kube-dns at ${dnsService.spec.clusterIPs.join(', ')}${ready ? `, ${ready.length} ready` : ''}`);

@@ -3,7 +3,7 @@ import { check, type Evidence, judged, skip } from '../check.ts';
 import { plural, some } from '../format.ts';
 import { logLines } from './evidence.ts';
 
-/** What the upstream was asked for: the servers of the root, which any resolver knows. */
+/** The question for the upstream: the servers of the root, which any resolver knows. */
 const upstreamQuestion = '. NS';
 
 export const upstream = check({
@@ -13,12 +13,12 @@ export const upstream = check({
   uses: ['corefile', 'dnsLogs'],
   codes: ['dns-upstream-failing'],
   run({ service, dnsAnswers, corefile, dnsLogs }) {
-    if (service?.spec.type === 'ExternalName') return skip('the external name itself is asked for');
+    if (service?.spec.type === 'ExternalName') return skip('the external name itself was looked up');
     const replies = Object.entries(dnsAnswers).flatMap(([pod, a]) =>
       a.seen ? a.value.more.filter((r) => r.question === upstreamQuestion).map((reply) => ({ pod, reply })) : [],
     );
     if (replies.length === 0) return skip('no DNS replica was asked');
-    // A failure that CoreDNS made up because nobody answered stands in its log; one that the upstream itself reported is an answer.
+    // CoreDNS logs a failure that it made up because nobody answered; a failure from the upstream itself is an answer.
     const complaints = (pod: string): string[] =>
       logLines(dnsLogs, (l) => /\. NS: .*(?:i\/o timeout|refused|unreachable|no route)/.test(l), 1).flatMap(({ key, line }) =>
         key.startsWith(`${pod}/`) ? [line] : [],
@@ -36,9 +36,14 @@ export const upstream = check({
         confidence: 'confirmed',
         scope: 'part',
         object: { kind: 'ConfigMap', namespace: 'kube-system', name: 'coredns' },
-        message: `${bad.length} of ${plural(replies.length, 'DNS replica')} ${bad.length === 1 ? 'gets' : 'get'} no answer from upstream${to.length > 0 ? ` (${some(to)})` : ''}: names outside of the cluster do not resolve there`,
+        message: `${bad.length} of ${plural(replies.length, 'DNS replica')} ${bad.length === 1 ? 'gets' : 'get'} no answer from upstream${to.length > 0 ? ` (${some(to)})` : ''}: names outside the cluster do not resolve there`,
         evidence: [...replies.map(({ pod, reply }) => ({ source: 'dns', text: `${pod}, asked for the root: ${reply.rcode}` })), ...logs],
-        fix: [{ text: 'Check where CoreDNS forwards to, and whether its node reaches that', command: 'kubectl -n kube-system get configmap coredns -o yaml' }],
+        fix: [
+          {
+            text: 'Check the servers that CoreDNS forwards to, and whether its node reaches them',
+            command: 'kubectl -n kube-system get configmap coredns -o yaml',
+          },
+        ],
       },
     ]);
   },

@@ -1,11 +1,15 @@
+import type { Connection, FactTypes } from '../../src/facts/facts.ts';
 import type { Pod, Service, Workload } from '../../src/facts/objects.ts';
 import { labelText, podsOf } from '../../src/facts/selectors.ts';
 import type { Fact } from '../../src/facts/fact.ts';
-import { check, judged, skip } from '../check.ts';
-import { plural, serviceRef, some, targetPortOf } from '../format.ts';
+import { check, type Draft, judged, skip } from '../check.ts';
 import { patch } from '../fix.ts';
+import { plural, serviceRef, some, targetPortOf } from '../format.ts';
 
-/** The workload that a pod belongs to in the end: the Deployment behind its ReplicaSet, or what else owns it. */
+/** The pods of one workload, with its kind and name. */
+type Group = [string, Pod[]];
+
+/** The workload that a pod belongs to in the end: the Deployment behind its ReplicaSet, or the owner itself. */
 function ownerOf(pod: Pod, replicaSets: Fact<Workload[]>): string {
   const owner = pod.metadata.ownerReferences.find((o) => o.controller) ?? pod.metadata.ownerReferences[0];
   if (!owner) return `Pod ${pod.metadata.name}`;
@@ -19,7 +23,28 @@ const declares = (pod: Pod, port: Service['spec']['ports'][number]): boolean =>
     c.ports.some((p) => p.protocol === port.protocol && (p.containerPort === targetPortOf(port) || p.name === targetPortOf(port))),
   );
 
-/** Pods of two applications behind one Service, of which one is not meant: it does not serve the port. */
+/** Whether a pod serves the Service's ports: a connection shows it best, then its sockets. Undefined where neither is known. */
+function servesIt(pod: Pod, service: Service, made: readonly Connection[], listeners: Fact<FactTypes['listeners']>): boolean | undefined {
+  const tried = made.filter((c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.kind === 'tcp');
+  if (tried.some((c) => c.outcome === 'answered')) return true;
+  if (tried.some((c) => c.outcome === 'refused')) return false;
+  const found = listeners.seen ? listeners.value[pod.metadata.name] : undefined;
+  const numbers = service.spec.ports.map(targetPortOf).filter((p) => typeof p === 'number');
+  return found?.seen && found.value.sockets && numbers.length > 0 ? found.value.sockets.some((s) => numbers.includes(s.port)) : undefined;
+}
+
+/** A label that all pods of the right workloads have and none of the others. */
+function tellingLabel(right: readonly Group[], others: readonly Pod[]): [string, string] | undefined {
+  const sample = right[0]?.[1][0];
+  return Object.entries(sample?.metadata.labels ?? {}).find(
+    ([k, x]) =>
+      k !== 'pod-template-hash' &&
+      right.every(([, members]) => members.every((p) => p.metadata.labels[k] === x)) &&
+      others.every((p) => p.metadata.labels[k] !== x),
+  );
+}
+
+/** The selector matches the pods of two applications, and one of them does not serve the port. */
 export const overlap = check({
   id: 'endpoints/overlap',
   title: 'The selector matches the pods of one application',
@@ -27,65 +52,50 @@ export const overlap = check({
   uses: ['replicaSets', 'connections', 'listeners'],
   codes: ['selector-overlap'],
   run({ target, service, pods, replicaSets, connections, listeners }) {
-    if (!service || service.spec.type === 'ExternalName') return skip('no endpoints belong to it');
-    const own = podsOf(service, pods);
-    const groups = Map.groupBy(own, (p) => ownerOf(p, replicaSets));
-    if (groups.size < 2) return groups.size === 0 ? skip('no pod matches') : judged('');
+    if (!service || service.spec.type === 'ExternalName') return skip('the Service has no endpoints of its own');
+    const groups = Map.groupBy(podsOf(service, pods), (p) => ownerOf(p, replicaSets));
+    if (groups.size < 2) return groups.size === 0 ? skip('the selector matches no pod') : judged('');
 
     const made = connections.seen ? connections.value.list : [];
-    /** What is known of a pod's serving the port: a connection says it best, then its sockets, then what it declares. */
-    const serves = (pod: Pod): boolean | undefined => {
-      const tried = made.filter((c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.kind === 'tcp');
-      if (tried.some((c) => c.outcome === 'answered')) return true;
-      if (tried.some((c) => c.outcome === 'refused')) return false;
-      const looked = listeners.seen ? listeners.value[pod.metadata.name] : undefined;
-      const numbers = service.spec.ports.map(targetPortOf).filter((p) => typeof p === 'number');
-      if (looked?.seen && looked.value.sockets && numbers.length > 0) return looked.value.sockets.some((s) => numbers.includes(s.port));
-      return undefined;
-    };
-    const strangers = [...groups].filter(
-      ([, members]) =>
-        members.every((p) => serves(p) === false) ||
-        (members.every((p) => serves(p) === undefined && p.spec.containers.some((c) => c.ports.length > 0)) &&
-          members.every((p) => service.spec.ports.every((port) => !declares(p, port)))),
-    );
-    const proper = [...groups].filter(([, members]) =>
-      members.some((p) => serves(p) === true || (serves(p) === undefined && service.spec.ports.some((port) => declares(p, port)))),
-    );
-    if (strangers.length === 0 || proper.length === 0 || strangers.length === groups.size) return judged(`pods of ${some([...groups.keys()])} serve it`);
+    const serves = (pod: Pod) => servesIt(pod, service, made, listeners);
+    const declaresOther = (p: Pod) =>
+      serves(p) === undefined && p.spec.containers.some((c) => c.ports.length > 0) && !service.spec.ports.some((port) => declares(p, port));
+    const isServing = (p: Pod) => serves(p) === true || (serves(p) === undefined && service.spec.ports.some((port) => declares(p, port)));
+    const others = [...groups].filter(([, members]) => members.every((p) => serves(p) === false) || members.every(declaresOther));
+    const right = [...groups].filter(([, members]) => members.some(isServing));
+    if (others.length === 0 || right.length === 0 || others.length === groups.size) return judged(`pods of ${some([...groups.keys()])} serve it`);
 
-    const strange = strangers.flatMap(([, members]) => members);
-    const fits = proper[0]?.[1][0];
-    const telling = fits
-      ? Object.entries(fits.metadata.labels).filter(
-          ([k, x]) =>
-            k !== 'pod-template-hash' &&
-            proper.every(([, m]) => m.every((p) => p.metadata.labels[k] === x)) &&
-            strange.every((p) => p.metadata.labels[k] !== x),
-        )
-      : [];
-    const proved = strange.some((p) => serves(p) === false);
-    return judged('', [
-      {
-        code: 'selector-overlap',
-        severity: 'error',
-        confidence: proved ? 'confirmed' : 'likely',
-        scope: 'part',
-        object: serviceRef(target),
-        message: `Service "${target.name}" also selects the pods of ${some(strangers.map(([o]) => o))}, which do not serve its port: its selector ${labelText(service.spec.selector)} is too broad`,
-        evidence: [...groups].map(([o, members]) => ({
-          source: 'pods',
-          text: `${o}: ${plural(members.length, 'pod')}, ${labelText(members[0]?.metadata.labels)}`,
-        })),
-        fix: telling[0]
-          ? [
-              patch(`Select by a label that only ${proper[0]?.[0]} has`, target.namespace, `service/${target.name}`, {
-                spec: { selector: { [telling[0][0]]: telling[0][1] } },
-              }),
-            ]
-          : [{ text: `Give the pods of ${some(proper.map(([o]) => o))} a label of their own, and select by it` }],
-        pods: strange.map((p) => p.metadata.name),
-      },
-    ]);
+    const strange = others.flatMap(([, members]) => members);
+    const telling = tellingLabel(right, strange);
+    const draft: Draft<'selector-overlap'> = {
+      code: 'selector-overlap',
+      severity: 'error',
+      confidence: strange.some((p) => serves(p) === false) ? 'confirmed' : 'likely',
+      scope: 'part',
+      object: serviceRef(target),
+      message: `Service "${target.name}": its selector ${labelText(service.spec.selector)} also matches the pods of ${some(others.map(([o]) => o))}, which do not serve its port`,
+      evidence: [...groups].map(([o, members]) => ({
+        source: 'pods',
+        text: `${o}: ${plural(members.length, 'pod')}, ${labelText(members[0]?.metadata.labels)}`,
+      })),
+      fix: telling
+        ? [
+            patch(
+              `Add ${telling[0]}=${telling[1]} to the selector of Service "${target.name}": only the pods of ${right[0]?.[0]} have it`,
+              target.namespace,
+              `service/${target.name}`,
+              {
+                spec: { selector: { [telling[0]]: telling[1] } },
+              },
+            ),
+          ]
+        : [
+            {
+              text: `Give the pods of ${some(right.map(([o]) => o))} a label that the others do not have, and add it to the selector of Service "${target.name}"`,
+            },
+          ],
+      pods: strange.map((p) => p.metadata.name),
+    };
+    return judged('', [draft]);
   },
 });

@@ -8,7 +8,7 @@ export const ready = check({
   needs: ['target', 'service', 'slices'],
   codes: ['no-ready-endpoints'],
   run({ target, service, slices }) {
-    if (!service || service.spec.type === 'ExternalName') return skip('no endpoints belong to it');
+    if (!service || service.spec.type === 'ExternalName') return skip('the Service has no endpoints of its own');
     const endpoints = endpointsOf(slices);
     const ports = portsAsked(service, target.port) ?? [];
     const empty = ports.filter((p) => targetsOf(p, endpoints).length === 0);

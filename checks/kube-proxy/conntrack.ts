@@ -8,10 +8,10 @@ import { clientNode, restartOn } from './nodes.ts';
 const near = 0.8;
 const full = 0.95;
 
-/** A node's table of connections: whether it has room, and whether entries of UDP lead to endpoints that exist. */
+/** A node's connection tracking table: whether it has room, and whether its UDP entries have endpoints that exist. */
 export const conntrack = check({
   id: 'kube-proxy/conntrack',
-  title: 'Connection tracking has room, and leads to endpoints that exist',
+  title: 'Connection tracking has room and no entries of removed endpoints',
   needs: ['target', 'service', 'slices', 'conntrack'],
   uses: ['client', 'connections', 'proxyPods'],
   codes: ['conntrack-full', 'conntrack-stale'],
@@ -33,10 +33,10 @@ export const conntrack = check({
           confidence: 'likely',
           scope: here === null || here === node ? 'all' : 'part',
           object: { kind: 'Node', namespace: '', name: node },
-          message: `The connection table of node ${node} is ${used >= full ? 'full' : 'nearly full'} (${count} of ${max}): new connections fail there`,
+          message: `Node ${node}: its connection tracking table is ${used >= full ? 'full' : 'nearly full'} (${count} of ${max} entries), so new connections fail there`,
           evidence: [{ source: `nf_conntrack on ${node}`, text: `nf_conntrack_count ${count}, nf_conntrack_max ${max}` }],
           fix: [
-            { text: 'Find what opens so many connections', command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'conntrack', '-S') },
+            { text: 'Find the program that opens so many connections', command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'conntrack', '-S') },
             {
               text: "Raise conntrack.maxPerCore in kube-proxy's ConfigMap, then restart it",
               command: kubectl('kube-system', 'edit', 'configmap', 'kube-proxy'),
@@ -51,18 +51,18 @@ export const conntrack = check({
           confidence: 'confirmed',
           scope: 'part',
           object: serviceRef(target),
-          message: `Clients on node ${node} that keep a UDP socket open to Service "${target.name}" are still led to ${some(lost.map((e) => e.backend))}, which is no endpoint of it`,
+          message: `Node ${node}: packets of open UDP sockets to Service "${target.name}" still go to ${some(lost.map((e) => e.backend))}, which is not an endpoint`,
           evidence: lost.slice(0, 4).map((e) => ({ source: `conntrack on ${node}`, text: `${e.to} → ${e.backend}` })),
           fix: [
             {
-              text: 'Drop the entries; the next packet is led anew',
+              text: `Delete the entries on ${node}; the next packet gets a new one`,
               command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'conntrack', '-D', '-p', 'udp', '--reply-src', lost[0]?.backend ?? ''),
             },
             ...restartOn(node, proxyPods),
           ],
         });
     }
-    if (rooms.length === 0) return unknown("no node's connection table could be read");
-    return judged(`room for more: ${some(rooms)}`, findings);
+    if (rooms.length === 0) return unknown("no node's connection tracking table could be read");
+    return judged(`connection tracking has room: ${some(rooms)}`, findings);
   },
 });

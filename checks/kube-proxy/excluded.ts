@@ -4,7 +4,7 @@ import { check, judged, skip } from '../check.ts';
 import { serviceRef } from '../format.ts';
 import { kubectl } from '../fix.ts';
 
-/** kube-proxy leaves out Services with one of two labels (KEP-2447). */
+/** kube-proxy ignores Services with one of two labels (KEP-2447). */
 export const excluded = check({
   id: 'kube-proxy/excluded',
   title: 'kube-proxy handles the Service',
@@ -21,9 +21,14 @@ export const excluded = check({
         confidence: 'likely',
         scope: 'all',
         object: serviceRef(target),
-        message: `The label ${label}=${service.metadata.labels[label]} takes Service "${target.name}" away from kube-proxy, so its virtual IP leads nowhere`,
+        message: `Service "${target.name}" has the label ${label}=${service.metadata.labels[label]}, so kube-proxy ignores it and its virtual IP has no rules`,
         evidence: [{ source: 'service', text: `metadata.labels: ${label}=${service.metadata.labels[label]}` }],
-        fix: [{ text: 'Remove the label, or run the proxy that it names', command: kubectl(target.namespace, 'label', 'service', target.name, `${label}-`) }],
+        fix: [
+          {
+            text: `Remove the label from Service "${target.name}", or run the proxy that it names`,
+            command: kubectl(target.namespace, 'label', 'service', target.name, `${label}-`),
+          },
+        ],
       },
     ]);
   },

@@ -5,12 +5,12 @@ import { serviceRef, some } from '../format.ts';
 import { clientNode, proxyNodeIn } from './nodes.ts';
 
 const clean: Record<string, { text: string; command: string }> = {
-  iptables: { text: 'remove what an earlier mode wrote into iptables', command: 'kube-proxy --cleanup' },
-  nftables: { text: 'remove what an earlier mode wrote into nftables', command: 'nft delete table ip kube-proxy; nft delete table ip6 kube-proxy' },
-  ipvs: { text: 'remove what an earlier mode wrote into IPVS', command: 'ipvsadm --clear' },
+  iptables: { text: 'remove the iptables rules of the earlier mode', command: 'kube-proxy --cleanup' },
+  nftables: { text: 'remove the nftables tables of the earlier mode', command: 'nft delete table ip kube-proxy; nft delete table ip6 kube-proxy' },
+  ipvs: { text: 'remove the IPVS tables of the earlier mode', command: 'ipvsadm --clear' },
 };
 
-/** Rules of two modes at once: whichever the kernel comes by first decides, and only one of them is kept up to date. */
+/** Rules of two modes at once: the first that the kernel reaches decide, and kube-proxy updates only one of them. */
 export const leftover = check({
   id: 'kube-proxy/leftover',
   title: 'Each node has the rules of one mode only',
@@ -25,25 +25,25 @@ export const leftover = check({
     if (read.length === 0) return unknown("no node's rules could be read");
     const both = read.filter(([, { modes }]) => Object.keys(modes).length > 1);
     const [first] = both;
-    if (!first) return judged(`the rules of one mode on each of ${some(read.map(([name]) => name))}`);
+    if (!first) return judged('');
     const evidence: Evidence[] = [];
     const wrong: string[] = [];
     let old = '';
     for (const [name, { modes }] of both) {
       const node = proxyNodeIn(name, nodes, proxyPods);
       const judgedModes = Object.entries(modes).map(([mode, handled]) => ({ mode, ...compare(service, ports, slices, node, mode, handled) }));
-      // What the proxy says of itself, then what it is told to be, then which rules are right.
+      // The proxy's own answer decides, then its configuration, then which rules are right.
       const health = proxyHealth.seen ? proxyHealth.value[name] : undefined;
-      const told = (health?.seen ? health.value.mode : null) ?? (proxyMode.seen ? proxyMode.value : null);
-      const current = judgedModes.find((m) => m.mode === told) ?? judgedModes.find((m) => m.differences.length === 0) ?? judgedModes[0];
+      const configured = (health?.seen ? health.value.mode : null) ?? (proxyMode.seen ? proxyMode.value : null);
+      const current = judgedModes.find((m) => m.mode === configured) ?? judgedModes.find((m) => m.differences.length === 0) ?? judgedModes[0];
       for (const m of judgedModes.filter((x) => x !== current)) {
         old = m.mode;
-        // Rules that know nothing of the Service's addresses let its packets go on to those that do.
+        // Packets pass rules without the Service's addresses and reach those that have them.
         const [bad] = m.differences.filter((d) => d.have.verdict !== 'not-handled');
         if (bad) wrong.push(name);
         evidence.push({
           source: `rules on ${name}`,
-          text: `${m.mode}, beside ${current?.mode}: ${bad ? `leads to ${some(bad.have.backends.map((b) => b.to)) || `nothing (${bad.have.verdict})`}` : m.right > 0 ? 'the same for this Service, as yet' : 'nothing of this Service'}`,
+          text: `${m.mode}, beside ${current?.mode}: ${bad ? `forwards to ${some(bad.have.backends.map((b) => b.to)) || `nothing (${bad.have.verdict})`}` : m.right > 0 ? 'the same for this Service so far' : 'no rule for this Service'}`,
         });
       }
     }
@@ -58,8 +58,8 @@ export const leftover = check({
         object: serviceRef(target),
         message:
           wrong.length > 0
-            ? `Node ${some(wrong)} still has ${old} rules of an earlier mode of kube-proxy, which lead Service "${target.name}" elsewhere`
-            : `Node ${some(names)} still has ${old} rules of an earlier mode of kube-proxy, which nobody keeps up to date`,
+            ? `Node ${some(wrong)} still has ${old} rules of an earlier kube-proxy mode, which forward Service "${target.name}" to wrong addresses`
+            : `Node ${some(names)} still has ${old} rules of an earlier kube-proxy mode, which nothing updates`,
         evidence: evidence.slice(0, 6),
         fix: [
           {

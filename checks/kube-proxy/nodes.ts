@@ -1,4 +1,4 @@
-/** What the checks of this stage ask of nodes. */
+/** The client's node, nodes as their proxies see them, and the restart of a proxy. */
 import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import { type ProxyNode, proxyNodeOf } from '../../src/proxy/expected.ts';
@@ -16,7 +16,7 @@ export const proxyNodeIn = (name: string, nodes: Fact<FactTypes['nodes']>, proxy
     proxyPods.seen ? proxyPods.value.find((p) => p.spec.nodeName === name) : undefined,
   );
 
-/** How to restart the kube-proxy of a node: its DaemonSet makes the pod anew. */
+/** Restarts the kube-proxy of a node: its DaemonSet creates a new pod. */
 export function restartOn(node: string, proxyPods: Fact<FactTypes['proxyPods']>): Fix[] {
   const pod = proxyPods.seen ? proxyPods.value.find((p) => p.spec.nodeName === node) : undefined;
   const which = pod ? [pod.metadata.name] : ['-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${node}`];

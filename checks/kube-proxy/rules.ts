@@ -1,38 +1,39 @@
 import { endpointsOf, portsAsked, virtualIpAloneFails } from '../../src/facts/selectors.ts';
+import type { Fact } from '../../src/facts/fact.ts';
 import { compare, type Difference, isPartial } from '../../src/proxy/compare.ts';
 import { endsOf, isProxied, type ProxyNode } from '../../src/proxy/expected.ts';
 import { hostPort } from '../../src/proxy/model.ts';
-import type { NodeRules } from '../../src/facts/facts.ts';
-import type { EndpointSlice, Service, ServicePort } from '../../src/facts/objects.ts';
+import type { FactTypes, NodeRules } from '../../src/facts/facts.ts';
+import type { EndpointSlice, Pod, Service, ServicePort } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
-import { plural, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
+import { plural, serviceRef, some } from '../format.ts';
 import { clientNode, proxyNodeIn, restartOn } from './nodes.ts';
 
 type Code = 'kube-proxy-rules-missing' | 'kube-proxy-rules-stale';
 
 const kinds = { 'cluster-ip': '', 'external-ip': ' (external IP)', 'load-balancer-ip': ' (load balancer)', 'node-port': ' (node port)' } as const;
 
-/** What a node does otherwise than it ought to, in words. */
-function inWords({ end, from, want, have, absent, wrong }: Difference): string {
+/** What the rules of a node do with an address, and what they should do. */
+function differenceText({ end, from, want, have, absent, wrong }: Difference): string {
   const at = `${hostPort(end.address, end.port)}${end.protocol === 'TCP' ? '' : `/${end.protocol}`}${kinds[end.kind]}`;
-  const whose = from.length === 1 && end.kind !== 'cluster-ip' ? `, coming from ${from[0] === 'outside' ? 'outside' : `a ${from[0]}`},` : '';
-  if (have.byDefault) return `${at}${whose} is not handled${have.verdict === 'not-handled' ? '' : ` (${have.verdict}, as whatever has no rule)`}`;
+  const whose = from.length === 1 && end.kind !== 'cluster-ip' ? ` from ${from[0] === 'outside' ? 'outside' : `a ${from[0]}`}` : '';
+  if (have.byDefault) return `no rule for ${at}${whose}${have.verdict === 'not-handled' ? '' : ` (${have.verdict}, like every address without a rule)`}`;
   if (have.verdict !== 'backends')
-    return `${at}${whose} is ${have.verdict}, ${want.verdict === 'backends' ? `though it ought to lead to ${some(want.backends)}` : `though it ought to be ${want.verdict}`}`;
-  if (want.verdict !== 'backends') return `${at}${whose} leads to ${some(have.backends.map((b) => b.to))}, though it ought to be ${want.verdict}`;
+    return `${at}${whose} is ${have.verdict}, expected: ${want.verdict === 'backends' ? `forwarded to ${some(want.backends)}` : want.verdict}`;
+  if (want.verdict !== 'backends') return `${at}${whose} is forwarded to ${some(have.backends.map((b) => b.to))}, expected: ${want.verdict}`;
   const parts = [
-    ...(wrong.length > 0 ? [`${some(wrong)} is no endpoint`] : []),
+    ...(wrong.length > 0 ? [`${some(wrong)} is not an endpoint`] : []),
     ...(absent.length > 0 ? [`${some(absent)} is missing`] : []),
     ...(have.affinitySeconds === want.affinitySeconds
       ? []
-      : [have.affinitySeconds === null ? 'clients are not kept to one endpoint' : `clients are kept to one endpoint for ${have.affinitySeconds} s`]),
+      : [have.affinitySeconds === null ? 'session affinity is missing' : `session affinity of ${have.affinitySeconds} s is not in the Service`]),
     ...(have.sourceRanges.join() === want.sourceRanges.join()
       ? []
-      : [`it is open to ${have.sourceRanges.join(', ') || 'everybody'}, not to ${want.sourceRanges.join(', ') || 'everybody'}`]),
+      : [`it allows ${have.sourceRanges.join(', ') || 'every address'}, expected: ${want.sourceRanges.join(', ') || 'every address'}`]),
   ];
-  if (parts.length === 0) parts.push(`not in equal parts: ${have.backends.map((b) => `${b.to} ${b.percent} %`).join(', ')}`);
-  return `${at}${whose} leads to ${some(have.backends.map((b) => b.to))}; ${parts.join('; ')}`;
+  if (parts.length === 0) parts.push(`shares are not equal: ${have.backends.map((b) => `${b.to} ${b.percent} %`).join(', ')}`);
+  return `${at}${whose} is forwarded to ${some(have.backends.map((b) => b.to))}; ${parts.join('; ')}`;
 }
 
 const isSame = (a: Service, b: Service) => a.metadata.name === b.metadata.name && a.metadata.namespace === b.metadata.namespace;
@@ -44,7 +45,7 @@ interface Problem {
   code: Code;
   text: string;
   partly: boolean;
-  /** Rejected as an address that has no rule: nftables' way. */
+  /** Rejected because the address has no rule, which is how the nftables mode treats unknown Service addresses. */
   byDefault?: boolean;
   /** Rules beside the proxy's own that decide. */
   foreign?: string[];
@@ -59,12 +60,12 @@ interface Subject {
 /** What one reading of a node's rules shows. `doubt`: some could not be understood. */
 function against(read: NodeRules, name: string, node: ProxyNode, subjects: readonly Subject[], setUp: string | null): { problems: Problem[]; doubt: boolean } {
   const modes = Object.entries(read.modes);
-  // Of two kinds of rules, those of the mode that is set up count; the others are another check's concern.
+  // With rules of two modes, those of the configured mode count; `kube-proxy/leftover` judges the others.
   const [mode = '', handled] = modes.find(([m]) => m === setUp) ?? modes[0] ?? [];
   if (!handled) {
     const problems = subjects.map(({ service, ports }): Problem => {
       const ends = endsOf(service, ports, node).filter((e) => e.kind === 'cluster-ip');
-      const text = `${some(ends.map((e) => hostPort(e.address, e.port)))} is not handled: there are no rules of a proxy at all`;
+      const text = `no rule for ${some(ends.map((e) => hostPort(e.address, e.port)))}: the node has no rules of a proxy at all`;
       return { service, node: name, code: 'kube-proxy-rules-missing', text, partly: false };
     });
     return { problems, doubt: false };
@@ -76,7 +77,7 @@ function against(read: NodeRules, name: string, node: ProxyNode, subjects: reado
         service,
         node: name,
         code: d.have.byDefault ? 'kube-proxy-rules-missing' : 'kube-proxy-rules-stale',
-        text: inWords(d),
+        text: differenceText(d),
         partly: isPartial(d) || d.end.kind !== 'cluster-ip',
         foreign: d.have.foreign,
         byDefault: d.have.byDefault && d.have.verdict !== 'not-handled',
@@ -86,16 +87,109 @@ function against(read: NodeRules, name: string, node: ProxyNode, subjects: reado
   return { problems, doubt: compared.some((c) => c.found.unread.length > 0) };
 }
 
-/** Seen with kube-proxy v1.35 and nft 1.0.6: after a restart it takes the entries for written that it could not read. */
+/** Seen with kube-proxy v1.35 and nft 1.0.6: after a restart it takes entries for written that it could not read. */
 const rewrite = {
-  text: 'Where a restart alone does not help: delete its table first, so that it writes all of it anew',
+  text: 'If a restart does not help, delete its table first; kube-proxy then writes all of it again',
   command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'nft', 'delete', 'table', 'ip', 'kube-proxy'),
 };
 
-/** Each node's rules for the Service, held against its EndpointSlices. */
+/** All readings together: what is wrong, and the nodes whose rules are right or could not be understood. */
+interface Reading {
+  problems: Problem[];
+  right: string[];
+  unread: string[];
+  read: string[];
+  modes: string[];
+}
+
+interface NodeFacts {
+  nodes: Fact<FactTypes['nodes']>;
+  proxyPods: Fact<FactTypes['proxyPods']>;
+  mode: string | null;
+}
+
+function readAll(
+  nodeRules: FactTypes['nodeRules'],
+  later: FactTypes['nodeRulesLater'],
+  subjects: readonly Subject[],
+  { nodes, proxyPods, mode }: NodeFacts,
+  /** The node from which the virtual IP fails while all endpoints answer. */
+  failsOn: string | null,
+): Reading {
+  const result: Reading = { problems: [], right: [], unread: [], read: [], modes: [] };
+  for (const [name, fact] of Object.entries(nodeRules).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    if (!fact.seen) continue;
+    result.read.push(name);
+    result.modes.push(...Object.keys(fact.value.modes));
+    const node = proxyNodeIn(name, nodes, proxyPods);
+    const first = against(fact.value, name, node, subjects, mode);
+    const again = later[name];
+    const second = again?.seen ? against(again.value, name, node, subjects, mode) : first;
+    // kube-proxy writes its rules at most once a second: a difference for a moment is no fault, unless a connection failed because of it.
+    const cameBack = second.problems.length === 0 && name === failsOn;
+    const found = cameBack ? first : second;
+    result.problems.push(
+      ...found.problems.map((p) => (cameBack ? { ...p, text: `${p.text} (a second later it was right: something changes these rules)` } : p)),
+    );
+    if (found.problems.length === 0) (found.doubt ? result.unread : result.right).push(name);
+  }
+  return result;
+}
+
+function findingOf(code: Code, { problems, right, read }: Reading, here: string | null, fallback: ObjectRef, proxyPods: Fact<Pod[]>): Draft<Code>[] {
+  const found = problems.filter((p) => p.code === code);
+  if (found.length === 0) return [];
+  const names = [...new Set(found.map((p) => p.node))];
+  const services = [...new Map(found.map((p) => [p.service.metadata.uid, refOf(p.service)])).values()];
+  const [object = fallback, ...also] = services;
+  const all = found.some((p) => p.node === here && !p.partly) || (here === null && names.length === read.length && found.every((p) => !p.partly));
+  const evidence: Evidence[] = found.slice(0, 6).map((p) => ({ source: `rules on ${p.node}`, text: p.text }));
+  const foreign = [...new Set(found.flatMap((p) => (p.foreign ?? []).map((rule) => `${p.node}: ${rule}`)))];
+  evidence.push(...foreign.slice(0, 3).map((rule) => ({ source: 'other rule', text: rule })));
+  if (right.length > 0) evidence.push({ source: 'rules', text: `right on ${some(right, 6)}` });
+  const whose = `Service "${object.name}"${also.length > 0 ? ` and ${also.map((o) => o.name).join(', ')}` : ''}`;
+  return [
+    {
+      code,
+      severity: 'error',
+      confidence: 'confirmed',
+      scope: all ? 'all' : 'part',
+      object,
+      ...(also.length > 0 && { also }),
+      message:
+        code === 'kube-proxy-rules-missing'
+          ? `kube-proxy on ${some(names)} has no rules for ${whose}: ${found[0]?.text}`
+          : `kube-proxy rules on ${some(names)} for ${whose} do not match the endpoints: ${found[0]?.text}`,
+      evidence,
+      fix: [
+        ...(foreign.length > 0
+          ? [{ text: `Remove the rule on ${names[0]} that kube-proxy did not write, or exclude Services in the program that writes it: ${foreign[0]}` }]
+          : []),
+        ...restartOn(names[0] ?? '', proxyPods),
+        ...(found.some((p) => p.byDefault) ? [rewrite] : []),
+      ],
+    },
+  ];
+}
+
+/** `rules on node1, node2 match the 3 endpoints · iptables mode`. */
+function summaryOf({ right, unread, read, modes }: Reading, slices: readonly EndpointSlice[], nodesTotal: number | undefined): string {
+  const ready = new Set(endpointsOf(slices).flatMap((e) => (e.ready ? [e.address] : []))).size;
+  const to =
+    ready === 0
+      ? `rules on ${some(right)} reject connections: there is no endpoint`
+      : `rules on ${some(right)} match ${ready === 1 ? 'the endpoint' : `the ${ready} endpoints`}`;
+  const doubt = unread.length > 0 ? `; rules on ${some(unread)} could not be understood` : '';
+  const rest = nodesTotal === undefined ? 0 : nodesTotal - read.length;
+  const more = rest > 0 ? `; ${plural(rest, 'node')} not checked (--nodes all)` : '';
+  const distinct = [...new Set(modes)];
+  return `${to}${doubt}${more}${distinct.length === 1 ? ` · ${distinct[0]} mode` : ''}`;
+}
+
+/** Each node's rules for the Service, compared with its EndpointSlices. */
 export const rules = check({
   id: 'kube-proxy/rules',
-  title: "Each node's rules lead to the Service's endpoints",
+  title: "Each node's rules match the Service's endpoints",
   needs: ['target', 'service', 'slices', 'nodeRules'],
   uses: ['nodeRulesLater', 'dnsService', 'dnsSlices', 'client', 'connections', 'nodes', 'proxyPods', 'proxyMode'],
   codes: ['kube-proxy-rules-missing', 'kube-proxy-rules-stale'],
@@ -105,75 +199,19 @@ export const rules = check({
     const dns = dnsService.seen ? dnsService.value : null;
     const subjects = [
       { service, ports, slices },
-      // Where the address of DNS leads nowhere, the Service's own works, and its name does not resolve.
+      // Without rules for the address of DNS, the Service's own address works and its name does not resolve.
       ...(dns && dnsSlices.seen && !isSame(dns, service) ? [{ service: dns, ports: dns.spec.ports, slices: dnsSlices.value }] : []),
     ].filter((s) => isProxied(s.service));
     const here = clientNode(client, connections);
-    const problems: Problem[] = [];
-    const right: string[] = [];
-    const unread: string[] = [];
-    const read: string[] = [];
-    const failsFromHere = connections.seen && virtualIpAloneFails(connections.value);
-    const later = nodeRulesLater.seen ? nodeRulesLater.value : {};
-    for (const [name, fact] of Object.entries(nodeRules)) {
-      if (!fact.seen) continue;
-      read.push(name);
-      const node = proxyNodeIn(name, nodes, proxyPods);
-      const mode = proxyMode.seen ? proxyMode.value : null;
-      const first = against(fact.value, name, node, subjects, mode);
-      const again = later[name];
-      const second = again?.seen ? against(again.value, name, node, subjects, mode) : first;
-      // kube-proxy writes its rules at most once a second: what was wrong for a moment is no fault, unless a connection met it.
-      const cameBack = second.problems.length === 0 && failsFromHere && name === here;
-      const met = cameBack ? first : second;
-      problems.push(...met.problems.map((p) => (cameBack ? { ...p, text: `${p.text} (a second later it was right: something changes these rules)` } : p)));
-      if (met.problems.length === 0) (met.doubt ? unread : right).push(name);
-    }
-    if (read.length === 0) return unknown("no node's rules could be read");
-    const findings = (['kube-proxy-rules-missing', 'kube-proxy-rules-stale'] as const).flatMap((code): Draft<Code>[] => {
-      const found = problems.filter((p) => p.code === code);
-      if (found.length === 0) return [];
-      const names = [...new Set(found.map((p) => p.node))];
-      const services = [...new Map(found.map((p) => [p.service.metadata.uid, refOf(p.service)])).values()];
-      const [object = serviceRef(target), ...also] = services;
-      const mine = found.filter((p) => p.node === here);
-      const all = mine.some((p) => !p.partly) || (here === null && names.length === read.length && found.every((p) => !p.partly));
-      const evidence: Evidence[] = found.slice(0, 6).map((p) => ({ source: `rules on ${p.node}`, text: p.text }));
-      const foreign = [...new Set(found.flatMap((p) => (p.foreign ?? []).map((rule) => `${p.node}: ${rule}`)))];
-      evidence.push(...foreign.slice(0, 3).map((rule) => ({ source: 'a rule by hand', text: rule })));
-      if (right.length > 0) evidence.push({ source: 'rules', text: `right on ${some(right, 6)}` });
-      const whose = `Service "${object.name}"${also.length > 0 ? ` and for ${also.map((o) => o.name).join(', ')}` : ''}`;
-      return [
-        {
-          code,
-          severity: 'error',
-          confidence: 'confirmed',
-          scope: all ? 'all' : 'part',
-          object,
-          ...(also.length > 0 && { also }),
-          message:
-            code === 'kube-proxy-rules-missing'
-              ? `${some(names)} ${names.length === 1 ? 'has' : 'have'} no rules for ${whose}: ${found[0]?.text}`
-              : `The rules on ${some(names)} for ${whose} do not fit the endpoints: ${found[0]?.text}`,
-          evidence,
-          fix: [
-            ...(foreign.length > 0
-              ? [{ text: `Remove the rule that is not kube-proxy's on ${names[0]}, or have whoever writes it leave Services out: ${foreign[0]}` }]
-              : []),
-            ...restartOn(names[0] ?? '', proxyPods),
-            ...(found.some((p) => p.byDefault) ? [rewrite] : []),
-          ],
-        },
-      ];
-    });
-    if (findings.length === 0 && right.length === 0) return unknown(`rules on ${some(unread)} could not be understood`);
-    if (subjects[0]?.service !== service) return judged(`the rules of ${some(right)} lead to DNS`, findings);
-    const ready = new Set(endpointsOf(slices).flatMap((e) => (e.ready ? [e.address] : []))).size;
-    const rest = nodes.seen ? nodes.value.length - read.length : 0;
-    const doubt = unread.length > 0 ? `; those of ${some(unread)} could not be understood` : '';
-    const more = rest > 0 ? `; ${plural(rest, 'node')} not looked at (--nodes all)` : '';
-    const to =
-      ready === 0 ? 'there is no endpoint to lead to' : `the rules of ${some(right)} lead to ${ready === 1 ? 'the endpoint' : `the ${ready} endpoints`}`;
-    return judged(`${to}${doubt}${more}`, findings);
+    const failsOn = connections.seen && virtualIpAloneFails(connections.value) ? here : null;
+    const facts = { nodes, proxyPods, mode: proxyMode.seen ? proxyMode.value : null };
+    const reading = readAll(nodeRules, nodeRulesLater.seen ? nodeRulesLater.value : {}, subjects, facts, failsOn);
+    if (reading.read.length === 0) return unknown("no node's rules could be read");
+    const findings = (['kube-proxy-rules-missing', 'kube-proxy-rules-stale'] as const).flatMap((code) =>
+      findingOf(code, reading, here, serviceRef(target), proxyPods),
+    );
+    if (findings.length === 0 && reading.right.length === 0) return unknown(`rules on ${some(reading.unread)} could not be understood`);
+    if (subjects[0]?.service !== service) return judged(`rules on ${some(reading.right)} match the DNS pods`, findings);
+    return judged(summaryOf(reading, slices, nodes.seen ? nodes.value.length : undefined), findings);
   },
 });

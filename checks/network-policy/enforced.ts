@@ -4,10 +4,10 @@ import { check, type Draft, judged, skip } from '../check.ts';
 import { clientText, plural, serviceRef } from '../format.ts';
 import { policiesKnown, questions } from './parties.ts';
 
-/** Policies are words until a plug-in holds the packets to them. What a connection showed counts for more than what runs. */
+/** Policies have no effect until a plug-in enforces them. A connection shows it better than the list of plug-ins. */
 export const enforced = check({
   id: 'network-policy/enforced',
-  title: 'Something holds connections to the policies',
+  title: 'A network plug-in enforces the policies',
   needs: ['target', 'service', 'slices', 'pods', 'client', 'policies', 'networkDaemons'],
   uses: ['namespaces', 'pluginPolicies', 'nodes', 'connections'],
   codes: ['policy-not-enforced'],
@@ -31,14 +31,14 @@ export const enforced = check({
       object: serviceRef(target),
       message,
       evidence,
-      fix: [{ text: 'Install a network plug-in that enforces NetworkPolicies, or see why the one that is there does not' }],
+      fix: [{ text: 'Install a network plug-in that enforces NetworkPolicies, or find out why the installed one does not' }],
     });
-    const runs = plugin ? `${plugin.name} runs (${plugin.why})` : 'no plug-in that is known to enforce policies runs';
+    const runs = plugin ? `${plugin.name} runs (${plugin.why})` : 'no network plug-in that is known to enforce policies runs';
     if (through.length > 0 && connections.seen) {
       const policies = [...new Set(denied.flatMap((q) => q.decision.selecting.map((p) => `"${p.name}"`)))];
       return judged('', [
         finding(
-          `Nothing enforces ${policies.length === 1 ? 'policy' : 'policies'} ${policies.slice(0, 3).join(', ')} here: ${clientText(target, client)} is denied ${plural(denied.length, 'connection')}, and made ${through.length === 1 ? 'one' : 'them'} all the same`,
+          `${policies.length === 1 ? 'Policy' : 'Policies'} ${policies.slice(0, 3).join(', ')} not enforced: ${plural(denied.length, 'connection')} from ${clientText(target, client)} must be denied, and ${through.length} succeeded anyway`,
           [
             ...through.slice(0, 3).map((c) => ({ source: 'probe', text: `${connections.value.from} → ${c.target} answered` })),
             { source: 'daemonsets', text: runs },
@@ -49,9 +49,13 @@ export const enforced = check({
     }
     if (plugin?.enforces === 'no')
       return judged('', [
-        finding(`There are NetworkPolicies, but ${plugin.name} does not enforce them (${plugin.why})`, [{ source: 'daemonsets', text: runs }], 'likely'),
+        finding(
+          `${plugin.name} does not enforce NetworkPolicies (${plugin.why}), so the existing policies have no effect`,
+          [{ source: 'daemonsets', text: runs }],
+          'likely',
+        ),
       ]);
-    if (!plugin) return skip('what enforces policies here is not known; only a connection can show it');
+    if (!plugin) return skip('the plug-in that enforces policies is not known; only a connection can show it');
     return judged(plugin.enforces === 'yes' ? `${plugin.name} enforces them` : `${plugin.name}: ${plugin.why}`);
   },
 });

@@ -3,7 +3,7 @@ import { facts, judgeTraffic } from './pod-traffic.ts';
 
 export const ingress = check({
   id: 'network-policy/ingress',
-  title: "Policies let the client in to the Service's pods",
+  title: "Ingress policies of the Service's pods allow the client",
   ...facts,
   codes: ['policy-denies-ingress'],
   run: (given) => judgeTraffic('ingress', 'policy-denies-ingress', given),

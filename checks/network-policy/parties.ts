@@ -11,9 +11,9 @@ import type { Evidence } from '../check.ts';
 import { some } from '../format.ts';
 
 type Each<T> = Record<string, Fact<T>>;
-type Namespaces = Fact<Each<Namespace | null>>;
+export type Namespaces = Fact<Each<Namespace | null>>;
 
-/** A namespace's labels; the one that every namespace carries stands in where it could not be read. */
+/** A namespace's labels; where they could not be read, the one label that every namespace has. */
 function labelsOf(namespaces: Namespaces, name: string): Record<string, string> {
   const found = namespaces.seen ? namespaces.value[name] : undefined;
   return namespaceLabelsOf(name, found?.seen && found.value ? found.value.metadata.labels : undefined);
@@ -21,7 +21,7 @@ function labelsOf(namespaces: Namespaces, name: string): Record<string, string> 
 
 export const partyOf = (pod: Pod, namespaces: Namespaces): Party => podParty(pod, labelsOf(namespaces, pod.metadata.namespace));
 
-/** The client as policies see it. From outside of the cluster: anyone there. */
+/** The client as policies see it. From outside the cluster: any address there. */
 export function clientParty(client: Client, namespaces: Namespaces): Party {
   if (client.kind === 'external') return outside();
   if (client.kind === 'node') return { pod: null, node: { name: client.name, labels: client.labels }, addresses: client.addresses };
@@ -41,7 +41,7 @@ export function clientParty(client: Client, namespaces: Namespaces): Party {
   };
 }
 
-/** The party as it is met over the family of an address: a pod of two families has one address in each. */
+/** The party with its addresses of one family: a pod of two families has one address in each. */
 const overFamilyOf = (party: Party, address: string): Party => {
   const same = party.addresses.filter((a) => a.includes(':') === address.includes(':'));
   return same.length === party.addresses.length ? party : { ...party, addresses: same };
@@ -70,11 +70,11 @@ export function policiesKnown(policies: FactTypes['policies'], plugin: Fact<Fact
   };
 }
 
-/** The policies that a denial is due to: the one whose rule denies, or those that isolate the pod. */
+/** The policies that cause a denial: the one whose rule denies, or those that isolate the pod. */
 export const blockers = (decision: Decision, direction: Direction) =>
   decision.by ? [decision.by.policy] : decision.selecting.filter((p) => p.isolates[direction]);
 
-/** The NetworkPolicies among policies, as they were written, in the same order. */
+/** The NetworkPolicy objects among policies, in the same order. */
 export const written = (policies: readonly Policy[], known: Known): NetworkPolicy[] =>
   policies.flatMap(
     (p) => known.networkPolicies.find((n) => p.kind === 'NetworkPolicy' && n.metadata.name === p.name && n.metadata.namespace === p.namespace) ?? [],
@@ -96,16 +96,16 @@ export interface Question {
   connection: Connection;
 }
 
-/** Why a connection is denied: the rule that denies it; or the policies that isolate the pod, then the rules that come nearest. */
+/** Why a connection is denied: the rule that denies it; or the policies that isolate the pod, then the nearest rules. */
 export function denialEvidence({ direction, self, other, connection }: Question, decision: Decision): Evidence[] {
-  if (decision.by) return [{ source: 'policy', text: `${ruleText(decision.by)} denies it, before NetworkPolicies are asked` }];
+  if (decision.by) return [{ source: 'policy', text: `${ruleText(decision.by)} denies it, before NetworkPolicies are evaluated` }];
   const isolating = blockers(decision, direction)
     .slice(0, 4)
     .map((p) => {
       const rules = p[direction]?.length ?? 0;
       return {
         source: 'policy',
-        text: `${p.name} (${p.namespace ? `namespace ${p.namespace}` : 'whole cluster'}) selects the pod for ${direction}, and ${rules === 0 ? `has no ${direction} rule` : 'no rule of it matches'}`,
+        text: `${p.name} (${p.namespace ? `namespace ${p.namespace}` : 'whole cluster'}) selects the pod for ${direction} and ${rules === 0 ? `has no ${direction} rule` : 'none of its rules matches'}`,
       };
     });
   const near = nearMisses(direction, self, other, connection, decision)
@@ -121,7 +121,7 @@ const peersOf = (policy: NetworkPolicy, direction: Direction) =>
   direction === 'ingress' ? policy.spec.ingress.flatMap((r) => r.from) : policy.spec.egress.flatMap((r) => r.to);
 const portsOf = (policy: NetworkPolicy, direction: Direction) => (direction === 'ingress' ? policy.spec.ingress : policy.spec.egress).flatMap((r) => r.ports);
 
-/** Rules that speak of the Service's virtual IP or of its port: policies are held against the pod's own, after DNAT. */
+/** Rules that name the Service's virtual IP or its port: policies are evaluated after DNAT, on the pod's own address and port. */
 export function beforeDnat(
   direction: Direction,
   policies: readonly NetworkPolicy[],
@@ -136,16 +136,18 @@ export function beforeDnat(
         ? [
             {
               source: 'policy',
-              text: `${p.metadata.name} allows ${ip}, the Service's virtual IP: most plug-ins judge a packet after it was sent on to a pod's address (DNAT), where such a rule does not match`,
+              text: `${p.metadata.name} allows ${ip}, the Service's virtual IP; most plug-ins evaluate a packet after DNAT to the pod's address, which the rule does not match`,
             },
           ]
         : []),
-      ...(byPort ? [{ source: 'policy', text: `${p.metadata.name} allows port ${port.service}, the Service's: policies see the pods' own, ${port.pod}` }] : []),
+      ...(byPort
+        ? [{ source: 'policy', text: `${p.metadata.name} allows port ${port.service}, the Service's port; policies see the pods' port ${port.pod}` }]
+        : []),
     ];
   });
 }
 
-/** Policies of other namespaces that would allow it if they lay in the pod's: a NetworkPolicy holds for its own namespace only. */
+/** Policies of other namespaces that would allow it in the pod's namespace: a NetworkPolicy applies to its own namespace only. */
 export function inWrongNamespace({ direction, self, other, connection }: Question, known: Known): Evidence[] {
   const home = self.pod?.namespace ?? '';
   return known.networkPolicies
@@ -158,13 +160,13 @@ export function inWrongNamespace({ direction, self, other, connection }: Questio
       return [
         {
           source: 'policy',
-          text: `${p.metadata.name} would allow it, but lies in namespace ${p.metadata.namespace}: a NetworkPolicy holds for pods of its own namespace only`,
+          text: `${p.metadata.name} would allow it, but is in namespace ${p.metadata.namespace}: a NetworkPolicy applies to pods of its own namespace only`,
         },
       ];
     });
 }
 
-/** What both directions are judged by. */
+/** The facts that decide both directions. */
 export interface Given {
   target: FactTypes['target'];
   service: Service | null;
@@ -183,7 +185,7 @@ export interface Asked extends Question {
   decision: Decision;
 }
 
-/** One question for the client and every endpoint: on the pods' own ports, since policies see packets after DNAT. */
+/** One question for the client and every endpoint, on the pods' own ports, because policies see packets after DNAT. */
 export function questions(direction: Direction, given: Given, service: Service, known: Known): Asked[] {
   const { target, slices, pods, client, namespaces } = given;
   const from = client && clientParty(client, namespaces);

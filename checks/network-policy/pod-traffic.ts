@@ -22,7 +22,7 @@ import {
   written,
 } from './parties.ts';
 
-/** The change that would let all denied connections through, tried on the evaluator; words where no NetworkPolicy can. */
+/** The change that would allow all denied connections, tried on the evaluator; a text only where no NetworkPolicy can. */
 function fixOf(direction: Direction, denied: readonly Asked[], known: Known, service: Service, who: string): Fix[] {
   const first = denied[0];
   if (!first) return [];
@@ -31,7 +31,7 @@ function fixOf(direction: Direction, denied: readonly Asked[], known: Known, ser
     const kind = policy.kind.replace('Calico ', '').toLowerCase();
     return [
       {
-        text: `Let it through before ${rule.field} of ${policy.kind} ${policy.name}, or take that rule out`,
+        text: `Allow the connection in a rule before ${rule.field} of ${policy.kind} "${policy.name}", or remove that rule`,
         command: kubectl(policy.namespace, 'edit', kind, policy.name),
       },
     ];
@@ -42,10 +42,11 @@ function fixOf(direction: Direction, denied: readonly Asked[], known: Known, ser
   const selector = direction === 'egress' ? (service.spec.selector ?? undefined) : undefined;
   const change = smallestChange(direction, denied, candidates, known.set, selector);
   if (!change) return [];
-  const then = change.whole ? 'this connection would then be allowed' : 'a part of the connections would then be allowed';
-  const what = direction === 'ingress' ? `Let ${who} in` : `Let ${who} out to these pods`;
   const { namespace, name } = change.policy.metadata;
-  return [patch(`${what}: allow ${change.opens}; ${then}`, namespace, `networkpolicy/${name}`, change.patch, 'json')];
+  const part = change.whole ? '' : '; this allows a part of the connections';
+  return [
+    patch(`Allow ${who} in NetworkPolicy "${name}" (${direction}): add ${change.opens}${part}`, namespace, `networkpolicy/${name}`, change.patch, 'json'),
+  ];
 }
 
 export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
@@ -54,10 +55,10 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
   given: Given & { networkDaemons: Fact<FactTypes['networkDaemons']> },
 ): Judgement<C> {
   const { target, service, client, policies, pluginPolicies, networkDaemons } = given;
-  if (!service || service.spec.type === 'ExternalName') return skip('no pods belong to it');
+  if (!service || service.spec.type === 'ExternalName') return skip('the Service has no pods of its own');
   if (!client) return skip('the client is not known');
   if (direction === 'egress' && (client.kind === 'external' || client.kind === 'node'))
-    return skip(`no policy applies to ${client.kind === 'node' ? 'a node' : 'what is outside of the cluster'}`);
+    return skip(`no policy applies to ${client.kind === 'node' ? 'a node' : 'clients outside the cluster'}`);
   const home = direction === 'ingress' ? target.namespace : client.namespace;
   if (!policies[home]?.seen) return unknown(`the NetworkPolicies of namespace ${home} could not be read`);
   if (!pluginPolicies.seen && pluginPolicies.reason !== 'not-needed') return unknown(`whether there are policies of other kinds could not be read`);
@@ -88,9 +89,9 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
   const those = part ? `${names.length} of ${total}` : plural(total, 'pod');
   const behind = `behind Service "${target.name}" on port ${ports}: ${reason}`;
   const blamed = first.decision.by?.policy ?? nearest?.policy ?? isolating[0];
-  // Through a node port the source becomes the node's address, unless the policy is Local; some plug-ins let that through.
+  // A node port replaces the source by the node's address, unless the policy is Local; some plug-ins allow that address.
   const behindNode = client.kind === 'external' && service.spec.externalTrafficPolicy !== 'Local';
-  // Kinds of the whole cluster mean something to few plug-ins; NetworkPolicies to nearly all.
+  // Few plug-ins enforce the kinds of the whole cluster; nearly all enforce NetworkPolicies.
   const unheardOf = first.decision.by?.policy.namespace === '' && !(networkDaemons.seen && pluginOf(networkDaemons.value, []));
   const draft: Draft<C> = {
     code,
@@ -101,7 +102,7 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
     message:
       direction === 'ingress'
         ? `${blockerText(first.decision, direction, 'blocks', 'block')} ${who} from ${those} ${behind}`
-        : `${blockerText(first.decision, direction, 'does', 'do')} not let ${who} out to ${those} ${behind}`,
+        : `${blockerText(first.decision, direction, 'blocks', 'block')} egress of ${who} to ${those} ${behind}`,
     evidence: [
       ...denialEvidence(first, first.decision),
       ...beforeDnat(
@@ -115,7 +116,7 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
         ? [
             {
               source: 'policy',
-              text: "externalTrafficPolicy is Cluster: what comes in through a node may carry the node's own address, which some plug-ins let through",
+              text: "externalTrafficPolicy is Cluster: a packet that enters through a node may have the node's own address, which some plug-ins allow",
             },
           ]
         : []),

@@ -3,35 +3,35 @@ import { endpointsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { outcomeText, plural, serviceRef, some } from '../format.ts';
 
-const says = (c: Connection) => (c.status !== undefined ? `says ${c.status}` : c.outcome === 'no-answer' ? 'gives no answer' : outcomeText(c.outcome));
+const answerOf = (c: Connection) => (c.status !== undefined ? `answers ${c.status}` : c.outcome === 'no-answer' ? 'gives no answer' : outcomeText(c.outcome));
 
 /** With externalTrafficPolicy Local, load balancers ask each node whether it has an endpoint (Service API, spec.healthCheckNodePort). */
 export const healthCheck = check({
   id: 'path/health-check',
-  title: 'Nodes tell load balancers the truth',
+  title: 'The health check of each node is right',
   needs: ['target', 'service', 'slices', 'connections'],
   codes: ['health-check-failing'],
   run({ target, service, slices, connections }) {
-    if (!service?.spec.healthCheckNodePort) return skip('load balancers ask no node');
+    if (!service?.spec.healthCheckNodePort) return skip('the Service has no healthCheckNodePort');
     const tried = connections.list.filter((c) => c.hop === 'health-check');
     if (tried.length === 0) return skip('no node was asked');
     const serving = new Set(endpointsOf(slices).flatMap((e) => (e.ready && e.node !== null ? [e.node] : [])));
     const isWrong = (c: Connection) => (c.status === 200) !== serving.has(c.node ?? '');
-    const passed = tried.filter((c) => !isWrong(c)).map((c) => `${c.node} ${says(c)}`);
+    const passed = tried.filter((c) => !isWrong(c)).map((c) => `${c.node} ${answerOf(c)}`);
     const wrong = tried.filter(isWrong);
-    if (wrong.length === 0) return judged(`asked after by load balancers, ${some(passed, 6)}`);
-    // Left out by mistake it gets no requests; taken in by mistake, it drops what it gets.
+    if (wrong.length === 0) return judged(`health check for load balancers: ${some(passed, 6)}`);
+    // A node that is left out gets no requests; a node that is wrongly included drops its requests.
     const leftOut = wrong.filter((c) => c.status !== 200);
     const takenIn = wrong.filter((c) => c.status === 200);
     const parts = [
       ...(leftOut.length > 0
         ? [
-            `${some(leftOut.map((c) => c.node ?? ''))} ${leftOut.length === 1 ? 'has' : 'have'} an endpoint and ${says(leftOut[0] as Connection)}, so load balancers leave it out`,
+            `${some(leftOut.map((c) => c.node ?? ''))} ${leftOut.length === 1 ? 'has' : 'have'} an endpoint and ${answerOf(leftOut[0] as Connection)}, so load balancers leave it out`,
           ]
         : []),
       ...(takenIn.length > 0
         ? [
-            `${some(takenIn.map((c) => c.node ?? ''))} ${takenIn.length === 1 ? 'has' : 'have'} no endpoint and says 200, so load balancers send requests there that are dropped`,
+            `${some(takenIn.map((c) => c.node ?? ''))} ${takenIn.length === 1 ? 'has' : 'have'} no endpoint and answers 200, so load balancers send it requests that it drops`,
           ]
         : []),
     ];
@@ -43,14 +43,14 @@ export const healthCheck = check({
         confidence: 'confirmed',
         scope: noneServes && serving.size > 0 ? 'all' : 'part',
         object: serviceRef(target),
-        message: `The health check of load balancers is wrong on ${plural(wrong.length, 'node')}: ${parts.join('; ')}`,
+        message: `Service "${target.name}": the health check for load balancers is wrong on ${plural(wrong.length, 'node')}: ${parts.join('; ')}`,
         evidence: tried.slice(0, 6).map((c) => ({
           source: 'probe',
-          text: `${c.target}/healthz on ${c.node} (${serving.has(c.node ?? '') ? 'an endpoint' : 'no endpoint'} there)  ${says(c)}`,
+          text: `${c.target}/healthz on ${c.node} (${serving.has(c.node ?? '') ? 'an endpoint' : 'no endpoint'} there)  ${answerOf(c)}`,
         })),
         fix: [
           {
-            text: `Look at kube-proxy on ${wrong[0]?.node}, which answers this port, and at firewalls that close it (port ${service.spec.healthCheckNodePort})`,
+            text: `Check kube-proxy on ${wrong[0]?.node}, which answers port ${service.spec.healthCheckNodePort}, and firewalls that close this port`,
           },
         ],
       },

@@ -3,32 +3,30 @@ import { check, judged, skip, unknown } from '../check.ts';
 import { outcomeText, plural, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 
-/** From 500 on, an answer says that the server itself failed (RFC 9110, section 15.6). */
+/** A status of 500 and above means that the server itself failed (RFC 9110, section 15.6). */
 const failed = (c: Connection) => c.outcome !== 'answered' || (c.status ?? 0) >= 500;
 const said = (c: Connection) => (c.outcome === 'answered' ? `${c.detail} after ${Math.round(c.latencyMs ?? 0)} ms` : outcomeText(c.outcome));
 
-/** What `--http PATH` asks for. */
+/** The requests of `--http PATH`. */
 export const http = check({
   id: 'path/http',
-  title: 'HTTP requests are answered without an error of the server',
+  title: 'HTTP requests get no server error',
   needs: ['target'],
   uses: ['connections', 'viaApiServer'],
   codes: ['http-failing'],
   run({ target, connections, viaApiServer }) {
-    if (target.http === undefined) return skip('not asked for (--http PATH)');
+    if (target.http === undefined) return skip('not requested (--http PATH)');
     const made = connections.seen ? connections.value.list : [];
     const byClient = made.filter((c) => c.hop === 'http');
     const byApiServer = viaApiServer.seen ? viaApiServer.value.filter((c) => c.outcome === 'answered') : [];
-    // Where the connection is not even made, that is another check's finding.
+    // A connection that fails is another check's finding.
     const open = [
       ...byClient.filter((c) => made.some((o) => o.hop !== 'http' && o.hop !== 'payload' && o.target === c.target && o.outcome === 'answered')),
       ...byApiServer,
     ];
     if (byClient.length === 0 && !byApiServer.some(failed)) {
       const [one] = byApiServer;
-      const why = connections.seen
-        ? 'no tool at hand could make an HTTP request, or there is nothing to ask over TCP'
-        : `${connections.what}: ${connections.why}`;
+      const why = connections.seen ? 'no tool at hand could make an HTTP request, or the Service has no TCP port' : `${connections.what}: ${connections.why}`;
       return unknown(one ? `${why}; asked by the API server, ${one.pod ?? one.target} answered with ${said(one)}` : why);
     }
     const bad = open.filter(failed);
@@ -50,12 +48,12 @@ export const http = check({
         confidence: 'confirmed',
         scope: all ? 'all' : 'part',
         object: serviceRef(target),
-        message: `GET ${target.http} fails on ${all ? 'every endpoint' : some([...new Set(bad.map((c) => c.pod ?? c.target))])}: ${said(first)}`,
+        message: `Service "${target.name}": GET ${target.http} fails on ${all ? 'every endpoint' : some([...new Set(bad.map((c) => c.pod ?? c.target))])}: ${said(first)}`,
         evidence: [...bad.slice(0, 4), ...open.filter((c) => !failed(c)).slice(0, 2)].map((c) => ({
           source: 'probe',
           text: `${c.from ?? (connections.seen ? connections.value.from : '')} → ${c.target}${c.pod ? ` (pod ${c.pod})` : ''}  GET ${target.http}: ${said(c)}`,
         })),
-        fix: pods[0] === undefined ? [] : [{ text: 'See what the program says of it', command: kubectl(target.namespace, 'logs', pods[0], '--tail=20') }],
+        fix: pods[0] === undefined ? [] : [{ text: `Read the logs of pod "${pods[0]}"`, command: kubectl(target.namespace, 'logs', pods[0], '--tail=20') }],
       },
     ]);
   },

@@ -33,7 +33,7 @@ export const matrix = check({
   codes: ['endpoint-failing', 'cross-node-unreachable'],
   run({ target, matrix: found, routes }) {
     const asked = found.rows.filter((r) => r.list.length > 0);
-    if (asked.length === 0) return found.rows[0] ? unknown(`no node could connect: ${found.rows[0].problem}`) : skip('there is no node that is ready');
+    if (asked.length === 0) return found.rows[0] ? unknown(`no node could connect: ${found.rows[0].problem}`) : skip('no node is ready');
     const cells: Cell[] = asked.flatMap((r) => r.list.map((c) => ({ ...c, from: r.node })));
     const failing = cells.filter((c) => !isGood(c));
     const summary = inWords(found, asked.length, cells.length - failing.length, cells.length);
@@ -42,7 +42,7 @@ export const matrix = check({
     const podsOf = (some: readonly Cell[]) => [...new Set(some.flatMap((c) => (c.pod ? [c.pod] : [])))];
     const findings: Draft<Code>[] = [];
 
-    // Lost from one node where another gets through: neither the program nor its pod is at fault.
+    // Lost from one node while another succeeds: neither the program nor its pod is at fault.
     const between = failing.filter((c) => isLost(c) && c.node !== c.from && reached.has(c.target));
     if (between.length > 0) {
       const known = routesBetween(
@@ -57,14 +57,14 @@ export const matrix = check({
         confidence: 'confirmed',
         scope,
         object: { kind: 'Node', namespace: '', name: node },
-        message: `Connections between some nodes get lost (${some(pairs, 4)}), while the same pods answer other nodes: ${whyLost(known.dead)}`,
+        message: `Connections between some nodes are lost (${some(pairs, 4)}), while the same pods answer other nodes: ${whyLost(known.dead)}`,
         evidence: [
           ...known.evidence,
           ...[...between.slice(0, 4), ...cells.filter((c) => isGood(c) && between.some((b) => b.target === c.target)).slice(0, 2)].map(evidenceOf),
         ],
         fix: [
           {
-            text: `Compare the routes of ${node} with those of the other nodes, and the CNI plug-in's pods there`,
+            text: `Compare the routes of ${node} with those of the other nodes, and check the CNI pods there`,
             command: podsOn(node),
           },
         ],

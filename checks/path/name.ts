@@ -5,16 +5,16 @@ import { outcomeText, probeEvidence, serviceRef } from '../format.ts';
 
 const answers = (c: Connection) => c.outcome === 'answered';
 
-/** What the servers say when they are asked one by one: which way to them, or which of them, fails. */
+/** Which server fails, or which protocol to it, as the servers' own answers show. */
 function whereItFails(servers: readonly Connection[]): string {
   const virtual = servers.filter((c) => c.pod === null);
   const pods = servers.filter((c) => c.pod !== null);
   const over = (list: readonly Connection[], protocol: 'UDP' | 'TCP') => list.filter((c) => c.target.endsWith(`/${protocol}`));
   if (servers.length === 0) return '';
   if (over(servers, 'TCP').some(answers) && over(servers, 'UDP').length > 0 && !over(servers, 'UDP').some(answers))
-    return '; over TCP it does: what carries UDP is at fault';
+    return '; over TCP it does: UDP packets are lost';
   if (!virtual.some(answers) && pods.length > 0 && pods.every(answers))
-    return "; each DNS pod answers directly: the rules for DNS's virtual IP on the client's node are at fault";
+    return "; each DNS pod answers directly: the rules for DNS's virtual IP on the client's node are wrong";
   const bad = [...new Set(pods.filter((c) => !answers(c)).map((c) => c.pod))];
   const good = new Set(pods.filter(answers).map((c) => c.pod));
   if (bad.length > 0 && good.size > 0) return `; asked one by one, ${bad.join(', ')} ${bad.length === 1 ? 'fails' : 'fail'} and the others answer`;
@@ -28,7 +28,7 @@ export const name = check({
   codes: ['name-not-resolving'],
   run({ target, service, connections }) {
     if (!service) return skip('the Service does not exist');
-    if (target.from.kind === 'external') return skip('the client is outside of the cluster');
+    if (target.from.kind === 'external') return skip('the client is outside the cluster');
     const looked = connections.list.find((c) => c.hop === 'name');
     if (!looked) return unknown('no tool at hand could look the name up');
     const expected = service.spec.clusterIPs;
@@ -45,7 +45,7 @@ export const name = check({
         scope: 'all',
         object: serviceRef(target),
         message: resolves
-          ? `The name ${looked.target} leads to ${looked.answers.join(', ')}, not to ${expected.join(', ')}`
+          ? `The name ${looked.target} resolves to ${looked.answers.join(', ')}, not to ${expected.join(', ')}`
           : `The name ${looked.target} does not resolve for the client: ${outcomeText(looked.outcome)}${whereItFails(servers)}`,
         evidence: [
           probeEvidence(connections.from, looked),

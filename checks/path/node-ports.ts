@@ -4,17 +4,17 @@ import { check, judged, skip } from '../check.ts';
 import { outcomeText, plural, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 
-/** The way in from outside: each node's port, reached from another node. */
+/** Each node's port, tried from another node. */
 export const nodePorts = check({
   id: 'path/node-ports',
   title: 'The node ports answer from outside',
   needs: ['target', 'service', 'slices', 'connections'],
   codes: ['node-port-failing'],
   run({ target, service, slices, connections }) {
-    if (!service || target.from.kind !== 'external') return skip('the client is inside of the cluster');
+    if (!service || target.from.kind !== 'external') return skip('the client is inside the cluster');
     const tried = connections.list.filter((c) => c.hop === 'node-port');
     if (tried.length === 0) return skip('no node port was tried');
-    // With externalTrafficPolicy Local a node without an endpoint drops what comes in, as it is meant to.
+    // With externalTrafficPolicy Local a node without an endpoint drops packets by design.
     const local = service.spec.externalTrafficPolicy === 'Local';
     const endpoints = endpointsOf(slices);
     const ports = portsAsked(service, target.port) ?? [];
@@ -24,7 +24,7 @@ export const nodePorts = check({
     const closed = tried.filter((c) => !serves(c) && !isGood(c));
     const note =
       closed.length > 0
-        ? `; ${some(closed.map((c) => c.node ?? c.target))} ${closed.length === 1 ? 'drops' : 'drop'} it, having no endpoint (externalTrafficPolicy Local)`
+        ? `; ${some(closed.map((c) => c.node ?? c.target))} ${closed.length === 1 ? 'has' : 'have'} no endpoint and ${closed.length === 1 ? 'drops' : 'drop'} packets (externalTrafficPolicy Local)`
         : '';
     const [first] = failing;
     if (!first) return judged(`${due.length} of ${plural(due.length, 'node port')} answered${note}`);
@@ -35,11 +35,11 @@ export const nodePorts = check({
         confidence: 'confirmed',
         scope: failing.length === due.length ? 'all' : 'part',
         object: serviceRef(target),
-        message: `The node port fails on ${some(failing.map((c) => c.node ?? c.target))} (${outcomeText(first.outcome)})${note}`,
+        message: `Service "${target.name}": the node port fails on ${some(failing.map((c) => c.node ?? c.target))} (${outcomeText(first.outcome)})${note}`,
         evidence: [...failing.slice(0, 3), ...due.filter(isGood).slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
         fix: [
           {
-            text: 'See whether a firewall between the nodes closes the node port range, and what kube-proxy has there',
+            text: `Check firewalls between the nodes for the node port range, and kube-proxy on ${failing[0]?.node ?? 'the node'}`,
             command: kubectl('kube-system', 'get', 'pods', '-o', 'wide'),
           },
         ],

@@ -2,23 +2,23 @@ import { check, type Evidence, judged, skip } from '../check.ts';
 import { probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 
-/** Connections that open and then carry nothing: small packets pass, those of full size get lost, and nobody tells the sender. */
+/** Connections that open and then transport nothing: small packets arrive, full-size packets are lost without a message to the sender. */
 export const payload = check({
   id: 'path/payload',
-  title: 'Packets of full size get to the endpoints',
+  title: 'Packets of full size reach the endpoints',
   needs: ['target', 'connections'],
   codes: ['mtu-blackhole'],
   run({ target, connections }) {
     const { list, from, node } = connections;
     const direct = list.filter((c) => c.hop === 'endpoint' && c.kind === 'tcp');
     if (direct.length === 0) return skip('there is no endpoint to connect to over TCP');
-    // Where not even a small packet passes, size is not the matter.
+    // Where small packets are lost too, size is not the cause.
     const open = new Set(direct.filter((c) => c.outcome === 'answered').map((c) => c.target));
     const tried = list.filter((c) => c.hop === 'payload' && open.has(c.target));
     if (tried.length === 0) return skip(open.size === 0 ? 'no endpoint answers' : 'no tool at hand could send more than a packet holds');
     const lost = tried.filter((c) => c.outcome === 'timed-out');
     const [first] = lost;
-    if (!first) return judged('packets of full size pass');
+    if (!first) return judged('packets of full size arrive');
     const whereTo = [...new Set(lost.map((c) => c.node ?? c.target))];
     const evidence = tried.slice(0, 6).map((c): Evidence => {
       const pod = c.pod ? ` (pod ${c.pod})` : '';
@@ -31,7 +31,7 @@ export const payload = check({
         confidence: 'confirmed',
         scope: lost.length === tried.length ? 'all' : 'part',
         object: serviceRef(target),
-        message: `Connections ${node ? `from ${node} ` : ''}to ${some(whereTo)} open, but packets of full size get lost: some link on the way has a smaller MTU, and the ICMP that would say so does not arrive`,
+        message: `Connections ${node ? `from ${node} ` : ''}to ${some(whereTo)} open, but full-size packets are lost: a link between has a smaller MTU, and its ICMP message does not arrive`,
         evidence: [
           ...evidence,
           ...direct
@@ -45,7 +45,7 @@ export const payload = check({
             command: `ip -o link   # on ${[node, ...whereTo].filter(Boolean).join(' and ')}`,
           },
           {
-            text: "Set the network plug-in's MTU to that of the smallest link, less its own headers, and let ICMP type 3 code 4 pass",
+            text: "Set the network plug-in's MTU to the smallest link's MTU minus its own headers, and allow ICMP type 3 code 4",
             command: kubectl('kube-system', 'get', 'configmaps'),
           },
         ],

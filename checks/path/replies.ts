@@ -2,20 +2,20 @@ import { check, judged, skip } from '../check.ts';
 import { plural, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 
-/** So many milliseconds without a byte, and without an end of the connection, are silence. */
+/** Milliseconds without a byte, and without an end of the connection, that count as silence. */
 const silenceMs = 1900;
 
-/** Of endpoints that all take connections, some give an answer and some give none: those hang. */
+/** Some endpoints accept connections and answer, others accept them and stay silent: those hang. */
 export const replies = check({
   id: 'path/replies',
-  title: 'Endpoints answer alike',
+  title: 'All endpoints answer the same question',
   needs: ['target', 'connections'],
   codes: ['endpoint-hangs'],
   run({ target, connections }) {
     const { list, from } = connections;
     const open = new Set(list.filter((c) => c.hop === 'endpoint' && c.outcome === 'answered').map((c) => `${c.target} ${c.servicePort}`));
     const asked = list.filter((c) => c.hop === 'payload' && open.has(`${c.target} ${c.servicePort}`) && c.outcome !== 'timed-out');
-    // Which answer a program gives, and whether it gives one, is its own affair: only its likes can tell.
+    // Whether a program answers depends on the program: only other endpoints of the same port show what is normal.
     const silent = asked.filter(
       (c) =>
         c.outcome === 'no-answer' &&
@@ -35,14 +35,16 @@ export const replies = check({
         scope: 'part',
         object: serviceRef(target),
         ...(pods.length > 0 && { pods }),
-        message: `${some(silent.map((c) => c.pod ?? c.target))} ${silent.length === 1 ? 'takes' : 'take'} connections and ${silent.length === 1 ? 'gives' : 'give'} no answer within two seconds, while ${plural(answering.length, 'other endpoint')} ${answering.length === 1 ? 'answers' : 'answer'} the same question`,
+        message: `${some(silent.map((c) => c.pod ?? c.target))} ${silent.length === 1 ? 'accepts' : 'accept'} connections and ${silent.length === 1 ? 'gives' : 'give'} no answer within two seconds, while ${plural(answering.length, 'other endpoint')} ${answering.length === 1 ? 'answers' : 'answer'} the same question`,
         evidence: [...silent.slice(0, 3), ...answering.slice(0, 2)].map((c) => ({
           source: 'probe',
           text: `${from} → ${c.target}${c.pod ? ` (pod ${c.pod})` : ''}  OPTIONS * ${c.outcome === 'answered' ? 'answered' : 'no answer'}`,
         })),
         fix: [
-          { text: 'See what the program is doing, then restart the pod', command: kubectl(target.namespace, 'logs', first.pod ?? '', '--tail=20') },
-          { text: 'Give it a readiness probe that asks what clients ask (httpGet, grpc or exec, not tcpSocket): the Service then leaves it out by itself' },
+          { text: `Read the logs of pod "${first.pod ?? ''}", then restart it`, command: kubectl(target.namespace, 'logs', first.pod ?? '', '--tail=20') },
+          {
+            text: 'Add a readiness probe that makes the same request as clients (httpGet, grpc or exec, not tcpSocket), so that the Service leaves out a pod that hangs',
+          },
         ],
       },
     ]);

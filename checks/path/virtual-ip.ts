@@ -10,7 +10,7 @@ export const virtualIp = check({
   codes: ['virtual-ip-failing'],
   run({ target, service, connections }) {
     if (!service || isHeadless(service) || service.spec.type === 'ExternalName') return skip('the Service has no virtual IP');
-    if (target.from.kind === 'external') return skip('the client is outside of the cluster');
+    if (target.from.kind === 'external') return skip('the client is outside the cluster');
     const tried = connections.list.filter((c) => c.hop === 'virtual-ip');
     if (tried.length === 0) return unknown('no tool at hand could connect to the virtual IP');
     const failing = tried.filter((c) => !isGood(c));
@@ -26,9 +26,11 @@ export const virtualIp = check({
         confidence: 'confirmed',
         scope: failing.length === tried.length ? 'all' : 'part',
         object: serviceRef(target),
-        message: `The virtual IP ${first.target} fails (${outcomeText(first.outcome)})${answering.length > 0 ? `, while ${answering.length === direct.length ? "each endpoint answers directly: the rules on the client's node are at fault" : `${answering.length} of ${plural(direct.length, 'endpoint')} answered directly`}` : ''}`,
+        message: `Service "${target.name}": connections to its virtual IP ${first.target} fail (${outcomeText(first.outcome)})${answering.length > 0 ? `, while ${answering.length === direct.length ? "each endpoint answers directly: the rules on the client's node are wrong" : `${answering.length} of ${plural(direct.length, 'endpoint')} answered directly`}` : ''}`,
         evidence: [...failing.slice(0, 3), ...answering.slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
-        fix: [{ text: "Look at kube-proxy on the client's node, or what stands in its place", command: kubectl('kube-system', 'get', 'pods', '-o', 'wide') }],
+        fix: [
+          { text: "Check kube-proxy, or the program that replaces it, on the client's node", command: kubectl('kube-system', 'get', 'pods', '-o', 'wide') },
+        ],
       },
     ]);
   },

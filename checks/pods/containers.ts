@@ -20,13 +20,13 @@ const pulling = /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverP
 const configuration = /^(CreateContainerConfigError|CreateContainerError|RunContainerError|CreatePodSandboxError|PreStartHookError|PostStartHookError)$/;
 const starting = /^(ContainerCreating|PodInitializing)$/;
 
-/** Exit code as a person would read it. */
+/** An exit code with its signal, reason and last message. */
 function exit(t: { exitCode: number; reason?: string | null | undefined; signal?: number | undefined; message?: string | null | undefined }): string {
   const killedBy = t.exitCode > 128 && t.exitCode < 160 ? ` (signal ${t.exitCode - 128})` : '';
   return `exit code ${t.exitCode}${killedBy}${t.reason && t.reason !== 'Error' ? `, ${t.reason}` : ''}${t.message ? `: ${t.message.trim().split('\n').at(-1)}` : ''}`;
 }
 
-/** What a container waits for by its pod's events: its status says `ContainerCreating` until the kubelet gets round to it. */
+/** Why a container waits, from its pod's events: its status is `ContainerCreating` until the kubelet updates it. */
 function byEvents(status: ContainerStatus, said: readonly Event[]): Omit<Trouble, 'pod' | 'status'> | undefined {
   const pull = said.find((e) => e.reason === 'Failed' && /pull/i.test(e.message) && e.message.includes(status.image));
   if (pull) return { code: 'image-pull-failing', text: status.image, why: pull.message };
@@ -47,7 +47,7 @@ function troubleOf(pod: Pod, status: ContainerStatus, said: readonly Event[]): O
     if (ended.reason === 'OOMKilled') return { code: 'out-of-memory', text: status.name, why };
     return { code: 'container-crashing', text: `${status.name} ${ended.exitCode}`, why };
   }
-  // A program that ends without an error is restarted all the same; a server is not meant to end.
+  // The kubelet restarts a program that ends without an error, too; a server must not end.
   if (!isInit && waiting === 'CrashLoopBackOff') return { code: 'container-crashing', text: `${status.name} ${ended?.exitCode ?? ''}`, why };
   if (starting.test(waiting)) return byEvents(status, said) ?? { code: 'pod-starting', text: waiting, why };
   return undefined;
@@ -67,14 +67,14 @@ export const containers = check({
         const t = troubleOf(pod, status, eventsOf(events, 'Pod', pod.metadata.name));
         return t ? [{ pod, status, ...t }] : [];
       });
-      // Containers behind a failing init container wait for it; that they wait is not a trouble of their own.
+      // Containers after a failing init container wait for it; that is not a fault of their own.
       return found.filter((t) => t.code !== 'pod-starting').length > 0 ? found.filter((t) => t.code !== 'pod-starting').slice(0, 1) : found.slice(0, 1);
     });
     const groups = Map.groupBy(troubles, (t) => `${t.code} ${t.text}`);
     const findings = [...groups.values()].map((group): Draft<Code> => {
       const { code, pod, status, why } = group[0] as Trouble;
       const affected = group.map((t) => t.pod);
-      const { message, evidence, fix } = told(code, pod, status, why, named(affected, now.own));
+      const { message, evidence, fix } = describeTrouble(code, pod, status, why, named(affected, now.own));
       const said = eventsOf(
         events,
         'Pod',
@@ -98,7 +98,13 @@ export const containers = check({
   },
 });
 
-function told(code: Code, pod: Pod, status: ContainerStatus, why: string, who: string): { message: string; evidence: Evidence[]; fix: Draft['fix'] } {
+function describeTrouble(
+  code: Code,
+  pod: Pod,
+  status: ContainerStatus,
+  why: string,
+  who: string,
+): { message: string; evidence: Evidence[]; fix: Draft['fix'] } {
   const { namespace, name } = pod.metadata;
   const waiting = status.state.waiting;
   const ended = status.state.terminated ?? status.lastState.terminated;
@@ -107,38 +113,38 @@ function told(code: Code, pod: Pod, status: ContainerStatus, why: string, who: s
   switch (code) {
     case 'image-pull-failing':
       return {
-        message: `The image ${status.image} of container "${status.name}" cannot be pulled in ${who}`,
+        message: `Container "${status.name}" of ${who}: image ${status.image} cannot be pulled`,
         evidence: [line(why)],
-        fix: [{ text: 'Correct the image name and tag, or the imagePullSecrets that its registry wants', command: describe }],
+        fix: [{ text: `Correct the image name and tag of container "${status.name}", or the imagePullSecrets for its registry`, command: describe }],
       };
     case 'container-config-error':
       return {
-        message: `Container "${status.name}" of ${who} cannot be started: ${waiting?.message || why}`,
+        message: `Container "${status.name}" of ${who} cannot start: ${waiting?.message || why}`,
         evidence: [line(why)],
-        fix: [{ text: 'Create the ConfigMap or Secret that it refers to, or correct the container', command: describe }],
+        fix: [{ text: 'Create the ConfigMap or Secret that it refers to, or correct the reference in the pod template', command: describe }],
       };
     case 'out-of-memory':
       return {
-        message: `Container "${status.name}" of ${who} is killed for using more memory than its limit (${plural(status.restartCount, 'restart')})`,
+        message: `Container "${status.name}" of ${who} is killed because it uses more memory than its limit (${plural(status.restartCount, 'restart')})`,
         evidence: ended ? [line(exit(ended))] : [],
-        fix: [{ text: "Raise the container's memory limit, or find out what it uses", command: describe }],
+        fix: [{ text: `Raise the memory limit of container "${status.name}", or reduce its memory use`, command: describe }],
       };
     case 'container-crashing':
       return {
-        message: `Container "${status.name}" of ${who} ends soon after it starts, with ${ended ? exit(ended) : 'an unknown exit code'} (${plural(status.restartCount, 'restart')})`,
+        message: `Container "${status.name}" of ${who} ends soon after its start with ${ended ? exit(ended) : 'an unknown exit code'} (${plural(status.restartCount, 'restart')})`,
         evidence: [line(`${waiting?.reason ?? (status.state.terminated ? 'terminated' : 'restarted')}${ended ? `, last run: ${exit(ended)}` : ''}`)],
         fix: [
           {
-            text: 'Read what it says before it ends, and correct its configuration or command',
+            text: `Read the last log lines of container "${status.name}", and correct its configuration or command`,
             command: kubectl(namespace, 'logs', name, '-c', status.name, '--previous'),
           },
         ],
       };
     case 'pod-starting':
       return {
-        message: `Container "${status.name}" of ${who} is still being started`,
+        message: `Container "${status.name}" of ${who} is still starting`,
         evidence: [line(waiting?.reason ?? 'starting')],
-        fix: [{ text: 'Wait for it, or see what it waits for', command: describe }],
+        fix: [{ text: 'Wait until it has started, or read the events of the pod', command: describe }],
       };
   }
 }

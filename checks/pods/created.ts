@@ -1,10 +1,10 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Event, Workload } from '../../src/facts/objects.ts';
 import { selects } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
-import { plural } from '../format.ts';
+import { check, type Draft, type Evidence, judged, type ObjectRef, skip } from '../check.ts';
 import { kubectl } from '../fix.ts';
-import { eventEvidence, eventsOf, situation, weight } from './service-pods.ts';
+import { plural } from '../format.ts';
+import { eventEvidence, eventsOf, situation, type Situation, weight } from './service-pods.ts';
 
 type Found = Draft<'no-replicas' | 'pods-quota-exceeded' | 'pods-refused' | 'rollout-stalled'>;
 interface Owner {
@@ -12,7 +12,9 @@ interface Owner {
   workload: Workload;
 }
 
-/** What a controller reported of pods that it could not create: its own condition, and the events of its ReplicaSets. */
+const refOf = ({ kind, workload: { metadata } }: Owner): ObjectRef => ({ kind, namespace: metadata.namespace, name: metadata.name });
+
+/** What a controller reported about pods that it could not create: its own condition, and the events of its ReplicaSets. */
 function refusals(owner: Owner, replicaSets: Fact<Workload[]>, events: Fact<Event[]>): Evidence[] {
   const name = owner.workload.metadata.name;
   const sets = replicaSets.seen ? replicaSets.value.filter((r) => r.metadata.ownerReferences.some((o) => o.kind === owner.kind && o.name === name)) : [];
@@ -29,12 +31,89 @@ function refusals(owner: Owner, replicaSets: Fact<Workload[]>, events: Fact<Even
   return [...conditions, ...said];
 }
 
-/** The telling part of a refusal: what follows the name of the pod. */
+/** The part of a refusal after the name of the pod. */
 const reasonOf = (text: string): string => /(?:is forbidden|denied the request|error looking up)[^:]*: ?(.*)$/.exec(text)?.[1] || text;
+
+/** A workload that wants no pods. */
+function noReplicas(owner: Owner): Found {
+  const { kind, name, namespace } = refOf(owner);
+  const isDaemon = kind === 'DaemonSet';
+  return {
+    code: 'no-replicas',
+    severity: 'error',
+    confidence: 'confirmed',
+    scope: 'all',
+    object: refOf(owner),
+    message: isDaemon ? `DaemonSet "${name}" matches no node, so it has no pods` : `${kind} "${name}" is scaled to zero replicas`,
+    evidence: [{ source: `${kind.toLowerCase()}s`, text: isDaemon ? 'status.desiredNumberScheduled: 0' : 'spec.replicas: 0' }],
+    fix: isDaemon
+      ? [{ text: `Compare nodeSelector and tolerations of DaemonSet "${name}" with the nodes`, command: kubectl(namespace, 'describe', 'daemonset', name) }]
+      : [{ text: `Scale ${kind} "${name}" up`, command: kubectl(namespace, 'scale', `${kind.toLowerCase()}/${name}`, '--replicas=1') }],
+  };
+}
+
+/** Pods that the API server does not let in. */
+function refused(owner: Owner, evidence: readonly Evidence[], now: Situation): Found {
+  const { kind, name, namespace } = refOf(owner);
+  const first = evidence[0]?.text ?? '';
+  const isQuota = /exceeded quota|failed quota/i.test(first);
+  return {
+    code: isQuota ? 'pods-quota-exceeded' : 'pods-refused',
+    ...weight(now),
+    confidence: 'confirmed',
+    object: refOf(owner),
+    message: isQuota
+      ? `${kind} "${name}": a ResourceQuota refuses more pods: ${reasonOf(first)}`
+      : `${kind} "${name}": the API server refuses its pods: ${reasonOf(first)}`,
+    evidence: evidence.slice(0, 3),
+    fix: isQuota
+      ? [{ text: 'Raise the ResourceQuota, or free a part of it', command: kubectl(namespace, 'describe', 'resourcequota') }]
+      : [
+          {
+            text: `Change the pod template of ${kind} "${name}" so that it is allowed, or change the rule that refuses it`,
+            command: kubectl(namespace, 'describe', `${kind.toLowerCase()}/${name}`),
+          },
+        ],
+  };
+}
+
+/** Pods that are wanted and were never created, without a reason. */
+const neverCreated = (owner: Owner, wanted: number, have: number): Found => ({
+  code: 'rollout-stalled',
+  severity: 'error',
+  confidence: 'likely',
+  scope: 'all',
+  object: refOf(owner),
+  message: `${owner.kind} "${owner.workload.metadata.name}" wants ${plural(wanted, 'pod')} and none was created; kube-controller-manager may not run`,
+  evidence: [{ source: 'status', text: `spec.replicas ${wanted}, status.replicas ${have}` }],
+  fix: [{ text: 'Check that kube-controller-manager runs', command: 'kubectl -n kube-system get pods' }],
+});
+
+function stalled(owner: Owner, now: Situation): Found[] {
+  const { kind, name, namespace } = refOf(owner);
+  const condition = owner.workload.status.conditions.find((c) => c.type === 'Progressing' && c.status === 'False' && c.reason === 'ProgressDeadlineExceeded');
+  if (!condition) return [];
+  return [
+    {
+      code: 'rollout-stalled',
+      ...weight(now),
+      confidence: 'confirmed',
+      object: refOf(owner),
+      message: `${kind} "${name}": its rollout makes no progress: ${condition.message}`,
+      evidence: [{ source: 'status', text: `Progressing is False: ${condition.reason}` }],
+      fix: [
+        {
+          text: 'Find out why the new pods do not become ready, or go back to the previous revision',
+          command: kubectl(namespace, 'rollout', 'undo', `${kind.toLowerCase()}/${name}`),
+        },
+      ],
+    },
+  ];
+}
 
 export const created = check({
   id: 'pods/created',
-  title: 'The workload behind the Service has pods',
+  title: "The Service's workload has pods",
   needs: ['service', 'pods'],
   uses: ['slices', 'deployments', 'statefulSets', 'daemonSets', 'replicaSets', 'events'],
   codes: ['no-replicas', 'pods-quota-exceeded', 'pods-refused', 'rollout-stalled'],
@@ -56,83 +135,17 @@ export const created = check({
     const now = situation(service, pods, slices);
     if (owners.length === 0) return now.own.length > 0 ? judged('') : skip('no workload has pods with these labels');
 
-    const findings: Found[] = [];
-    for (const owner of owners) {
+    const findings = owners.flatMap((owner): Found[] => {
       const { kind, workload } = owner;
-      const { name, namespace } = workload.metadata;
-      const object = { kind, namespace, name };
       const wanted = kind === 'DaemonSet' ? (workload.status.desiredNumberScheduled ?? 0) : (workload.spec.replicas ?? 1);
       const have = workload.status.replicas ?? now.own.length;
-      if (wanted === 0) {
-        if (now.own.length > 0) continue;
-        findings.push({
-          code: 'no-replicas',
-          severity: 'error',
-          confidence: 'confirmed',
-          scope: 'all',
-          object,
-          message: kind === 'DaemonSet' ? `DaemonSet "${name}" fits no node, so it has no pods` : `${kind} "${name}" is scaled to zero replicas`,
-          evidence: [{ source: `${kind.toLowerCase()}s`, text: kind === 'DaemonSet' ? 'status.desiredNumberScheduled: 0' : 'spec.replicas: 0' }],
-          fix:
-            kind === 'DaemonSet'
-              ? [{ text: 'Check its nodeSelector and tolerations against the nodes', command: kubectl(namespace, 'describe', 'daemonset', name) }]
-              : [{ text: 'Scale it up', command: kubectl(namespace, 'scale', `${kind.toLowerCase()}/${name}`, '--replicas=1') }],
-        });
-        continue;
-      }
-      const evidence = refusals(owner, replicaSets, events);
-      const first = evidence[0]?.text ?? '';
-      // Old events outlive what they tell of; they count only while pods are missing.
-      if (evidence.length > 0 && have < wanted) {
-        const quota = /exceeded quota|failed quota/i.test(first);
-        findings.push({
-          code: quota ? 'pods-quota-exceeded' : 'pods-refused',
-          ...weight(now),
-          confidence: 'confirmed',
-          object,
-          message: quota
-            ? `A ResourceQuota lets no more pods of ${kind} "${name}" in: ${reasonOf(first)}`
-            : `The API server refuses the pods of ${kind} "${name}": ${reasonOf(first)}`,
-          evidence: evidence.slice(0, 3),
-          fix: quota
-            ? [{ text: 'Compare the quota with what is used, and raise it or free some', command: kubectl(namespace, 'describe', 'resourcequota') }]
-            : [
-                {
-                  text: 'Change the pod template so that it is let in, or the rule that refuses it',
-                  command: kubectl(namespace, 'describe', `${kind.toLowerCase()}/${name}`),
-                },
-              ],
-        });
-        continue;
-      }
-      if (have === 0 && now.own.length === 0) {
-        findings.push({
-          code: 'rollout-stalled',
-          severity: 'error',
-          confidence: 'likely',
-          scope: 'all',
-          object,
-          message: `${kind} "${name}" wants ${plural(wanted, 'pod')}, and none has been created; the controller manager may not be running`,
-          evidence: [{ source: 'status', text: `spec.replicas ${wanted}, status.replicas ${have}` }],
-          fix: [{ text: 'Check the controller manager', command: 'kubectl -n kube-system get pods' }],
-        });
-        continue;
-      }
-      const stalled = workload.status.conditions.find((c) => c.type === 'Progressing' && c.status === 'False' && c.reason === 'ProgressDeadlineExceeded');
-      if (stalled) {
-        findings.push({
-          code: 'rollout-stalled',
-          ...weight(now),
-          confidence: 'confirmed',
-          object,
-          message: `The rollout of ${kind} "${name}" has stalled: ${stalled.message}`,
-          evidence: [{ source: 'status', text: `Progressing is False: ${stalled.reason}` }],
-          fix: [
-            { text: 'See why the new pods do not become ready, or go back', command: kubectl(namespace, 'rollout', 'undo', `${kind.toLowerCase()}/${name}`) },
-          ],
-        });
-      }
-    }
+      if (wanted === 0) return now.own.length > 0 ? [] : [noReplicas(owner)];
+      // Events outlive the fault that they report; they count only while pods are missing.
+      const evidence = have < wanted ? refusals(owner, replicaSets, events) : [];
+      if (evidence.length > 0) return [refused(owner, evidence, now)];
+      if (have === 0 && now.own.length === 0) return [neverCreated(owner, wanted, have)];
+      return stalled(owner, now);
+    });
     return judged('', findings);
   },
 });

@@ -12,14 +12,14 @@ interface Found extends Serving {
   tried: Connection | undefined;
 }
 
-/** What is wrong, as a sentence. `who` names the pods: `pod web-1`, `2 of 3 pods (…)`. */
+/** The finding's message. `who` names the pods: `pod web-1`, `2 of 3 pods (…)`. */
 function message(code: ServingCode, first: Found, port: ServicePort, who: string, elsewhere: readonly number[]): string {
-  if (code === 'listens-on-loopback') return `Only ${first.loopback}:${first.number} is open in ${who}, so nothing outside of the pod can reach it`;
+  if (code === 'listens-on-loopback') return `The program in ${who} listens on ${first.loopback}:${first.number} only, which no other pod can reach`;
   if (code === 'protocol-mismatch')
-    return `Service port ${port.port} is ${port.protocol}, but port ${first.number} is open for ${port.protocol === 'UDP' ? 'TCP' : 'UDP'} in ${who}`;
-  const doubt = first.confidence === 'possible';
-  const instead = elsewhere.length > 0 ? `; ${doubt ? 'declared' : 'open'} there: ${some(elsewhere.map(String))}` : '';
-  return `${doubt ? 'Perhaps nothing' : 'Nothing'} listens on port ${first.number}, the targetPort of Service port ${port.port}, in ${who}${instead}`;
+    return `Service port ${port.port} is ${port.protocol}, but ${who} listen${who.startsWith('pod ') ? 's' : ''} on port ${first.number}/${port.protocol === 'UDP' ? 'TCP' : 'UDP'}`;
+  const isHint = first.confidence === 'possible';
+  const instead = elsewhere.length > 0 ? `; ${isHint ? 'it declares' : 'open ports'}: ${some(elsewhere.map(String))}` : '';
+  return `${isHint ? 'Possibly nothing' : 'Nothing'} listens on port ${first.number} (targetPort of Service port ${port.port}) in ${who}${instead}`;
 }
 
 function fix(
@@ -31,16 +31,18 @@ function fix(
   service: string,
   change: (field: string, value: string | number) => object,
 ): Fix[] {
-  if (code === 'listens-on-loopback') return [{ text: `Let the program listen on 0.0.0.0:${first.number} (all addresses) instead of ${first.loopback}` }];
+  if (code === 'listens-on-loopback')
+    return [{ text: `Configure the program to listen on 0.0.0.0:${first.number} (all addresses) instead of ${first.loopback}:${first.number}` }];
   if (code === 'protocol-mismatch') {
     const spoken = port.protocol === 'UDP' ? 'TCP' : 'UDP';
-    return [patch('Give the Service port the protocol that the program speaks', namespace, `service/${service}`, change('protocol', spoken), 'json')];
+    return [patch(`Change the protocol of Service port ${port.port} to ${spoken}`, namespace, `service/${service}`, change('protocol', spoken), 'json')];
   }
   const only = elsewhere.length === 1 ? elsewhere[0] : undefined;
-  if (only !== undefined) return [patch(`Lead the Service port to ${only}`, namespace, `service/${service}`, change('targetPort', only), 'json')];
+  if (only !== undefined)
+    return [patch(`Change targetPort of Service "${service}" to ${only}`, namespace, `service/${service}`, change('targetPort', only), 'json')];
   return [
     {
-      text: 'Set targetPort to the port that the program listens on, or let the program listen there',
+      text: `Change targetPort of Service "${service}" to the port that the program listens on`,
       command: kubectl(namespace, 'edit', 'service', service),
     },
   ];
@@ -53,7 +55,7 @@ export const listening = check({
   uses: ['listeners', 'connections'],
   codes: ['target-port-not-listening', 'listens-on-loopback', 'protocol-mismatch'],
   run({ target, service, pods, slices, listeners, connections }) {
-    if (!service || service.spec.type === 'ExternalName') return skip('no pods belong to it');
+    if (!service || service.spec.type === 'ExternalName') return skip('the Service has no pods of its own');
     const ready = podsOf(service, pods).filter((p) => isReady(p) || service.spec.publishNotReadyAddresses);
     if (ready.length === 0) return skip('no pod is ready');
     const endpoints = endpointsOf(slices);
@@ -105,7 +107,7 @@ export const listening = check({
       }),
     );
     const all = looked.flatMap(({ found }) => found);
-    if (all.length === 0) return unknown('what listens in the pods could not be seen');
+    if (all.length === 0) return unknown('the listening ports of the pods could not be read');
     const open = new Set(all.filter((f) => f.code === null).map((f) => f.number));
     return judged(open.size > 0 ? `listening on ${[...open].join(', ')}` : '', findings);
   },

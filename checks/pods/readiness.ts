@@ -1,18 +1,129 @@
-import type { Pod } from '../../src/facts/objects.ts';
+import type { Fact } from '../../src/facts/fact.ts';
+import type { FactTypes } from '../../src/facts/facts.ts';
+import type { Event, Node, Pod } from '../../src/facts/objects.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
-import { plural, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
-import { eventEvidence, eventsOf, grouped, named, situation, weight } from './service-pods.ts';
+import { plural, some } from '../format.ts';
+import { eventEvidence, eventsOf, grouped, named, situation, type Situation, weight } from './service-pods.ts';
 
+type Found = Draft<'readiness-failing' | 'readiness-gate-unmet' | 'node-not-ready' | 'pod-starting'>;
 type Probe = NonNullable<Pod['spec']['containers'][number]['readinessProbe']>;
 
-/** What a probe asks, as a person would write it. */
-function asks(probe: Probe): string {
+/** The request of a probe: `GET /healthz on port 8080`. */
+function requestOf(probe: Probe): string {
   if (probe.httpGet) return `GET ${probe.httpGet.path} on port ${probe.httpGet.port}`;
   if (probe.tcpSocket) return `a TCP connection to port ${probe.tcpSocket.port}`;
   if (probe.grpc) return `gRPC health on port ${probe.grpc.port}`;
   return 'a command in the container';
+}
+
+const describePod = (pod: Pod): string => kubectl(pod.metadata.namespace, 'describe', 'pod', pod.metadata.name);
+
+/** Pods on a node that is not ready. */
+function onLostNode(lost: readonly Pod[], now: Situation, nodes: readonly Node[]): Found[] {
+  const [first] = lost;
+  if (!first) return [];
+  const node = nodes.find((n) => n.metadata.name === first.spec.nodeName);
+  const condition = node?.status.conditions.find((c) => c.type === 'Ready');
+  const scope = lost.length === now.own.length ? ('all' as const) : ('part' as const);
+  const names = some([...new Set(lost.map((p) => p.spec.nodeName ?? ''))]);
+  return [
+    grouped(lost, {
+      code: 'node-not-ready',
+      // While the pods still count as ready, connections are sent to them.
+      ...(lost.some(isReady) ? { severity: 'error' as const, scope } : weight(now)),
+      confidence: 'confirmed',
+      message: `Node ${names} is not ready and runs ${named(lost, now.own)}: ${condition?.message ?? condition?.reason ?? 'it does not report its status'}`,
+      evidence: [{ source: 'nodes', text: `${node?.metadata.name}: Ready is ${condition?.status}${condition?.reason ? ` (${condition.reason})` : ''}` }],
+      fix: [{ text: `Check node ${node?.metadata.name}: its conditions and its kubelet`, command: `kubectl describe node ${node?.metadata.name}` }],
+    }),
+  ];
+}
+
+/** Pods whose containers are ready while a readiness gate is not met. */
+function onUnmetGate(gated: readonly Pod[], now: Situation): Found[] {
+  const [first] = gated;
+  if (!first) return [];
+  const unmet = first.spec.readinessGates
+    .map((g) => g.conditionType)
+    .filter((type) => !first.status.conditions.some((c) => c.type === type && c.status === 'True'));
+  const conditions = first.status.conditions.filter((c) => c.type === 'Ready' || unmet.includes(c.type));
+  const who = named(gated, now.own);
+  return [
+    grouped(gated, {
+      code: 'readiness-gate-unmet',
+      ...weight(now),
+      confidence: 'confirmed',
+      message:
+        unmet.length > 0
+          ? `The readiness gate ${unmet.join(', ')} of ${who} is not met; the containers are ready`
+          : `The containers of ${who} are ready, the pod is not`,
+      evidence: [{ source: 'status', text: conditions.map((c) => `${c.type}: ${c.status}${c.message ? ` (${c.message})` : ''}`).join('; ') }],
+      fix: [
+        {
+          text: `Check the controller that sets the condition ${unmet.join(', ') || 'Ready'} (a load balancer's controller, an operator)`,
+          command: describePod(first),
+        },
+      ],
+    }),
+  ];
+}
+
+/** Pods with the same container and the same probe, whose probe does not succeed. */
+function onProbe(affected: readonly [Pod, ...Pod[]], now: Situation, events: Fact<Event[]>, listeners: Fact<FactTypes['listeners']>): Found {
+  const [pod] = affected;
+  const status = pod.status.containerStatuses.find((s) => !s.ready);
+  const container = pod.spec.containers.find((c) => c.name === status?.name);
+  const byStartup = status?.started === false && container?.startupProbe;
+  const probe = byStartup ? container?.startupProbe : container?.readinessProbe;
+  const kind = byStartup ? 'startup' : 'readiness';
+  const said = affected.flatMap((p) =>
+    eventsOf(events, 'Pod', p.metadata.name, /^Unhealthy$/)
+      .filter((e) => e.message.startsWith(byStartup ? 'Startup' : 'Readiness'))
+      .slice(0, 1),
+  );
+  const result = said[0]?.message.replace(/^(?:Readiness|Startup) probe (?:failed|errored)[^:]*: */, '').trim();
+  // Without a failed attempt the probe has not run yet: the pod is young.
+  const isYoung = said.length === 0 && events.seen;
+  const who = named(affected, now.own);
+  const one = affected.length === 1;
+  return grouped(affected, {
+    code: isYoung ? 'pod-starting' : 'readiness-failing',
+    ...weight(now),
+    confidence: 'confirmed',
+    message: isYoung
+      ? `${who} started a moment ago and ${one ? 'is' : 'are'} not ready yet`
+      : `The ${kind} probe of ${who} fails: ${probe ? requestOf(probe) : 'it'}${result ? ` returns: ${result}` : ' does not succeed'}`,
+    evidence: [
+      ...(probe ? [{ source: 'pods', text: `container ${container?.name}: ${kind} probe is ${requestOf(probe)}` }] : []),
+      ...said.slice(0, 2).map(eventEvidence),
+      ...listeningEvidence(affected, listeners),
+    ],
+    fix: [
+      {
+        text: probe?.httpGet
+          ? `Make the program answer GET ${probe.httpGet.path} with 200, or correct path and port of the ${kind} probe`
+          : `Make the program pass its ${kind} probe, or correct the probe`,
+        command: describePod(pod),
+      },
+    ],
+  });
+}
+
+function listeningEvidence([pod, ...others]: readonly [Pod, ...Pod[]], listeners: Fact<FactTypes['listeners']>) {
+  const found = listeners.seen ? [pod, ...others].map((p) => listeners.value[p.metadata.name]).find((l) => l?.seen) : undefined;
+  const sockets = found?.seen ? found.value.sockets : null;
+  if (!sockets) return [];
+  const tcp = [...new Set(sockets.filter((s) => s.protocol === 'tcp').map((s) => `${s.address}:${s.port}`))];
+  return [{ source: 'sockets', text: `${pod.metadata.name} listens on ${some(tcp, 5) || 'no TCP port'}` }];
+}
+
+/** Container, kind of probe and the probe itself: pods for which they are the same have the same fault. */
+function sameProbe(p: Pod): string {
+  const status = p.status.containerStatuses.find((s) => !s.ready);
+  const spec = p.spec.containers.find((c) => c.name === status?.name);
+  return `${status?.name} ${status?.started === false} ${JSON.stringify(spec?.readinessProbe ?? null)}`;
 }
 
 export const readiness = check({
@@ -24,114 +135,24 @@ export const readiness = check({
   run({ service, pods, slices, events, nodes, listeners }) {
     const now = situation(service, pods, slices);
     if (now.own.length === 0) return skip('there are no pods');
-    const findings: Draft<'readiness-failing' | 'readiness-gate-unmet' | 'node-not-ready' | 'pod-starting'>[] = [];
-
-    const nodeDown = (p: Pod) =>
-      nodes.seen && nodes.value.some((n) => n.metadata.name === p.spec.nodeName && n.status.conditions.some((c) => c.type === 'Ready' && c.status !== 'True'));
-    const lost = now.own.filter(nodeDown);
-    const firstLost = lost[0];
-    if (firstLost && nodes.seen) {
-      const node = nodes.value.find((n) => n.metadata.name === firstLost.spec.nodeName);
-      const condition = node?.status.conditions.find((c) => c.type === 'Ready');
-      const stillReady = lost.some(isReady);
-      findings.push(
-        grouped(lost, {
-          code: 'node-not-ready',
-          ...(stillReady ? { severity: 'error' as const, scope: lost.length === now.own.length ? ('all' as const) : ('part' as const) } : weight(now)),
-          confidence: 'confirmed',
-          message: `Node ${some([...new Set(lost.map((p) => p.spec.nodeName ?? ''))])}, on which ${named(lost, now.own)} ${lost.length === 1 ? 'runs' : 'run'}, is not ready: ${condition?.message ?? condition?.reason ?? 'it does not report'}`,
-          evidence: [{ source: 'nodes', text: `${node?.metadata.name}: Ready is ${condition?.status}${condition?.reason ? ` (${condition.reason})` : ''}` }],
-          fix: [{ text: 'See what the node suffers from', command: `kubectl describe node ${node?.metadata.name}` }],
-        }),
-      );
-    }
-
-    // Containers that run, in pods whose node reports: what keeps them from being ready is a probe or a gate.
+    const known = nodes.seen ? nodes.value : [];
+    const isDown = (p: Pod) =>
+      known.some((n) => n.metadata.name === p.spec.nodeName && n.status.conditions.some((c) => c.type === 'Ready' && c.status !== 'True'));
+    const lost = now.own.filter(isDown);
+    // Containers that run, in pods whose node reports: a probe or a gate is the reason why they are not ready.
     const waiting = now.own.filter(
       (p) => !isReady(p) && !lost.includes(p) && p.status.containerStatuses.length > 0 && p.status.containerStatuses.every((s) => s.state.running),
     );
     const gated = waiting.filter((p) => p.status.containerStatuses.every((s) => s.ready));
-    const firstGated = gated[0];
-    if (firstGated) {
-      const unmet = firstGated.spec.readinessGates
-        .map((g) => g.conditionType)
-        .filter((type) => !firstGated.status.conditions.some((c) => c.type === type && c.status === 'True'));
-      findings.push(
-        grouped(gated, {
-          code: 'readiness-gate-unmet',
-          ...weight(now),
-          confidence: 'confirmed',
-          message:
-            unmet.length > 0
-              ? `The containers of ${named(gated, now.own)} are ready, but the readiness gate ${unmet.join(', ')} is not met`
-              : `The containers of ${named(gated, now.own)} are ready, the pod is not`,
-          evidence: [
-            {
-              source: 'status',
-              text: firstGated.status.conditions
-                .filter((c) => c.type === 'Ready' || unmet.includes(c.type))
-                .map((c) => `${c.type}: ${c.status}${c.message ? ` (${c.message})` : ''}`)
-                .join('; '),
-            },
-          ],
-          fix: [
-            {
-              text: `Check what should set the condition ${unmet.join(', ') || 'Ready'} (a load balancer's controller, an operator)`,
-              command: kubectl(firstGated.metadata.namespace, 'describe', 'pod', firstGated.metadata.name),
-            },
-          ],
-        }),
-      );
-    }
-
-    const failing = waiting.filter((p) => !gated.includes(p));
-    const groups = Map.groupBy(failing, (p) => {
-      const status = p.status.containerStatuses.find((s) => !s.ready);
-      const spec = p.spec.containers.find((c) => c.name === status?.name);
-      return `${status?.name} ${status?.started === false} ${JSON.stringify(spec?.readinessProbe ?? null)}`;
-    });
-    for (const affected of groups.values()) {
-      const pod = affected[0] as Pod;
-      const status = pod.status.containerStatuses.find((s) => !s.ready);
-      const container = pod.spec.containers.find((c) => c.name === status?.name);
-      const byStartup = status?.started === false && container?.startupProbe;
-      const probe = byStartup ? container?.startupProbe : container?.readinessProbe;
-      const said = affected.flatMap((p) =>
-        eventsOf(events, 'Pod', p.metadata.name, /^Unhealthy$/)
-          .filter((e) => e.message.startsWith(byStartup ? 'Startup' : 'Readiness'))
-          .slice(0, 1),
-      );
-      const result = said[0]?.message.replace(/^(?:Readiness|Startup) probe (?:failed|errored)[^:]*: */, '').trim();
-      const heard = listeners.seen ? affected.map((p) => listeners.value[p.metadata.name]).find((l) => l?.seen) : undefined;
-      const sockets = heard?.seen ? heard.value.sockets : null;
-      const listening = sockets ? [...new Set(sockets.filter((s) => s.protocol === 'tcp').map((s) => `${s.address}:${s.port}`))] : undefined;
-      const kind = byStartup ? 'startup' : 'readiness';
-      // Without a failed attempt the probe has not been asked yet: the pod is young.
-      const young = said.length === 0 && events.seen;
-      findings.push(
-        grouped(affected, {
-          code: young ? 'pod-starting' : 'readiness-failing',
-          ...weight(now),
-          confidence: 'confirmed',
-          message: young
-            ? `${named(affected, now.own)} started a moment ago, and ${affected.length === 1 ? 'is' : 'are'} not ready yet`
-            : `The ${kind} probe of ${named(affected, now.own)} fails: ${probe ? asks(probe) : 'it'}${result ? ` is answered with: ${result}` : ' does not succeed'}`,
-          evidence: [
-            ...(probe ? [{ source: 'pods', text: `container ${container?.name}: ${kind} probe asks ${asks(probe)}` }] : []),
-            ...said.slice(0, 2).map(eventEvidence),
-            ...(listening ? [{ source: 'sockets', text: `${pod.metadata.name} listens on ${some(listening, 5) || 'no TCP port'}` }] : []),
-          ],
-          fix: [
-            {
-              text: probe?.httpGet
-                ? `Make the program answer ${probe.httpGet.path} with 200, or correct the probe's path and port`
-                : 'Make the program pass its probe, or correct the probe',
-              command: kubectl(pod.metadata.namespace, 'describe', 'pod', pod.metadata.name),
-            },
-          ],
-        }),
-      );
-    }
+    const failing = Map.groupBy(
+      waiting.filter((p) => !gated.includes(p)),
+      sameProbe,
+    );
+    const findings = [
+      ...onLostNode(lost, now, known),
+      ...onUnmetGate(gated, now),
+      ...[...failing.values()].flatMap(([first, ...others]) => (first ? [onProbe([first, ...others], now, events, listeners)] : [])),
+    ];
     return judged(`${now.own.filter(isReady).length} of ${plural(now.own.length, 'pod')} ready`, findings);
   },
 });

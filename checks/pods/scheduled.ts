@@ -17,13 +17,13 @@ export const scheduled = check({
     const affected = waiting.length > 0 ? waiting : gated;
     const first = affected[0];
     if (!first) return judged(`on ${plural(new Set(now.own.map((p) => p.spec.nodeName)).size, 'node')}`);
-    const why = first.status.conditions.find((c) => c.type === 'PodScheduled')?.message ?? 'the scheduler has not said why';
+    const why = first.status.conditions.find((c) => c.type === 'PodScheduled')?.message ?? 'the scheduler gives no reason';
     return judged('', [
       grouped(affected, {
         code: 'pods-unschedulable',
         ...weight(now),
         confidence: 'confirmed',
-        message: `No node takes ${named(affected, now.own)}: ${why}`,
+        message: `The scheduler finds no node for ${named(affected, now.own)}: ${why}`,
         evidence: [
           { source: 'status', text: `${first.metadata.name}: PodScheduled is False: ${why}` },
           ...eventsOf(events, 'Pod', first.metadata.name, /^FailedScheduling$/)
@@ -32,7 +32,7 @@ export const scheduled = check({
         ],
         fix: [
           {
-            text: "Compare the pod's requests, node selector and tolerations with the nodes",
+            text: `Compare the requests, nodeSelector and tolerations of pod "${first.metadata.name}" with the nodes`,
             command: kubectl(first.metadata.namespace, 'describe', 'pod', first.metadata.name),
           },
         ],

@@ -1,4 +1,4 @@
-/** What the checks of pods share: which pods are the Service's, how bad a fault in some of them is, and how they are named. */
+/** What the checks of pods share: the Service's pods, the severity of a fault in some of them, and how messages name them. */
 import type { Fact } from '../../src/facts/fact.ts';
 import type { ContainerStatus, EndpointSlice, Event, Pod, Service } from '../../src/facts/objects.ts';
 import { endpointsOf, isReady, podsOf } from '../../src/facts/selectors.ts';
@@ -7,19 +7,19 @@ import { plural, podRef, some } from '../format.ts';
 
 export interface Situation {
   own: Pod[];
-  /** True where other pods serve: a pod that is not ready gets no traffic then, so nothing fails. */
+  /** True where other pods serve: a pod that is not ready gets no traffic, so no connection fails. */
   othersServe: boolean;
 }
 
 export function situation(service: Service | null, pods: readonly Pod[], slices: Fact<EndpointSlice[]>): Situation {
   const own = service ? podsOf(service, pods) : [];
-  // The pods say it where the slices could not be read: a ready pod is (about to be) a ready endpoint.
+  // Where the slices could not be read, the pods decide: a ready pod is, or will soon be, a ready endpoint.
   const published = service?.spec.publishNotReadyAddresses === true && own.some((p) => p.status.phase === 'Running');
   const othersServe = slices.seen ? endpointsOf(slices.value).some((e) => e.ready) : own.some(isReady) || published;
   return { own, othersServe };
 }
 
-/** Severity and scope of a fault that keeps these pods from becoming ready. */
+/** Severity and scope of a fault because of which these pods are not ready. */
 export const weight = ({ othersServe }: Situation): Pick<Draft, 'severity' | 'scope'> =>
   othersServe ? { severity: 'warning', scope: 'part' } : { severity: 'error', scope: 'all' };
 
@@ -34,7 +34,7 @@ export const named = (affected: readonly Pod[], own: readonly Pod[]): string =>
         2,
       )})`;
 
-/** One finding for all pods that have the same trouble; the first stands for them. */
+/** One finding for all pods with the same fault; its object is the first of them. */
 export function grouped<C extends Draft['code']>(affected: readonly Pod[], finding: Omit<Draft<C>, 'object' | 'pods'>): Draft<C> {
   const first = affected[0];
   if (!first) throw new Error('a finding about no pod');

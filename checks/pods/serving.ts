@@ -1,4 +1,4 @@
-/** What one pod does with one port, from the best that is known: a connection, its sockets, its loopback, what it declares. */
+/** Whether one pod serves one port. The best evidence decides: a connection, its sockets, its loopback, its declared ports. */
 import ipaddr from 'ipaddr.js';
 import type { Connection, Listeners } from '../../src/facts/facts.ts';
 import type { Pod, Protocol } from '../../src/facts/objects.ts';
@@ -12,7 +12,7 @@ export interface Serving {
   code: ServingCode | null;
   confidence: Draft['confidence'];
   evidence: Evidence[];
-  /** Other ports that the pod has open, or declares. */
+  /** Other ports that are open in the pod, or that it declares. */
   elsewhere: number[];
   /** The loopback address that it listens on, for `listens-on-loopback`. */
   loopback: string;
@@ -29,7 +29,7 @@ const verdict = (code: Serving['code'], confidence: Serving['confidence'], evide
   ...more,
 });
 
-/** By the pod's own sockets: nothing is surer. */
+/** From the pod's own sockets, the best evidence. */
 function bySockets(name: string, port: number, protocol: Protocol, sockets: NonNullable<Listeners['sockets']>): Serving {
   const transport = protocol === 'UDP' ? 'udp' : 'tcp';
   const own = sockets.filter((s) => s.protocol === transport);
@@ -56,7 +56,7 @@ function bySockets(name: string, port: number, protocol: Protocol, sockets: NonN
   return verdict('target-port-not-listening', 'confirmed', evidence, { elsewhere: open });
 }
 
-/** By port-forwards, which connect to the pod's loopback: a program may listen on the pod's address alone, and refuse them. */
+/** From port-forwards, which connect to the pod's loopback; a program that listens on the pod's address only refuses them. */
 function byForward(name: string, port: number, forwarded: Listeners['forwarded'], refused: boolean): Serving | undefined {
   const here = forwarded[String(port)];
   const elsewhere = Object.keys(forwarded)
@@ -70,7 +70,7 @@ function byForward(name: string, port: number, forwarded: Listeners['forwarded']
   return undefined;
 }
 
-/** By what the pod declares, which is documentation: a suspicion at most, and none where a probe of the pod uses the port. */
+/** From the declared ports, which are only documentation: a hint, and none where a probe of the pod uses the port. */
 function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | undefined {
   const declared = pod.spec.containers.flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
   const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]).filter((p) => typeof p === 'number');
@@ -79,7 +79,7 @@ function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | un
   return verdict('target-port-not-listening', 'possible', [{ source: 'pods', text }], { elsewhere: declared });
 }
 
-/** Undefined where nothing is known. `listening` is absent where the pod was not looked into, `tried` where no connection was made. */
+/** Undefined where nothing is known. `listening` is absent where the pod's sockets were not read, `tried` where no connection was made. */
 export function servingOf(pod: Pod, port: number, protocol: Protocol, listening: Listeners | undefined, tried: Connection | undefined): Serving | undefined {
   if (tried?.outcome === 'answered') return verdict(null, 'confirmed', []);
   if (listening?.sockets) return bySockets(pod.metadata.name, port, protocol, listening.sockets);

@@ -32,9 +32,9 @@ export const exists = check({
     const meant = elsewhere[0] ?? similar[0];
     const hint =
       elsewhere.length > 0
-        ? `; namespace ${elsewhere.map((s) => s.namespace).join(', ')} has one of that name`
+        ? `; a Service of that name exists in namespace ${elsewhere.map((s) => s.namespace).join(', ')}`
         : similar.length > 0
-          ? `; did you mean ${similar.map((s) => `"${s.name}"`).join(' or ')}?`
+          ? `; similar: ${similar.map((s) => `"${s.name}"`).join(', ')}`
           : '';
     return judged('', [
       {
@@ -43,14 +43,19 @@ export const exists = check({
         confidence: 'confirmed',
         scope: 'all',
         object: serviceRef(target),
-        message: noNamespace ? `There is no namespace "${namespace}"${hint}` : `There is no Service "${name}" in namespace ${namespace}${hint}`,
+        message: noNamespace ? `Namespace "${namespace}" does not exist${hint}` : `Service "${name}" does not exist in namespace ${namespace}${hint}`,
         evidence: [
-          { source: 'services', text: noNamespace ? `namespace ${namespace} does not exist` : `the API server knows no Service ${namespace}/${name}` },
+          { source: 'services', text: noNamespace ? `namespaces "${namespace}" not found` : `services "${name}" not found in namespace ${namespace}` },
           ...near.slice(0, 10).map((s) => ({ source: 'services', text: `${s.namespace}/${s.name} exists` })),
         ],
         fix: meant
-          ? [{ text: `Diagnose the Service that was meant`, command: `k8s-doctor svc ${meant.name} -n ${meant.namespace}` }]
-          : [{ text: 'List the Services there are', command: 'kubectl get services -A' }],
+          ? [
+              {
+                text: `Diagnose Service "${meant.name}" in namespace ${meant.namespace} instead`,
+                command: `k8s-doctor svc ${meant.name} -n ${meant.namespace}`,
+              },
+            ]
+          : [{ text: 'List all Services', command: 'kubectl get services -A' }],
       },
     ]);
   },

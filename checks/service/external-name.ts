@@ -1,8 +1,54 @@
 import ipaddr from 'ipaddr.js';
+import type { Fact } from '../../src/facts/fact.ts';
+import type { Connection, FactTypes, Target } from '../../src/facts/facts.ts';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
-import { probeEvidence, serviceRef } from '../format.ts';
 import { kubectl } from '../fix.ts';
+import { probeEvidence, serviceRef } from '../format.ts';
 import { logLines } from '../dns/evidence.ts';
+
+type Reply = { pod: string } & Pick<Extract<FactTypes['dnsAnswers'][string], { seen: true }>['value'], 'question' | 'rcode' | 'addresses'>;
+
+const broken = (target: Target, message: string, evidence: Evidence[], confidence: 'confirmed' | 'likely'): Draft<'external-name-broken'> => ({
+  code: 'external-name-broken',
+  severity: 'error',
+  confidence,
+  scope: 'all',
+  object: serviceRef(target),
+  message,
+  evidence,
+  fix: [
+    { text: `Set spec.externalName of Service "${target.name}" to a DNS name that exists`, command: kubectl(target.namespace, 'edit', 'service', target.name) },
+  ],
+});
+
+const upstreamFailing = (target: Target, name: string, evidence: Evidence[]): Draft<'dns-upstream-failing'> => ({
+  code: 'dns-upstream-failing',
+  severity: 'error',
+  confidence: 'confirmed',
+  scope: 'all',
+  object: serviceRef(target),
+  message: `CoreDNS cannot resolve "${name}": the upstream servers that it forwards to do not answer`,
+  evidence,
+  fix: [{ text: 'Check the servers that CoreDNS forwards to', command: 'kubectl -n kube-system get configmap coredns -o yaml' }],
+});
+
+const repliesOf = (dnsAnswers: Fact<FactTypes['dnsAnswers']>): Reply[] =>
+  dnsAnswers.seen ? Object.entries(dnsAnswers.value).flatMap(([pod, a]) => (a.seen ? [{ pod, ...a.value }] : [])) : [];
+
+const lookupEvidence = (name: string, from: string, lookup: Connection | undefined, replies: readonly Reply[]): Evidence[] => [
+  { source: 'service', text: `spec.externalName: ${name}` },
+  ...(lookup ? [probeEvidence(from, lookup)] : []),
+  ...replies.map((r) => ({
+    source: 'dns',
+    text: `${r.pod} answers ${r.question} with ${r.rcode}${r.addresses.length ? ` ${r.addresses.join(', ')}` : ''}`,
+  })),
+];
+
+/** Lines of CoreDNS about a name whose upstream did not answer; without them the upstream itself reported the failure. */
+const upstreamComplaints = (dnsLogs: Fact<FactTypes['dnsLogs']>, name: string): Evidence[] => {
+  const isAbout = (l: string) => l.includes(`${name.replace(/\.$/, '')}.`) && /i\/o timeout|connection refused|unreachable|no route/.test(l);
+  return logLines(dnsLogs, isAbout, 1).map(({ key, line }) => ({ source: 'log', text: `${key}: ${line}` }));
+};
 
 export const externalName = check({
   id: 'service/external-name',
@@ -13,66 +59,29 @@ export const externalName = check({
   run({ target, service, connections, dnsAnswers, dnsLogs }) {
     if (service?.spec.type !== 'ExternalName') return skip('not an ExternalName');
     const name = service.spec.externalName ?? '';
-    const broken = (message: string, evidence: Evidence[], confidence: 'confirmed' | 'likely'): Draft<'external-name-broken'> => ({
-      code: 'external-name-broken',
-      severity: 'error',
-      confidence,
-      scope: 'all',
-      object: serviceRef(target),
-      message,
-      evidence,
-      fix: [{ text: 'Set the name that the Service should lead to', command: kubectl(target.namespace, 'edit', 'service', target.name) }],
-    });
+    const title = `Service "${target.name}": spec.externalName`;
     if (ipaddr.isValid(name)) {
-      return judged('', [
-        broken(
-          `The ExternalName "${name}" is an address; it is answered as a name, which does not exist`,
-          [{ source: 'service', text: `spec.externalName: ${name}` }],
-          'likely',
-        ),
-      ]);
+      const message = `${title} "${name}" is an IP address; DNS answers it as a name, and no such name exists`;
+      return judged('', [broken(target, message, [{ source: 'service', text: `spec.externalName: ${name}` }], 'likely')]);
     }
     const other = /^([^.]+)\.([^.]+)\.svc(?:\.|$)/.exec(name);
-    // What is behind that Service is another diagnosis.
-    const inCluster = other ? `, and leads to Service ${other[2]}/${other[1]} of the cluster: "k8s-doctor svc ${other[2]}/${other[1]}" looks at that` : '';
-    const looked = connections.seen ? connections.value.list.find((c) => c.hop === 'name') : undefined;
-    const answers = dnsAnswers.seen ? Object.entries(dnsAnswers.value) : [];
-    const replies = answers.flatMap(([pod, a]) => (a.seen ? [{ pod, ...a.value }] : []));
-    const evidence: Evidence[] = [
-      { source: 'service', text: `spec.externalName: ${name}` },
-      ...(looked && connections.seen ? [probeEvidence(connections.value.from, looked)] : []),
-      ...replies.map((r) => ({
-        source: 'dns',
-        text: `${r.pod} answers ${r.question} with ${r.rcode}${r.addresses.length ? ` ${r.addresses.join(', ')}` : ''}`,
-      })),
-    ];
-    if (looked?.outcome === 'answered') return judged(`${name} resolves to ${looked.answers.join(', ')}${inCluster}`);
+    // The Service behind that name is another diagnosis.
+    const inCluster = other ? `, which is Service ${other[2]}/${other[1]} of this cluster; to check it: "k8s-doctor svc ${other[2]}/${other[1]}"` : '';
+    const lookup = connections.seen ? connections.value.list.find((c) => c.hop === 'name') : undefined;
+    const replies = repliesOf(dnsAnswers);
+    const evidence = lookupEvidence(name, connections.seen ? connections.value.from : '', lookup, replies);
+    if (lookup?.outcome === 'answered') return judged(`${name} resolves to ${lookup.answers.join(', ')}${inCluster}`);
     const found = replies.find((r) => r.addresses.length > 0);
-    if (found && !looked) return judged(`${name} resolves to ${found.addresses.join(', ')}${inCluster}`);
-    // A failure that CoreDNS made up because its upstream did not answer stands in its log; else the upstream itself reported it.
-    const ofName = (l: string) => l.includes(`${name.replace(/\.$/, '')}.`) && /i\/o timeout|connection refused|unreachable|no route/.test(l);
-    const upstream = logLines(dnsLogs, ofName, 1).map(({ key, line }) => ({ source: 'log', text: `${key}: ${line}` }));
-    if (upstream.length > 0) {
-      return judged('', [
-        {
-          code: 'dns-upstream-failing',
-          severity: 'error',
-          confidence: 'confirmed',
-          scope: 'all',
-          object: serviceRef(target),
-          message: `The cluster's DNS cannot resolve "${name}": the servers that it forwards to do not answer`,
-          evidence: [...evidence, ...upstream],
-          fix: [{ text: 'Check where CoreDNS forwards to', command: 'kubectl -n kube-system get configmap coredns -o yaml' }],
-        },
-      ]);
-    }
-    if (looked?.outcome === 'dns-failed' || (replies.length > 0 && replies.every((r) => r.rcode !== 'NOERROR' && r.rcode !== 'NXDOMAIN'))) {
-      return judged('', [broken(`The ExternalName "${name}" cannot be resolved: the DNS servers that know its zone report a failure`, evidence, 'confirmed')]);
-    }
-    if (looked?.outcome === 'name-not-found' || (!looked && replies.length > 0 && replies.every((r) => r.addresses.length === 0))) {
-      return judged('', [
-        broken(`The ExternalName "${name}" does not exist in DNS${other ? `: namespace ${other[2]} has no Service "${other[1]}"` : ''}`, evidence, 'confirmed'),
-      ]);
+    if (found && !lookup) return judged(`${name} resolves to ${found.addresses.join(', ')}${inCluster}`);
+    const complaints = upstreamComplaints(dnsLogs, name);
+    if (complaints.length > 0) return judged('', [upstreamFailing(target, name, [...evidence, ...complaints])]);
+    const isFailure = replies.length > 0 && replies.every((r) => r.rcode !== 'NOERROR' && r.rcode !== 'NXDOMAIN');
+    if (lookup?.outcome === 'dns-failed' || isFailure)
+      return judged('', [broken(target, `${title} "${name}" does not resolve: the DNS servers of its zone report a failure`, evidence, 'confirmed')]);
+    const isUnknownName = !lookup && replies.length > 0 && replies.every((r) => r.addresses.length === 0);
+    if (lookup?.outcome === 'name-not-found' || isUnknownName) {
+      const missing = other ? `: namespace ${other[2]} has no Service "${other[1]}"` : '';
+      return judged('', [broken(target, `${title} "${name}" does not exist in DNS${missing}`, evidence, 'confirmed')]);
     }
     return unknown('no DNS server could be asked for the external name');
   },

@@ -22,17 +22,17 @@ export const loadBalancer = check({
         confidence: 'confirmed',
         scope: 'all',
         object: serviceRef(target),
-        message: `Service "${target.name}" has no load balancer: nothing in the cluster has given it an address${loadBalancerClass ? ` (its class is "${loadBalancerClass}")` : ''}`,
+        message: `Service "${target.name}" has no load balancer address: no controller has set status.loadBalancer${loadBalancerClass ? ` (loadBalancerClass "${loadBalancerClass}")` : ''}`,
         evidence: [{ source: 'service', text: 'status.loadBalancer is empty' }, ...said.map((e) => ({ source: 'events', text: `${e.reason}: ${e.message}` }))],
         fix: [
           {
-            text: "Look at the Service's events, and at what provides load balancers here (the cloud's controller, MetalLB, …)",
+            text: `Read the events of Service "${target.name}", and check the controller that provides load balancers (the cloud's, MetalLB, …)`,
             command: kubectl(target.namespace, 'describe', 'service', target.name),
           },
           ...service.spec.ports
             .filter((p) => p.nodePort)
             .slice(0, 1)
-            .map((p) => ({ text: `Until then it can be reached on every node's port ${p.nodePort}` })),
+            .map((p) => ({ text: `Use node port ${p.nodePort} of any node until then` })),
         ],
       },
     ]);

@@ -4,7 +4,7 @@ import { serviceRef } from '../format.ts';
 
 export const port = check({
   id: 'service/port',
-  title: 'The Service has the port that was asked for',
+  title: 'The Service has the requested port',
   needs: ['target', 'service'],
   codes: ['service-port-missing'],
   run({ target, service }) {
@@ -19,11 +19,11 @@ export const port = check({
         confidence: 'confirmed',
         scope: 'all',
         object: serviceRef(target),
-        message: `Service "${target.name}" has no port ${target.port}; it has ${ports.join(', ') || 'none'}`,
+        message: `Service "${target.name}" has no port ${target.port}; its ports: ${ports.join(', ') || 'none'}`,
         evidence: [{ source: 'service', text: `spec.ports: ${ports.join(', ') || 'none'}` }],
         fix: [
           {
-            text: `Connect to ${ports.join(' or ')}, or add port ${target.port} to the Service`,
+            text: `Connect to port ${ports.join(' or ')}, or add port ${target.port} to Service "${target.name}"`,
             command: `kubectl -n ${target.namespace} edit service ${target.name}`,
           },
         ],

@@ -3,13 +3,13 @@ import { serviceRef } from '../format.ts';
 
 export const sourceRanges = check({
   id: 'service/source-ranges',
-  title: 'The load balancer takes connections from everywhere',
+  title: 'The load balancer accepts clients from every address',
   needs: ['target', 'service'],
   codes: ['source-ranges-deny'],
   run({ target, service }) {
     const ranges = service?.spec.loadBalancerSourceRanges ?? [];
     if (ranges.length === 0 || service?.spec.type !== 'LoadBalancer' || target.from.kind !== 'external') return skip('no source ranges apply');
-    if (ranges.includes('0.0.0.0/0')) return judged('source ranges allow everyone');
+    if (ranges.includes('0.0.0.0/0')) return judged('loadBalancerSourceRanges allow every address');
     return judged('', [
       {
         code: 'source-ranges-deny',
@@ -17,9 +17,14 @@ export const sourceRanges = check({
         confidence: 'possible',
         scope: 'part',
         object: serviceRef(target),
-        message: `Only clients in ${ranges.join(', ')} are let through the load balancer`,
+        message: `Service "${target.name}": its load balancer accepts clients from ${ranges.join(', ')} only`,
         evidence: [{ source: 'service', text: `spec.loadBalancerSourceRanges: ${ranges.join(', ')}` }],
-        fix: [{ text: "Add the client's address range", command: `kubectl -n ${target.namespace} edit service ${target.name}` }],
+        fix: [
+          {
+            text: `Add the client's address range to loadBalancerSourceRanges of Service "${target.name}"`,
+            command: `kubectl -n ${target.namespace} edit service ${target.name}`,
+          },
+        ],
       },
     ]);
   },

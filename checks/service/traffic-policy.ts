@@ -5,7 +5,7 @@ import { patch } from '../fix.ts';
 
 export const trafficPolicy = check({
   id: 'service/traffic-policy',
-  title: 'Traffic policies leave an endpoint for the client',
+  title: 'The traffic policies have an endpoint for the client',
   needs: ['target', 'service', 'slices'],
   uses: ['client', 'nodes'],
   codes: ['local-policy-no-endpoint'],
@@ -27,24 +27,30 @@ export const trafficPolicy = check({
       object: serviceRef(target),
       message,
       evidence: [
-        { source: 'service', text: `spec.${field}: Local (only endpoints on the packet's own node are used)` },
+        { source: 'service', text: `spec.${field}: Local (only endpoints on the node that handles the packet)` },
         { source: 'endpointslices', text: `ready endpoints are on ${some([...withEndpoint].map((n) => n ?? 'an unknown node'))}` },
       ],
       fix: [
-        patch('Let traffic go to endpoints on other nodes', target.namespace, `service/${target.name}`, { spec: { [field]: 'Cluster' } }),
-        { text: 'Or run a pod of it on every node that has clients (a DaemonSet)' },
+        patch(`Set ${field} of Service "${target.name}" to Cluster`, target.namespace, `service/${target.name}`, { spec: { [field]: 'Cluster' } }),
+        { text: 'Or run an endpoint on every node that has clients (a DaemonSet)' },
       ],
     });
     const node = client.seen ? client.value?.node : undefined;
     if (internal && node) {
       return withEndpoint.has(node)
-        ? judged(`${field} Local, and ${node} has an endpoint`)
-        : judged('', [finding(`internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all', 'error')]);
+        ? judged(`${field} Local; ${node} has an endpoint`)
+        : judged('', [
+            finding(`Service "${target.name}": internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all', 'error'),
+          ]);
     }
     const without = nodes.seen ? nodes.value.map((n) => n.metadata.name).filter((n) => !withEndpoint.has(n)) : [];
-    if (without.length === 0) return judged(`${field} Local, and every node has an endpoint`);
+    if (without.length === 0) return judged(`${field} Local; every node has an endpoint`);
     return judged('', [
-      finding(`${field} is Local, and ${some(without)} ${without.length === 1 ? 'has' : 'have'} no ready endpoint`, 'part', internal ? 'error' : 'warning'),
+      finding(
+        `Service "${target.name}": ${field} is Local, and ${some(without)} ${without.length === 1 ? 'has' : 'have'} no ready endpoint`,
+        'part',
+        internal ? 'error' : 'warning',
+      ),
     ]);
   },
 });

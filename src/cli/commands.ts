@@ -3,7 +3,7 @@ import { CannotRun } from '../catalog/cannot-run.ts';
 import { isDrawable, type Paint } from './first-paint.ts';
 import type { Screen } from './output.ts';
 
-/** Wrong words on the command line; told with the way to the help. */
+/** Wrong words on the command line; the message ends with how to get help. */
 class UsageError extends Error {}
 
 /** `90s`, `2m`, `500ms` or a number of seconds, as milliseconds; 0 means no limit, as kubectl's --request-timeout has it. */
@@ -22,19 +22,24 @@ const kubectlOptions = <T>(y: Argv<T>) =>
     .option('user', { type: 'string', requiresArg: true, describe: 'kubeconfig user' })
     .option('kubeconfig', { type: 'string', requiresArg: true, describe: 'path of the kubeconfig' })
     .option('as', { type: 'string', requiresArg: true, describe: 'user to impersonate' })
-    .option('as-group', { type: 'string', array: true, requiresArg: true, describe: 'group to impersonate (may be repeated)' })
+    .option('as-group', { type: 'string', array: true, requiresArg: true, describe: 'group to impersonate (can be repeated)' })
     .option('request-timeout', { type: 'string', requiresArg: true, default: '10s', describe: 'limit for one request' });
+
+const verboseOption = <T>(y: Argv<T>) =>
+  y.option('verbose', { alias: 'v', type: 'boolean', default: false, describe: 'stack traces; a line of progress for each check' });
 
 const formatOption = <T>(y: Argv<T>, describe: string) =>
   y.option('output', { alias: 'o', type: 'string', array: true, requiresArg: true, nargs: 1, default: [] as string[], describe });
 
+const allNamespaces = (describe: string) => ({ alias: 'A', type: 'boolean', default: false, describe }) as const;
+
 const outputOptions = <T>(y: Argv<T>) =>
-  formatOption(y, 'text, wide, json, yaml, markdown, junit, sarif, html; or FORMAT=FILE (may be repeated)')
+  formatOption(y, 'text, wide, json, yaml, markdown, junit, sarif, html; or FORMAT=FILE (can be repeated)')
     .option('color', { type: 'boolean', default: true, describe: 'colours on a terminal (--no-color: none)' })
     .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no progress on stderr' });
 
 const svcOptions = <T>(y: Argv<T>) =>
-  outputOptions(kubectlOptions(y))
+  outputOptions(kubectlOptions(verboseOption(y)))
     .option('from', {
       type: 'string',
       requiresArg: true,
@@ -44,132 +49,138 @@ const svcOptions = <T>(y: Argv<T>) =>
     .option('probe', {
       choices: ['auto', 'none', 'debug-pod', 'ephemeral'] as const,
       default: 'auto' as const,
-      describe: 'how to test for real; ephemeral: a container in the client pod, which stays listed there; none changes nothing',
+      describe: 'how to test connections; ephemeral: a container in the client pod, which stays listed there; none: change nothing',
     })
     .option('http', { type: 'string', requiresArg: true, describe: 'also GET this path of every endpoint: /healthz' })
     .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' })
     .option('node-image', { type: 'string', requiresArg: true, describe: 'image with iptables and nft, for nodes without a kube-proxy pod' })
-    .option('nodes', { type: 'string', requiresArg: true, default: '10', describe: 'whose rules are read: all, client, or how many' })
-    .option('matrix', { type: 'boolean', default: false, describe: 'also connect from every node to every endpoint, by a Job that is removed afterwards' })
+    .option('nodes', { type: 'string', requiresArg: true, default: '10', describe: 'nodes whose rules are read: all, client, or a number' })
+    .option('matrix', { type: 'boolean', default: false, describe: 'also connect from every node to every endpoint, with a Job that is removed afterwards' })
     .option('timeout', { type: 'string', requiresArg: true, default: '30s', describe: 'limit for the whole run' })
-    .option('interactive', { alias: 'i', type: 'boolean', default: false, describe: 'stay in the terminal UI to look around' })
-    .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'run again and again, and tell what changes' })
+    .option('interactive', { alias: 'i', type: 'boolean', default: false, describe: 'stay in the terminal UI to inspect the result' })
+    .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'run again and again, and print changes' })
     .option('ui', { choices: ['auto', 'always', 'never'] as const, default: 'auto' as const, describe: 'the terminal UI; never: plain text, line by line' })
-    .option('capture', { type: 'string', requiresArg: true, describe: 'write what was seen to FILE' })
+    .option('capture', { type: 'string', requiresArg: true, describe: 'write the collected facts to FILE' })
     .option('replay', { type: 'string', requiresArg: true, describe: 'diagnose from a captured FILE instead of a cluster' });
 
-/** Options that may be given more than once; of the others a second one is a mistake. */
+/** Options that can be given more than once; for the others a second one is a mistake. */
 const repeatable = new Set(['output', 'o', 'as-group', 'asGroup', '_']);
 
-function parser(words: string[], version: string, paint: Paint, answer: (run: () => Promise<number>) => void) {
-  const screen = (colour: boolean) => screenWith(paint, colour);
-  return yargs(words)
-    .scriptName('k8s-doctor')
-    .locale('en')
-    .usage('Finds out why a Kubernetes Service does not connect, and proves it.\n\nk8s-doctor svc NAME [-n NAMESPACE] [--from pod/CLIENT]')
-    .command(
-      'svc [name]',
-      'diagnose one Service',
-      (y) => svcOptions(y.positional('name', { type: 'string', describe: 'NAME, NAMESPACE/NAME, a DNS name, or a URL' })),
-      (a) =>
-        answer(async () => {
-          const { svc } = await import('./svc.ts');
-          return svc(asTyped(a, version), screen(a.color));
+/** What the commands need: where to write, and the place for the chosen command's run. */
+interface Start {
+  version: string;
+  screen(colour: boolean): Screen;
+  answer(run: () => Promise<number>): void;
+}
+
+const connection = <A extends { asGroup: string[] | undefined; requestTimeout: string }>(a: A) => ({
+  ...a,
+  asGroups: a.asGroup,
+  requestTimeoutMs: duration('request-timeout', a.requestTimeout),
+});
+
+const svcCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
+  y.command(
+    'svc [name]',
+    'diagnose one Service',
+    (own) => svcOptions(own.positional('name', { type: 'string', describe: 'NAME, NAMESPACE/NAME, a DNS name, or a URL' })),
+    (a) =>
+      answer(async () => {
+        const { svc } = await import('./svc.ts');
+        return svc(asTyped(a, version), screen(a.color));
+      }),
+  );
+
+const scanCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
+  y.command(
+    'scan',
+    'check all Services of a namespace, or of all (-A), by their objects only; worst first',
+    (own) => formatOption(kubectlOptions(own), 'text, json; or FORMAT=FILE (can be repeated)').option('all-namespaces', allNamespaces('in all namespaces')),
+    (a) => answer(async () => (await import('./scan.ts')).scan({ ...connection(a), version }, screen(true))),
+  );
+
+const reachCommand = <T>(y: Argv<T>, { screen, answer }: Start) =>
+  y.command(
+    'reach',
+    'do policies allow a connection? From the cluster, a capture, or manifests (-f)',
+    (own) =>
+      formatOption(kubectlOptions(own), 'text, json; html for --matrix; or FORMAT=FILE (can be repeated)')
+        .option('from', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'pod/NAME, deploy/NAME, NAMESPACE/pod/NAME, namespace/NAME, node/NAME, external, or an address',
+        })
+        .option('to', { type: 'string', requiresArg: true, describe: 'the same, or svc/NAME' })
+        .option('port', { type: 'string', requiresArg: true, describe: "the receiving pod's port, or the Service's, by number or name" })
+        .option('protocol', { choices: ['TCP', 'UDP', 'SCTP'] as const, default: 'TCP' as const, describe: 'transport protocol' })
+        .option('manifests', { alias: 'f', type: 'string', requiresArg: true, describe: 'judge a file or folder of manifests, without a cluster' })
+        .option('replay', { type: 'string', requiresArg: true, describe: 'judge a captured FILE' })
+        .option('matrix', { type: 'boolean', default: false, describe: 'every pod to every other: of -n NAMESPACE[,NAMESPACE…], or of all (-A)' })
+        .option('all-namespaces', allNamespaces('with --matrix: all namespaces'))
+        .option('test', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'file with a list of {from, to, port, protocol, allowed} to test the policies with',
         }),
-    )
-    .command(
-      'scan',
-      'all Services of a namespace, or of all (-A), by their objects alone: worst first',
-      (y) =>
-        formatOption(kubectlOptions(y), 'text, json; or FORMAT=FILE (may be repeated)').option('all-namespaces', {
-          alias: 'A',
+    (a) => answer(async () => (await import('./reach.ts')).reachCommand(connection(a), screen(true))),
+  );
+
+const cleanupCommand = <T>(y: Argv<T>, { answer }: Start) =>
+  y.command(
+    'cleanup',
+    'remove debug pods that a killed run left behind',
+    (own) => kubectlOptions(own).option('all-namespaces', allNamespaces('in all namespaces')),
+    (a) => answer(async () => (await import('./cleanup.ts')).cleanup(connection(a), process.env, process.stdout)),
+  );
+
+const rbacCommand = <T>(y: Argv<T>, { answer }: Start) =>
+  y.command(
+    'rbac',
+    'print the Roles that a run needs, ready to apply',
+    (own) =>
+      own
+        .option('namespace', { alias: 'n', type: 'string', requiresArg: true, describe: 'namespace of the Service (default: default)' })
+        .option('from', { type: 'string', requiresArg: true, describe: 'whose connection, as for svc: its namespace counts' })
+        .option('probe', {
+          choices: ['auto', 'none', 'debug-pod', 'ephemeral'] as const,
+          default: 'auto' as const,
+          describe: 'for this way to connect; none: the rights to read only',
+        })
+        .option('node-pods', {
           type: 'boolean',
           default: false,
-          describe: 'of all namespaces',
-        }),
-      (a) =>
-        answer(async () =>
-          (await import('./scan.ts')).scan(
-            { ...a, asGroups: a.asGroup, requestTimeoutMs: duration('request-timeout', a.requestTimeout), version },
-            screen(true),
-          ),
-        ),
-    )
-    .command(
-      'reach',
-      'do policies let a connection through? From the cluster, a captured run, or manifests (-f)',
-      (y) =>
-        formatOption(kubectlOptions(y), 'text, json; html for --matrix; or FORMAT=FILE (may be repeated)')
-          .option('from', {
-            type: 'string',
-            requiresArg: true,
-            describe: 'pod/NAME, deploy/NAME, NAMESPACE/pod/NAME, namespace/NAME, node/NAME, external, or an address',
-          })
-          .option('to', { type: 'string', requiresArg: true, describe: 'the same, or svc/NAME' })
-          .option('port', { type: 'string', requiresArg: true, describe: "the receiving pod's port, or the Service's, by number or name" })
-          .option('protocol', { choices: ['TCP', 'UDP', 'SCTP'] as const, default: 'TCP' as const, describe: 'transport protocol' })
-          .option('manifests', { alias: 'f', type: 'string', requiresArg: true, describe: 'judge by a file or folder of manifests, without a cluster' })
-          .option('replay', { type: 'string', requiresArg: true, describe: 'judge by a captured FILE' })
-          .option('matrix', { type: 'boolean', default: false, describe: 'every pod to every other: of -n NAMESPACE[,NAMESPACE…], or of all (-A)' })
-          .option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'with --matrix: all namespaces' })
-          .option('test', {
-            type: 'string',
-            requiresArg: true,
-            describe: 'file with a list of {from, to, port, protocol, allowed} to hold against the policies',
-          }),
-      (a) =>
-        answer(async () =>
-          (await import('./reach.ts')).reachCommand(
-            { ...a, asGroups: a.asGroup, requestTimeoutMs: duration('request-timeout', a.requestTimeout) },
-            screen(true),
-          ),
-        ),
-    )
-    .command(
-      'demo [incident]',
-      'replay an incident that was recorded on a real cluster',
-      (y) => outputOptions(y.positional('incident', { type: 'string', describe: 'its name; without one they are listed' })),
-      (a) => answer(async () => (await import('./demo.ts')).demo(a.incident, a.output, screen(a.color))),
-    )
-    .command(
-      'explain [code]',
-      'what a code means, how it shows, how it is mended',
-      (y) => y.positional('code', { type: 'string', describe: 'such as selector-mismatch; without one they are listed' }),
-      (a) => answer(async () => (await import('./explain.ts')).explain(a.code, process.stdout)),
-    )
-    .command(
-      'cleanup',
-      'remove debug pods that were left behind',
-      (y) => kubectlOptions(y).option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'in all namespaces' }),
-      (a) =>
-        answer(async () =>
-          (await import('./cleanup.ts')).cleanup({ ...a, requestTimeoutMs: duration('request-timeout', a.requestTimeout) }, process.env, process.stdout),
-        ),
-    )
-    .command(
-      'rbac',
-      'print the Roles that a run needs, ready to apply',
-      (y) =>
-        y
-          .option('namespace', { alias: 'n', type: 'string', requiresArg: true, describe: 'namespace of the Service (default: default)' })
-          .option('from', { type: 'string', requiresArg: true, describe: 'whose connection, as for svc: its namespace counts' })
-          .option('probe', {
-            choices: ['auto', 'none', 'debug-pod', 'ephemeral'] as const,
-            default: 'auto' as const,
-            describe: 'for this way to connect; none: the rights to read only',
-          })
-          .option('node-pods', {
-            type: 'boolean',
-            default: false,
-            describe: 'also to list the rules of nodes without a kube-proxy pod by pods in kube-system: as good as root there',
-          })
-          .option('matrix', { type: 'boolean', default: false, describe: 'also to connect from every node by a Job (svc --matrix)' })
-          .option('http', { type: 'boolean', default: false, describe: 'also to have the API server ask the pods (svc --http)' })
-          .option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'one ClusterRole for all namespaces' }),
-      (a) => answer(async () => (await import('./rbac.ts')).rbac(a, process.stdout)),
-    )
-    .option('verbose', { alias: 'v', type: 'boolean', global: true, default: false, describe: 'stack traces' })
-    .version(version)
+          describe: 'also to read the rules of nodes without a kube-proxy pod by pods in kube-system, a right as powerful as root there',
+        })
+        .option('matrix', { type: 'boolean', default: false, describe: 'also to connect from every node by a Job (svc --matrix)' })
+        .option('http', { type: 'boolean', default: false, describe: 'also to send requests to pods through the API server (svc --http)' })
+        .option('all-namespaces', allNamespaces('one ClusterRole for all namespaces')),
+    (a) => answer(async () => (await import('./rbac.ts')).rbac(a, process.stdout)),
+  );
+
+const demoCommand = <T>(y: Argv<T>, { screen, answer }: Start) =>
+  y.command(
+    'demo [incident]',
+    'replay an incident that was recorded on a real cluster',
+    (own) => outputOptions(own.positional('incident', { type: 'string', describe: 'its name; without a name: list them' })),
+    (a) => answer(async () => (await import('./demo.ts')).demo(a.incident, a.output, screen(a.color))),
+  );
+
+const explainCommand = <T>(y: Argv<T>, { answer }: Start) =>
+  y.command(
+    'explain [code]',
+    'print the symptom, cause and fix of a code',
+    (own) => own.positional('code', { type: 'string', describe: 'such as selector-mismatch; without a code: list them' }),
+    (a) => answer(async () => (await import('./explain.ts')).explain(a.code, process.stdout)),
+  );
+
+function parser(words: string[], start: Start) {
+  const base = yargs(words)
+    .scriptName('k8s-doctor')
+    .locale('en')
+    .usage('Finds out why a Kubernetes Service does not connect, and proves it.\n\nk8s-doctor svc NAME [-n NAMESPACE] [--from pod/CLIENT]');
+  const commands = [svcCommand, scanCommand, reachCommand, demoCommand, explainCommand, cleanupCommand, rbacCommand];
+  return verboseOption(commands.reduce((y, add) => add(y, start), base))
+    .version(start.version)
     .help()
     .alias('help', 'h')
     .completion('completion', 'print the completion script for bash or zsh')
@@ -188,7 +199,7 @@ const screenWith = (paint: Paint, colour: boolean): Screen => ({
   colour: colour && process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
 });
 
-/** What was typed for `svc`, as it takes it. */
+/** The typed options of `svc`, with times in milliseconds. */
 const asTyped = <A extends { requestTimeout: string; timeout: string }>(a: A, version: string) => ({
   ...a,
   requestTimeoutMs: duration('request-timeout', a.requestTimeout),
@@ -196,7 +207,7 @@ const asTyped = <A extends { requestTimeout: string; timeout: string }>(a: A, ve
   version,
 });
 
-/** `k8s-doctor`, with options or without: the explorer, where it can be drawn. */
+/** `k8s-doctor` without a command: the explorer, where the terminal can draw it. */
 async function exploring(words: string[], version: string, paint: Paint): Promise<number> {
   const parsed = await svcOptions(yargs(words)).strict().demandCommand(0, 0).version(false).help(false).exitProcess(false).fail(refuseWords).parseAsync();
   if (parsed.ui === 'never') throw new UsageError('Which command?');
@@ -207,17 +218,17 @@ function refuseWords(message: string, error: Error | undefined): never {
   throw error ?? new UsageError(message);
 }
 
-/** Runs the command that the words name and sets the exit status. Every failure ends here, as one sentence. */
+/** Runs the command that the words name and sets the exit status. Every failure ends here as one sentence. */
 export async function main(words: string[], version: string, paint: Paint): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever reads (head, less) has seen enough.
+    // The reader (head, less) has closed the pipe.
     if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
     throw error;
   });
   const verbose = words.includes('-v') || words.includes('--verbose');
   try {
     let run: (() => Promise<number>) | undefined;
-    const y = parser(words, version, paint, (chosen) => (run = chosen));
+    const y = parser(words, { version, screen: (colour) => screenWith(paint, colour), answer: (chosen) => (run = chosen) });
     const namesNothing = words.length === 0 || (words[0]?.startsWith('-') && !words.some((w) => /^(-h|--help|--version)$/.test(w)));
     if (namesNothing && isDrawable(process.env)) {
       process.exitCode = await exploring(words, version, paint);

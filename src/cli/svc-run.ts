@@ -31,6 +31,8 @@ export interface SvcOptions {
   capture: string | undefined;
   replay: string | undefined;
   quiet: boolean;
+  /** Stack traces, and a line of progress for each check. */
+  verbose: boolean;
   /** Stay in the terminal UI after the verdict. */
   interactive: boolean;
   watch: boolean;

@@ -78,7 +78,7 @@ async function watched(options: SvcOptions, screen: Screen): Promise<number> {
 async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Recording> {
   const { cluster, target } = await prepare(options, env);
   const ending = new AbortController();
-  const progress = progressOn(process.stderr, options.quiet);
+  const progress = progressOn(process.stderr, options);
   let interrupted: NodeJS.Signals | undefined;
   const off = onSignals((signal) => {
     interrupted = signal;

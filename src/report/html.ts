@@ -1,6 +1,6 @@
 import type { CheckReport, Diagnosis, Hop, Matrix } from '../diagnose/diagnosis.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import { cellStatus, clientName, headline, matrixSize, stageRows, unicodeMarks, verdictMark } from './view.ts';
+import { cellStatus, clientName, headline, matrixSize, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
 
 /** Text from the cluster must not become markup. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -52,7 +52,7 @@ const rights = (grant: Diagnosis['missing'][number]['grant']): string =>
     ? ''
     : ` <span class="soft">needs ${h(`${grant.verbs.join(', ')} on ${grant.resources.join(', ')}${grant.namespace === undefined ? '' : ` in namespace ${grant.namespace}`}`)}</span>`;
 
-/** A picture of node × endpoint. */
+/** A table of node × endpoint. */
 const matrix = (m: Matrix): string => `<p class="soft">${h(matrixSize(m))}; a row for each node, a column for each endpoint</p>
 <div class="wide"><table class="matrix"><thead><tr><th scope="col"></th>${m.endpoints.map((e) => `<th scope="col">${h(e.pod ?? e.target)}<small>${h(e.target)}${e.node === null ? '' : ` on ${h(e.node)}`}</small></th>`).join('')}</tr></thead><tbody>${m.rows
   .map(
@@ -60,19 +60,19 @@ const matrix = (m: Matrix): string => `<p class="soft">${h(matrixSize(m))}; a ro
       `<tr><th scope="row">${h(r.node)}${r.problem ? `<small>${h(r.problem)}</small>` : ''}</th>${r.outcomes
         .map((c) => {
           const status = cellStatus(c);
-          const told = status === 'pass' ? (c?.latencyMs == null ? '' : `${Math.round(c.latencyMs)} ms`) : (c?.outcome ?? 'not tried');
-          return `<td class="${status}">${unicodeMarks[status]} <small>${h(told)}</small></td>`;
+          const text = status === 'pass' ? (c?.latencyMs == null ? '' : `${Math.round(c.latencyMs)} ms`) : (c?.outcome ?? 'not tried');
+          return `<td class="${status}">${unicodeMarks[status]} <small>${h(text)}</small></td>`;
         })
         .join('')}</tr>`,
   )
   .join('')}</tbody></table></div>`;
 
-/** The diagnosis as one HTML file that needs nothing else: the answer on top, what lies behind each mark underneath. */
+/** The diagnosis as one HTML file without other files: the verdict first, the details of each check below. */
 export function renderHtml(d: Diagnosis): string {
   const { status, causes } = d.verdict;
   const { text } = headline(d, clientName(d));
   const mark = verdictMark[status];
-  const warnings = d.checks.flatMap((c) => c.findings).filter((f) => f.severity === 'warning');
+  const warnings = warningsOf(d);
   const stages = stageRows(d.checks, causes);
   const section = (title: string, body: string) => (body === '' ? '' : `<h2>${title}</h2>\n${body}\n`);
   return `<!doctype html>
@@ -84,9 +84,9 @@ export function renderHtml(d: Diagnosis): string {
 <h1><span class="${mark}">${unicodeMarks[mark]}</span> ${h(text)}</h1>
 <p class="soft">${h(`${d.service.namespace}/${d.service.name}`)}, seen from ${h(clientName(d))} · ${h(d.startedAt)} · ${(d.durationMs / 1000).toFixed(1)} s · k8s-doctor ${h(d.version)}</p>
 ${causes.map(cause).join('\n')}
-<ol class="way" aria-label="The packet's way">${d.path.map((p) => `<li class="${p.state}"><span class="${p.state}">${hopMarks[p.state]}</span> ${h(p.hop)}<small>${h(p.detail)}</small></li>`).join('')}</ol>
+<ol class="way" aria-label="Path of a packet">${d.path.map((p) => `<li class="${p.state}"><span class="${p.state}">${hopMarks[p.state]}</span> ${h(p.hop)}<small>${h(p.detail)}</small></li>`).join('')}</ol>
 ${section('Warnings', warnings.length === 0 ? '' : `<ul>${warnings.map((f) => `<li><span class="warn">▲</span> ${h(f.message)} <span class="soft">${h(f.code)}</span></li>`).join('')}</ul>`)}${section(
-  'What was looked at',
+  'Checks',
   stages
     .map(
       (r) =>
@@ -97,7 +97,7 @@ ${section('Warnings', warnings.length === 0 ? '' : `<ul>${warnings.map((f) => `<
     )
     .join('\n'),
 )}${section('From every node', d.matrix ? matrix(d.matrix) : '')}${section(
-  'Connections that were made',
+  'Connections',
   d.probes.length === 0
     ? ''
     : `<table><thead><tr><th scope="col">from</th><th scope="col">to</th><th scope="col">outcome</th><th scope="col">ms</th><th scope="col"></th></tr></thead><tbody>${d.probes
@@ -106,6 +106,6 @@ ${section('Warnings', warnings.length === 0 ? '' : `<ul>${warnings.map((f) => `<
             `<tr><td>${h(p.from)}</td><td>${h(p.target)} <span class="soft">${h(p.kind)}</span></td><td>${h(p.outcome)}</td><td>${p.latencyMs === null ? '' : Math.round(p.latencyMs)}</td><td class="soft">${h(p.detail)}</td></tr>`,
         )
         .join('')}</tbody></table>`,
-)}${section('What could not be seen', d.missing.length === 0 ? '' : `<ul>${d.missing.map((m) => `<li>${h(m.what)}: ${h(m.why)}${rights(m.grant)}</li>`).join('')}</ul>`)}</html>
+)}${section('Not seen', d.missing.length === 0 ? '' : `<ul>${d.missing.map((m) => `<li>${h(m.what)}: ${h(m.why)}${rights(m.grant)}</li>`).join('')}</ul>`)}</html>
 `;
 }

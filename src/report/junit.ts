@@ -4,12 +4,12 @@ import type { Finding } from '../verdict/verdict.ts';
 
 const seconds = (ms: number) => (ms / 1000).toFixed(3);
 
-const told = (f: Finding): string =>
+const findingText = (f: Finding): string =>
   [`${f.code}: ${f.message}`, ...f.evidence.map((e) => `  ${e.source}: ${e.text}`), ...f.fix.map((x) => `  fix: ${x.command ?? x.text}`)].join('\n');
 
 /** One check as a test case: what could not be judged is an error, what did not apply is skipped. */
 function testCase(check: CheckReport): object {
-  const text = check.findings.map(told).join('\n');
+  const text = check.findings.map(findingText).join('\n');
   const first = check.findings[0];
   return {
     '@_classname': `k8s-doctor.${check.stage}`,
@@ -30,7 +30,7 @@ export function renderJunit(d: Diagnosis): string {
     '@_classname': 'k8s-doctor.verdict',
     '@_name': `${d.service.namespace}/${d.service.name} can be reached`,
     '@_time': seconds(d.durationMs),
-    ...(bad && { failure: { '@_type': status, '@_message': summary, '#text': causes.map(told).join('\n\n') } }),
+    ...(bad && { failure: { '@_type': status, '@_message': summary, '#text': causes.map(findingText).join('\n\n') } }),
     ...(status === 'undecided' && { error: { '@_type': status, '@_message': summary } }),
   };
   const suite = (name: string, cases: object[], ms: number) => {

@@ -1,6 +1,6 @@
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import { clientName, headline, stageRows, unicodeMarks } from './view.ts';
+import { clientName, headline, stageRows, unicodeMarks, warningsOf } from './view.ts';
 
 /** Text from the cluster must not become markup: neither Markdown's nor HTML's. */
 const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~]/g, (c) => `\\${c}`);
@@ -28,7 +28,7 @@ function cause(f: Finding): string[] {
 
 /** The diagnosis for an incident's page or a pull request. */
 export function renderMarkdown(d: Diagnosis): string {
-  const warnings = d.checks.flatMap((c) => c.findings).filter((f) => f.severity === 'warning');
+  const warnings = warningsOf(d);
   return `${[
     `# ${plain(headline(d, clientName(d)).text)}`,
     '',
@@ -37,7 +37,7 @@ export function renderMarkdown(d: Diagnosis): string {
     ...(warnings.length > 0 ? [''] : []),
     '| stage | | |',
     '| --- | --- | --- |',
-    ...stageRows(d.checks, d.verdict.causes).map((r) => `| ${r.stage} | ${unicodeMarks[r.status]} | ${plain(r.text)} |`),
+    ...stageRows(d.checks, [...d.verdict.causes, ...warnings]).map((r) => `| ${r.stage} | ${unicodeMarks[r.status]} | ${plain(r.text)} |`),
     '',
     ...d.missing.map((m) => `- not seen: ${plain(m.what)} (${plain(m.why)})`),
     ...(d.missing.length > 0 ? [''] : []),

@@ -2,7 +2,7 @@ import stringWidth from 'string-width';
 
 type Cell = 'allowed' | 'denied' | 'unknown' | 'part' | 'no-port';
 
-/** Who may talk to whom, ready to be drawn: everything in it is cleaned. */
+/** Who may connect to whom, ready to be drawn: every text in it is cleaned. */
 export interface MatrixView {
   title: string;
   /** Which ports were asked about, in words. */
@@ -13,7 +13,7 @@ export interface MatrixView {
   pairs: Record<Cell, number>;
   /** What could not be read. */
   missing: string[];
-  /** Why a pair of groups may not talk; empty where it may. */
+  /** Why a pair of groups may not connect; empty where it may. */
   reason(row: number, column: number): string;
 }
 
@@ -22,12 +22,12 @@ const asciiMarks: Record<Cell, string> = { allowed: '+', denied: 'x', unknown: '
 export const cellWords: Record<Cell, string> = {
   allowed: 'allowed',
   denied: 'denied',
-  unknown: "can't be told",
+  unknown: 'unknown',
   part: 'on some of its ports',
   'no-port': 'declares no port (give --port)',
 };
 
-/** The name of a group: how many pods it stands for, where it is more than one. */
+/** The name of a group, with the number of its pods where it is more than one. */
 export const groupName = (g: MatrixView['groups'][number]): string => `${g.namespace}/${g.name}${g.pods.length > 1 ? ` ×${g.pods.length}` : ''}`;
 
 /** How the pairs come out, in one line. */

@@ -39,13 +39,13 @@ export function scanText(rows: readonly Row[], options: { unicode: boolean; colu
     return `${left}  ${cut(c[4] ?? '', Math.max(20, options.columns - stringWidth(left) - 3))}`.trimEnd();
   });
   const count = (status: Row['status']) => rows.filter((r) => r.status === status).length;
-  const told = (['faulty', 'degraded', 'undecided', 'healthy'] as const).flatMap((s) =>
-    count(s) > 0 ? [`${count(s)} ${s === 'healthy' ? 'without a fault in what the objects show' : s}`] : [],
+  const counts = (['faulty', 'degraded', 'undecided', 'healthy'] as const).flatMap((s) =>
+    count(s) > 0 ? [`${count(s)} ${s === 'healthy' ? 'without a problem in their objects' : s}`] : [],
   );
   return [
     ...lines,
     '',
-    `${rows.length} Service${rows.length === 1 ? '' : 's'}: ${told.join(', ')}. No connection was made; "k8s-doctor svc NAME" makes one.`,
+    `${rows.length} Service${rows.length === 1 ? '' : 's'}: ${counts.join(', ')}. Connections were not tested; to test one: k8s-doctor svc NAME`,
     `${options.requests} requests`,
   ].join('\n');
 }

@@ -1,43 +1,66 @@
 import type { CheckReport, CheckStatus, Diagnosis, Matrix } from '../diagnose/diagnosis.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 
-/** One line of the pipeline: a stage, or how it stands. */
+/** One line of the pipeline: a stage with its status. */
 export interface StageRow {
   stage: string;
   status: CheckStatus;
   text: string;
 }
 
-/** Marks carry the meaning without colours; the plain ones are for locales and terminals that lack the others. */
+/** Marks have their meaning without colours; the ASCII ones are for locales and terminals without the others. */
 export const unicodeMarks: Record<CheckStatus, string> = { pass: '✓', warn: '▲', fail: '✗', skip: '·', unknown: '?' };
 export const asciiMarks: Record<CheckStatus, string> = { pass: '+', warn: '!', fail: 'x', skip: '-', unknown: '?' };
-/** A verdict is marked as a check that came out so. */
+/** A verdict has the mark of a check with the same result. */
 export const verdictMark: Record<Status, CheckStatus> = { healthy: 'pass', degraded: 'warn', faulty: 'fail', undecided: 'unknown' };
 
 const worst: CheckStatus[] = ['fail', 'warn', 'unknown', 'pass', 'skip'];
 
-/** A stage stands as its worst check. */
+/** The status of a stage is that of its worst check. */
 export const worstOf = (checks: readonly CheckReport[]): CheckStatus => worst.find((s) => checks.some((c) => c.status === s)) ?? 'skip';
 
 /** The first reason, or another that says the same and more. */
 const fullest = ([first = '', ...others]: readonly string[]): string =>
   others.filter((r) => r.startsWith(first)).toSorted((a, b) => b.length - a.length)[0] ?? first;
 
-/** Each stage's state in one line: its worst check, or what its first checks found to be right. */
-export function stageRows(checks: readonly CheckReport[], causes: readonly Finding[]): StageRow[] {
+/** Of a passing stage the line is the summary of one of these checks, the first that has one. */
+const tellingChecks = [
+  'service/exists',
+  'service/external-name',
+  'endpoints/ready',
+  'pods/readiness',
+  'network-policy/ingress',
+  'dns/answers',
+  'dns/replicas',
+  'kube-proxy/rules',
+  'kube-proxy/running',
+  'path/load-balancer',
+  'path/node-ports',
+  'path/endpoints',
+  'path/virtual-ip',
+  'path/name',
+];
+
+function passText(passed: readonly CheckReport[]): string {
+  const withSummary = passed.filter((c) => c.summary);
+  const best = tellingChecks.flatMap((id) => withSummary.filter((c) => c.id === id))[0] ?? withSummary[0];
+  return best?.summary ?? '';
+}
+
+/** Warnings of all checks, in the order of the pipeline. */
+export const warningsOf = (d: Diagnosis): Finding[] => d.checks.flatMap((c) => c.findings).filter((f) => f.severity === 'warning');
+
+/** Each stage in one line with the one fact that matters: its worst finding, or its most telling summary. `above`: findings that are printed in full before. */
+export function stageRows(checks: readonly CheckReport[], above: readonly Finding[]): StageRow[] {
   return [...Map.groupBy(checks, (c) => c.stage)].map(([stage, own]) => {
     const status = worstOf(own);
     const telling = own.filter((c) => c.status === status);
-    // What stands above in full is only named here.
-    const told = (f: Finding) => (causes.some((c) => c.code === f.code && c.message === f.message) ? `${f.code}, see above` : f.message);
-    const texts =
-      status === 'fail' || status === 'warn'
-        ? telling.flatMap((c) => c.findings.filter((f) => f.severity !== 'info').map(told))
-        : status === 'pass'
-          ? telling.map((c) => c.summary ?? '').filter(Boolean)
-          : [fullest(telling.map((c) => c.reason ?? ''))];
-    const text = [...new Set(texts)].slice(0, 3).join(status === 'pass' ? ' · ' : '; ');
-    return { stage, status, text };
+    if (status === 'pass') return { stage, status, text: passText(telling) };
+    if (status === 'skip' || status === 'unknown') return { stage, status, text: fullest(telling.map((c) => c.reason ?? '')) };
+    const found = telling.flatMap((c) => c.findings.filter((f) => f.severity !== 'info'));
+    const isAbove = (f: Finding) => above.some((c) => c.code === f.code && c.message === f.message);
+    const worst = found.find(isAbove) ?? found.find((f) => f.severity === 'error') ?? found[0];
+    return { stage, status, text: worst ? (isAbove(worst) ? `${worst.code}, see above` : worst.message) : '' };
   });
 }
 
@@ -47,23 +70,23 @@ export interface Headline {
   text: string;
 }
 
-/** The headline without the cause, which follows it on a line of its own. */
+/** What fails for whom; the cause follows on a line of its own. */
 export function headline(d: Diagnosis, client: string): Headline {
   const { status, causes, summary } = d.verdict;
   const name = d.service.name;
   const where = ` (namespace ${d.service.namespace})`;
   if (causes.length === 0) return { status, text: summary };
-  return { status, text: status === 'faulty' ? `${name} cannot be reached from ${client}${where}` : `${name} fails for some${where}` };
+  return { status, text: status === 'faulty' ? `${name} cannot be reached from ${client}${where}` : `${name}: some connections from ${client} fail${where}` };
 }
 
 export function clientName(d: Diagnosis): string {
   const c = d.client;
   if (!c) return 'the client';
-  if (c.kind === 'external') return 'outside of the cluster';
+  if (c.kind === 'external') return 'outside the cluster';
   return c.kind === 'debug-pod' ? `a pod in namespace ${c.namespace}` : `${c.kind}/${c.name}`;
 }
 
-/** How one cell of the matrix stands; null: no connection was tried. */
+/** The status of one cell of the matrix; null: no connection was tried. */
 export const cellStatus = (cell: { outcome: string } | null): CheckStatus =>
   cell === null ? 'skip' : cell.outcome === 'answered' || cell.outcome === 'no-answer' ? 'pass' : 'fail';
 

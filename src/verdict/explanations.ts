@@ -1,6 +1,6 @@
 import type { Code } from '../catalog/codes.ts';
 
-/** What a connection shows, where nothing is known of why. */
+/** What a connection shows while its cause is not known. */
 export const symptoms = [
   'no-ready-endpoints',
   'name-not-resolving',
@@ -12,15 +12,15 @@ export const symptoms = [
 ] as const satisfies Code[];
 export type Symptom = (typeof symptoms)[number];
 
-/** Explained by what is wrong with a sibling, too: a pod that is only starting says less than one that has failed. */
+/** Explained by a fault of another pod, too: a pod that is only starting is less decisive than one that has failed. */
 export const mild: readonly Code[] = ['pod-starting'];
 
 const unreachable = ['endpoint-failing', 'virtual-ip-failing', 'cross-node-unreachable', 'manual-endpoint-unreachable'] as const;
 const notServing = ['no-ready-endpoints', 'endpoint-failing', 'virtual-ip-failing', 'rollout-stalled', 'endpoints-stale'] as const;
 
 /**
- * Which finding explains which: where the left one is there, those on the right follow from it and are no causes of their own.
- * A cause that concerns certain pods explains only what concerns the same pods.
+ * Which finding explains which: where the left one exists, those on the right follow from it and are not causes themselves.
+ * A cause of certain pods explains only findings of the same pods.
  */
 const inside: Partial<Record<Code, readonly Code[]>> = {
   'selector-mismatch': ['no-ready-endpoints', 'virtual-ip-failing'],
@@ -69,12 +69,12 @@ const inside: Partial<Record<Code, readonly Code[]>> = {
   'dns-upstream-failing': ['name-not-resolving'],
   'cross-node-unreachable': ['endpoint-failing', 'virtual-ip-failing', 'manual-endpoint-unreachable'],
   'endpoint-failing': ['virtual-ip-failing'],
-  // What is asked over a connection says less than what becomes of the connection.
+  // A connection that loses packets explains requests over it without an answer.
   'mtu-blackhole': ['http-failing', 'endpoint-hangs'],
   'endpoint-hangs': ['http-failing'],
 };
 
-/** What keeps the virtual IP from answering keeps the ways in from outside from it, too; a way in that is broken breaks what is in front of it. */
+/** A cause for which the virtual IP fails makes node ports and load balancers fail, too; a failing node port makes its load balancer fail. */
 const fromOutside = ['node-port-failing', 'health-check-failing', 'load-balancer-failing'] as const;
 export const explains: typeof inside = {
   ...Object.fromEntries(Object.entries(inside).map(([cause, shown]) => [cause, shown.includes('virtual-ip-failing') ? [...shown, ...fromOutside] : shown])),

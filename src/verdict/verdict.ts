@@ -30,28 +30,28 @@ export const asFinding = (draft: Draft): Finding => ({ ...draft, ...issueOf(draf
 
 const isSymptom = (code: Code): code is Symptom => (symptoms as readonly Code[]).includes(code);
 
-/** True where a cause concerns what the other finding concerns: no pods named means all of them. */
+/** True where a cause concerns all pods that the other finding concerns; no pods named means all of them. */
 const concerns = (cause: Draft, other: Draft): boolean =>
   mild.includes(other.code) || !cause.pods || !other.pods || other.pods.every((p) => cause.pods?.includes(p));
 
-/** Rules that lead a Service wrongly explain that its name does not resolve only where they lead DNS itself wrongly. */
+/** Wrong rules for a Service explain a name that does not resolve only where they are the rules for DNS itself. */
 const aboutDns = (cause: Draft, other: Draft): boolean =>
   other.code !== 'name-not-resolving' || !cause.code.startsWith('kube-proxy-rules') || [cause.object, ...(cause.also ?? [])].some((o) => o.name === 'kube-dns');
 
 const explainedBy = (other: Finding, cause: Finding): boolean =>
   cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other) && aboutDns(cause, other);
 
-/** The same fault of the same pods, seen by two checks: the one that saw more of it tells, or else the first. */
+/** The same fault of the same pods, found by two checks: the one with more pods stays, or else the first. */
 const isSame = (other: Finding, one: Finding, later: boolean): boolean =>
   other.code === one.code &&
   (other.pods?.length ?? 0) > 0 &&
   (other.pods ?? []).every((p) => one.pods?.includes(p)) &&
   (later || (one.pods?.length ?? 0) > (other.pods?.length ?? 0));
 
-/** The connections that would have failed if a finding's symptom were there; empty where none was tried. */
+/** The connections that fail where a finding's symptom exists; empty where none was tried. */
 function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): Connection[] {
   if (symptom === 'name-not-resolving') return made.filter((c) => c.hop === 'name');
-  // A policy may let nodes in and strangers not: that a node got through proves nothing of those.
+  // A policy may allow nodes and deny other addresses: a connection from a node proves nothing about those.
   if (symptom === 'node-port-failing') return finding.code.startsWith('policy-denies') ? [] : made.filter((c) => c.hop === 'node-port');
   if (symptom === 'load-balancer-failing') return made.filter((c) => c.hop === 'load-balancer');
   if (symptom === 'virtual-ip-failing') return made.filter((c) => c.hop === 'virtual-ip');
@@ -61,7 +61,7 @@ function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): 
 
 const followsFrom = (finding: Draft): Symptom[] => (explains[finding.code] ?? []).filter(isSymptom);
 
-/** Held against the connections: what a finding leads one to expect was tried, and did not fail. */
+/** The connections that must fail because of a finding, were tried, and did not fail. */
 function overruled(finding: Finding, all: readonly Finding[], made: readonly Connection[]): Connection[] {
   const expected = followsFrom(finding);
   const shown = all.some((f) => f !== finding && (expected as readonly Code[]).includes(f.code) && concerns(finding, f));
@@ -70,36 +70,36 @@ function overruled(finding: Finding, all: readonly Finding[], made: readonly Con
   return tried.length > 0 && tried.every((c) => c.outcome === 'answered') ? tried : [];
 }
 
-/** Of what an object promises and a connection denies, the connection is right: the finding becomes a warning that says so. */
+/** A connection outweighs what objects suggest: the finding becomes a warning that says so. */
 function weigh(finding: Finding, all: readonly Finding[], made: readonly Connection[], from: string): Finding {
   if (finding.severity !== 'error') return finding;
   const against = overruled(finding, all, made);
   if (against.length === 0) return finding;
-  const contradiction = { source: 'probe', text: `${from} → ${against[0]?.target} answered all the same` };
-  // What Kubernetes itself reports stays a fault, but it does not (yet) break this client.
+  const contradiction = { source: 'probe', text: `${from} → ${against[0]?.target} answered anyway` };
+  // A status that Kubernetes itself reports stays a fault, but it does not (yet) break this client.
   if (finding.confidence === 'confirmed') return { ...finding, scope: 'part', evidence: [...finding.evidence, contradiction] };
   return {
     ...finding,
     severity: 'warning',
-    message: `${finding.message}; but the connection was made all the same`,
+    message: `${finding.message}; but the connection succeeded anyway`,
     evidence: [...finding.evidence, contradiction],
   };
 }
 
-/** A connection that failed and that nothing explains: the objects look right, so the fault lies where they don't reach. */
+/** A failed connection that nothing explains: the objects are right, so the fault is below them. */
 function unexplained(cause: Finding, made: readonly Connection[], policiesAllow: boolean): Finding {
   if (cause.code !== 'endpoint-failing' && cause.code !== 'virtual-ip-failing') return cause;
   const lost = cause.code === 'endpoint-failing' && trials(cause, cause.code, made).some((c) => c.outcome === 'timed-out' || c.outcome === 'no-route');
-  // A packet that is lost looks like a policy's work.
+  // A lost packet looks like a policy's denial.
   if (lost && policiesAllow)
     return {
       ...cause,
-      message: `${cause.message}; NetworkPolicies allow it, so look at the routes and firewalls between the nodes, then at the program itself`,
+      message: `${cause.message}; NetworkPolicies allow it: check the routes and firewalls between the nodes, then the program itself`,
     };
-  return { ...cause, message: `${cause.message}; nothing in the objects explains it: likely below Kubernetes, or in the program itself` };
+  return { ...cause, message: `${cause.message}; no object explains it: the fault is likely below Kubernetes, or in the program itself` };
 }
 
-/** A cause whose symptom a connection showed is confirmed by it; the telling connections become its evidence. */
+/** A connection that shows a cause's symptom confirms the cause and becomes its evidence. */
 function confirm(cause: Finding, explained: readonly Finding[], made: readonly Connection[]): Finding {
   const shown = explained.filter((f) => isSymptom(f.code));
   const proof = shown
@@ -109,7 +109,7 @@ function confirm(cause: Finding, explained: readonly Finding[], made: readonly C
   const failed = followsFrom(cause)
     .flatMap((s) => trials(cause, s, made))
     .filter((c) => !isGood(c));
-  // A policy drops; a refusal is an answer of the pod's own, and proves nothing of the policy.
+  // A policy drops packets; a refusal is the pod's own answer and proves nothing about the policy.
   const fits = cause.code.startsWith('policy-denies')
     ? failed.some((c) => c.outcome === 'timed-out' || c.outcome === 'dns-timed-out' || c.outcome === 'no-route')
     : failed.length > 0;
@@ -120,11 +120,11 @@ const decisiveness = (f: Finding): number => (f.scope === 'all' ? 0 : 4) + (isSy
 
 export interface Reasoned {
   verdict: Verdict;
-  /** The checks' findings as they stand after the reasoning, in the same order. */
+  /** The checks' findings after the reasoning, in the same order. */
   findings: Map<Finding, Finding>;
 }
 
-/** Reasons from findings to causes. Pure: the same results and facts give the same verdict, whatever order they came in. */
+/** Reasons from findings to causes. Pure: the same results and facts give the same verdict in any order. */
 export function reason(results: readonly CheckResult[], facts: Facts, subject: { service: string; client: string }): Reasoned {
   const connections = facts.connections.seen ? facts.connections.value : undefined;
   const made = connections?.list ?? [];
@@ -144,7 +144,7 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
   });
   causes.sort((a, b) => decisiveness(a) - decisiveness(b));
 
-  // A hint is no cause; it keeps the verdict open where no connection settled it.
+  // A hint is not a cause; it leaves the verdict open where no connection decided it.
   const suspicion = [...weighed.values()].find((f) => f.severity === 'error' && f.confidence === 'possible');
   const status = statusOf(causes, suspicion, results, facts);
   return { verdict: { status, causes, summary: summarize(status, causes, suspicion, facts, subject) }, findings: weighed };
@@ -152,7 +152,7 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
 
 function statusOf(causes: readonly Finding[], suspicion: Finding | undefined, results: readonly CheckResult[], facts: Facts): Status {
   if (causes.length > 0) return causes.some((c) => c.scope === 'all') ? 'faulty' : 'degraded';
-  // A connection that was made proves more than any object that was not seen.
+  // A connection that succeeded proves more than an object that was not read.
   if (facts.connections.seen)
     return results.some((r) => r.id.startsWith('path/') && r.status === 'unknown') || facts.connections.value.list.length === 0 ? 'undecided' : 'healthy';
   if (suspicion) return 'undecided';
@@ -170,7 +170,7 @@ function summarize(
   const first = causes[0];
   const more = causes.length > 1 ? ` (and ${causes.length - 1} more cause${causes.length > 2 ? 's' : ''})` : '';
   if (status === 'faulty' && first) return `${service} cannot be reached from ${client}: ${first.message}${more}`;
-  if (status === 'degraded' && first) return `${service} fails for some: ${first.message}${more}`;
+  if (status === 'degraded' && first) return `${service}: some connections from ${client} fail: ${first.message}${more}`;
   const connections = facts.connections.seen ? facts.connections.value : undefined;
   if (status === 'healthy' && connections) {
     const ports = connections.list.filter((c) => c.hop === 'node-port');
@@ -183,14 +183,14 @@ function summarize(
     const direct = connections.list.filter((c) => c.hop === 'endpoint');
     const answered = direct.filter((c) => c.outcome === 'answered');
     if (direct.length === 0) return `${service} works from ${client}: its name resolves`;
-    if (answered.length === 0) return `${service} looks right from ${client}; over UDP nothing refused, which is all that can be seen from outside`;
+    if (answered.length === 0) return `${service}: no problem found from ${client}; over UDP no endpoint refused, and silence proves nothing`;
     const total = Math.max(connections.endpointsTotal, direct.length);
     return `${service} answers from ${client}: ${answered.length} of ${total} endpoint${total === 1 ? '' : 's'}${total > direct.length ? ` (${direct.length} were tried)` : ''}`;
   }
   if (status === 'healthy')
-    return `No fault of ${service} in what the cluster's objects show; no connection was made${facts.connections.seen ? '' : ` (${facts.connections.why})`}`;
-  if (!facts.service.seen) return `${service} could not be looked at: ${facts.service.why}`;
+    return `${service}: no problem found in its objects; connections were not tested${facts.connections.seen ? '' : ` (${facts.connections.why})`}`;
+  if (!facts.service.seen) return `${service} could not be read: ${facts.service.why}`;
   const why = facts.connections.seen ? 'some of the evidence is missing' : `no connection could be made (${facts.connections.why})`;
-  if (suspicion) return `${service} is in doubt: ${suspicion.message}; ${why}`;
-  return `Nothing wrong was found with ${service}, but that is not proved: ${why}`;
+  if (suspicion) return `${service} possibly fails: ${suspicion.message}; ${why}`;
+  return `${service}: no problem found, but this is not proved: ${why}`;
 }
