@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// No static import stands here: an older Node must live long enough to say what it lacks.
+// There is no static import, so that an older Node can print which version is needed.
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 22 || (major === 22 && minor < 19)) {
   console.error(`k8s-doctor needs Node 22.19 or newer, and this is ${process.version}; install a newer Node and run it again.`);

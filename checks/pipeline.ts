@@ -45,7 +45,7 @@ import { port } from './service/port.ts';
 import { sourceRanges } from './service/source-ranges.ts';
 import { trafficPolicy } from './service/traffic-policy.ts';
 
-/** THE order: what a person would look at first stands first. */
+/** THE order: what a person would check first comes first. */
 export const pipeline: readonly Check[] = [
   exists,
   port,

@@ -34,7 +34,7 @@ function servesIt(pod: Pod, service: Service, made: readonly Connection[], liste
 }
 
 /** A label that all pods of the right workloads have and none of the others. */
-function tellingLabel(right: readonly Group[], others: readonly Pod[]): [string, string] | undefined {
+function distinctLabel(right: readonly Group[], others: readonly Pod[]): [string, string] | undefined {
   const sample = right[0]?.[1][0];
   return Object.entries(sample?.metadata.labels ?? {}).find(
     ([k, x]) =>
@@ -66,7 +66,7 @@ export const overlap = check({
     if (others.length === 0 || right.length === 0 || others.length === groups.size) return judged(`pods of ${some([...groups.keys()])} serve it`);
 
     const strange = others.flatMap(([, members]) => members);
-    const telling = tellingLabel(right, strange);
+    const label = distinctLabel(right, strange);
     const draft: Draft<'selector-overlap'> = {
       code: 'selector-overlap',
       severity: 'error',
@@ -78,14 +78,14 @@ export const overlap = check({
         source: 'pods',
         text: `${o}: ${plural(members.length, 'pod')}, ${labelText(members[0]?.metadata.labels)}`,
       })),
-      fix: telling
+      fix: label
         ? [
             patch(
-              `Add ${telling[0]}=${telling[1]} to the selector of Service "${target.name}": only the pods of ${right[0]?.[0]} have it`,
+              `Add ${label[0]}=${label[1]} to the selector of Service "${target.name}": only the pods of ${right[0]?.[0]} have it`,
               target.namespace,
               `service/${target.name}`,
               {
-                spec: { selector: { [telling[0]]: telling[1] } },
+                spec: { selector: { [label[0]]: label[1] } },
               },
             ),
           ]

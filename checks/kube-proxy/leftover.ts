@@ -43,7 +43,7 @@ export const leftover = check({
         if (bad) wrong.push(name);
         evidence.push({
           source: `rules on ${name}`,
-          text: `${m.mode}, beside ${current?.mode}: ${bad ? `forwards to ${some(bad.have.backends.map((b) => b.to)) || `nothing (${bad.have.verdict})`}` : m.right > 0 ? 'the same for this Service so far' : 'no rule for this Service'}`,
+          text: `${m.mode} rules besides ${current?.mode} rules: ${bad ? `forwards to ${some(bad.have.backends.map((b) => b.to)) || `nothing (${bad.have.verdict})`}` : m.right > 0 ? 'the same for this Service so far' : 'no rule for this Service'}`,
         });
       }
     }

@@ -47,7 +47,7 @@ interface Problem {
   partly: boolean;
   /** Rejected because the address has no rule, which is how the nftables mode treats unknown Service addresses. */
   byDefault?: boolean;
-  /** Rules beside the proxy's own that decide. */
+  /** Deciding rules that the proxy did not write. */
   foreign?: string[];
 }
 
@@ -125,7 +125,7 @@ function readAll(
     const first = against(fact.value, name, node, subjects, mode);
     const again = later[name];
     const second = again?.seen ? against(again.value, name, node, subjects, mode) : first;
-    // kube-proxy writes its rules at most once a second: a difference for a moment is no fault, unless a connection failed because of it.
+    // kube-proxy writes its rules at most once a second: a short difference is not a fault, unless a connection failed because of it.
     const cameBack = second.problems.length === 0 && name === failsOn;
     const found = cameBack ? first : second;
     result.problems.push(

@@ -42,7 +42,7 @@ export const matrix = check({
     const podsOf = (some: readonly Cell[]) => [...new Set(some.flatMap((c) => (c.pod ? [c.pod] : [])))];
     const findings: Draft<Code>[] = [];
 
-    // Lost from one node while another succeeds: neither the program nor its pod is at fault.
+    // Lost from one node while another succeeds: the program and its pod work.
     const between = failing.filter((c) => isLost(c) && c.node !== c.from && reached.has(c.target));
     if (between.length > 0) {
       const known = routesBetween(

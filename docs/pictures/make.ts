@@ -68,7 +68,7 @@ try {
   open.push(explorer);
   await explorer.shows(/✗ [\s\S]*✓ /, 20_000);
   // All of them are known.
-  await explorer.shows(/^(?!.*looked at)/, 20_000);
+  await explorer.shows(/^(?!.*checked)/, 20_000);
   picture('explorer', explorer, 12);
 } finally {
   for (const t of open) t.close();

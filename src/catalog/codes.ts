@@ -21,7 +21,7 @@ export const issues = {
     symptom: 'Works on one node, not from another',
     resolution: 'Check routes, CNI and MTU between the nodes',
   },
-  /** Not in the on-call table: what a connection showed, where no cause was found that explains it. */
+  /** Not in the on-call table: what a connection showed, where no known cause explains it. */
   unexplained: {
     issue: 'Connection failing',
     symptom: 'The objects look right, the connection fails',
@@ -83,7 +83,7 @@ export const codes = {
   'cross-node-unreachable': 'network',
   'mtu-blackhole': 'network',
   'conntrack-full': 'network',
-  // Symptoms: what a look or a connection shows. They become causes only where nothing explains them.
+  // Symptoms, which an object or a connection shows. They become causes only where nothing explains them.
   'no-ready-endpoints': 'definition',
   'name-not-resolving': 'dns',
   'virtual-ip-failing': 'unexplained',
@@ -91,11 +91,11 @@ export const codes = {
   'node-port-failing': 'external',
   'health-check-failing': 'external',
   'load-balancer-failing': 'external',
-  // Asked for by --http: the connection stands, and what is said over it is an error.
+  // Requested by --http: the connection works, and the answer over it is an error.
   'http-failing': 'pods',
 } as const satisfies Record<string, IssueKey>;
 
 export type Code = keyof typeof codes;
 
-/** The row of the issue table that a code stands in. */
+/** The row of the issue table that has the code. */
 export const issueOf = (code: Code) => issues[codes[code]];

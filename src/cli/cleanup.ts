@@ -17,16 +17,17 @@ export async function cleanup(options: ConnectOptions & { allNamespaces: boolean
     const [jobs, pods] = await Promise.all([listed(resources.jobs), listed(resources.pods)]);
     if (!pods.ok) throw new CannotRun(`The debug pods cannot be listed (${pods.failure.why}); check your rights and the cluster.`);
     let bad = 0;
-    const tell = (what: string, removed: Result<void>) => {
+    const report = (what: string, removed: Result<void>) => {
       if (!removed.ok) bad++;
       out.write(`${what} ${removed.ok ? 'removed' : `not removed (${removed.failure.why})`}\n`);
     };
-    // Jobs first: they would make their pods anew.
+    // Jobs first: they would create their pods again.
     if (!jobs.ok) out.write(`Jobs of --matrix cannot be listed (${jobs.failure.why}); they end and go by themselves.\n`);
-    for (const { metadata: m } of (jobs.ok ? jobs.value : []) as Found[]) tell(`${m.namespace}/${m.name} (Job)`, await cluster.deleteJob(m.namespace, m.name));
+    for (const { metadata: m } of (jobs.ok ? jobs.value : []) as Found[])
+      report(`${m.namespace}/${m.name} (Job)`, await cluster.deleteJob(m.namespace, m.name));
     const found = pods.value as Found[];
     const results = await Promise.all(found.map(async ({ metadata: m }) => ({ m, removed: await cluster.deletePod(m.namespace, m.name) })));
-    for (const { m, removed } of results) tell(`${m.namespace}/${m.name}`, removed);
+    for (const { m, removed } of results) report(`${m.namespace}/${m.name}`, removed);
     if (found.length === 0) out.write(`No debug pods in ${namespace === undefined ? 'the cluster' : `namespace ${namespace}`}.\n`);
     return bad === 0 ? 0 : 1;
   } finally {

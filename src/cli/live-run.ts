@@ -1,4 +1,4 @@
-/** One run against a live cluster: what it creates is removed whatever happens, and it ends when its time is over. */
+/** One run against a live cluster: everything that it creates is removed in every case, and it ends at its time limit. */
 import { hostname, userInfo } from 'node:os';
 import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
@@ -21,15 +21,15 @@ export interface Watcher {
   onEvent(event: ProgressEvent): void;
   /** Asks the person before something that stays in the cluster. Absent where there is nobody to ask. */
   consent?: ((question: string) => Promise<boolean>) | undefined;
-  /** Told of each thing that the run created and could not remove, also where the run fails. */
+  /** Called for each thing that the run created and could not remove, also where the run fails. */
   onLeft(why: string): void;
   /** Ends the run before its time. */
   signal: AbortSignal;
 }
 
 /**
- * Diagnoses the target against the cluster, and removes what it created. Answers the sealed facts. Throws what went wrong beyond
- * a fact that was not seen.
+ * Diagnoses the target against the cluster, and removes what it created. Returns the sealed facts. Throws errors other
+ * than a fact that could not be read.
  */
 export async function runLive(cluster: Cluster, target: Target, options: RunOptions, watcher: Watcher): Promise<Recording> {
   const janitor = openJanitor();

@@ -125,7 +125,7 @@ async function read(cluster: Cluster, asked: readonly PartyRef[], namespaces: st
     missing.push(`${answer.failure.what} (${answer.failure.why})`);
     return [];
   };
-  // An address may be a pod's of any namespace, or a Service's virtual IP, which leads to pods.
+  // An address can belong to a pod of any namespace, or be a Service's virtual IP, which has pods behind it.
   const found = await Promise.all(
     asked.map(async (w): Promise<PartyRef[]> => {
       if (w.kind !== 'address') return [w];

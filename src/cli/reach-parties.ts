@@ -120,10 +120,10 @@ function portOf(party: Party, port: string | undefined, protocol: Connection['pr
   return declared.find((p) => p.name === port)?.port ?? asNumber(port);
 }
 
-/** To whom, and on which of the pod's own ports. A Service leads to its pods, on their targetPort. */
+/** The receivers with the ports on their own side: of a Service its pods, on their targetPort. */
 export function receivers(world: World, objects: readonly unknown[], who: PartyRef, port: string | undefined, protocol: Connection['protocol']): Receiver[] {
   const services = (objects as RawService[]).filter((o) => o.kind === 'Service');
-  // A Service's virtual IP is no pod's: policies see the pods that it leads to.
+  // A Service's virtual IP belongs to no pod: policies see the pods behind it.
   const virtual = who.kind === 'address' ? services.find((o) => o.spec?.clusterIP === who.name || o.spec?.clusterIPs?.includes(who.name)) : undefined;
   if (who.kind !== 'service' && !virtual) {
     const party = partyOf(world, who);
@@ -159,6 +159,6 @@ export function receivers(world: World, objects: readonly unknown[], who: PartyR
       return number === undefined ? [] : [{ name: party.pod?.name ?? '', party, connection: { port: number, protocol } }];
     }),
   );
-  if (all.length === 0) throw new CannotRun(`Service "${name}" leads to no pod among the objects at hand; check its selector and its targetPort.`);
+  if (all.length === 0) throw new CannotRun(`Service "${name}" selects no pod among the given objects; check its selector and its targetPort.`);
   return all;
 }

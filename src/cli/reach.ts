@@ -32,7 +32,7 @@ export interface ReachOptions extends Omit<ConnectOptions, 'namespace'> {
   output: string[];
 }
 
-/** Exit status: 0 allowed, 1 denied, 2 can't tell. */
+/** Exit status: 0 allowed, 1 denied, 2 unknown. */
 const statusOf: Record<Verdict, number> = { allowed: 0, denied: 1, unknown: 2 };
 
 /** Says whether policies let a connection through, holds a list of expectations against them, or draws who may talk to whom. Answers the exit status. */
@@ -41,7 +41,7 @@ export async function reachCommand(options: ReachOptions, screen: Screen): Promi
   if (sources.length > 1) throw new CannotRun(`${sources.join(' and ')} both name what to judge by; give one of them.`);
   if (options.matrix && (options.from !== undefined || options.to !== undefined))
     throw new CannotRun('--matrix judges every pair of pods; leave --from and --to out.');
-  // A format that is none is told before anything is read.
+  // An unknown format is reported before anything is read.
   if (options.matrix && options.test === undefined) {
     const outputs = parseOutputs(options.output, ['text', 'json', 'html']);
     return matrix(await load(options, screen, 'matrix'), options, outputs, screen);
@@ -97,7 +97,7 @@ interface Answer extends Receiver {
   result: Reach;
 }
 
-/** Nearest rules are told of what is not allowed. */
+/** The nearest rules of a direction that is not allowed. */
 function explain(from: Party, { party: to, connection, result }: Answer) {
   const near = (direction: 'egress' | 'ingress') => {
     const [self, other] = direction === 'egress' ? [from, to] : [to, from];
@@ -139,7 +139,7 @@ async function one(known: Loaded, options: ReachOptions, outputs: readonly Outpu
   // What was not seen may allow or deny.
   const verdict = blind.length > 0 ? 'unknown' : overall(answers.map((a) => a.result.verdict));
   const first = answers.find((a) => a.result.verdict === verdict) ?? answers[0];
-  if (!first) throw new CannotRun(`"${names.to ?? ''}" leads to no pod; there is nothing to judge.`);
+  if (!first) throw new CannotRun(`"${names.to ?? ''}" has no pod; there is nothing to judge.`);
   const why = explain(from, first);
   const changes = verdict === 'denied' ? changesFor(known.world, from, answers) : [];
   const ports = [...new Set(answers.map((a) => `${a.connection.port}/${a.connection.protocol}`))].join(', ');
@@ -234,7 +234,7 @@ async function matrix(known: Loaded, options: ReachOptions, outputs: readonly Ou
   const wanted = options.allNamespaces ? undefined : (options.namespace ?? known.namespace).split(',');
   const inside = known.world.pods.filter((p) => wanted === undefined || wanted.includes(p.pod?.namespace ?? ''));
   const live = inside.filter((p) => p.addresses.length > 0);
-  // A workload's template stands for its pods only where none of them is there.
+  // A workload's template represents its pods only where none of them exists.
   const standsFor = (p: Party) =>
     live.some((l) => l.pod?.namespace === p.pod?.namespace && matchesLabels({ matchLabels: p.pod?.labels ?? {} }, l.pod?.labels ?? {}));
   const parties = inside.filter((p) => p.addresses.length > 0 || !standsFor(p));

@@ -40,7 +40,7 @@ export interface SvcOptions {
   version: string;
 }
 
-/** The way to the cluster, and the sentence that is asked of it. Sends nothing yet. Throws CannotRun for what can't be meant. */
+/** The connection to the cluster and the target of the run. Sends nothing yet. Throws CannotRun for options that make no sense. */
 export async function prepare(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<{ cluster: Cluster; target: Target }> {
   if (options.name === undefined) throw new CannotRun('Which Service? Give its name: k8s-doctor svc NAME.');
   const named = parseService(options.name);
@@ -65,10 +65,10 @@ export async function prepare(options: SvcOptions, env: NodeJS.ProcessEnv): Prom
   return { cluster, target };
 }
 
-/** What a person is to know of a thing that a run created and could not remove. */
+/** The message for something that a run created and could not remove. */
 export const leftText = (why: string): string => `A debug pod could not be removed (${why}); it ends by itself, or run "k8s-doctor cleanup".\n`;
 
-/** Ended by a signal; what the run had created is removed by then, or was complained of. */
+/** Ended by a signal; everything that the run created is removed by then, or a message names it. */
 export class Interrupted extends Error {
   readonly signal: NodeJS.Signals;
   constructor(signal: NodeJS.Signals, clean: boolean) {

@@ -17,7 +17,7 @@ import { Interrupted, leftText, prepare, type SvcOptions } from './svc-run.ts';
 /** Diagnoses one Service, live or from a recording, and prints it. Answers the exit status; throws CannotRun where nothing can be said. */
 export async function svc(options: SvcOptions, screen: Screen): Promise<number> {
   const outputs = parseOutputs(options.output, formats);
-  // Told before the run, not after it: a diagnosis of an incident is not to be had twice.
+  // Checked before the run, not after it: an incident can be diagnosed only once.
   for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
   if (wantsUi(options, outputs, screen.env)) return (await import('./terminal-ui.ts')).svcUi(options, outputs, screen);
   screen.paint.erase();

@@ -1,4 +1,4 @@
-/** The terminal UI, from its start to what stays in the scrollback after it. */
+/** The terminal UI, from its start to the verdict that stays in the scrollback. */
 import { CannotRun } from '../catalog/cannot-run.ts';
 import type { Format } from '../report/render.ts';
 import type { AppProps } from '../tui/app.tsx';
@@ -24,7 +24,7 @@ async function drawn(props: Omit<AppProps, 'end' | 'unicode' | 'colour'>, screen
   try {
     const rest = { end: end.signal, unicode: isUnicode(screen.env), colour: screen.colour };
     let ending = await start({ ...props, ...rest });
-    // A live view that was asked to stay: the diagnosis is looked around in on a screen of its own.
+    // A live view that stays open: the diagnosis is inspected on a screen of its own.
     if (props.inline && ending.stay && ending.result) ending = await start({ ...props, ...rest, inline: false, given: ending.result });
     return { ...ending, signal };
   } finally {
@@ -32,7 +32,7 @@ async function drawn(props: Omit<AppProps, 'end' | 'unicode' | 'colour'>, screen
   }
 }
 
-/** What is printed when the UI has gone: the verdict that was shown last, as text mode prints it. Answers the exit status. */
+/** Prints the last verdict after the UI has closed, as text mode prints it. Returns the exit status. */
 async function leftBehind(
   { result, interrupted, error, signal }: Ended,
   isClean: boolean,
@@ -55,7 +55,7 @@ async function withSession(session: LiveSession, run: () => Promise<number>): Pr
   }
 }
 
-/** `svc NAME` in a terminal: a live view that gives way to the verdict, or, with -i or --watch, a place to look around in. */
+/** `svc NAME` in a terminal: a live view that the verdict replaces, or, with -i or --watch, a view to inspect the result. */
 export async function svcUi(options: SvcOptions, outputs: readonly Output<Format>[], screen: Screen): Promise<number> {
   if (options.replay !== undefined) {
     const recording = replayed(options.replay);
@@ -84,7 +84,7 @@ export async function explore(options: SvcOptions, screen: Screen): Promise<numb
   const session = liveSession(cluster, options, { probe: 'auto', nodes: 10, matrix: false }, screen.env);
   return withSession(session, async () => {
     const ending = await drawn({ session, asked: null, namespace: cluster.namespace, inline: false, watch: false, given: null, from: options.from }, screen);
-    // To quit is how one leaves it; only a signal from without is an interruption.
+    // Quitting is the normal end; only a signal from outside is an interruption.
     const ended = ending.signal === null ? { ...ending, interrupted: false, error: '' } : ending;
     return leftBehind(ended, session.left.length === 0, [{ format: 'text' }], screen);
   });

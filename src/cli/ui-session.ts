@@ -1,4 +1,4 @@
-/** The terminal UI's way to everything else: a live cluster, or a recording. What goes out of here is clean. */
+/** What the terminal UI reads: a live cluster or a recording. Every text from here is cleaned. */
 import { structuredPatch } from 'diff';
 import { stringify } from 'yaml';
 import { pipeline } from '../../checks/pipeline.ts';
@@ -18,7 +18,7 @@ import { refuse, type RunOptions, runLive } from './live-run.ts';
 import { judged } from './scan.ts';
 import { parseFrom } from './target.ts';
 
-/** The diagnosis with all that stands behind it. */
+/** The diagnosis with its facts and patches. */
 export function resultOf(recording: Recording): Result {
   const fixes = reasoned(pipeline, recording).reports.flatMap((r) => r.findings.flatMap((f) => f.fix));
   return {
@@ -36,7 +36,7 @@ function captured(recording: Recording | null, file: string): string {
   return `written to ${clean(file)}`;
 }
 
-/** What has no place in a picture of a change: bookkeeping, and values that may be secret. */
+/** Fields that a diff leaves out: bookkeeping, and values that can be secret. */
 const hidden = new Set(['managedFields', 'resourceVersion', 'generation', 'env', 'envFrom', 'annotations', 'uid', 'creationTimestamp', 'status']);
 const shownPart = (value: unknown): unknown =>
   Array.isArray(value)
@@ -54,7 +54,7 @@ function diffOf(before: unknown, after: unknown): Trial['lines'] {
   ]);
 }
 
-/** A recording: it can be looked at, and nothing else. */
+/** A recording, which can only be inspected. */
 export function replaySession(recording: Recording): Session {
   const none = () => Promise.reject(new CannotRun('A recording has no cluster to ask.'));
   return {
@@ -90,7 +90,7 @@ interface Listed {
 
 const notListed = ({ plural }: { plural: string }, { why }: Failure) => new CannotRun(`${plural} cannot be listed (${clean(why)}).`);
 
-/** A live cluster. `base`: what is asked of each run beside the Service and the client. */
+/** A live cluster. `base`: the options of each run besides the Service and the client. */
 export function liveSession(
   first: Cluster,
   options: RunOptions & ConnectOptions,
@@ -123,7 +123,7 @@ export function liveSession(
         signal,
       });
       refuse(recording.facts, cluster.context);
-      // Of a run that was ended half is missing: the one before it is what is looked at.
+      // An aborted run is incomplete: the one before it stays on the screen.
       if (!signal.aborted) last = recording;
       return resultOf(recording);
     },
@@ -135,7 +135,7 @@ export function liveSession(
       if (!after.ok) return { accepted: false, message: clean(`refused: ${after.failure.why}`), lines: [] };
       return {
         accepted: true,
-        message: 'the API server accepts it (tried by a dry run: nothing was changed)',
+        message: 'the API server accepts it (dry run: nothing was changed)',
         lines: before.ok ? diffOf(before.value, after.value) : [],
       };
     },
@@ -158,7 +158,7 @@ export function liveSession(
     },
 
     async services(namespace) {
-      // Read anew: a list is looked at because things change.
+      // Read again: a person opens a list because things change.
       once = shared(cluster);
       const where = namespace ?? undefined;
       const [services, slices] = await Promise.all([

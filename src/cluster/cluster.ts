@@ -80,7 +80,7 @@ export interface Cluster {
   portForward(where: { namespace: string; pod: string }, port: number): Promise<Result<Tunnel>>;
   /**
    * Has the API server make a GET to a pod (its `proxy` subresource), and answers the status of what came back, or, in its
-   * words, why it could not reach the pod. `name`: as it stands there, `https:web-1:8443`.
+   * words, why it could not reach the pod. `name` has the form `https:web-1:8443`.
    */
   relay(where: { namespace: string; name: string }, path: string, signal?: AbortSignal): Promise<Result<{ status: number } | { unreached: string }>>;
   /** The API groups and versions that are served: `apps/v1`. */
@@ -146,7 +146,7 @@ const inWords = (resource: Resource, namespace?: string, name?: string) =>
     ? `${resource.plural} "${name}"${namespace === undefined ? '' : ` in namespace ${namespace}`}`
     : `${resource.plural} ${namespace === undefined ? 'of the whole cluster' : `in namespace ${namespace}`}`;
 
-/** Reads credentials and prepares the way to the API server; sends nothing yet. Throws CannotRun where there are no usable credentials. */
+/** Reads credentials and prepares requests to the API server; sends nothing yet. Throws CannotRun where there are no usable credentials. */
 export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): Promise<Cluster> {
   const config: KubeConfig = loadKubeConfig(options, env);
   const context = config.getContextObject(config.getCurrentContext());
@@ -159,10 +159,10 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     if (user?.exec) {
       const hint = err.code === 'ENOENT' && user.exec.installHint ? ` ${user.exec.installHint.trim().split('\n')[0]}` : '';
       throw new CannotRun(
-        `The credential plug-in "${user.exec.command}" of context "${context?.name}" failed (${err.code === 'ENOENT' ? 'it is not installed' : err.message.trim().split('\n')[0]}).${hint || ' Run it by hand to see why.'}`,
+        `The credential plug-in "${user.exec.command}" of context "${context?.name}" failed (${err.code === 'ENOENT' ? 'it is not installed' : err.message.trim().split('\n')[0]}).${hint || ' Run it in a terminal to see why.'}`,
       );
     }
-    throw new CannotRun(`The credentials of context "${context?.name}" cannot be used (${err.message.split('\n')[0]}); mend the kubeconfig.`);
+    throw new CannotRun(`The credentials of context "${context?.name}" cannot be used (${err.message.split('\n')[0]}); correct the kubeconfig.`);
   }
 
   async function parse<T>(sent: Promise<Result<string>>, what: string, access: AccessRule): Promise<Result<T>> {
@@ -188,7 +188,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
   const sockets = () => import('./sockets.ts');
   const opening = pLimit(openAtOnce);
-  const way = () => ({ config, impersonation: options, agent: http.agent, opening });
+  const connection = () => ({ config, impersonation: options, agent: http.agent, opening });
 
   return {
     namespace: options.namespace ?? context?.namespace ?? 'default',
@@ -242,11 +242,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
     async exec(where, command, timeoutMs, onLine) {
       const access = podSubresourceRule('exec', where.namespace, ['create', 'get']);
-      return (await sockets()).exec(way(), where, command, timeoutMs, access, onLine);
+      return (await sockets()).exec(connection(), where, command, timeoutMs, access, onLine);
     },
 
     async portForward(where, port) {
-      return (await sockets()).portForward(way(), where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
+      return (await sockets()).portForward(connection(), where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
     },
 
     async relay({ namespace, name }, path, signal) {
@@ -256,7 +256,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       if (!answer.ok) return answer;
       const { status, said } = answer.value;
       if (said === '') return ok({ status });
-      // What is behind the API server may well answer in JSON of its own: only words that are the API server's count.
+      // The program behind the API server can answer in JSON, too: only a Status of the API server counts.
       const failure = fromStatus(status, said, what, access);
       if (failure.why.startsWith('error trying to reach service')) return ok({ unreached: failure.why });
       return /^not allowed to |^pods "[^"]+" not found/.test(failure.why) ? failed(failure) : ok({ status });

@@ -55,7 +55,7 @@ export function fromStatus(status: number, body: string, what: string, rule: Acc
             : status === 429 || status >= 500
               ? 'unreachable'
               : 'refused';
-  // RBAC's refusal repeats at length what the rule says; other refusals (Pod Security, a quota) tell something of their own.
+  // RBAC's refusal only repeats the rule; other refusals (Pod Security, a quota) have a reason of their own.
   const refused = status === 403 && /cannot (\w+) resource "([^"]+)"/.exec(message);
   if (refused) message = `not allowed to ${refused[1]} ${refused[2]}`;
   return { reason, what, why: message || `the API server answered ${status}`, status, rule };

@@ -26,14 +26,14 @@ export interface Http {
   lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>>;
   /** Sends one request, and answers its status; of the body only what the API server itself says of a failure is read. */
   status(request: Request): Promise<Result<{ status: number; said: string }>>;
-  /** Connections that stay open, for others' use too; undefined where the way leads through a proxy. */
+  /** Connections that stay open and are shared; undefined where a proxy is used. */
   readonly agent: http.Agent | undefined;
   /** Requests sent so far. */
   count(): number;
   close(): void;
 }
 
-/** Idle connections are closed after so many milliseconds: what stands between may have forgotten them by then. */
+/** Milliseconds after which an idle connection is closed: a proxy or firewall may have dropped it by then. */
 const idleTimeoutMs = 20_000;
 
 /**
@@ -46,7 +46,7 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
   const prefix = base.pathname.replace(/\/$/, '');
   const transport = base.protocol === 'http:' ? http : https;
 
-  /** What stands in each request, with the user's credentials. Throws where a plug-in that provides them fails. */
+  /** The headers of each request, with the user's credentials. Throws where a credential plug-in fails. */
   async function prepare() {
     const options: https.RequestOptions = { headers: {} };
     await config.applyToHTTPSOptions(options);
@@ -65,7 +65,7 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
   let sent = 0;
   let renewal: Promise<void> | undefined;
 
-  /** Asks for credentials anew: a plug-in's tokens live for minutes, and a terminal may stay open for hours. */
+  /** Renews the credentials: a plug-in's tokens live for minutes, and a terminal can stay open for hours. */
   async function renew(): Promise<void> {
     const renewed = await prepare().catch(() => prepared);
     const said = ({ headers, options }: typeof prepared) => `${String(headers['Authorization'])} ${String(options.cert)}`;

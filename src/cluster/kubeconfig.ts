@@ -33,7 +33,7 @@ function loadFile(file: string): KubeConfig {
     config.loadFromString(text);
     config.makePathsAbsolute(dirname(resolve(file)));
   } catch (error) {
-    throw new CannotRun(`The kubeconfig ${file} is not valid (${(error as Error).message.split('\n')[0]}); mend it or give --kubeconfig.`);
+    throw new CannotRun(`The kubeconfig ${file} is not valid (${(error as Error).message.split('\n')[0]}); repair it or give --kubeconfig.`);
   }
   if (text.includes('tokenFile')) {
     // client-node 2.0 leaves `tokenFile` out; its own provider for in-cluster tokens reads such a file.
@@ -78,7 +78,7 @@ function exists(file: string): boolean {
 const tokenInPod = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /**
- * Finds the credentials: `--kubeconfig`, else KUBECONFIG (a list), else ~/.kube/config, else the pod's service account.
+ * Finds the credentials: `--kubeconfig`, then KUBECONFIG (a list), then ~/.kube/config, then the pod's service account.
  * Throws CannotRun, with the next step, where there are none or where what was asked for is not in them.
  */
 export function loadKubeConfig(options: KubeOptions, env: NodeJS.ProcessEnv): KubeConfig {
@@ -122,7 +122,7 @@ export function loadKubeConfig(options: KubeOptions, env: NodeJS.ProcessEnv): Ku
       `The context "${current}" names the user "${chosen.user}", which is not in the kubeconfig (it has: ${config.users.map((u) => u.name).join(', ') || 'none'}).`,
     );
   const server = config.getCurrentCluster()?.server ?? '';
-  if (!URL.canParse(server)) throw new CannotRun(`The server "${server}" of cluster "${chosen?.cluster}" is no URL; mend the kubeconfig.`);
+  if (!URL.canParse(server)) throw new CannotRun(`The server "${server}" of cluster "${chosen?.cluster}" is not a URL; correct it in the kubeconfig.`);
   config.clusters = config.clusters.map((c) => (c.proxyUrl ? c : withProxy(c)));
   config.users = config.users.map((u) => (u.exec ? { ...u, exec: withExecInfo(u.exec, config.getCurrentCluster()) } : u));
   return config;

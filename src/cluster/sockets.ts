@@ -40,7 +40,7 @@ export interface Way {
   impersonation: Impersonation;
   /** Its idle connections are taken over: each handshake that is spared is a round trip or two. */
   agent: http.Agent | undefined;
-  /** What stands before an API server may turn away, or hold up, many connections that come at once. */
+  /** A proxy in front of an API server can refuse or delay many connections at once. */
   opening: LimitFunction;
 }
 
@@ -61,7 +61,7 @@ function handler({ config, impersonation, agent }: Way): WebSocketHandler {
       // Without a listener, an error after the handshake would end the process; `close` follows it and is handled.
       socket.on('error', () => {});
       return socket;
-      // Streams of its own: told to close one, client-node would otherwise end this process's stdout.
+      // Streams of its own, because client-node closes them, and must not close this process's stdout.
     },
     { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() },
   );
@@ -80,10 +80,10 @@ interface ExecStatus {
   details?: { causes?: { reason?: string; message?: string }[] };
 }
 
-/** A command, or what a shell reads from its standard input: in a request's address, where a command stands, proxies allow a few kB. */
+/** A command, or a script for a shell's standard input: a command is part of the request's URL, where proxies allow a few kB. */
 export type Command = string[] | { script: string };
 
-/** Tells the other side that no more comes on stream 0 (v5.channel.k8s.io). */
+/** Closes stream 0 for the other side (v5.channel.k8s.io). */
 const endOfStdin = Buffer.of(255, 0);
 
 /**

@@ -9,15 +9,15 @@ import type { CheckReport, CheckStatus, Diagnosis, Hop, Matrix, Missing, ProbeRe
 /** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
 export function judge(check: Check, facts: Facts, durationMs: number): CheckReport {
   const base = { id: check.id, stage: check.id.split('/')[0] as Stage, title: check.title, durationMs };
-  const lacking = check.needs.map((n) => facts[n]).filter((f): f is Unseen => !f.seen);
-  const failed = lacking.find((f) => !byChoice(f));
+  const absent = check.needs.map((n) => facts[n]).filter((f): f is Unseen => !f.seen);
+  const failed = absent.find((f) => !byChoice(f));
   if (failed) return { ...base, status: 'unknown', reason: `${failed.what}: ${failed.why}`, findings: [] };
-  if (lacking[0]) return { ...base, status: 'skip', reason: lacking[0].why, findings: [] };
+  if (absent[0]) return { ...base, status: 'skip', reason: absent[0].why, findings: [] };
   const given = Object.fromEntries([...check.needs.map((n) => [n, (facts[n] as { value: unknown }).value]), ...check.uses.map((n) => [n, facts[n]])]);
   const judgement = check.run(given as never);
   if (judgement.kind === 'skip') return { ...base, status: 'skip', reason: judgement.reason, findings: [] };
   if (judgement.kind === 'unknown') {
-    // Not to look was the user's choice: nothing is missing then.
+    // The user chose not to test it: nothing is missing then.
     const chosen = check.uses.map((n) => facts[n]).find((f): f is Unseen => !f.seen && f.reason === 'not-asked');
     return chosen ? { ...base, status: 'skip', reason: chosen.why, findings: [] } : { ...base, status: 'unknown', reason: judgement.reason, findings: [] };
   }
@@ -33,7 +33,7 @@ export const wantedBy = (pipeline: readonly Check[]): FactName[] => [...new Set(
 
 const targetOf = (facts: Facts) => (facts.target as { value: Facts['target'] extends Fact<infer T> ? T : never }).value;
 
-/** Who connects from outside does not ask the cluster's DNS: what is wrong with it is told, and is no cause. */
+/** A client outside the cluster does not use its DNS: a fault of DNS is reported, and is not a cause. */
 function asSeenFrom(target: { from: { kind: string } }, report: CheckReport): CheckReport {
   if (target.from.kind !== 'external' || report.stage !== 'dns') return report;
   const findings = report.findings.map((f) => (f.severity === 'error' ? { ...f, severity: 'warning' as const } : f));
@@ -57,7 +57,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
   const client = facts.client.seen ? facts.client.value : null;
   const { reports, verdict, findings } = reasoned(pipeline, recording);
   const tried = facts.dryRuns.seen ? facts.dryRuns.value : {};
-  /** A patch is an inner matter: what it does stands in the command. */
+  /** The patch stays internal: the command shows what it does. */
   const shown = (f: Finding): Finding => ({
     ...f,
     fix: f.fix.map(({ text, command }) => ({ text, ...(command !== undefined && { command, ...(tried[command] && { tried: tried[command] }) }) })),
@@ -140,7 +140,7 @@ function matrixOf({ nodesTotal, endpointsTotal, rows }: FactTypes['matrix']): Ma
   };
 }
 
-/** Which checks speak of which hop of the packet's way. */
+/** The checks of each hop of the packet's path. */
 const hops: readonly [Hop['hop'], readonly string[]][] = [
   ['dns', ['path/name', 'dns/', 'network-policy/dns', 'service/external-name']],
   ['virtual IP', ['path/virtual-ip', 'path/load-balancer', 'path/node-ports', 'path/health-check', 'service/exists', 'service/port']],
@@ -152,10 +152,10 @@ const hops: readonly [Hop['hop'], readonly string[]][] = [
 
 const isOf = (prefix: string, id: string) => (prefix.endsWith('/') ? id.startsWith(prefix) : id === prefix);
 
-/** How the hops between client and container stand, as far as checks were judged. */
+/** The state of the hops between client and container, from the checks so far. */
 export const hopsOf = (checks: readonly CheckReport[]): Hop[] =>
   hops.map(([hop, prefixes]) => {
-    // In the order of the prefixes: what tells most stands first there.
+    // In the order of the prefixes: the most telling checks are first.
     const own = prefixes.flatMap((p) => checks.filter((c) => isOf(p, c.id)));
     const bad = own.find((c) => c.status === 'fail') ?? own.find((c) => c.status === 'warn') ?? own.find((c) => c.status === 'unknown');
     const good = own.find((c) => c.status === 'pass' && c.summary) ?? own.find((c) => c.status === 'pass');
@@ -176,7 +176,7 @@ function pathOf(checks: readonly CheckReport[], facts: Facts): Hop[] {
   return [first, ...hopsOf(checks)];
 }
 
-/** What could not be read, with the rule to grant; what nobody asked for is told once, without one. */
+/** What could not be read, with the rule to grant; what the user chose not to try is listed once, without one.  */
 function missingOf(facts: Facts): Missing[] {
   const found: Missing[] = [];
   const add = (f: Unseen) => {

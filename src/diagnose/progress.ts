@@ -1,4 +1,4 @@
-/** What is known of a run while it runs: one reducer over its events, for whoever draws it. */
+/** The state of a run while it runs: one reducer over its events, for everything that draws it. */
 import type { Check, Stage } from '../../checks/check.ts';
 import type { FactName } from '../facts/facts.ts';
 import type { CheckReport } from './diagnosis.ts';
@@ -13,7 +13,7 @@ export type ProgressEvent =
   /** A check has all its facts, and was judged. The verdict may still overrule it. */
   | { type: 'checked'; report: CheckReport };
 
-/** The stage that waits for what a collector is doing, where that takes long enough to be told. */
+/** The stage that waits for a slow collector. */
 const waits: Partial<Record<FactName, Stage>> = {
   listeners: 'pods',
   dnsAnswers: 'dns',
@@ -29,7 +29,7 @@ export interface StageProgress {
   /** Ids of its checks, and what those said that are judged. */
   checks: readonly string[];
   reports: CheckReport[];
-  /** What is being waited for; empty where nothing is told. */
+  /** What the stage waits for; empty where it is not known. */
   waiting: string;
   /** Since when, in milliseconds since 1970. */
   since: number;

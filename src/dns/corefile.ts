@@ -45,7 +45,7 @@ const maxDepth = 20;
 /** Expanding imports may make so many directives at most. */
 const maxDirectives = 20_000;
 
-/** The words of each line. Quotations may run over lines; `\"` stands for a quotation mark in one. */
+/** The words of each line. Quotations may run over lines; `\"` is a quotation mark inside one. */
 function tokens(text: string): Token[][] {
   if (text.length > maxLength) throw new CorefileError(1, 'it is too long');
   const lines: Token[][] = [];
@@ -117,7 +117,7 @@ function parseBlocks(text: string): Block[] {
       continue;
     }
     const stray = line.findIndex((t, i) => is(t, '}') || (is(t, '{') && i < line.length - 1));
-    if (stray >= 0) throw new CorefileError(last, 'a brace must end its line, or stand alone');
+    if (stray >= 0) throw new CorefileError(last, 'a brace must be at the end of its line, or alone on it');
     const opens = is(line.at(-1), '{');
     const words = opens ? line.slice(0, -1) : line;
     const parent = open.at(-1);
@@ -177,7 +177,7 @@ export function parseCorefile(text: string, files: Record<string, string> = {}):
       return found.flatMap((f) => expand(directives(files[f] ?? ''), depth + 1));
     });
   }
-  /** A file of directives alone, as one that is imported inside of a server block. */
+  /** A file of directives only, as one that is imported inside a server block. */
   const directives = (file: string): Directive[] => parseBlocks(`. {\n${file}\n}`).flatMap((b) => b.body);
 
   function servers(source: string, depth: number): Server[] {
@@ -210,7 +210,7 @@ const zoneOf = (key: string): string =>
     .replace(/\.$/, '')
     .toLowerCase();
 
-/** All plugins of a name, with the block that each stands in. */
+/** All plugins of a name, with the block of each. */
 const pluginsCalled = (file: Corefile, name: string): { server: Server; plugin: Directive }[] =>
   file.servers.flatMap((server) => server.plugins.filter((p) => p.name === name).map((plugin) => ({ server, plugin })));
 

@@ -78,7 +78,7 @@ export async function ask(stream: ByteStream, name: string, type: QuestionType):
   throw new DnsProblem('the stream ended without an answer');
 }
 
-/** Reads an answer's bytes. Throws DnsProblem where they are none, whatever they hold. */
+/** Reads an answer's bytes. Throws DnsProblem for bytes that are not an answer, and no other error. */
 export function decode(bytes: Buffer, id: number): Answer {
   let read: packet.DecodedPacket;
   try {
@@ -87,7 +87,7 @@ export function decode(bytes: Buffer, id: number): Answer {
     throw new DnsProblem(`the answer cannot be read (${(error as Error).message})`);
   }
   if (read.id !== id || read.type !== 'response') throw new DnsProblem('the answer belongs to another question');
-  // Over TCP nothing need be cut off (RFC 7766): who does so all the same gives no whole answer.
+  // Over TCP no answer needs truncation (RFC 7766): a truncated one is not complete.
   if (read.flag_tc) throw new DnsProblem('the answer was cut off, though TCP has room for it');
   const answers = read.answers ?? [];
   return {

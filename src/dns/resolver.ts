@@ -23,7 +23,7 @@ export function wasted(name: string, right: string, conf: Pick<ResolvConf, 'sear
   return at < 0 ? null : at;
 }
 
-/** The forms in which a Service's name is written, shortest first, that lead to it for a client with this resolv.conf. */
+/** The forms of a Service's name, shortest first, that resolve to it for a client with this resolv.conf. */
 export function workingForms(service: { name: string; namespace: string; domain: string }, conf: Pick<ResolvConf, 'search' | 'ndots'>): string[] {
   const { name, namespace, domain } = service;
   const right = `${name}.${namespace}.svc.${domain}`;

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { factNames, type FactName, factSchemas, type Facts } from './facts.ts';
 import type { Fact } from './fact.ts';
 
-/** Sealed facts: all that a diagnosis is made of. */
+/** Sealed facts: everything that a diagnosis reads. */
 export interface Recording {
   /** Of the k8s-doctor that recorded it. */
   version: string;

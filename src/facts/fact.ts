@@ -36,7 +36,7 @@ export interface Seen<T> {
   value: T;
 }
 
-/** Something that was looked at, or the reason why it was not. Never a default in place of what is not known. */
+/** A value that was read, or the reason why it was not. Never a default in place of an unknown value. */
 export type Fact<T> = Seen<T> | Unseen;
 
 export const seen = <T>(value: T): Seen<T> => ({ seen: true, value });
@@ -49,5 +49,5 @@ export const unseen = (reason: UnseenReason, what: string, why: string, grant?: 
   ...(grant && { grant }),
 });
 
-/** True where the user or the plan chose not to look: nothing is missing then. */
+/** True where the user or the plan chose not to read it: nothing is missing then. */
 export const byChoice = (fact: Unseen): boolean => fact.reason === 'not-needed' || fact.reason === 'not-asked';

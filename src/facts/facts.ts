@@ -35,7 +35,7 @@ const clientRef = v.object({
   resource: v.exactOptional(v.string()),
 });
 
-/** What was asked: the sentence that the diagnosis answers. */
+/** The question that the diagnosis answers. */
 export const target = v.object({
   namespace: v.string(),
   name: v.string(),
@@ -53,7 +53,7 @@ export const target = v.object({
   domain: v.exactOptional(v.string()),
 });
 
-/** The client as it was found. `pod` is absent where a debug pod stands in for it. */
+/** The client as it was found. `pod` is null where a debug pod replaces it. */
 const client = v.object({
   kind: v.picklist(['pod', 'debug-pod', 'node', 'external']),
   namespace: v.string(),
@@ -80,10 +80,10 @@ const connection = v.object({
   pod: v.nullable(v.string()),
   node: v.nullable(v.string()),
   outcome: v.picklist(outcomes),
-  /** Milliseconds; null where the tool at hand can't tell. */
+  /** Milliseconds; null where the tool does not measure it. */
   latencyMs: v.nullable(v.number()),
   detail: v.string(),
-  /** The addresses that a name led to. */
+  /** The addresses that a name resolved to. */
   answers: v.array(v.string()),
   /** Where it was made from, where that is not where the others were. */
   from: v.exactOptional(v.string()),
@@ -94,7 +94,7 @@ const connection = v.object({
 const connections = v.object({
   /** Where they were made from: `pod/checkout`, `debug pod k8s-doctor-x2b (node2)`. */
   from: v.string(),
-  /** True where another pod stood in for the client. */
+  /** True where another pod was used instead of the client. */
   standIn: v.boolean(),
   node: v.nullable(v.string()),
   list: v.array(connection),
@@ -124,7 +124,7 @@ const route = v.object({
   to: v.string(),
   /** As ip-route(8) lists it; `none` where there is none. */
   route: v.string(),
-  /** False where packets go nowhere: no route, or one of type blackhole, unreachable, prohibit. */
+  /** False where packets are dropped: no route, or one of type blackhole, unreachable, prohibit. */
   leads: v.boolean(),
 });
 
@@ -173,17 +173,17 @@ const nodeRules = v.object({
   ),
 });
 
-/** What a kube-proxy says of itself; times in seconds since 1970, by the node's own clock. */
+/** What a kube-proxy reports about itself; times in seconds since 1970, by the node's own clock. */
 const proxyHealth = v.object({
   /** Status of /healthz; null where it does not answer. */
   healthz: v.nullable(v.number()),
-  /** When it was asked; null where it does not tell. */
+  /** When it was asked; null where the answer has no date. */
   askedAt: v.nullable(v.number()),
   /** For each family of addresses: when rules were written last, and when a change last asked for it. */
   syncs: v.array(v.object({ family: v.string(), written: v.number(), queued: v.number() })),
   /** Attempts to write rules that failed since it started. */
   failures: v.number(),
-  /** What it answers at /proxyMode. */
+  /** Its answer at /proxyMode. */
   mode: v.optional(v.nullable(v.string()), null),
 });
 
@@ -191,7 +191,7 @@ const proxyHealth = v.object({
 const conntrack = v.object({
   count: v.number(),
   max: v.number(),
-  /** Where entries of UDP to the Service lead. */
+  /** The backends of UDP entries for the Service. */
   udp: v.array(v.object({ to: v.string(), backend: v.string() })),
 });
 
@@ -216,7 +216,7 @@ export const factSchemas = {
   policies: fact(each(v.array(o.networkPolicy))),
   /** Policies of the kinds that plug-ins define, by kind and namespace: `AdminNetworkPolicy`, `CiliumNetworkPolicy in shop`. */
   pluginPolicies: fact(each(v.array(o.pluginPolicy))),
-  /** The DaemonSets of the cluster, which tell its network plug-in; gathered where there are policies, or no kube-proxy. */
+  /** The DaemonSets of the cluster, which show its network plug-in; gathered where there are policies, or no kube-proxy. */
   networkDaemons: fact(v.array(v.object({ namespace: v.string(), name: v.string(), images: v.array(v.string()) }))),
   nodes: fact(v.array(o.node)),
   dnsService: fact(v.nullable(o.service)),
@@ -255,7 +255,7 @@ export const factSchemas = {
   routes: fact(each(route)),
   /** By pod. */
   listeners: fact(each(listeners)),
-  /** What the API server said of the fixes, by command; nothing was changed by it. */
+  /** The API server's answer to a dry run of each fix, by command; nothing was changed. */
   dryRuns: fact(v.record(v.string(), v.object({ accepted: v.boolean(), message: v.string() }))),
 };
 

@@ -53,7 +53,7 @@ export function firstMismatch(selector: AnySelector, labels: Labels): string | u
 const generated =
   /^(pod-template-hash|controller-revision-hash|pod-template-generation|controller-uid|job-name|statefulset\.kubernetes\.io\/pod-name|apps\.kubernetes\.io\/pod-index|batch\.kubernetes\.io\/.*)$/;
 
-/** The labels that a person gave; who names the others names one pod, or one rollout. */
+/** The labels that a person gave; the others identify one pod, or one rollout. */
 export const ownLabels = (labels: Labels): Labels => Object.fromEntries(Object.entries(labels).filter(([k]) => !generated.test(k)));
 
 export const labelText = (labels: Labels | null | undefined): string =>
@@ -67,7 +67,7 @@ export const isFinished = (pod: { status: { phase: string } }): boolean => pod.s
 /** Of a pod or a node: what its conditions say. */
 export const isReady = ({ status }: Pick<Pod | Node, 'status'>): boolean => status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 
-/** The pods that a Service is meant to lead to: selected, not finished, not being deleted. */
+/** The pods of a Service: selected, not finished, not being deleted. */
 export const podsOf = (service: Service, pods: readonly Pod[]): Pod[] =>
   pods.filter((p) => selects(service.spec.selector, p.metadata.labels ?? {}) && !isFinished(p) && !p.metadata.deletionTimestamp);
 
@@ -130,13 +130,13 @@ export function targetsOf(port: { name: string; protocol: string }, endpoints: r
   return ready.length > 0 ? ready : named.filter((e) => e.serving && e.terminating);
 }
 
-/** Nothing speaks against the connection; over UDP silence proves nothing. */
+/** The connection did not fail; over UDP silence proves nothing. */
 export const isGood = (c: Pick<Connection, 'outcome'>): boolean => c.outcome === 'answered' || c.outcome === 'no-answer';
 
-/** The packet got lost, where a refusal is an answer of the other side. */
+/** The packet was lost; a refusal is an answer of the other side. */
 export const isLost = (c: Pick<Connection, 'outcome'>): boolean => c.outcome === 'timed-out' || c.outcome === 'no-route';
 
-/** Whether every endpoint of a Service port answers the client directly, and the virtual IP that leads to them does not: only rules of its node stand between. */
+/** Whether every endpoint of a Service port answers the client directly while its virtual IP does not: only the rules of the client's node are between. */
 export function virtualIpAloneFails({ list }: Connections): boolean {
   const failing = list.filter((c) => c.hop === 'virtual-ip' && !isGood(c)).map((c) => c.servicePort);
   return failing.some((port) => {

@@ -1,6 +1,6 @@
 import { failed, noRule, ok, type Result } from '../cluster/index.ts';
 
-/** Runs a command: its lines come to `onLine`; the exit status and what it complained of come back. */
+/** Runs a command: `onLine` gets its lines; the result has its exit status and its error output. */
 export type Shell = (command: string[], onLine: (line: string) => void) => Promise<Result<{ exitCode: number; stderr: string }>>;
 
 const mark = '== k8s-doctor ended with ';
@@ -12,7 +12,7 @@ interface Waiting {
   done: (result: Awaited<ReturnType<Shell>>) => void;
 }
 
-/** Commands that are asked for at the same moment run in one go, where there is a shell for it: each opening of a connection costs. */
+/** Commands of the same moment run in one shell where the image has one, because each connection costs time. */
 export function batched(shell: Shell): Shell {
   let waiting: Waiting[] = [];
   let hasShell = true;
@@ -23,7 +23,7 @@ export function batched(shell: Shell): Shell {
     waiting = [];
     if (all.length === 1 || !hasShell) return oneByOne(all);
     let current = 0;
-    /** The last lines, which hold what a command complains of. */
+    /** The last lines, which contain a command's error message. */
     let tail: string[] = [];
     const script = all.map((w) => `${w.command.map(quoted).join(' ')} 2>&1; echo "${mark}$?"`).join('\n');
     const ran = await shell(['sh', '-c', script], (line) => {

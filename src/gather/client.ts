@@ -27,7 +27,7 @@ async function absent(cluster: Cluster, resource: keyof typeof resources, namesp
   return unseen('not-found', `--from ${kind}/${name}`, `${where} has no ${kind} "${name}"${near ? `; did you mean "${near}"?` : ''}`);
 }
 
-/** Finds whose connection is diagnosed: a pod, any pod of a workload, a node, or the stand-in of a namespace. */
+/** Finds the client of the diagnosed connection: a pod, any pod of a workload, a node, or a debug pod of a namespace. */
 export const client = collector({
   fact: 'client',
   access: [

@@ -32,7 +32,7 @@ export interface Context {
   owner: string;
   /** Asks the person before something that stays in the cluster; absent where there is nobody to ask. */
   consent?: (question: string) => Promise<boolean>;
-  /** Tells a person what is being waited for. */
+  /** Shows a person what the run waits for. */
   progress(text: string): void;
 }
 

@@ -1,4 +1,4 @@
-/** Connections as they are planned, and what became of them. */
+/** Planned connections, and their results. */
 import type { Connection, Target } from '../facts/facts.ts';
 import type { Service } from '../facts/objects.ts';
 import { type Endpoint, portsAsked, targetsOf } from '../facts/selectors.ts';
@@ -8,7 +8,7 @@ import { hostPort } from '../proxy/model.ts';
 
 export type Planned<T extends Task = Task> = { task: T } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
-/** Each endpoint that requests to the asked ports are sent to, once for each Service port that leads there. */
+/** Each endpoint that gets requests of the wanted ports, once for each Service port.  */
 export function toEndpoints(service: Service, port: Target['port'], endpoints: readonly Endpoint[]): Planned<Task & { kind: 'tcp' | 'udp' }>[] {
   const wanted = (portsAsked(service, port) ?? []).flatMap((p) => {
     if (p.protocol === 'SCTP') return [];
@@ -28,11 +28,11 @@ export function toEndpoints(service: Service, port: Target['port'], endpoints: r
           ],
     );
   });
-  // An address may stand in several EndpointSlices.
+  // An address can be in several EndpointSlices.
   return wanted.filter((p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i);
 }
 
-/** Whether a Service port speaks TLS, as far as its name and number tell (appProtocol is mostly not set). */
+/** Whether a Service port speaks TLS, as far as its name and number show it (appProtocol is mostly not set). */
 export function speaksTls(service: Service, servicePort: number | null): boolean {
   const port = service.spec.ports.find((p) => p.port === servicePort);
   return port !== undefined && (/^(https|tls|ssl)/.test(port.name) || port.port === 443 || port.port === 8443);
@@ -40,7 +40,7 @@ export function speaksTls(service: Service, servicePort: number | null): boolean
 
 const kindOf = (task: Task): Connection['kind'] => (task.kind === 'udp' ? 'udp' : task.kind === 'name' || task.kind === 'ask' ? 'dns' : 'tcp');
 
-/** What a script's records say of the connections that it was made for; one that could not be tried is left out. */
+/** The results of planned connections from a script's records; a connection that could not be tried is left out. */
 export function connectionsOf(planned: readonly Planned[], records: readonly Record[]): Connection[] {
   const byId = new Map(records.map((r) => [r.id, r]));
   return planned.flatMap(({ task, ...p }, i): Connection[] => {

@@ -85,7 +85,7 @@ function plan(
   for (const [i, { address, pod, node }] of servers.entries())
     for (const tcp of i > maxDnsOverTcp ? [false] : [false, true])
       planned.push({
-        // Each replica is asked; over TCP, and by the virtual IP, only where that tells more.
+        // Each replica is asked; over TCP, and by the virtual IP, only where that shows more.
         task: { kind: 'ask', server: address, tcp, always: pod !== null && !tcp, ...asked, type: families[0] },
         hop: 'dns-server',
         target: `${hostPort(address, 53)}/${tcp ? 'TCP' : 'UDP'}`,
@@ -186,17 +186,17 @@ export const connections = collector({
       const result = made(`pod/${who.name}`, false, who.node, own.value);
       if (complete(planned, result.list)) return seen(result);
     }
-    // Nothing is nearer to the client; but it stays listed in the pod, so it is asked for first.
-    const question = `pod/${who.name} has no tools, or no memory to spare, to connect with. Add an ephemeral container (${image}) to it, which stays listed there? Else a debug pod stands in for it.`;
+    // Nothing is nearer to the client; but the container stays listed in the pod, so the person is asked first.
+    const question = `pod/${who.name} has no tools, or no memory to spare, to connect with. Add an ephemeral container (${image}) to it, which stays listed there? Without it a debug pod is used instead.`;
     if (own && (own.seen || own.reason === 'not-possible') && (await context.consent?.(question))) {
-      const beside = await ephemeral();
-      if (beside.seen) return beside;
+      const inPod = await ephemeral();
+      if (inPod.seen) return inPod;
     }
     const labels = who.pod ? policyLabels(who, [valueOf(policies) ?? {}, valueOf(pluginPolicies) ?? {}]) : {};
-    const stand = await fromDebugPod(context, who, tasks, image, labels, asNewPod(valueOf(policies) ?? {}, who.namespace));
-    // Who may not exec in the client may still create a pod; where that fails too, the first refusal is the one to tell.
-    if (!stand.seen) return own?.seen === false && own.reason === 'forbidden' ? own : stand;
-    const { node, output } = stand.value;
+    const fallback = await fromDebugPod(context, who, tasks, image, labels, asNewPod(valueOf(policies) ?? {}, who.namespace));
+    // A user without exec rights may still create a pod; where that fails too, the first refusal is reported.
+    if (!fallback.seen) return own?.seen === false && own.reason === 'forbidden' ? own : fallback;
+    const { node, output } = fallback.value;
     return seen(made(who.kind === 'node' ? `node/${who.name}` : `debug pod (${node ?? 'no node'})`, who.pod !== null, node, output));
   },
 });

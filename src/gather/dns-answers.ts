@@ -8,7 +8,7 @@ import { isHeadless, isReady, podsOf } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 
 const dnsTimeoutMs = 3000;
-/** The root is asked to see whether the upstream answers at all; nobody shall wait long for that. */
+/** The root is asked only to see whether the upstream answers, so the wait for it is short. */
 const upstreamTimeoutMs = 1000;
 
 const inWords = ({ name, type }: Question) => `${name} ${type}`;
@@ -81,7 +81,7 @@ export const dnsAnswers = collector({
     // The root last: it is the one that may take long, where the upstream is away.
     const questions: [Question, ...Question[]] = [{ name, type }, ...furtherQuestions(svc, name, valueOf(pods) ?? [], type), { name: '.', type: 'NS' }];
     const running = (valueOf(dnsPods) ?? []).filter((p) => p.status.phase === 'Running');
-    // Those that the client itself got an answer from need no port-forward; one of them tells the rest.
+    // Replicas that answered the client need no port-forward, except one for the further questions.
     const answered = new Set(
       valueOf(connections)
         ?.list.filter((c) => c.hop === 'dns-server' && c.outcome === 'answered')

@@ -1,5 +1,5 @@
 /**
- * Connections from outside of the cluster: this machine's own to the load balancer; and, as near as one gets from within,
+ * Connections from outside the cluster: from this machine to the load balancer; and, because nothing is nearer from inside,
  * to each node's port and health check from another node's network.
  */
 import { type Fact, seen, unseen } from '../facts/fact.ts';
@@ -51,7 +51,7 @@ export async function externalConnections(
   nodes: readonly Node[] | undefined,
 ): Promise<Fact<Connections>> {
   const [balanced, onNodes] = await Promise.all([toLoadBalancer(service, ports), toNodes(context, service, ports, endpoints, nodes)]);
-  // Where one of the two ways in could not be tried, the other still tells.
+  // Where node ports could not be tried, the load balancer's result still counts.
   if (!onNodes.seen && balanced.length === 0) return onNodes;
   const own = onNodes.seen ? onNodes.value : { from: 'this machine', list: [] };
   return seen({ from: own.from, standIn: true, node: null, list: [...balanced, ...own.list], endpointsTotal: 0, resolvConf: null });
@@ -69,7 +69,7 @@ async function toNodes(
   const withEndpoint = new Set(endpoints.filter((e) => e.ready).map((e) => e.node));
   const up = (nodes ?? []).filter(isReady).toSorted((a, b) => Number(withEndpoint.has(b.metadata.name)) - Number(withEndpoint.has(a.metadata.name)));
   const chosen = up.slice(0, maxNodes);
-  // Nodes without an endpoint look on, where there are any: they are the strangers.
+  // Nodes without an endpoint are the best vantage points: they are not involved in the Service.
   const [first, second] = up.toReversed();
   if (!first || !second) return unseen('not-possible', what, 'it takes two nodes that are known and ready, one to connect to the other');
   const image = context.image ?? chooseImage([first, second].map((n) => (n.status.images ?? []).flatMap((i) => i.names)));

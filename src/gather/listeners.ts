@@ -7,7 +7,7 @@ import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { parseProcNet } from './proc-net.ts';
 
 const commandTimeoutMs = 4000;
-/** At most so many pods are looked into. */
+/** The sockets of at most so many pods are read. */
 const maxPods = 8;
 
 // Without cat the shell itself reads, byte by byte.
@@ -65,7 +65,7 @@ export const listeners = collector({
   async collect({ cluster, progress }, { service, pods, connections }) {
     const svc = valueOf(service);
     if (!svc) return unseen('not-possible', 'listening sockets', 'the Service is not known');
-    progress('looking at what listens in the pods');
+    progress('reading the listening ports of the pods');
     const failing = new Set(
       valueOf(connections)
         ?.list.filter((c) => c.hop === 'endpoint' && c.outcome !== 'answered')

@@ -120,7 +120,7 @@ export const nodes = collector({
   access: [read('nodes', ['list'], 'cluster')],
   async collect({ cluster, signal }) {
     const found = parsedList(await cluster.list(resources.nodes, { signal }), o.node, 'nodes');
-    // A digest repeats what the tag beside it says.
+    // A digest repeats the tag next to it.
     return found.seen
       ? seen(
           found.value.map((n) => ({

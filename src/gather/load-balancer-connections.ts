@@ -1,4 +1,4 @@
-/** Connections that this machine makes itself: to what is meant to be reached from outside of the cluster. */
+/** Connections of this machine itself, to the load balancer's addresses. */
 import { connect } from 'node:net';
 import type { Connection } from '../facts/facts.ts';
 import type { Service, ServicePort } from '../facts/objects.ts';

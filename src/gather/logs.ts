@@ -49,7 +49,7 @@ export const podLogs = collector({
 
 export const dnsLogs = collector({
   fact: 'dnsLogs',
-  // The questions come first: what they make CoreDNS say of its upstream is the telling part.
+  // The questions come first, because they make CoreDNS log its problems with the upstream.
   after: ['dnsPods', 'dnsAnswers'],
   access: [read('pods/log', ['get'], 'kube-system')],
   when: ({ dnsPods }) => ((valueOf(dnsPods)?.length ?? 0) > 0 ? true : 'there are no DNS pods'),

@@ -52,7 +52,7 @@ export const matrix = collector({
     const who = valueOf(client);
     const all = endpointsOf(valueOf(slices) ?? []);
     const planned = toEndpoints(svc, context.target.port, all);
-    // Endpoints of different nodes tell more than several of one.
+    // Endpoints of different nodes show more than several of one.
     const byNode = [...Map.groupBy(planned, (p) => p.node).values()];
     const tried = planned
       .flatMap((_, round) => byNode.flatMap((own) => own[round] ?? []))

@@ -60,7 +60,7 @@ function podAddressesOn(
   return [...real, ...(object?.spec.podCIDRs ?? []).map((range) => range.split('/')[0] ?? '')];
 }
 
-/** How many nodes `--nodes` stands for. */
+/** The number of nodes that `--nodes` means. */
 const limitOf = (nodes: Target['nodes']): number => (nodes === 'all' ? Number.POSITIVE_INFINITY : nodes === 'client' ? 1 : nodes);
 
 const readFirst = ['service', 'slices', 'dnsService', 'dnsSlices', 'client', 'proxyPods', 'proxyMode', 'ciliumPods', 'nodes', 'pods'] as const;
@@ -73,7 +73,7 @@ const access = [
   { ...read('pods/log', ['get'], 'kube-system'), only: 'node-pods' as const },
 ];
 
-/** The Services whose packets are asked for. The address of DNS is one: where it leads nowhere, no name resolves. */
+/** The Services whose rules are read. DNS is one of them: without rules for its address no name resolves. */
 function askedFor(known: Known, target: Target): Asked[] {
   const service = valueOf(known.service);
   const dns = valueOf(known.dnsService);
@@ -87,7 +87,7 @@ const running = (fact: Fact<Pod[]>) => (valueOf(fact) ?? []).filter((p) => p.sta
 const byNode = (pods: readonly Pod[]) => new Map(pods.map((p) => [p.spec.nodeName ?? '', p]));
 const objectOf = (known: Known, name: string) => (valueOf(known.nodes) ?? []).find((n) => n.metadata.name === name);
 
-/** Reads the rules of some nodes, each by whatever has the tools there. */
+/** Reads the rules of some nodes, each with a program that has the tools there. */
 async function readNodes(context: Context, known: Known, names: readonly string[]): Promise<Record<string, Fact<NodeRules>>> {
   const proxies = byNode(running(known.proxyPods));
   const agents = byNode(proxies.size > 0 ? [] : running(known.ciliumPods));
@@ -107,8 +107,8 @@ async function readNodes(context: Context, known: Known, names: readonly string[
     const inside = proxy && (await by(execIn(context.cluster, proxy), `pod ${proxy.metadata.name}`));
     // What lists rules in kube-proxy's own container may be what is broken.
     if (inside && (inside.seen || inside.reason === 'forbidden')) return inside;
-    const beside = await listedByPod(context, name, image);
-    return typeof beside === 'function' ? by(beside, 'a debug pod on the node') : (inside ?? beside);
+    const byPod = await listedByPod(context, name, image);
+    return typeof byPod === 'function' ? by(byPod, 'a debug pod on the node') : (inside ?? byPod);
   }
   const atOnce = pLimit(readAtOnce);
   return Object.fromEntries(await Promise.all(names.map((name) => atOnce(async () => [name, await readNode(name)] as const))));
@@ -141,7 +141,7 @@ export const nodeRules = collector({
   },
 });
 
-/** Of the nodes whose rules kube-proxy's pod listed, those that need another look: they differ, or connections from there say otherwise. */
+/** The nodes whose rules are read a second time: the rules differ, or connections from there contradict them. */
 function inDoubt(known: Known & Pick<Facts, 'nodeRules' | 'connections'>, target: Target): string[] {
   const asked = askedFor(known, target);
   const proxies = byNode(running(known.proxyPods));

@@ -1,6 +1,6 @@
 /**
  * Requests that the API server makes on one's behalf: nothing is created for them, and no program in a pod is needed. Its
- * `proxy` of Services is left aside: it picks one pod of those that are asked here, and knows no hand-written EndpointSlice.
+ * The `proxy` of Services is not used: it chooses one of the same pods, and ignores manually created EndpointSlices.
  */
 import type { Cluster, Result } from '../cluster/index.ts';
 import { seen, unseen } from '../facts/fact.ts';

@@ -97,7 +97,7 @@ export const networkDaemons = collector({
   after: ['policies', 'pluginPolicies', 'proxyPods'],
   access: [read('daemonsets', ['list'], 'cluster', 'apps'), read('daemonsets', ['list'], 'kube-system', 'apps')],
   when({ policies, pluginPolicies, proxyPods }) {
-    // Something else may handle Services then.
+    // Another program may handle Services then.
     if (valueOf(proxyPods)?.length === 0) return true;
     const some = [policies, pluginPolicies].some((f) =>
       Object.values(valueOf<Record<string, Fact<unknown[]>>>(f) ?? {}).some((list) => (valueOf(list)?.length ?? 0) > 0),

@@ -9,7 +9,7 @@ function address(hex: string): string | null {
 }
 
 const listenState = '0A';
-/** Unconnected UDP sockets stand in state 07 (TCP_CLOSE). */
+/** Unconnected UDP sockets have state 07 (TCP_CLOSE). */
 const udpOpenState = '07';
 
 /**

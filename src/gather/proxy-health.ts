@@ -86,7 +86,7 @@ const streamOf = (tunnel: Tunnel): Duplex =>
 interface Answered {
   status: number;
   body: string;
-  /** When it was answered, by the clock of whoever answered. */
+  /** When it was answered, by the answering program's clock. */
   date: string | undefined;
 }
 
@@ -128,13 +128,13 @@ async function healthOf(cluster: Cluster, pod: Pod): Promise<Fact<ProxyHealth>> 
     ask(cluster, pod, ports.metrics, '/proxyMode'),
   ]);
   if (!healthz.ok) return fromFailure(healthz.failure);
-  const told = metrics.ok && metrics.value?.status === 200 ? metrics.value : null;
+  const answered = metrics.ok && metrics.value?.status === 200 ? metrics.value : null;
   const prefix = 'kubeproxy_sync_proxy_rules_';
-  const value = (name: string) => metric(told?.body ?? '', `${prefix}${name}`);
+  const value = (name: string) => metric(answered?.body ?? '', `${prefix}${name}`);
   const [written, queued] = [value('last_timestamp_seconds'), value('last_queued_timestamp_seconds')];
   return seen({
     healthz: healthz.value ? healthz.value.status : null,
-    askedAt: told?.date ? Date.parse(told.date) / 1000 : null,
+    askedAt: answered?.date ? Date.parse(answered.date) / 1000 : null,
     syncs: [...queued].map(([family, at]) => ({ family, written: written.get(family) ?? 0, queued: at })),
     mode: mode.ok && mode.value?.status === 200 ? mode.value.body.trim() : null,
     failures: [...value('iptables_restore_failures_total').values(), ...value('nftables_sync_failures_total').values()].reduce((a, b) => a + b, 0),

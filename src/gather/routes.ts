@@ -8,7 +8,7 @@ import { isLost } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 
 const timeoutMs = 3000;
-/** So many ways between two nodes are looked at: a fault is mostly the same on all. */
+/** Routes between at most so many pairs of nodes are read: a fault is mostly the same on all. */
 const maxWays = 4;
 
 /** The most specific of the routes that match an address, as `ip route show to match` lists them (ip-route(8)). */
@@ -24,7 +24,7 @@ export function mostSpecific(listing: string): string | null {
   return lines.toSorted((a, b) => lengthOf(b) - lengthOf(a))[0] ?? null;
 }
 
-/** Types of routes that take packets and lead nowhere. */
+/** Types of routes that drop packets. */
 const dead = /^(blackhole|unreachable|prohibit|throw)\b/;
 
 async function routeOn(cluster: Cluster, proxy: Pod | undefined, node: string, to: string): Promise<Fact<Route>> {
@@ -38,7 +38,7 @@ async function routeOn(cluster: Cluster, proxy: Pod | undefined, node: string, t
   return seen({ node, to, route: route ?? 'none', leads: route !== null && !dead.test(route) });
 }
 
-/** From which node to which address, for what got lost on the way to another node; and the way back to the node that it came from. */
+/** From which node to which address: of packets lost on the way to another node, and of the answers back. */
 function waysOf({ connections, matrix, client, nodes }: Pick<Facts, 'connections' | 'matrix' | 'client' | 'nodes'>): { node: string; to: string }[] {
   const lost = (c: Connection, from: string | null) => c.hop === 'endpoint' && isLost(c) && from !== null && c.node !== null && c.node !== from;
   const made = valueOf(connections);
@@ -47,7 +47,7 @@ function waysOf({ connections, matrix, client, nodes }: Pick<Facts, 'connections
     ...(valueOf(matrix)?.rows ?? []).flatMap((r) => r.list.filter((c) => lost(c, r.node)).map((c) => ({ c, from: r.node }))),
   ];
   const who = valueOf(client);
-  // Any address of the node's pods will do for the way back, where the client's own is not known.
+  // For the answers, any address of the node's pods will do where the client's own is not known.
   const addressOn = (node: string) =>
     (who?.node === node && !who.hostNetwork ? who.addresses[0] : undefined) ??
     valueOf(nodes)
@@ -70,7 +70,7 @@ export const routes = collector({
   impact: 'exec',
   when: (known) => (waysOf(known).length > 0 ? true : 'nothing got lost between two nodes'),
   async collect({ cluster, progress }, known) {
-    progress('looking at the routes between the nodes');
+    progress('reading the routes between the nodes');
     const proxies = new Map((valueOf(known.proxyPods) ?? []).map((p) => [p.spec.nodeName, p]));
     const found = await Promise.all(
       waysOf(known).map(async ({ node, to }) => [`${node} → ${to}`, await routeOn(cluster, proxies.get(node), node, to)] as const),

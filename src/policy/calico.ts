@@ -74,7 +74,7 @@ export const fromCalicoTier = (tier: v.InferOutput<typeof calicoTier>): Tier => 
   end: tier.spec.defaultAction === 'Pass' ? 'next' : 'deny',
 });
 
-/** The labels that Calico gives a pod and a namespace beside their own. */
+/** The labels that Calico adds to those of a pod and a namespace. */
 const podLabels = (pod: PodSide) => ({
   ...pod.labels,
   'projectcalico.org/namespace': pod.namespace,

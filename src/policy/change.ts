@@ -29,7 +29,7 @@ type Labels = Record<string, string>;
 const selectorOf = (matchLabels: Labels) => ({ matchLabels, matchExpressions: [] });
 const nameSelector = (namespace: string) => selectorOf({ 'kubernetes.io/metadata.name': namespace });
 
-/** Names the other side as plainly as can be. A pod without a name stands for any of its namespace. */
+/** The other side of a connection in words. A pod without a name means any pod of its namespace. */
 function peerFor(other: Party, home: string, labels: Labels | undefined): Peer | undefined {
   if (!other.pod) {
     const address = other.addresses[0];
@@ -132,7 +132,7 @@ function* drafts(policy: NetworkPolicy, direction: Direction, other: Party, port
       yield {
         changed: withRules(policy, direction, (all) => all[i]?.peers.push(peer)),
         patch: [{ op: 'add', path: `/spec/${direction}/${i}/${peersKey[direction]}/-`, value: written(peer) }],
-        opens: `${peerText(peer, home)} by rule ${i + 1} as well`,
+        opens: `${peerText(peer, home)} in rule ${i + 1}`,
       };
     }
   }

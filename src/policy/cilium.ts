@@ -75,7 +75,7 @@ const identity = (pod: PodSide): Record<string, string> => ({
 /** Keys that name what is not known of a pod here. */
 const unknownKey = (key: string) => key.startsWith('io.cilium.k8s.policy.') || /^(?!k8s|any)[a-z-]+:/.test(key);
 
-/** What of a selector can be told, and whether there is more to it. */
+/** The part of a selector that can be judged, and whether it has other parts. */
 function tellable(selector: Selector): { selector: Selector; vague: boolean } {
   const known = {
     matchLabels: Object.fromEntries(Object.entries(selector.matchLabels ?? {}).filter(([k]) => !unknownKey(k))),
@@ -90,7 +90,7 @@ function endpointsPeer(raw: Selector, home: string): Peer {
   // Without a namespace in it, a selector means the policy's own; a policy of the whole cluster means all.
   const anywhere = home === '' || keys.some((k) => k === namespaceKey || k.startsWith(namespaceLabelPrefix));
   return (other) => {
-    if (!other.pod) return { far: 5, reason: () => `names pods, and this is ${other.node ? 'a node' : 'an address outside of the cluster'}` };
+    if (!other.pod) return { far: 5, reason: () => `names pods, and this is ${other.node ? 'a node' : 'an address outside the cluster'}` };
     if (other.pod.hostNetwork) return { far: 5, reason: () => "it uses its node's network, which Cilium takes for the node" };
     if (!anywhere && other.pod.namespace !== home)
       return { far: 3, reason: () => `names pods of namespace ${home} only, and it is in ${other.pod?.namespace}` };

@@ -189,7 +189,7 @@ function whyOpen(possible: Possible, pod: PodSide, other: Party): string {
   if (found && found.rule.unjudged.length > 0) return `${ruleText(found)} has parts that were not judged: ${found.rule.unjudged.join(', ')}`;
   if (pod.hostNetwork) return "the pod uses its node's network, where the plug-in decides whether policies apply";
   if (other.pod?.hostNetwork) return "the other pod uses its node's network, which selectors need not match";
-  if (other.node) return 'the plug-in decides how the node that the pod runs on is told from others';
+  if (other.node) return 'the plug-in decides whether the node that the pod runs on is treated like other nodes';
   if (found && other.addresses.length === 0) return `${ruleText(found)} names addresses, and that of the other side is not known`;
   return 'what selects the pod is not known for certain';
 }
@@ -198,7 +198,7 @@ function whyOpen(possible: Possible, pod: PodSide, other: Party): string {
 export function decide(direction: Direction, self: Party, other: Party, connection: Connection, set: PolicySet): Decision {
   const pod = self.pod;
   const open = (why: string, selecting: readonly Policy[] = []): Decision => ({ verdict: 'allowed', selecting, by: null, why });
-  if (!pod) return open(self.node ? 'no policy applies to a node' : 'no policy applies to an address outside of the cluster');
+  if (!pod) return open(self.node ? 'no policy applies to a node' : 'no policy applies to an address outside the cluster');
   const applying = applyingTo(set, direction, pod);
   const selecting = applying.all;
   if (selecting.length === 0) return open('no policy selects the pod');

@@ -51,7 +51,7 @@ const peer = v.pipe(
     'a peer names podSelector, namespaceSelector or ipBlock',
   ),
   v.forward(
-    v.check((p) => p.ipBlock === undefined || (p.podSelector === undefined && p.namespaceSelector === undefined), 'ipBlock stands alone in its peer'),
+    v.check((p) => p.ipBlock === undefined || (p.podSelector === undefined && p.namespaceSelector === undefined), 'a peer with ipBlock has no other field'),
     ['ipBlock'],
   ),
 );

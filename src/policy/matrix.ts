@@ -53,7 +53,7 @@ export function matrixOf(policies: PolicySet, parties: readonly Party[], portsOf
   const counts = cells.map(() => 0);
   for (const [i, row] of rows.entries()) for (const [j, code] of row.entries()) if (i !== j) counts[code] = (counts[code] ?? 0) + 1;
 
-  // Pods with the same labels and ports are alike, unless a rule tells them apart by address or node: that is looked up in the rows.
+  // Pods with the same labels and ports are the same group, unless a rule differs by address or node, which the rows show.
   const likely = Map.groupBy(parties.keys(), (i) => {
     const pod = parties[i]?.pod;
     const labels = Object.entries(ownLabels(pod?.labels ?? {}));

@@ -6,7 +6,7 @@ import type { NetworkPolicy } from '../facts/objects.ts';
 import { matchesLabels } from '../facts/selectors.ts';
 import { blockPeer, type Direction, newMemory, type Peer, podsPeer, type Policy, portItems, type Rule, tiers } from './rule.ts';
 
-/** The directions that a policy isolates: as given, else Ingress always and Egress where it has egress rules (NetworkPolicySpec.policyTypes). */
+/** The directions that a policy isolates: policyTypes, or without it Ingress always and Egress where it has egress rules (NetworkPolicySpec.policyTypes). */
 export function directionsOf(policy: NetworkPolicy): Direction[] {
   const given = policy.spec.policyTypes;
   if (given.length > 0) return given.map((t) => t.toLowerCase() as Direction);

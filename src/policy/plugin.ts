@@ -1,6 +1,6 @@
-/** Which network plug-in enforces NetworkPolicies, as far as what runs in a cluster tells. */
+/** Which network plug-in enforces NetworkPolicies, as far as the programs in a cluster show it. */
 
-/** A DaemonSet, by what tells it: its name, and the images of its containers. */
+/** A DaemonSet, recognised by its name and the images of its containers. */
 export interface Daemon {
   namespace: string;
   name: string;
@@ -24,7 +24,7 @@ const image =
   (d) =>
     d.images.some((i) => i.includes(part));
 
-/** In order: the first that is found is named, so those that enforce for another plug-in stand before it. */
+/** In order: the first match is named, so plug-ins that enforce for another one come before it. */
 const known: readonly { name: string; test: Test; enforces: Plugin['enforces']; note?: string }[] = [
   { name: 'Cilium', test: named('cilium', 'anetd'), enforces: 'yes' },
   { name: 'Calico', test: named('calico-node', 'canal'), enforces: 'yes' },
@@ -58,7 +58,7 @@ export function pluginOf(daemons: readonly Daemon[], kubeletVersions: readonly s
     const found = daemons.find(test);
     if (!found) continue;
     const own: Plugin = { name, enforces, why: note ?? `DaemonSet ${found.namespace}/${found.name}` };
-    // What only routes may stand beside something that enforces.
+    // A plug-in that only routes can run together with one that enforces.
     return enforces === 'no' ? (builtIn(kubeletVersions) ?? own) : own;
   }
   return builtIn(kubeletVersions);

@@ -9,7 +9,7 @@ export type Direction = 'ingress' | 'egress';
 
 export interface PodSide {
   namespace: string;
-  /** Empty for a pod that stands for any of its namespace. */
+  /** Empty where any pod of the namespace is meant. */
   name: string;
   labels: Record<string, string>;
   namespaceLabels: Record<string, string>;
@@ -19,7 +19,7 @@ export interface PodSide {
   ports: { name: string; port: number; protocol: Protocol }[];
 }
 
-/** One side of a connection: a pod, a node, or an address outside of the cluster. */
+/** One side of a connection: a pod, a node, or an address outside the cluster. */
 export interface Party {
   pod: PodSide | null;
   node: { name: string; labels: Record<string, string> } | null;
@@ -73,7 +73,7 @@ export interface Ports {
 }
 
 export interface Rule {
-  /** Where it stands: `ingress[0]`, `egressDeny[2]`. */
+  /** Its field: `ingress[0]`, `egressDeny[2]`. */
   field: string;
   index: number;
   action: 'Allow' | 'Deny' | 'Pass';
@@ -139,7 +139,7 @@ export interface Tier {
   end: 'deny' | 'next';
 }
 
-/** As Calico numbers them, which lets its own tiers stand between. */
+/** Calico's numbers, so that its own tiers fit between. */
 export const tiers = {
   admin: { name: 'admin', order: 1000, end: 'next' },
   default: { name: 'default', order: 1_000_000, end: 'deny' },
@@ -178,7 +178,7 @@ export function inside(address: string, cidr: string): boolean {
 
 const addressesOf = (other: Party) => other.addresses.join(', ');
 
-/** An address range with exceptions. Of a party whose address is not known, only the whole range can be told. */
+/** An address range with exceptions. For a party without a known address only the whole range can be judged. */
 export function blockPeer(cidr: string, except: readonly string[]): Peer {
   const whole = cidr.endsWith('/0') && except.length === 0;
   const apart: Miss = { far: 4, reason: (other) => `wants an address in ${cidr}, it is ${addressesOf(other)}` };
@@ -198,7 +198,7 @@ export function blockPeer(cidr: string, except: readonly string[]): Peer {
 export function podsPeer(namespaces: Selector | { home: string }, pods: Selector, hostNetwork: 'maybe' | 'never'): Peer {
   const home = 'home' in namespaces ? namespaces.home : null;
   const selector = 'home' in namespaces ? {} : namespaces;
-  const noPod: Miss = { far: 5, reason: ({ node }) => `names pods, and this is ${node ? `node ${node.name}` : 'an address outside of the cluster'}` };
+  const noPod: Miss = { far: 5, reason: ({ node }) => `names pods, and this is ${node ? `node ${node.name}` : 'an address outside the cluster'}` };
   const elsewhere: Miss = { far: 3, reason: ({ pod }) => `names pods of namespace ${home} only, and it is in ${pod?.namespace}` };
   const otherNamespace: Miss = { far: 2, reason: ({ pod }) => `namespace ${pod?.namespace}: ${firstMismatch(selector, pod?.namespaceLabels ?? {})}` };
   const otherLabels: Miss = { far: 1, reason: ({ pod }) => firstMismatch(pods, pod?.labels ?? {}) ?? '' };

@@ -28,7 +28,7 @@ export interface World {
   unread: Unread[];
 }
 
-/** Kinds whose template makes pods; each stands for one of them, by its own name. */
+/** Kinds with a pod template; each represents one of its pods, by its own name. */
 const workloads = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'];
 
 interface Raw {
@@ -77,7 +77,7 @@ const nodeParty = (node: Node): Party => ({
   addresses: (node.status.addresses ?? []).filter((a) => a.type !== 'Hostname').map((a) => a.address),
 });
 
-/** Someone outside of the cluster; without an address: anyone there. */
+/** An address outside the cluster; without one, any address there. */
 export const outside = (...addresses: string[]): Party => ({ pod: null, node: null, addresses });
 
 /**
@@ -145,7 +145,7 @@ export function reach(policies: PolicySet, from: Party, to: Party, connection: C
   return { verdict: both(egress.verdict, ingress.verdict), egress, ingress };
 }
 
-/** Who has an address: a pod, a node, or someone outside of the cluster. The party has this address alone. */
+/** The owner of an address: a pod, a node, or an address outside the cluster. The party has this address only. */
 export function byAddress(world: World, address: string): Party {
   const onNode = world.pods.find((p) => p.pod?.hostNetwork && p.addresses.includes(address))?.pod;
   const found = world.pods.find((p) => !p.pod?.hostNetwork && p.addresses.includes(address)) ?? world.nodes.find((n) => n.addresses.includes(address));

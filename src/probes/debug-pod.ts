@@ -4,24 +4,24 @@ import { failed, noRule, ok } from '../cluster/index.ts';
 
 export const managedBy = { 'app.kubernetes.io/managed-by': 'k8s-doctor' } as const;
 
-/** After this many seconds the kubelet ends a debug pod, whatever became of k8s-doctor. */
+/** After this many seconds the kubelet ends a debug pod, even if k8s-doctor was killed. */
 export const deadlineS = 60;
 
 export interface DebugPodOptions {
   namespace: string;
   image: string;
-  /** Who runs this, for whoever finds the pod. */
+  /** Who runs this, for a person who finds the pod. */
   owner: string;
-  /** Labels beside the project's own, such as those of the client that policies select by. */
+  /** Labels besides the project's own, such as the client's labels that policies select. */
   labels?: Record<string, string>;
-  /** The pod that it stands in for, which then owns it. */
+  /** The pod that it replaces as a client, which then owns it. */
   standsFor?: { name: string; uid: string };
   node?: string | null;
   hostNetwork?: boolean;
   script: string;
 }
 
-/** What may exist in the cluster now on k8s-doctor's account, removed on every way out; the removal waits for a creation that is under way. */
+/** Everything that k8s-doctor has created in the cluster, removed at every end of a run; the removal waits for a running creation. */
 export interface Janitor {
   /** `thing`: a name for it, unique in the run. */
   add(thing: string, created: Promise<unknown>, remove: () => Promise<Result<void>>): void;
@@ -122,10 +122,10 @@ export interface DebugPodRun {
   output: string;
 }
 
-/** What is told where the run is over before something was created. */
+/** The failure where the run ended before something was created. */
 export const ended = (what: string) => failed({ reason: 'timed-out', what, why: 'the run has ended', rule: noRule });
 
-/** States of a container that waiting does not mend. */
+/** States of a container that do not change by waiting. */
 export const isStuck = (reason: string | undefined): boolean =>
   /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainer.*Error|RunContainerError)$/.test(reason ?? '');
 
@@ -133,8 +133,8 @@ export const isStuck = (reason: string | undefined): boolean =>
 export const debugName = (): string => `k8s-doctor-${randomBytes(4).toString('hex')}`;
 
 /**
- * Creates a pod, follows it until `onState` says that it is done (or, in words, why it never will be), lets `use` read what
- * it wrote, and removes it whatever happened.
+ * Creates a pod, follows it until `onState` says that it is done (or the problem because of which it never will be), lets `use` read what
+ * it wrote, and removes it in every case.
  */
 export async function withPod<S, T>(
   { cluster, janitor, signal }: { cluster: Cluster; janitor: Janitor; signal: AbortSignal },

@@ -34,8 +34,8 @@ interface JobOptions {
 const linger = 'sleep 2';
 
 /**
- * The Job: as many pods as nodes, none of them beside another, not tried again, ended after a minute and soon removed by
- * Kubernetes itself (API reference, JobSpec: activeDeadlineSeconds, ttlSecondsAfterFinished), whatever became of k8s-doctor.
+ * The Job: as many pods as nodes, one on each, without retries. Kubernetes ends it after a minute and removes it soon after
+ * (API reference, JobSpec: activeDeadlineSeconds, ttlSecondsAfterFinished), even if k8s-doctor was killed.
  */
 export function jobManifest(name: string, { namespace, image, owner, labels, nodes, script }: JobOptions): object {
   const meta = podMeta(owner, labels);
@@ -85,7 +85,7 @@ function endOf({ status }: PodState): string | null {
   return status?.phase === 'Failed' ? status.message || 'its process failed' : null;
 }
 
-/** Runs the script once on each node and answers what each wrote, by node. The Job and its pods are removed whatever happened. */
+/** Runs the script once on each node and answers what each wrote, by node. The Job and its pods are removed in every case. */
 export async function runOnNodes(
   context: { cluster: Cluster; janitor: Janitor; signal: AbortSignal; progress(text: string): void },
   options: JobOptions,

@@ -44,7 +44,7 @@ export interface NodeOutput {
 
 /**
  * Runs commands in the network of a node, one container each without a shell, reads what they wrote, and removes the pod.
- * `commands` is keyed by the name under which the output comes back. A command that the image lacks has exit code 127 or 128.
+ * `commands` is keyed by the name under which the output comes back. A command that is missing in the image has exit code 127 or 128.
  */
 export function runNodePod(
   context: { cluster: Cluster; janitor: Janitor; owner: string; signal: AbortSignal; progress(text: string): void },
@@ -81,7 +81,7 @@ export function runNodePod(
       const states = (status?.containerStatuses ?? []).map((s) => s.state);
       const stuck = states.map((s) => s?.waiting).find((w) => /^(ErrImage|ImagePull|InvalidImage)/.test(w?.reason ?? ''));
       if (stuck) return { problem: `${stuck.reason}: ${stuck.message ?? ''}` };
-      // A container whose command the image lacks never starts; the others go on.
+      // A container whose command is missing in the image never starts; the others continue.
       const ended = states.filter((s) => s?.terminated || s?.waiting?.reason?.endsWith('Error')).length;
       return ended >= names.length || status?.phase === 'Failed' || status?.phase === 'Succeeded' ? 'done' : 'wait';
     },

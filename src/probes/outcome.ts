@@ -4,17 +4,17 @@ export type ProbeOutcome = 'answered' | 'refused' | 'timed-out' | 'reset' | 'no-
 
 export interface Reading {
   outcome: ProbeOutcome;
-  /** Milliseconds; null where the tool can't tell. */
+  /** Milliseconds; null where the tool does not measure it. */
   latencyMs: number | null;
   detail: string;
-  /** For a name: the addresses that it led to. */
+  /** For a name: the addresses that it resolved to. */
   answers: string[];
   /** For HTTP: the status of the answer. */
   status?: number;
 }
 
 const has = (pattern: RegExp, record: Record) => pattern.test(record.output);
-/** Ended by SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE or SIGSEGV: the tool is broken, and says nothing of the connection. */
+/** Ended by SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE or SIGSEGV: the tool is broken, and shows nothing about the connection. */
 const crashed = (code: number) => (code >= 132 && code <= 136) || code === 139;
 const killed = (code: number) => code === 143 || code === 137 || code === 124;
 
@@ -29,7 +29,7 @@ export function read(task: Task, record: Record): Reading | null {
 
 const brief = (text: string) => text.replace(/\s+/g, ' ').trim().slice(0, 160);
 
-/** What went wrong, in the words of whatever tool or system; null where they tell nothing known. */
+/** The outcome from the words of any tool or system; null where no known word is in them. */
 export function outcomeInWords(text: string): ProbeOutcome | null {
   if (/refused|ECONNREFUSED/i.test(text)) return 'refused';
   if (/no route|unreachable|EHOSTUNREACH|ENETUNREACH/i.test(text)) return 'no-route';
@@ -43,9 +43,9 @@ function readTcp(record: Record): Reading | null {
   const seconds = Number(/connected after ([\d.]+) s/.exec(record.output)?.[1] ?? 0);
   const latencyMs = seconds > 0 ? seconds * 1000 : record.ms;
   if (has(/reset by peer|ConnectionResetError|ECONNRESET/i, record)) return { outcome: 'reset', latencyMs, detail, answers: [] };
-  // The handshake was done; that curl's telnet session then ran into its limit says nothing.
+  // The handshake succeeded; the time limit of curl's telnet session afterwards means nothing.
   if (seconds > 0) return { outcome: 'answered', latencyMs, detail: '', answers: [] };
-  // An HTTP error is an answer too: the connection stands.
+  // An HTTP error is an answer too: the connection works.
   if (record.exitCode === 0 || (record.tool === 'wget' && has(/server returned|ERROR \d{3}|bad header/i, record))) {
     return { outcome: 'answered', latencyMs, detail: '', answers: [] };
   }
@@ -74,7 +74,7 @@ function readPayload(record: Record): Reading | null {
   const replied = /bytes back:\s*1/.test(record.output);
   const bytes = Number.parseInt(owed, 16);
   if (bytes === 0) return { outcome: replied ? 'answered' : 'no-answer', latencyMs: record.ms, detail: '', answers: [] };
-  // A connection that is not even there is another probe's concern.
+  // A connection that was not made is another probe's result.
   if (!sending.has(state)) return null;
   return { outcome: 'timed-out', latencyMs: null, detail: `${bytes} bytes were sent and never acknowledged`, answers: [] };
 }

@@ -11,7 +11,7 @@ export type Task =
   | { kind: 'payload'; host: string; port: number }
   /** One GET, under a name of the Service. A certificate is not verified; its subject is reported. */
   | { kind: 'http'; host: string; port: number; tls: boolean; name: string; path: string }
-  /** With `domain` the name lies in the cluster's domain: that of resolv.conf's search list, else the one given here. */
+  /** With `domain` the name is in the cluster's domain: that of resolv.conf's search list, or without one this domain. */
   | { kind: 'name'; name: string; domain?: string; type: 'A' | 'AAAA' }
   /** The same of one server, over one transport; with `always` false, only where a name did not resolve. */
   | { kind: 'ask'; server: string; tcp: boolean; always: boolean; name: string; domain?: string; type: 'A' | 'AAAA' };
@@ -31,7 +31,7 @@ export const connectTimeoutS = 2;
 
 const prelude = (tries: number) => `TRIES=${tries} LIMIT=${connectTimeoutS}\n${functions}`;
 
-// Everything that gets into the script comes from the API server, and may hold anything.
+// Everything in the script comes from the API server, and can contain anything.
 const address = /^[0-9a-fA-F.:]+$/;
 /** A path with its query, as RFC 3986 allows it, without the quote that would end a word of the shell. */
 export const httpPath = /^\/[\w.~!$&()*+,;=:@%/?-]*$/;
@@ -70,23 +70,23 @@ function line(task: Task, id: number): string {
 /** So many connections at once where memory is short. */
 const fewAtOnce = 4;
 
-/** Connections and questions beside each other; then the names; then, where one did not resolve, what is asked only then. */
+/** Connections and questions in parallel, then the names, then the questions for names that did not resolve. */
 function lines(tasks: readonly Task[]): string {
   const of = (wanted: (t: Task) => boolean) => tasks.flatMap((t, i) => (wanted(t) ? [line(t, i)] : [])).filter(Boolean);
   const later = (t: Task) => t.kind === 'ask' && !t.always;
   const asks = of(later);
-  const beside = of((t) => t.kind !== 'name' && !later(t));
+  const parallel = of((t) => t.kind !== 'name' && !later(t));
   return [
-    ...beside.flatMap((l, i) => (i % fewAtOnce === fewAtOnce - 1 ? [l, 'pause'] : [l])),
+    ...parallel.flatMap((l, i) => (i % fewAtOnce === fewAtOnce - 1 ? [l, 'pause'] : [l])),
     ...of((t) => t.kind === 'name'),
     ...(asks.length > 0 ? ['if [ -n "$FAILED" ]; then', ...asks, ':; fi'] : []),
   ].join('\n');
 }
 
 export interface Patience {
-  /** How often a connection that gets no answer is tried; network plug-ins take a moment to let a new pod through. */
+  /** How often a connection without an answer is tried; network plug-ins need a moment to allow a new pod. */
   tries: number;
-  /** Seconds to wait first; they take a moment to hold a new pod back, too. */
+  /** Seconds to wait first; plug-ins need a moment to apply policies to a new pod, too. */
   settleS: number;
 }
 
@@ -114,7 +114,7 @@ wait
 `;
 }
 
-/** Reads the records of a script's output; what is not a whole record is passed over. */
+/** Reads the records of a script's output; incomplete records are ignored. */
 export function readRecords(output: string): Record[] {
   const found: Record[] = [];
   for (const part of output.split('\u0001').slice(1)) {

@@ -13,7 +13,7 @@ export function shortHash(text: string): string {
 }
 
 /**
- * Tells whether a chain belongs to a Service by the name that kube-proxy gives it, so that one reading is mostly enough.
+ * Whether a chain belongs to a Service, by the name that kube-proxy gives it, so that one reading is mostly enough.
  * Only a hint: a chain that is missed by it is found by a second reading. Source: pkg/proxy/iptables/proxier.go
  * (portProtoHash, servicePortEndpointChainName); nftables' names hold the Service's own name.
  */

@@ -16,8 +16,8 @@ function endOf(text: string): { at: string; protocol: string | null; inward: boo
 }
 
 /**
- * Reads `cilium-dbg service list` (before v1.15: `cilium service list`): what Cilium's replacement of kube-proxy leads where.
- * Versions before v1.17 name no protocol: the line then stands for each. A backend that is terminating is used only where
+ * Reads `cilium-dbg service list` (before v1.15: `cilium service list`): where Cilium's replacement of kube-proxy forwards packets.
+ * Versions before v1.17 name no protocol: the line then means each. A backend that is terminating is used only where
  * no other is left (docs.cilium.io, "Kubernetes Without kube-proxy", Graceful Termination).
  */
 export function readCilium(lines: Iterable<string>, packets: readonly Packet[]): { present: boolean; handled: Handling[] } {

@@ -5,14 +5,14 @@ import { type Handling, keyOf, type Origin, origins } from './model.ts';
 /** By `address:port/protocol`, then by where the packet starts. */
 export type Handled = Record<string, Partial<Record<Origin, Handling>>>;
 
-/** One thing that a node does otherwise than it ought to. */
+/** One difference between what a node does and what it should do. */
 export interface Difference {
   end: ServiceEnd;
   /** The packets that meet it. */
   from: Origin[];
   want: Expected;
   have: Handling;
-  /** Endpoints that no packet is led to. */
+  /** Endpoints that get no packet. */
   absent: string[];
   /** Backends that are no endpoints for this node. */
   wrong: string[];
@@ -25,8 +25,8 @@ const sameSet = (a: readonly string[], b: readonly string[]) => a.length === b.l
 /** Shares are written to one place, and the kernel's chances to eleven. */
 const tolerance = 0.2;
 
-/** What a kind of rules tells; of what it does not, nothing can be said to be wrong. */
-interface Told {
+/** What the rules of a mode show; what they do not show is not judged. */
+interface Shown {
   affinity: boolean;
   /** Source ranges: IPVS has them in ipsets, Cilium in a map of its own. */
   ranges: boolean;
@@ -35,17 +35,17 @@ interface Told {
   kinds: readonly ServiceEnd['kind'][];
 }
 const allKinds = ['cluster-ip', 'external-ip', 'load-balancer-ip', 'node-port'] as const;
-const rules: Told = { affinity: true, ranges: true, shares: true, kinds: allKinds };
-const toldBy: Record<string, Told> = {
+const rules: Shown = { affinity: true, ranges: true, shares: true, kinds: allKinds };
+const shownBy: Record<string, Shown> = {
   ipvs: { affinity: true, ranges: false, shares: false, kinds: allKinds },
   // Its other frontends depend on settings that the list does not show.
   cilium: { affinity: false, ranges: false, shares: false, kinds: ['cluster-ip'] },
 };
 
-/** Whether a node does with a packet what it ought to. How a packet is turned away (dropped, rejected) differs between versions and modes. */
-function fits(want: Expected, have: Handling, told: Told): boolean {
+/** Whether a node does what it should with a packet. Whether it drops or rejects one differs between versions and modes. */
+function fits(want: Expected, have: Handling, shown: Shown): boolean {
   if (want.verdict !== 'backends') return have.verdict !== 'backends';
-  const evenly = !told.shares || have.backends.every((b) => Math.abs(b.percent - 100 / want.backends.length) <= tolerance);
+  const evenly = !shown.shares || have.backends.every((b) => Math.abs(b.percent - 100 / want.backends.length) <= tolerance);
   return (
     have.verdict === 'backends' &&
     evenly &&
@@ -53,15 +53,15 @@ function fits(want: Expected, have: Handling, told: Told): boolean {
       have.backends.map((b) => b.to),
       want.backends,
     ) &&
-    (!told.affinity || have.affinitySeconds === want.affinitySeconds) &&
-    (!told.ranges || sameSet(have.sourceRanges, want.sourceRanges))
+    (!shown.affinity || have.affinitySeconds === want.affinitySeconds) &&
+    (!shown.ranges || sameSet(have.sourceRanges, want.sourceRanges))
   );
 }
 
 /** Node ports may be closed on purpose on some of a node's addresses (KubeProxyConfiguration, nodePortAddresses). */
 const isClosedPort = (end: ServiceEnd, have: Handling) => end.kind === 'node-port' && have.byDefault;
 
-/** A node's rules of one mode held against the objects. `unread`: rules that might change the answer and could not be read. */
+/** A node's rules of one mode compared with the objects. `unread`: rules that might change the answer and could not be read. */
 export function compare(
   service: Service,
   ports: readonly ServicePort[],
@@ -72,15 +72,15 @@ export function compare(
 ): { differences: Difference[]; right: number; unread: string[] } {
   const differences: Difference[] = [];
   const unread = new Set<string>();
-  const told = toldBy[mode] ?? rules;
+  const shown = shownBy[mode] ?? rules;
   let right = 0;
   for (const end of endsOf(service, ports, node))
     for (const origin of origins) {
       const have = handled[keyOf(end)]?.[origin];
       const want = have && expected(service, slices, end, node, origin);
-      if (!have || !want || !told.kinds.includes(end.kind) || isClosedPort(end, have)) continue;
+      if (!have || !want || !shown.kinds.includes(end.kind) || isClosedPort(end, have)) continue;
       if (have.unread.length > 0) for (const rule of have.unread) unread.add(rule);
-      else if (fits(want, have, told)) right++;
+      else if (fits(want, have, shown)) right++;
       else {
         const like = differences.find((d) => d.end === end && JSON.stringify([d.want, d.have]) === JSON.stringify([want, have]));
         if (like) like.from.push(origin);

@@ -1,5 +1,5 @@
 /**
- * What a node ought to do with a Service's packets, by the API's objects alone.
+ * What a node should do with a Service's packets, by the API's objects only.
  * Source: kubernetes/kubernetes v1.35, pkg/proxy/topology.go (CategorizeEndpoints) and serviceport.go.
  */
 import ipaddr from 'ipaddr.js';
@@ -48,7 +48,7 @@ export const isProxied = (service: Service): boolean =>
   service.spec.ports.length > 0 &&
   !excludingLabels.some((l) => service.metadata.labels[l] !== undefined);
 
-/** The addresses on which a node ought to answer for a Service; empty where no proxy handles it. */
+/** The addresses on which a node must answer for a Service; empty where no proxy handles it. */
 export function endsOf(service: Service, ports: readonly ServicePort[], node: ProxyNode): ServiceEnd[] {
   if (!isProxied(service)) return [];
   const families = new Set(service.spec.clusterIPs.map(familyOf));
@@ -122,7 +122,7 @@ function near(ready: readonly Candidate[], node: ProxyNode): readonly Candidate[
 }
 
 /**
- * What a node ought to do with a new connection to one address of a Service. null where proxies differ, or where it
+ * What a node should do with a new connection to one address of a Service. null where proxies differ, or where it
  * depends on how they are set up: nothing can be said to be wrong there.
  */
 export function expected(service: Service, slices: readonly EndpointSlice[], end: ServiceEnd, node: ProxyNode, origin: Origin): Expected | null {
@@ -131,13 +131,13 @@ export function expected(service: Service, slices: readonly EndpointSlice[], end
   const cluster = ready.length > 0 ? near(ready, node) : usable(all);
   const local = usable(all.filter((e) => e.node === node.name));
   const affinitySeconds = service.spec.sessionAffinity === 'ClientIP' ? (service.spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : null;
-  const lead = (to: readonly Candidate[] | null, sourceRanges: string[] = []): Expected | null =>
+  const forward = (to: readonly Candidate[] | null, sourceRanges: string[] = []): Expected | null =>
     to === null
       ? null
       : to.length === 0
         ? { verdict: usable(all).length === 0 ? 'rejected' : 'dropped', backends: [], affinitySeconds: null, sourceRanges: [] }
         : { verdict: 'backends', backends: to.map((e) => e.to).toSorted(), affinitySeconds, sourceRanges };
-  if (end.kind === 'cluster-ip') return lead(service.spec.internalTrafficPolicy === 'Local' ? local : cluster);
+  if (end.kind === 'cluster-ip') return forward(service.spec.internalTrafficPolicy === 'Local' ? local : cluster);
 
   const ranges =
     end.kind === 'load-balancer-ip'
@@ -145,6 +145,6 @@ export function expected(service: Service, slices: readonly EndpointSlice[], end
       : [];
   const limited = ranges.some((r) => r.endsWith('/0')) ? [] : ranges.toSorted();
   // From inside, an address of the outside is a short cut that kube-proxy takes in ways that depend on its settings.
-  if (origin !== 'outside') return limited.length > 0 || usable(all).length === 0 ? null : lead(cluster);
-  return lead(service.spec.externalTrafficPolicy === 'Local' ? local : cluster, usable(all).length > 0 ? limited : []);
+  if (origin !== 'outside') return limited.length > 0 || usable(all).length === 0 ? null : forward(cluster);
+  return forward(service.spec.externalTrafficPolicy === 'Local' ? local : cluster, usable(all).length > 0 ? limited : []);
 }

@@ -67,7 +67,7 @@ function actionOf(target: string, options: string[], goto: boolean): Action {
   const after = (name: string) => options[options.indexOf(name) + 1];
   if (target === 'DNAT') {
     const to = options.includes('--to-destination') ? (after('--to-destination') ?? '') : '';
-    // A range of addresses or ports, which kube-proxy does not write, can lead to any of them.
+    // A range of addresses or ports, which kube-proxy does not write, can mean any of them.
     return to === '' || to.includes('-') ? { does: 'unknown' } : { does: 'dnat', to };
   }
   if (target === 'MARK') {
@@ -193,7 +193,7 @@ export function iptablesReader({ packets, likely }: Wanted): RuleReader {
   let table: string | null = null;
   let present = false;
 
-  /** Whether a rule can mean one of the packets, told without reading it whole. */
+  /** Whether a rule can mean one of the packets, without parsing all of it. */
   const canMatch = (line: string): boolean => {
     const to = plain(line, '-d');
     if (to !== undefined && !addresses.has(to)) {
@@ -213,13 +213,13 @@ export function iptablesReader({ packets, likely }: Wanted): RuleReader {
     chains.set(name, known);
     if (!canMatch(` ${rest}`)) return;
     const rule = parseRule(rest);
-    const leads = rule.action.does === 'jump' || rule.action.does === 'goto' ? rule.action.chain : null;
-    if (partly.has(name) && !leads?.startsWith('KUBE-')) {
+    const jumpsTo = rule.action.does === 'jump' || rule.action.does === 'goto' ? rule.action.chain : null;
+    if (partly.has(name) && !jumpsTo?.startsWith('KUBE-')) {
       const named = rule.matches.some((m) => m.asks === 'destination' && !m.not && m.ranges.some((r) => addresses.has(hostOf(r) ?? '')));
       if (!named) return;
     }
-    if (leads !== null) {
-      const to = `${table}/${leads}`;
+    if (jumpsTo !== null) {
+      const to = `${table}/${jumpsTo}`;
       rule.action = { does: rule.action.does as 'jump' | 'goto', chain: to };
       if (!chains.has(to)) {
         chains.set(to, []);

@@ -7,7 +7,7 @@ interface Virtual {
   real: { to: string; weight: number }[];
 }
 
-/** Schedulers that look at a backend's weight only to leave out those of weight 0 (ipvsadm(8)). */
+/** Schedulers that use a backend's weight only to leave out those of weight 0 (ipvsadm(8)). */
 const byTurns = new Set(['rr', 'lc', 'sh', 'dh', 'sed', 'nq', 'lblc', 'lblcr', 'mh']);
 
 /** `10.96.0.1:443`, `[fd00::1]:443`, or in hexadecimal as /proc/net/ip_vs has it: `0A600001:01BB`. */
@@ -23,8 +23,8 @@ function endpointOf(text: string): { address: string; port: number } | null {
 }
 
 /**
- * Reads `ipvsadm -Ln` or /proc/net/ip_vs for the wanted packets. Masquerading and source ranges stand in iptables and
- * ipsets beside it, which this does not read.
+ * Reads `ipvsadm -Ln` or /proc/net/ip_vs for the wanted packets. Masquerading and source ranges are in iptables and
+ * ipsets, which this does not read.
  */
 export function readIpvs(lines: Iterable<string>, packets: readonly Packet[]): { present: boolean; handled: Handling[] } {
   const wanted = new Set(packets.map(keyOf));

@@ -1,4 +1,4 @@
-/** What a node does with packets for a Service, whichever program wrote its rules. */
+/** What a node does with packets for a Service, independent of the program that wrote its rules. */
 
 /** Where a packet starts: in a pod of the node, on the node itself, or elsewhere (another machine, a client of a load balancer). */
 export const origins = ['pod', 'node', 'outside'] as const;
@@ -33,19 +33,19 @@ interface Backend {
 export interface Handling {
   /** `not-handled`: no rule for it, so it goes on to the address itself, which no machine has. */
   verdict: 'backends' | 'rejected' | 'dropped' | 'not-handled';
-  /** True where no rule of the Service's own said so, but one for whatever has no rule (nftables rejects unknown ports of Service addresses). */
+  /** True where no rule of the Service decided, but one for all addresses without rules (nftables rejects unknown ports of Service addresses). */
   byDefault: boolean;
   /** Sorted by address. */
   backends: Backend[];
   /** Whether the backend sees the node's address in place of the client's; null where the rules leave it open. */
   masquerade: boolean | null;
-  /** Seconds for which a client is led to the same backend again (sessionAffinity ClientIP); null: it is not. */
+  /** Seconds for which a client gets the same backend again (sessionAffinity ClientIP); null: no affinity. */
   affinitySeconds: number | null;
-  /** The ranges whose clients alone get to the backends (loadBalancerSourceRanges); empty: all clients do. */
+  /** Only clients of these ranges reach the backends (loadBalancerSourceRanges); empty: all clients do. */
   sourceRanges: string[];
   /** Rules that decide it and are none of the proxy's own, as they are written. */
   foreign: string[];
-  /** Rules that might decide otherwise and could not be read, as they are written. */
+  /** Rules that could change the result and could not be read, as they are written. */
   unread: string[];
 }
 

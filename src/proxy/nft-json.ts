@@ -96,7 +96,7 @@ function statementsOf(expression: Json): Statement[] {
   const action = actionOf(name, body);
   if (action) return [{ says: 'act', action }];
   switch (name) {
-    // They count, tell, or remember the client for later packets.
+    // They count, log, or remember the client for later packets.
     case 'counter':
     case 'log':
     case 'set':

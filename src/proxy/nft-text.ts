@@ -32,7 +32,7 @@ function takeAction(c: Cursor): Action | null {
   if (word === 'jump' || word === 'goto') return c.take(), { does: word, chain: c.take() };
   if (word === 'reject') {
     c.take();
-    // `with icmp type …` says only how it is told to the client.
+    // `with icmp type …` is only the form of the answer to the client.
     if (c.took('with')) while (!c.done() && c.next() !== 'comment') c.take();
     return { does: 'reject' };
   }
@@ -51,7 +51,7 @@ function takeAction(c: Cursor): Action | null {
   return null;
 }
 
-/** Takes what a statement looks at; null where the words name nothing that is known. */
+/** Takes the part of the packet that a statement reads; null where the words name no known part. */
 function takeSelector(c: Cursor): Selector | null {
   for (const ip of ['ip', 'ip6']) {
     if (c.took(ip, 'saddr')) return { of: 'saddr' };

@@ -4,7 +4,7 @@
  */
 import { type Action, type Hook, type Match, passedOver, rangeOf, type Rule, type Ruleset, type Wanted } from './rule.ts';
 
-/** A part of a packet that a statement looks at. */
+/** A part of a packet that a statement reads. */
 export type Selector =
   | { of: 'saddr' | 'daddr' | 'protocol' | 'dport' | 'saddr-type' | 'daddr-type' | 'state' | 'status' | 'iif' | 'oif' }
   | { of: 'mark'; mask: number }
@@ -112,7 +112,7 @@ export function nftTables({ packets, likely }: Wanted): NftTables {
     return { does: action.does, chain };
   };
 
-  /** A rule may lead several ways, by the elements of a map: each becomes a rule of its own. */
+  /** A rule with a map has several results: each element becomes a rule of its own. */
   function expand(table: string, statements: Statement[], text: string): Rule[] {
     const matches: Match[] = [];
     for (const s of statements) {

@@ -2,7 +2,7 @@ import type { Handling } from './model.ts';
 import type { RuleReader, Ruleset, Wanted } from './rule.ts';
 import { handle } from './walk.ts';
 
-/** Chains may lead to chains that went by before; kube-proxy's are three levels deep. */
+/** Chains can jump to chains that were read before; kube-proxy's are three levels deep. */
 const maxReadings = 4;
 
 /** Gives each line of a listing to `line`. Called again where a second reading is needed. */

@@ -1,7 +1,7 @@
-/** What handles Services where kube-proxy does not run as pods, as far as what runs in a cluster tells. */
+/** The program that handles Services where kube-proxy does not run as pods, as far as the cluster shows it. */
 interface Replacement {
   name: string;
-  /** Whether its rules can be read and held against the Service. */
+  /** Whether its rules can be read and compared with the Service. */
   judged: boolean;
 }
 
@@ -14,12 +14,12 @@ const byDaemon: readonly [name: string, daemons: readonly string[]][] = [
 ];
 
 /**
- * Names what stands in for kube-proxy. `cilium`: whether its agents run; `daemons`: names of DaemonSets; `versions`: of the
- * kubelets, since k3s and RKE2 bring kube-proxy inside of their own process (docs.k3s.io, "Networking Services").
+ * The name of the program that replaces kube-proxy. `cilium`: whether its agents run; `daemons`: names of DaemonSets; `versions`: of the
+ * kubelets, since k3s and RKE2 run kube-proxy inside their own process (docs.k3s.io, "Networking Services").
  */
 export function replacementOf(cilium: boolean, daemons: readonly string[], versions: readonly string[]): Replacement | null {
   if (cilium) return { name: 'Cilium', judged: true };
   const found = byDaemon.find(([, names]) => names.some((n) => daemons.includes(n)));
-  if (versions.some((v) => /\+(k3s|rke2)/.test(v))) return { name: 'kube-proxy inside of k3s', judged: true };
+  if (versions.some((v) => /\+(k3s|rke2)/.test(v))) return { name: 'kube-proxy inside k3s', judged: true };
   return found ? { name: found[0], judged: false } : null;
 }

@@ -20,7 +20,7 @@ export type Match = { not?: boolean } & (
   /** Holds for this share of the packets, drawn at random. */
   | { asks: 'chance'; share: number }
   | { asks: 'mark'; value: number; mask: number }
-  /** Whether this client was led here before, at most so many seconds ago; a new client was not. */
+  /** Whether this client got this backend before, at most so many seconds ago; a new client did not. */
   | { asks: 'known-client'; seconds: number }
   /** States of connection tracking, in lower case. */
   | { asks: 'state'; states: string[] }
@@ -65,14 +65,14 @@ export interface Ruleset {
 /** Reads a list line by line, and keeps what the asked packets can meet. */
 export interface RuleReader {
   line(text: string): void;
-  /** `missed`: chains that rules lead to and that went by before that was known; a second reading, told of them, has them. */
+  /** `missed`: chains that rules jump to and that were read before that was known; a second reading keeps them. */
   end(): { rules: Ruleset; missed: string[] };
 }
 
 export interface Wanted {
   /** All of one family of addresses. */
   packets: readonly Packet[];
-  /** Whether a chain is likely to be led to, told before it is met. */
+  /** Whether rules are likely to jump to a chain, asked before the chain is read. */
   likely(chain: string): boolean;
 }
 

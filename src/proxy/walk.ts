@@ -19,12 +19,12 @@ interface Walk {
   firewall: Map<string, Range>;
 }
 
-/** Rules may lead in a circle only where they are damaged; the kernel itself allows 16 levels. */
+/** Only damaged rules form a cycle; the kernel itself allows 16 levels. */
 const maxDepth = 32;
 
 const answer = (yes: boolean, match: Match): boolean => yes !== (match.not ?? false);
 
-/** Whether a packet meets a match: a share of all packets between 0 and 1, or null where that can't be told. */
+/** Whether a packet meets a match: a share of all packets between 0 and 1, or null where that is unknown. */
 function share(match: Match, { packet }: Walk, way: Way): number | null {
   const is = (yes: boolean) => (answer(yes, match) ? 1 : 0);
   switch (match.asks) {
@@ -87,7 +87,7 @@ function act(action: Action, walk: Walk, way: Way, depth: number): End[] {
 function through(chain: string, walk: Walk, start: Way, depth: number): End[] {
   const rules = walk.rules.chains.get(chain);
   if (!rules || depth > maxDepth) {
-    if (depth > maxDepth) walk.unread.add(`chain ${chain} leads to itself`);
+    if (depth > maxDepth) walk.unread.add(`chain ${chain} jumps to itself`);
     return [{ ...start, by: 'through' }];
   }
   const ends: End[] = [];
@@ -118,7 +118,7 @@ function meet(rule: Rule, walk: Walk, way: Way): { met?: Way; missed?: Way } {
   let portion = 1;
   let doubt = false;
   for (const match of rule.matches) {
-    // Such a rule is there for clients that come again; it tells how long they are remembered.
+    // Such a rule is for returning clients; it shows how long they are remembered.
     if (match.asks === 'known-client' && !match.not) return { missed: { ...way, affinitySeconds: match.seconds } };
     const part = share(match, walk, way);
     if (part === 0) return { missed: way };
@@ -154,7 +154,7 @@ function pointsOf({ origin, toNode }: Packet): Hook['at'][] {
   return ['prerouting', toNode ? 'input' : 'forward'];
 }
 
-/** The first end of each packet: led to a backend, thrown away, or none of it. */
+/** The first end of each packet: DNAT to a backend, dropped or rejected, or neither. */
 function decide(walk: Walk): End[] {
   const ended: End[] = [];
   let going: Way[] = [{ share: 1, mark: 0, markInDoubt: false, affinitySeconds: null }];
@@ -194,9 +194,9 @@ function oneOf<T>(values: T[]): T | null {
 
 function handlingFrom(walk: Walk): Handling {
   const ends = decide(walk);
-  const led = ends.filter((e) => e.by === 'dnat');
+  const forwarded = ends.filter((e) => e.by === 'dnat');
   const unread = [...walk.unread];
-  if (led.length === 0) {
+  if (forwarded.length === 0) {
     const worst = ends.find((e) => e.by === 'drop') ?? ends.find((e) => e.by === 'reject');
     if (!worst) return { ...notHandled, unread };
     const foreign = foreignOf([worst]);
@@ -205,11 +205,11 @@ function handlingFrom(walk: Walk): Handling {
   return {
     verdict: 'backends',
     byDefault: false,
-    backends: backendsOf(led.map((e) => [e.to ?? '', e.share] as const)),
-    masquerade: oneOf(led.map((e) => isMasqueraded(walk, e))),
-    affinitySeconds: oneOf(led.map((e) => e.affinitySeconds)),
+    backends: backendsOf(forwarded.map((e) => [e.to ?? '', e.share] as const)),
+    masquerade: oneOf(forwarded.map((e) => isMasqueraded(walk, e))),
+    affinitySeconds: oneOf(forwarded.map((e) => e.affinitySeconds)),
     sourceRanges: [],
-    foreign: foreignOf(led),
+    foreign: foreignOf(forwarded),
     unread,
   };
 }

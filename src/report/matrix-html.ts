@@ -19,7 +19,7 @@ tr:hover th, td.c:hover { filter: brightness(1.15) } tr.first th, tr.first td { 
 
 const marks = { allowed: '✓', denied: '✗', part: '▲', unknown: '?', 'no-port': '·' } as const;
 
-/** The matrix as one HTML file that needs nothing else. Each cell says in words who, to whom, and why not. */
+/** The matrix as one HTML file without other files. Each cell says who, to whom, and why not. */
 export function matrixHtml(view: MatrixView): string {
   const names = view.groups.map((g) => escape(groupName(g)));
   const used = [...new Set(view.cells.flat())];

@@ -24,7 +24,7 @@ const fullest = ([first = '', ...others]: readonly string[]): string =>
   others.filter((r) => r.startsWith(first)).toSorted((a, b) => b.length - a.length)[0] ?? first;
 
 /** Of a passing stage the line is the summary of one of these checks, the first that has one. */
-const tellingChecks = [
+const summaryChecks = [
   'service/exists',
   'service/external-name',
   'endpoints/ready',
@@ -43,21 +43,21 @@ const tellingChecks = [
 
 function passText(passed: readonly CheckReport[]): string {
   const withSummary = passed.filter((c) => c.summary);
-  const best = tellingChecks.flatMap((id) => withSummary.filter((c) => c.id === id))[0] ?? withSummary[0];
+  const best = summaryChecks.flatMap((id) => withSummary.filter((c) => c.id === id))[0] ?? withSummary[0];
   return best?.summary ?? '';
 }
 
 /** Warnings of all checks, in the order of the pipeline. */
 export const warningsOf = (d: Diagnosis): Finding[] => d.checks.flatMap((c) => c.findings).filter((f) => f.severity === 'warning');
 
-/** Each stage in one line with the one fact that matters: its worst finding, or its most telling summary. `above`: findings that are printed in full before. */
+/** Each stage in one line with the one fact that matters: its worst finding, or the best summary. `above`: findings that are printed in full before. */
 export function stageRows(checks: readonly CheckReport[], above: readonly Finding[]): StageRow[] {
   return [...Map.groupBy(checks, (c) => c.stage)].map(([stage, own]) => {
     const status = worstOf(own);
-    const telling = own.filter((c) => c.status === status);
-    if (status === 'pass') return { stage, status, text: passText(telling) };
-    if (status === 'skip' || status === 'unknown') return { stage, status, text: fullest(telling.map((c) => c.reason ?? '')) };
-    const found = telling.flatMap((c) => c.findings.filter((f) => f.severity !== 'info'));
+    const worstChecks = own.filter((c) => c.status === status);
+    if (status === 'pass') return { stage, status, text: passText(worstChecks) };
+    if (status === 'skip' || status === 'unknown') return { stage, status, text: fullest(worstChecks.map((c) => c.reason ?? '')) };
+    const found = worstChecks.flatMap((c) => c.findings.filter((f) => f.severity !== 'info'));
     const isAbove = (f: Finding) => above.some((c) => c.code === f.code && c.message === f.message);
     const worst = found.find(isAbove) ?? found.find((f) => f.severity === 'error') ?? found[0];
     return { stage, status, text: worst ? (isAbove(worst) ? `${worst.code}, see above` : worst.message) : '' };

@@ -35,10 +35,10 @@ export interface AppProps {
   from: string | undefined;
   unicode: boolean;
   colour: boolean;
-  /** The live view that gives way to the verdict. */
+  /** The live view that the verdict replaces. */
   inline: boolean;
   watch: boolean;
-  /** A diagnosis to look around in that was made already. */
+  /** A finished diagnosis to inspect. */
   given: Result | null;
   /** Ends it from without: a signal to the process. */
   end: AbortSignal;
@@ -180,7 +180,7 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
         return void leave({ interrupted: true });
       case 'stay':
         stays.current = true;
-        return say('stays to look around');
+        return say('stays open to inspect');
       case 'again':
         return void (state.asked && run(state.asked));
       case 'open':

@@ -1,4 +1,4 @@
-/** What stands behind a mark, as lines: evidence, fixes, the objects concerned as YAML, the connections that were made. */
+/** The details of a row as lines: evidence, fixes, the objects as YAML, the connections. */
 import { stringify } from 'yaml';
 import type { ObjectRef } from '../catalog/finding.ts';
 import type { CheckReport, Diagnosis, ProbeReport } from '../diagnose/diagnosis.ts';
@@ -13,8 +13,8 @@ import type { Result } from './session.ts';
 export interface Line {
   text: string;
   tone?: Tone;
-  /** A line of an object that tells why. */
-  telling?: boolean;
+  /** A line of an object that the finding mentions. */
+  isMentioned?: boolean;
 }
 
 /** A row of the list on the left. */
@@ -72,7 +72,7 @@ function objectOf(facts: Facts, ref: ObjectRef): unknown {
   return found.find((o) => isNamed(o) && o.metadata.name === ref.name && (!ref.namespace || o.metadata.namespace === ref.namespace));
 }
 
-/** Empty parts say nothing; they are there because the schema fills them in. */
+/** Without the empty parts that the schema adds. */
 function bare(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(bare);
   if (typeof value !== 'object' || value === null) return value;
@@ -87,13 +87,13 @@ function bare(value: unknown): unknown {
 /** `key: value` of a YAML line, without quotes. */
 const pairIn = (line: string) => /^\s*(?:- )?"?([\w./-]+)"?: "?([^"]+?)"?$/.exec(line);
 
-/** An object as YAML; its telling lines are those whose words the finding speaks of: `app=shop`, a port, a name in quotes. */
+/** An object as YAML; the lines that the finding mentions are marked: `app=shop`, a port, a name in quotes. */
 export function objectLines(facts: Facts, ref: ObjectRef, finding: Finding | undefined): Line[] {
   const object = objectOf(facts, ref);
   if (object === undefined) return [];
   const said = finding ? [finding.message, ...finding.evidence.map((e) => e.text), ...finding.fix.map((f) => `${f.text} ${f.command ?? ''}`)].join(' ') : '';
   const words = new Set(said.match(/[\w./-]*[\w]/g) ?? []);
-  const isTelling = (line: string) => {
+  const isMentioned = (line: string) => {
     const [, key = '', value = ''] = pairIn(line) ?? [];
     if (!key || key === 'name' || key === 'namespace' || key === 'uid' || /Timestamp|Time$/.test(key)) return false;
     return said.includes(`${key}=${value}`) || (words.has(key) && words.has(value)) || (/[Pp]ort/.test(key) && words.has(value));
@@ -101,7 +101,7 @@ export function objectLines(facts: Facts, ref: ObjectRef, finding: Finding | und
   const yaml = stringify(bare(object), { lineWidth: 0 }).trimEnd().split('\n');
   return [
     { text: `${ref.kind} ${ref.namespace ? `${ref.namespace}/` : ''}${ref.name}`, tone: 'bold' },
-    ...yaml.map((text): Line => (isTelling(text) ? { text, telling: true, tone: 'warn' } : { text })),
+    ...yaml.map((text): Line => (isMentioned(text) ? { text, isMentioned: true, tone: 'warn' } : { text })),
     { text: '' },
   ];
 }
@@ -153,7 +153,7 @@ function objectsOf({ facts }: Result, findings: readonly Finding[]): Line[] {
   return [...refs.values()].slice(0, 4).flatMap(([ref, f]) => objectLines(facts, ref, f));
 }
 
-/** All that stands behind a row, wrapped to a width. */
+/** All details of a row, wrapped to a width. */
 export function detailOf(row: Row | undefined, result: Result, width: number): Line[] {
   const { diagnosis } = result;
   if (!row) return [];
@@ -177,7 +177,7 @@ export function detailOf(row: Row | undefined, result: Result, width: number): L
     { text: '' },
     ...check.findings.flatMap((f) => findingLines(f, width)),
     ...(check.findings.length > 0 ? objectsOf(result, check.findings) : []),
-    // Where nothing is wrong, the Service is what the first stages looked at.
+    // Without a finding the first stages show the Service.
     ...(check.findings.length === 0 && (check.stage === 'service' || check.stage === 'endpoints')
       ? objectLines(result.facts, { kind: 'Service', namespace: diagnosis.service.namespace, name: diagnosis.service.name }, undefined)
       : []),

@@ -1,12 +1,12 @@
-/** The order of the explorer's rows: what was typed decides, else the worst first. */
+/** The order of the explorer's rows: by the typed filter; without one, the worst first. */
 import fuzzysort from 'fuzzysort';
 import type { ServiceRow } from './session.ts';
 import { type Explorer, keyOf } from './state.ts';
 
 const ranks = { faulty: 0, degraded: 1, undecided: 2, healthy: 4 } as const;
-/** Every match, however loose: the best stand first. */
+/** Every match, the best first. */
 const all = { limit: 0, threshold: 0 };
-/** What is not known yet stands between what is wrong and what is well. */
+/** Unknown Services are listed between failing and healthy ones. */
 const unknownRank = 3;
 
 const rankOf = (row: ServiceRow, quick: Explorer['quick']): number => {

@@ -1,10 +1,10 @@
-/** What each key does, in each place. Pure: a key becomes actions and wishes; the App carries the wishes out. */
+/** What each key does in each view. Pure: a key becomes actions and wishes; the App carries out the wishes. */
 import type { Key } from 'ink';
 import type { Row } from './detail.ts';
 import type { ServiceRow } from './session.ts';
 import { type Action, keyOf, type Overlay, type State, type Tab, tabs } from './state.ts';
 
-/** What a key asks for beyond a change of state. */
+/** A result of a key beyond a change of state. */
 export type Wish =
   | { wish: 'quit' }
   | { wish: 'interrupt' }
@@ -16,12 +16,12 @@ export type Wish =
   | { wish: 'answer'; yes: boolean }
   | { wish: 'context'; name: string };
 
-/** What is on the screen now, as far as keys depend on it. */
+/** The parts of the screen on which keys depend. */
 export interface Shown {
   isReplay: boolean;
   /** There is a list of Services to go back to. */
   hasExplorer: boolean;
-  /** A live view that gives way to the verdict. */
+  /** A live view that the verdict replaces. */
   inline: boolean;
   /** Rows that the cursor can be on, rows of a page, and the row that it is on. */
   rows: number;
@@ -158,12 +158,12 @@ function diagnosisKeys(state: State, input: string, key: Key, shown: Shown): Pre
     case 'w':
       return shown.isReplay ? note('a recording: there is no cluster to watch') : [{ type: 'watch', on: !state.watch }];
     case 'f':
-      return shown.isReplay ? note('a recording: it was seen from one place only') : show({ kind: 'prompt', what: 'from', value: state.asked?.from ?? '' });
+      return shown.isReplay ? note('a recording: it has one client only') : show({ kind: 'prompt', what: 'from', value: state.asked?.from ?? '' });
   }
   return [];
 }
 
-/** What a key press leads to. */
+/** The actions and wishes of a key press. */
 export function pressed(state: State, input: string, key: Key, shown: Shown): Pressed {
   if (state.question) {
     if (key.ctrl && input === 'c') return [{ wish: 'interrupt' }];
@@ -224,7 +224,7 @@ export function legend(state: State, shown: Pick<Shown, 'isReplay' | 'hasExplore
       ];
     return shown.inline
       ? [
-          ['i', 'look around'],
+          ['i', 'inspect'],
           ['q', 'quit'],
         ]
       : [...(shown.hasExplorer ? [['esc', 'back'] as [string, string]] : []), ['q', 'quit']];

@@ -1,4 +1,4 @@
-/** The packet's way as stops to draw: from what checks have said so far, or from the whole diagnosis. */
+/** The packet's path as hops to draw: from the checks so far, or from the whole diagnosis. */
 import { hopOf, hopsOf } from '../diagnose/diagnose.ts';
 import type { Diagnosis, Hop } from '../diagnose/diagnosis.ts';
 import type { Progress } from '../diagnose/progress.ts';
@@ -22,7 +22,7 @@ export function failedHop({ verdict, checks }: Diagnosis): Hop['hop'] | null {
   return (check && hopOf(check.id)) ?? null;
 }
 
-/** What the stops are called in this diagnosis: those that are always named, and those that are where there is room. */
+/** Names of hops in this diagnosis: those that are always shown, and those that are shown where there is room. */
 function names({ service, client }: Diagnosis): { always: Partial<typeof labels>; roomy: Partial<typeof labels> } {
   const [port] = service.ports;
   const who = client?.name || client?.namespace || client?.kind;
@@ -34,7 +34,7 @@ function names({ service, client }: Diagnosis): { always: Partial<typeof labels>
 
 const called = (hop: Hop['hop']) => ({ label: labels[hop], short: labels[hop] });
 
-/** The stops of the way. What lies behind the break was not reached, and is not called good. */
+/** The hops of the path. Hops behind the failing one were not reached, and are not called good. */
 export function drawnHops(progress: Progress, result: Result | null): DrawnHop[] {
   if (!result) {
     const reports = progress.flatMap((s) => s.reports);
@@ -44,7 +44,7 @@ export function drawnHops(progress: Progress, result: Result | null): DrawnHop[]
         .filter((id) => !reports.some((r) => r.id === id))
         .map(hopOf),
     );
-    // A fault shows at once; that all is well, only when all was looked at.
+    // A fault is shown at once; a good hop only when all its checks are done.
     const known = (h: Hop) => (h.state === 'none' || (h.state === 'ok' && open.has(h.hop)) ? null : h.state);
     const stops = hopsOf(reports).map((h): DrawnHop => ({ ...called(h.hop), state: known(h), breaks: false }));
     return [{ ...called('client'), state: 'ok', breaks: false }, ...stops];
@@ -57,7 +57,7 @@ export function drawnHops(progress: Progress, result: Result | null): DrawnHop[]
     const short = own.always[h.hop] ?? labels[h.hop];
     const name = { short, label: own.roomy[h.hop] ?? short };
     if (index < 0) return { ...name, state: h.state, breaks: false };
-    // Before the break: what failed there failed because of it.
+    // Before the failing hop: what failed there failed because of it.
     if (i < index) return { ...name, state: h.state === 'failed' ? 'none' : h.state, breaks: false };
     return { ...name, state: i === index ? h.state : null, breaks: i === index };
   });

@@ -1,4 +1,4 @@
-/** What the terminal UI asks of the rest of the program. All texts that come through here are clean already. */
+/** The interface between the terminal UI and the rest of the program. All texts that pass it are cleaned. */
 import type { Patch } from '../catalog/finding.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import type { Progress, ProgressEvent } from '../diagnose/progress.ts';
@@ -35,7 +35,7 @@ export interface ServiceRow {
   endpoints: { ready: number; total: number } | null;
 }
 
-/** How a Service stands by its objects alone. */
+/** The status of a Service by its objects only. */
 export interface Quick {
   status: Diagnosis['verdict']['status'];
   summary: string;
@@ -54,13 +54,13 @@ export interface Session {
     watcher: { onEvent(event: ProgressEvent): void; consent: ((question: string) => Promise<boolean>) | undefined; signal: AbortSignal },
   ): Promise<Result>;
   tryFix(patch: Patch): Promise<Trial>;
-  /** Writes what the last run saw; answers what to tell the person. */
+  /** Writes the facts of the last run to a file; returns a message for the person. */
   capture(file: string): string;
   useContext(context: string): Promise<void>;
   /** Those that may be listed; where that is not allowed, the context's. */
   namespaces(): Promise<string[]>;
   /** Of a namespace, or of all (null). */
   services(namespace: string | null): Promise<ServiceRow[]>;
-  /** By the objects alone, from lists that are each read once. */
+  /** By the objects only, from lists that are each read once. */
   judge(row: ServiceRow): Promise<Quick>;
 }

@@ -1,4 +1,4 @@
-/** All that the UI knows, and how it changes. Nothing of the diagnosis is made here. */
+/** The state of the terminal UI, and how it changes. The diagnosis itself is made elsewhere. */
 import type { CheckReport, Diagnosis } from '../diagnose/diagnosis.ts';
 import { type Progress, type ProgressEvent, progressed } from '../diagnose/progress.ts';
 import type { Asked, Quick, Result, ServiceRow, Trial } from './session.ts';
@@ -32,14 +32,14 @@ export interface State {
   view: 'services' | 'run' | 'diagnosis';
   asked: Asked | null;
   progress: Progress;
-  /** Milliseconds since 1970 of the run's start; null where none is under way. */
+  /** Start of the run in milliseconds since 1970; null where none is running. */
   runningSince: number | null;
   result: Result | null;
-  /** Ids of the checks that came out otherwise than in the run before, and `verdict`. */
+  /** Ids of the checks whose result changed since the run before, and `verdict`. */
   changed: ReadonlySet<string>;
   /** Why there is no result. */
   error: string;
-  /** What a person has to answer before the run goes on. */
+  /** The question that a person must answer before the run continues. */
   question: string;
   tab: Tab;
   row: number;
@@ -47,7 +47,7 @@ export interface State {
   scroll: number;
   filter: string;
   overlay: Overlay | null;
-  /** What the last key did, in a few words. */
+  /** The result of the last key, in a few words. */
   note: string;
   watch: boolean;
   explorer: Explorer;

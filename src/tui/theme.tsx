@@ -1,4 +1,4 @@
-/** How things look: tones for colours, marks that carry the meaning without them. */
+/** Tones for colours, and marks that have their meaning without colours. */
 import { Text, type TextProps } from 'ink';
 import { createContext, type ReactNode, useContext } from 'react';
 import type { CheckStatus, Hop } from '../diagnose/diagnosis.ts';
@@ -7,7 +7,7 @@ import { asciiMarks, unicodeMarks } from '../report/view.ts';
 export type Tone = 'good' | 'bad' | 'warn' | 'dim' | 'accent' | 'plain' | 'bold';
 
 export const toneOf: Record<CheckStatus, Tone> = { pass: 'good', warn: 'warn', fail: 'bad', skip: 'dim', unknown: 'warn' };
-/** A hop of the packet's way stands as a check does. */
+/** A hop of the packet's path has the status of a check. */
 export const asCheck: Record<Hop['state'], CheckStatus> = { ok: 'pass', failed: 'fail', warning: 'warn', unknown: 'unknown', none: 'skip' };
 
 /** Named colours only, which every theme, light or dark, maps to what can be read on it. */
@@ -38,19 +38,19 @@ export const ThemeProvider = ({ unicode, colour, children }: { unicode: boolean;
   <ThemeContext value={{ ...(unicode ? rich : plain), colour }}>{children}</ThemeContext>
 );
 
-/** A tone as Ink takes it; without colours what is bold or dim stays so. */
+/** A tone as Ink properties; without colours, bold and dim stay. */
 function useTone(tone: Tone): Partial<TextProps> {
   const { colour } = useTheme();
   const { color, ...rest } = props[tone];
   return colour && color !== undefined ? { ...rest, color } : rest;
 }
 
-/** A piece of text in a tone; longer than its place it is cut, with an ellipsis. */
+/** Text in a tone; text that is too long ends with an ellipsis. */
 export const Toned = ({ tone = 'plain', inverse = false, children }: { tone?: Tone; inverse?: boolean; children: ReactNode }) => (
   <Text {...useTone(tone)} inverse={inverse} wrap="truncate-end">
     {children}
   </Text>
 );
 
-/** A piece inside a line, or a text that may take several. */
+/** Text inside a line, or text that can wrap. */
 export const Piece = ({ tone = 'plain', children }: { tone?: Tone; children: ReactNode }) => <Text {...useTone(tone)}>{children}</Text>;

@@ -8,7 +8,7 @@ const judgedAtOnce = 4;
 /** What is known of Services is shown in steps, so that thousands of them do not redraw the list each. Milliseconds. */
 const quickEveryMs = 250;
 
-/** Lists what the explorer shows, and then finds out how each Service stands, a few at a time, for as long as it is on the screen. */
+/** Lists the explorer's rows, then checks each Service, a few at a time, while the list is on the screen. */
 export function useList(isActive: boolean, explorer: Explorer, session: Session, dispatch: (action: Action) => void): void {
   const { round } = explorer;
   const now = useRef(explorer);

@@ -41,7 +41,7 @@ const aboutDns = (cause: Draft, other: Draft): boolean =>
 const explainedBy = (other: Finding, cause: Finding): boolean =>
   cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other) && aboutDns(cause, other);
 
-/** The same fault of the same pods, found by two checks: the one with more pods stays, or else the first. */
+/** The same fault of the same pods, found by two checks: the one with more pods stays; with equally many, the first. */
 const isSame = (other: Finding, one: Finding, later: boolean): boolean =>
   other.code === one.code &&
   (other.pods?.length ?? 0) > 0 &&

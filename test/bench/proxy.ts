@@ -133,7 +133,7 @@ async function judge(form: Form, file: string, services: number): Promise<void> 
   const peak = process.resourceUsage().maxRSS * 1024;
   console.log(
     `${form.padEnd(9)} ${services} Services, ${services * endpointsEach} endpoints, ${lines} lines, ${Math.round(statSync(file).size / 1_048_576)} MB: ` +
-      `${(ms / 1000).toFixed(2)} s, peak ${Math.round(peak / 1_048_576)} MB (idle ${Math.round(idle / 1_048_576)} MB), ${hostPort(address, 80)} ${differences.length === 0 ? 'as it ought to be' : 'WRONG'}`,
+      `${(ms / 1000).toFixed(2)} s, peak ${Math.round(peak / 1_048_576)} MB (idle ${Math.round(idle / 1_048_576)} MB), ${hostPort(address, 80)} ${differences.length === 0 ? 'right' : 'WRONG'}`,
   );
 }
 

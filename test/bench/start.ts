@@ -1,5 +1,5 @@
 /**
- * How quickly it starts, in pairs: each run of the program next to one of what it is held against, so that a change in the
+ * How quickly it starts, in pairs: each run of the program next to one of the other command, so that a change in the
  * machine's speed concerns both. Prints medians in milliseconds and the median of the pairs' ratios.
  * The live pairs need a cluster, kubectl, and a healthy Service; that with the client's own container also a pod with a shell:
  * `node test/bench/start.ts NAMESPACE SERVICE [POD]`.

@@ -86,7 +86,7 @@ child.stdout.on('data', (chunk) => (screen += String(chunk)));
 while (!screen.includes('service-10')) await pause(50);
 const down = '\u001b[B';
 for (const [what, settleMs] of [
-  ['while Services are being looked at', 500],
+  ['while Services are being checked', 500],
   ['when all are known', 60_000],
 ] as const) {
   const until = Date.now() + settleMs;

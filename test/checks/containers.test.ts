@@ -28,7 +28,7 @@ describe('a container that is said to be in creation', () => {
   test('whose image could not be pulled, by its events: the pull is the cause', () => {
     expect(creating('image-missing')).toEqual(['image-pull-failing']);
   });
-  test('of which no event tells anything: it is starting', () => {
+  test('without an event: it is starting', () => {
     expect(creating('healthy-canary').filter((c) => c !== 'pod-starting')).toEqual([]);
   });
 });

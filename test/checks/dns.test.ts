@@ -15,7 +15,7 @@ describe('the Corefile', () => {
       ).findings[0]?.message,
     ).toMatch(/line \d+: there is no plugin "foward"; did you mean "forward"\?/);
   });
-  test('a plugin of a build of its own is no fault', () => {
+  test('a plugin of a custom build is not reported', () => {
     expect(
       report(
         'dns/config',
@@ -89,7 +89,7 @@ describe('the upstream', () => {
   test('a failure that the upstream itself reports is an answer', () => {
     expect(report('dns/upstream', said('SERVFAIL', '')).findings).toEqual([]);
   });
-  test('one that CoreDNS made up stands in its log', () => {
+  test('one that CoreDNS made up is in its log', () => {
     const found = report('dns/upstream', said('SERVFAIL', '[ERROR] plugin/errors: 2 . NS: read udp 10.244.1.2:4->10.77.0.1:53: i/o timeout'));
     expect(found.findings[0]).toMatchObject({ code: 'dns-upstream-failing', severity: 'warning' });
   });

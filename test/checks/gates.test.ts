@@ -60,7 +60,8 @@ describe('codes', () => {
   test.each(Object.keys(codes))('%s has a page with the fixed headings', async (code) => {
     const { readFileSync } = await import('node:fs');
     const page = readFileSync(join(root, 'docs/codes', `${code}.md`), 'utf8');
-    expect(page.match(/^#+ .*$/gm)).toEqual([`# ${code}`, '## What it is', '## How it shows', '## What it is told apart from', '## How it is mended']);
+    expect(page.match(/^#+ .*$/gm)).toEqual([`# ${code}`, '## Symptom', '## Cause', '## Similar problems', '## Fix']);
+    expect(page).toMatch(/\n\nKubernetes documentation: \[[^\]]+\]\(https:\/\/kubernetes\.io\/docs\/[\w/-]+\)\n$/);
   });
 
   test('every page belongs to a code', () => {

@@ -24,7 +24,7 @@ describe('the client asks', () => {
   });
   test('a cache on its own node: the API allows it, plug-ins differ, so it is a hint', () => {
     expect(asking('169.254.20.10').findings[0]).toMatchObject({ code: 'policy-denies-dns', confidence: 'possible' });
-    expect(asking('169.254.20.10').findings[0]?.message).toContain("the node's own cache at 169.254.20.10");
+    expect(asking('169.254.20.10').findings[0]?.message).toContain('the DNS cache of its node (169.254.20.10)');
   });
   test('a server outside: its address is what the fix lets through', () => {
     expect(asking('192.0.2.53').findings[0]?.fix[0]?.command).toContain('"cidr":"192.0.2.53/32"');

@@ -45,7 +45,7 @@ describe("each node's rules", () => {
   const gone = each(() => ({ verdict: 'not-handled', byDefault: true, backends: [] }));
   /** The first reading of a node is wrong, the second right. */
   const forAMoment = (facts: Facts) => ({ ...onOneNode(gone)(facts), nodeRulesLater: facts.nodeRules });
-  test('what is right a moment later is no fault', () => {
+  test('what is right a moment later is not reported', () => {
     expect(report('kube-proxy/rules', forAMoment)).toMatchObject({ status: 'pass', findings: [] });
   });
   test('unless a connection from that node met it', () => {
@@ -68,14 +68,14 @@ describe("each node's rules", () => {
       onOneNode(() => unseen('forbidden', 'running a command', 'not allowed')),
     );
     expect(found.status).toBe('pass');
-    expect(found.summary).toContain('1 node not looked at');
+    expect(found.summary).toContain('1 node not checked');
   });
   test.each([
     ['one endpoint is left out', (h: Handling) => ({ backends: h.backends.slice(1) }), 'is missing'],
-    ['an address that is no endpoint', () => ({ backends: [{ to: '10.9.9.9:1', percent: 100 }] }), '10.9.9.9:1 is no endpoint'],
-    ['unequal parts', (h: Handling) => ({ backends: h.backends.map((b, i) => ({ ...b, percent: i === 0 ? 90 : 10 })) }), 'not in equal parts'],
-    ['an affinity that nobody asked for', () => ({ affinitySeconds: 10_800 }), 'clients are kept to one endpoint for 10800 s'],
-    ['dropped', () => ({ verdict: 'dropped', backends: [] }), 'is dropped, though it ought to lead to'],
+    ['an address that is no endpoint', () => ({ backends: [{ to: '10.9.9.9:1', percent: 100 }] }), '10.9.9.9:1 is not an endpoint'],
+    ['unequal parts', (h: Handling) => ({ backends: h.backends.map((b, i) => ({ ...b, percent: i === 0 ? 90 : 10 })) }), 'shares are not equal'],
+    ['an affinity that nobody asked for', () => ({ affinitySeconds: 10_800 }), 'session affinity of 10800 s is not in the Service'],
+    ['dropped', () => ({ verdict: 'dropped', backends: [] }), 'is dropped, expected: forwarded to'],
   ] satisfies [string, (h: Handling) => Partial<Handling>, string][])('%s: stale, on that node alone', (_, change, words) => {
     const [finding, ...more] = report('kube-proxy/rules', onOneNode(each(change))).findings;
     expect(more).toEqual([]);
@@ -93,7 +93,7 @@ describe("each node's rules", () => {
   });
 });
 
-describe('what a kind of rules does not tell is not held against it', () => {
+describe('what the rules of a mode do not show is not judged', () => {
   /** The recorded rules as if they were of another kind, with something changed. */
   const as = (mode: string, change: (h: Handling) => Partial<Handling>) => (facts: Facts) => ({
     proxyMode: seen(mode),
@@ -118,7 +118,7 @@ describe('what a kind of rules does not tell is not held against it', () => {
   ] as const)('%s: %s', (mode, _, change, status) => {
     expect(report('kube-proxy/rules', as(mode, change)).status).toBe(status);
   });
-  test('an endpoint that is missing is told of each kind', () => {
+  test('a missing endpoint is reported for each kind', () => {
     for (const mode of ['ipvs', 'cilium', 'iptables', 'nftables'])
       expect(
         report(
@@ -141,9 +141,9 @@ describe('connection tracking', () => {
   ] as const)('%i of %i in use: %s', (count, max, severity) => {
     expect(report('kube-proxy/conntrack', table(count, max)).findings).toMatchObject([{ code: 'conntrack-full', severity }]);
   });
-  test('with room it is right, and its size is told', () => {
+  test('with room it is right, and its size is shown', () => {
     const found = report('kube-proxy/conntrack', table(40, 262_144));
-    expect(found).toMatchObject({ status: 'pass', summary: 'room for more: node1 40 of 262144' });
+    expect(found).toMatchObject({ status: 'pass', summary: 'connection tracking has room: node1 40 of 262144' });
   });
   test('a table whose size is not known is not full', () => {
     expect(report('kube-proxy/conntrack', table(40, 0)).findings).toEqual([]);
@@ -179,7 +179,7 @@ describe('a kube-proxy whose rules are not right', () => {
   test.each([
     ['once', [failed], 0],
     ['again and again', [failed, failed, failed], 1],
-  ])('whose log alone tells that it failed %s: at most a warning', (_, lines, findings) => {
+  ])('of which only the log shows that it failed %s: at most a warning', (_, lines, findings) => {
     const found = report('kube-proxy/syncing', (facts) => {
       const { proxyLogs } = health(0, 0, { log: lines.join('\n') })(facts);
       return { proxyLogs, proxyHealth: unseen('not-asked', 'its health', '--probe none') };

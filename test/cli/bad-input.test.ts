@@ -15,7 +15,7 @@ const config = (server: string, user = 'user: {token: x}') => `apiVersion: v1
 kind: Config
 clusters: [{name: c, cluster: {server: "${server}", insecure-skip-tls-verify: true}}]
 users: [{name: u, ${user}}]
-contexts: [{name: here, context: {cluster: c, user: u}}, {name: broken, context: {cluster: nowhere, user: u}}]
+contexts: [{name: here, context: {cluster: c, user: u}}, {name: broken, context: {cluster: gone, user: u}}]
 current-context: here
 `;
 const away = file('away.yaml', config('https://127.0.0.1:1'));
@@ -44,7 +44,7 @@ describe('credentials', () => {
   test('an empty one', () => refused(svc, file('empty.yaml', ''), /is not valid|no current context|none/));
   test('an unknown context, with the nearest', () => refused([...svc, '--context', 'hre'], away, /"hre" is not in the kubeconfig; did you mean "here"\?/));
   test('a context whose cluster is not there', () =>
-    refused([...svc, '--context', 'broken'], away, /cluster "nowhere", which is not in the kubeconfig \(it has: c\)/));
+    refused([...svc, '--context', 'broken'], away, /cluster "gone", which is not in the kubeconfig \(it has: c\)/));
   test('a server that is no URL', () => refused(svc, file('url.yaml', config('not a url')), /"not a url" of cluster "c" is no URL/));
   test('the API server is away', () => refused(svc, away, /context "here" cannot be reached \(the connection was refused\)/));
   test('a credential plug-in that is not installed, with its hint', () =>
@@ -59,7 +59,7 @@ describe('credentials', () => {
       ),
       /"no-such-plugin".*is not installed.*Install it with: get-plugin/,
     ));
-  test('a credential plug-in is told which version to answer in', async () => {
+  test('a credential plug-in gets the version to answer in', async () => {
     const plugin = file(
       'plugin.sh',
       `printf '%s' "$KUBERNETES_EXEC_INFO" >${join(folder, 'info.json')}; echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t"}}'`,
@@ -118,13 +118,13 @@ describe('captures', () => {
   test('one that is not there', () => refused(['svc', '--replay', join(folder, 'no.json')], away, /capture .* cannot be read \(ENOENT\)/));
   test('a damaged one', () => refused(['svc', '--replay', file('cut.json', '{"apiVersion": "k8s-d')], away, /is damaged or is none/));
   test.each([
-    ['--capture', '/nowhere/x.json'],
-    ['-o', 'json=/nowhere/x.json'],
+    ['--capture', '/missing/x.json'],
+    ['-o', 'json=/missing/x.json'],
   ])('%s %s is refused before anything is run', async (option, value) => {
-    // The API server is away, too: had the run begun, that would have been told.
-    await refused([...svc, option, value], away, /\/nowhere\/x\.json cannot be written \(ENOENT\)/);
+    // The API server is away, too: a run would have reported that.
+    await refused([...svc, option, value], away, /\/missing\/x\.json cannot be written \(ENOENT\)/);
   });
-  test('one that cannot be written in the end loses nothing: the diagnosis is told first', async () => {
+  test('one that cannot be written in the end loses nothing: the diagnosis is printed first', async () => {
     const ran = await doctor(['svc', '--replay', join(root, 'test/recordings/healthy-canary.json'), '--capture', folder], { env: env(away) });
     expect(ran.stdout).toContain('shop answers from pod/client');
     expect(ran.stderr).toMatch(/cannot be written \(EISDIR\)/);
@@ -132,7 +132,7 @@ describe('captures', () => {
   });
 });
 
-test('an older Node says what it lacks', async () => {
+test('an older Node prints which version is needed', async () => {
   const text = "Object.defineProperty(process.versions, 'node', { value: '20.1.0' })";
   const ran = await run(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(text)}`, join(root, 'bin/k8s-doctor.js'), '--version']);
   expect(ran.stderr).toContain('needs Node 22.19 or newer');
@@ -141,7 +141,7 @@ test('an older Node says what it lacks', async () => {
 
 test('--version and --help', async () => {
   expect((await doctor(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-  // Written down by the build, and made anew by the parser: the same text.
+  // Written by the build, and made again by the parser: the same text.
   const help = await doctor(['--help']);
   expect((await doctor(['--help', '--color'])).stdout).toBe(help.stdout);
   expect(help.stdout).toContain('svc [name]');

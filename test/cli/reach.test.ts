@@ -53,14 +53,14 @@ describe('one connection', () => {
     expect(ran.code).toBe(1);
     expect(ran.stdout).toContain('deploy/checkout → pod/web, 8080/TCP: denied');
     expect(ran.stdout).toContain('allow-api, rule 1: wants role=API, it has role=api');
-    expect(ran.stdout).toContain('change   allow pods with role=api of namespace shop by rule 1 as well: kubectl -n shop patch networkpolicy allow-api');
+    expect(ran.stdout).toContain('change   allow pods with role=api of namespace shop in rule 1: kubectl -n shop patch networkpolicy allow-api');
   });
   test('allowed: exit 0, and the rule that allows it', async () => {
     const ran = await judged(files(policy.replace('API', 'api')), ask('deploy/checkout', '-o', 'json'));
     expect(ran.code).toBe(0);
     expect(JSON.parse(ran.stdout)).toMatchObject({ kind: 'Reach', verdict: 'allowed', ingress: { by: { policy: 'allow-api', rule: 1 } } });
   });
-  test('an address outside of the cluster', async () => {
+  test('an address outside the cluster', async () => {
     expect((await judged(files(), ask('203.0.113.9'))).code).toBe(1);
   });
   test('a pod that the manifests do not hold, with the nearest', async () => {
@@ -96,7 +96,7 @@ status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}
       ...args,
     ]);
 
-  test('a Service leads to its pods, on their own port', async () => {
+  test('a Service means its pods, on their own port', async () => {
     const ran = await to('deploy/checkout', 'svc/web', '--port', '80', '-o', 'json');
     expect(JSON.parse(ran.stdout)).toMatchObject({ verdict: 'denied', port: 8080, receivers: [{ name: 'web', port: 8080, verdict: 'denied' }] });
   });
@@ -106,7 +106,7 @@ status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}
   test("a node that is not the pod's, as far as that is known", async () => {
     const ran = await to('node/node1', 'pod/web');
     expect(ran.code).toBe(2);
-    expect(ran.stdout).toContain('the plug-in decides how the node that the pod runs on is told from others');
+    expect(ran.stdout).toContain('the plug-in decides whether the node that the pod runs on is treated like other nodes');
   });
   test('anyone outside', async () => {
     expect((await to('external', 'pod/web')).code).toBe(1);
@@ -190,10 +190,10 @@ describe('--matrix', () => {
     expect(ran.stdout).not.toContain('<script');
     expect(ran.stdout).toContain('&#60;script&#62;');
   });
-  test('a namespace without pods is told', async () => {
-    const ran = await judged(files(), (f) => ['-f', join(f, 'objects'), '--matrix', '-n', 'nowhere']);
+  test('a namespace without pods is reported', async () => {
+    const ran = await judged(files(), (f) => ['-f', join(f, 'objects'), '--matrix', '-n', 'empty']);
     expect(ran.code).toBe(3);
-    expect(ran.stderr).toContain('There are no pods in namespace nowhere');
+    expect(ran.stderr).toContain('There are no pods in namespace empty');
   });
 });
 
@@ -247,14 +247,14 @@ describe('a manifest with an error names file, line and field', () => {
       /web\.yaml:8: .*ipBlock\.cidr: not an address range/,
     ],
     [
-      'an exception outside of its range',
+      'an exception outside its range',
       policy.replace('podSelector: {matchLabels: {role: API}}', 'ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/16]}'),
       /except: each exception must lie in cidr/,
     ],
     [
       'a selector beside an ipBlock',
       policy.replace('podSelector: {matchLabels: {role: API}}', 'podSelector: {}\n          ipBlock: {cidr: 10.0.0.0/8}'),
-      /ipBlock stands alone/,
+      /a peer with ipBlock has no other field/,
     ],
     ['an empty peer', policy.replace('podSelector: {matchLabels: {role: API}}', '{}'), /a peer names podSelector/],
     ['no YAML', policy.replace('spec:', 'spec: ['), /web\.yaml:\d+: /],
@@ -271,8 +271,8 @@ describe('a manifest with an error names file, line and field', () => {
     expect(ran.code).toBe(3);
   });
   test('a folder that is not there', async () => {
-    const ran = await judged({}, () => ['-f', '/nowhere', '--from', '10.0.0.1', '--to', '10.0.0.2', '--port', '1']);
-    expect(ran.stderr).toContain('/nowhere cannot be read (ENOENT)');
+    const ran = await judged({}, () => ['-f', '/missing', '--from', '10.0.0.1', '--to', '10.0.0.2', '--port', '1']);
+    expect(ran.stderr).toContain('/missing cannot be read (ENOENT)');
     expect(ran.code).toBe(3);
   });
 });

@@ -56,7 +56,7 @@ test('a connection that is closed at its first use is a failure, and is not trie
   cluster.close();
 });
 
-test('credentials that have run out are asked for anew', async () => {
+test('expired credentials are renewed', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'k8s-doctor-plugin-'));
   const status = `{"token":"t$n","expirationTimestamp":"2020-01-01T00:00:00Z"}`;
   const credential = `{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":${status}}`;

@@ -52,7 +52,7 @@ describe('a Corefile', () => {
     expect(file.servers.map((s) => s.plugins.map((p) => p.name))).toEqual([['errors', 'log', 'forward']]);
     expect(forwarders(file)).toEqual([{ to: ['10.0.0.2', '10.0.0.3'], line: 10 }]);
   });
-  test('files of coredns-custom: server blocks, and plugins inside of one', () => {
+  test('files of coredns-custom: server blocks, and plugins inside one', () => {
     const text = '.:53 {\n  kubernetes cluster.local\n  import custom/*.override\n}\nimport custom/*.server\n';
     const file = parseCorefile(text, { 'corp.server': 'corp.example:53 {\n  forward . 10.0.0.9\n}\n', 'log.override': 'log\n', 'README.md': '}' });
     expect(file.servers.map((s) => [s.keys.join(), s.plugins.map((p) => p.name).join()])).toEqual([
@@ -138,7 +138,7 @@ describe('DNS over a stream', () => {
   test('an answer that says of itself that it was cut off is none', () => {
     expect(() => decode(answer(7, { flags: packet.TRUNCATED_RESPONSE }), 7)).toThrow('cut off');
   });
-  test('a stream that ends is told', async () => {
+  test('a stream that ends is reported', async () => {
     await expect(ask({ write: () => {}, read: () => Promise.resolve(null) }, 'x', 'A')).rejects.toThrow('without an answer');
   });
   test('names that DNS cannot carry are not sent', async () => {

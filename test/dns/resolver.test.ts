@@ -28,12 +28,12 @@ describe('the search list', () => {
 });
 
 describe('what a lookup costs', () => {
-  test('the whole name costs three questions in vain, the short one none', () => {
+  test('the full name costs three failing questions, the short one none', () => {
     expect(wasted(right, right, pod)).toBe(3);
     expect(wasted('web', right, pod)).toBe(0);
     expect(wasted('web.shop', right, pod)).toBe(1);
   });
-  test('a name that never leads there', () => {
+  test('a name that never resolves to it', () => {
     expect(wasted('web', right, { search: ['other.svc.cluster.local'], ndots: 5 })).toBeNull();
   });
   test('which forms work depends on the namespace of who asks', () => {

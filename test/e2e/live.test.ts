@@ -92,7 +92,7 @@ describe('a user who may only view the namespace', () => {
     expect(diagnosis.missing.every((m) => m.why.length > 0)).toBe(true);
   });
 
-  test('is told a fault that the objects show', async () => {
+  test('gets a fault that the objects show', async () => {
     const { exit, diagnosis } = await diagnose('typo', ...asViewer);
     expect(exit).toBe(1);
     expect(diagnosis.verdict.causes.map((c) => c.code)).toEqual(['selector-mismatch']);
@@ -158,8 +158,8 @@ describe('the rights that rbac prints', () => {
     const applied = await run('kubectl', ['apply', '-f', '-'], { input: list });
     expect(applied.stderr).toBe('');
     try {
-      // The path is not there: an answer all the same, which the API server is asked for too where the client could not ask.
-      const option = args.filter((a) => a === '--matrix' || a === '--http').flatMap((a) => (a === '--http' ? [a, '/nowhere'] : [a]));
+      // The path does not exist: still an answer, also through the API server where the client could not ask.
+      const option = args.filter((a) => a === '--matrix' || a === '--http').flatMap((a) => (a === '--http' ? [a, '/missing'] : [a]));
       const probe = args.includes('--probe') ? args.slice(-2) : option;
       const { exit, diagnosis } = await diagnose('frontend-web', '--from', 'deploy/frontend-web', '--as', stranger, ...probe);
       expect(diagnosis.missing.filter((m) => m.grant !== null)).toEqual([]);
@@ -203,7 +203,7 @@ describe('--probe none', () => {
     try {
       const before = await pods();
       const { exit, diagnosis } = await diagnose('frontend-web', '--probe', 'none', ...asViewer);
-      // Anything beyond reading would have been refused, and stand among what is missing.
+      // Anything beyond reading would have been refused, and be listed as missing.
       expect(diagnosis.missing.filter((m) => m.grant !== null)).toEqual([]);
       expect(exit).toBe(0);
       expect(await pods()).toBe(before);
@@ -214,7 +214,7 @@ describe('--probe none', () => {
 
   test('says that no connection was made', async () => {
     const { diagnosis } = await diagnose('frontend-web', '--probe', 'none');
-    expect(diagnosis.verdict.summary).toContain('no connection was made');
+    expect(diagnosis.verdict.summary).toContain('connections were not tested');
     expect(diagnosis.probes).toEqual([]);
     expect(diagnosis.missing.map((m) => m.why)).toContain('--probe none');
   });
@@ -224,11 +224,11 @@ describe('a capture', () => {
   test('replayed without a cluster, prints what the run printed', async () => {
     const file = join(folder, 'run.json');
     const live = await doctor(['svc', 'frontend-web', '-n', ns, '-q', '--capture', file, '-o', 'json']);
-    const replay = await doctor(['svc', '--replay', file, '-o', 'json'], { env: { KUBECONFIG: '/nowhere' } });
+    const replay = await doctor(['svc', '--replay', file, '-o', 'json'], { env: { KUBECONFIG: '/missing' } });
     expect(replay.stdout).toBe(live.stdout);
     expect(replay.code).toBe(live.code);
     const text = await doctor(['svc', 'frontend-web', '-n', ns, '-q', '--capture', file]);
-    expect((await doctor(['svc', '--replay', file], { env: { KUBECONFIG: '/nowhere' } })).stdout).toBe(text.stdout);
+    expect((await doctor(['svc', '--replay', file], { env: { KUBECONFIG: '/missing' } })).stdout).toBe(text.stdout);
     expect(readFileSync(file, 'utf8')).not.toContain('BEGIN');
   });
 });
@@ -335,7 +335,7 @@ describe('a debug pod with the labels of the client', () => {
       ];
       const watching = run('kubectl', watch, { timeoutMs: 12_000 });
       const { exit, diagnosis } = await diagnose('frontend-web', '--from', `pod/${before}`);
-      // The client's image has no shell, so another pod stood in for it.
+      // The client's image has no shell, so another pod was used.
       expect(diagnosis.probes[0]?.from).toMatch(/^debug pod/);
       expect(exit).toBe(0);
       const endpoints = (await watching).stdout.split(/\s+/).filter((e) => e.endsWith('=true'));
@@ -412,7 +412,7 @@ describe('a client whose container has little memory', () => {
     expect(Number(await must('-n', ns, 'exec', 'small', '--', 'sh', '-c', most))).toBeLessThan(20_000_000);
   });
 
-  test('where there is next to none, a debug pod stands in', async () => {
+  test('where there is next to none, a debug pod is used', async () => {
     const { diagnosis } = await diagnose('frontend-web', '--from', 'pod/tiny');
     expect(diagnosis.verdict.status).toBe('healthy');
     expect(diagnosis.probes.filter((p) => p.kind === 'tcp').every((p) => p.from.startsWith('debug pod'))).toBe(true);
@@ -421,7 +421,7 @@ describe('a client whose container has little memory', () => {
 });
 
 describe('an image that no node has', () => {
-  test('is told in seconds, as a connection that was not made', async () => {
+  test('is reported in seconds, as a connection that was not made', async () => {
     const started = performance.now();
     const { exit, diagnosis } = await diagnose('frontend-web', '--image', 'registry.invalid/nothing:1');
     expect(exit).toBe(2);
@@ -470,7 +470,7 @@ test('a namespace that does not exist is a diagnosis', async () => {
   expect(diagnosis.verdict.summary).toContain(`namespace ${ns} has one of that name`);
 });
 
-test('expired credentials are told', async () => {
+test('expired credentials are reported', async () => {
   const server = JSON.parse(await must('config', 'view', '--raw', '--minify', '-o', 'json')) as { clusters: { cluster: { server: string } }[] };
   const file = join(folder, 'expired.yaml');
   const { writeFileSync } = await import('node:fs');
@@ -521,7 +521,7 @@ describe('reach', () => {
       await must('-n', ns, 'delete', 'networkpolicy', 'closed');
     }
   });
-  test("can't tell what it may not read", async () => {
+  test('does not judge what it may not read', async () => {
     const ran = await reach('--as', 'system:serviceaccount:default:nobody');
     expect(ran.code).toBe(3);
     expect(ran.stderr.trim().split('\n')).toHaveLength(1);
@@ -562,7 +562,7 @@ describe('scan', () => {
   test('as text: one line each, and what was not done', async () => {
     const ran = await doctor(['scan', '-n', ns]);
     expect(ran.stdout).toMatch(/^✗ typo {2,}ClusterIP {2,}80→80 {2,}0\/0 {2}/);
-    expect(ran.stdout).toContain('2 Services: 1 faulty, 1 without a fault in what the objects show. No connection was made');
+    expect(ran.stdout).toContain('2 Services: 1 faulty, 1 without a problem in their objects. Connections were not tested');
   });
   test('says as much as svc --probe none', async () => {
     const alone = await diagnose('typo', '--probe', 'none');

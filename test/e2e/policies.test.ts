@@ -118,7 +118,7 @@ async function connectFrom(from: Pod): Promise<Connected[]> {
   );
   return tasks.map(({ to, i, port, protocol }) => {
     const answer = found.get(`${i} ${port}`);
-    if (answer === undefined) throw new Error(`${from.namespace}/${from.name} told nothing of ${to.name}:${port}: ${ran.stderr}`);
+    if (answer === undefined) throw new Error(`${from.namespace}/${from.name} printed nothing about ${to.name}:${port}: ${ran.stderr}`);
     return { from: { namespace: from.namespace, pod: from.name }, to: { namespace: to.namespace, pod: to.name }, port, protocol, allowed: answer === 'yes' };
   });
 }
@@ -129,7 +129,7 @@ interface Judged {
   failures: (Connected & { verdict: string })[];
 }
 
-/** What connected, held against what `reach` reads from the cluster. */
+/** The connections that succeeded, compared with what `reach` reads from the cluster. */
 async function judged(): Promise<{ connected: Connected[]; result: Judged }> {
   const connected = (await Promise.all(pods.map(connectFrom))).flat();
   writeFileSync(file, JSON.stringify(connected));
@@ -138,7 +138,7 @@ async function judged(): Promise<{ connected: Connected[]; result: Judged }> {
   return { connected, result: JSON.parse(ran.stdout) as Judged };
 }
 
-const told = (f: Judged['failures'][number]) =>
+const failureText = (f: Judged['failures'][number]) =>
   `${f.from.namespace}/${f.from.pod} → ${f.to.namespace}/${f.to.pod}:${f.port}/${f.protocol} ${f.allowed ? 'connected' : 'did not connect'}, reach says ${f.verdict}`;
 
 type Policy = { namespace: Namespace; spec: object };
@@ -169,7 +169,7 @@ async function compared(policies: Policy[]): Promise<Compared> {
     last = await judged();
   }
   return {
-    differences: last.result.failures.map(told),
+    differences: last.result.failures.map(failureText),
     judged: last.result.passed + last.result.failed,
     connected: last.connected.filter((c) => c.allowed).length,
   };

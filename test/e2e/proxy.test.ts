@@ -1,6 +1,6 @@
 /**
  * Rules against packets: Services of every kind are made in the real cluster, each node's rules are read, and what they
- * say is held against what real connections meet. With RECORD_ZOO=FILE.json.gz all of it is kept for the unit tests.
+ * say is compared with real connections. With RECORD_ZOO=FILE.json.gz all of it is kept for the unit tests.
  */
 import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -25,7 +25,7 @@ interface Named {
   status: { podIP: string; addresses: { type: string; address: string }[] };
 }
 
-/** Rejects are told by ICMP, which a node sends once a second to one client (icmp(7)): too seldom for thousands of connections. */
+/** Rejects are sent by ICMP, once a second to one client (icmp(7)): too seldom for thousands of connections. */
 const limits = { icmp_ratelimit: [0, 1000], icmp_msgs_per_sec: [1_000_000, 1000], icmp_msgs_burst: [1_000_000, 50] };
 const limitRejects = (i: number, back: boolean) =>
   kubectl(

@@ -37,7 +37,7 @@ describe.each(sizes)('a recorded incident at %d × %d', (columns, rows) => {
     expect(first).toContain('✗');
     if (rows >= 20) expect(first).toMatch(/✗[─ ]*policy/);
     if (rows >= 20 && columns >= 80) expect(first).toContain('breaks here');
-    // No line is longer than the screen, and the last one tells the keys.
+    // No line is longer than the screen, and the last one shows the keys.
     expect(first.trimEnd().split('\n').at(-1)).toContain('q quit');
     await t.keys('Enter');
     expect(await t.shows('esc back')).toContain('more lines');
@@ -124,14 +124,14 @@ test('resized while it is drawn, the screen is whole again', async () => {
   await t.shows('exit=1');
 });
 
-describe('marks where the terminal lacks the others', () => {
+describe('marks of a terminal without the others', () => {
   test('a locale without Unicode gets plain ones', async () => {
     const t = opened(80, 24, ['svc', '--replay', incident, '-i'], { LANG: 'C', LC_ALL: 'C' });
     const screen = await t.shows('policy-denies-ingress');
     expect(screen).toContain('x policy-denies-ingress');
     expect(screen).not.toMatch(/[✓✗▲⠋─▸]/);
   });
-  test('NO_COLOR: no colours; the break is still told', async () => {
+  test('NO_COLOR: no colours; the failing hop is still marked', async () => {
     const t = opened(100, 30, ['svc', '--replay', incident, '-i'], { NO_COLOR: '1' });
     await t.shows('breaks here');
     expect(t.screen()).toContain('──✗──');
@@ -149,7 +149,7 @@ describe('against a cluster', () => {
   beforeAll(async () => {
     await createNamespace(ns);
     await apply(ns, readFileSync(new URL('./scenarios/client-without-shell/objects.yaml', import.meta.url), 'utf8'));
-    // Its policy is not what is looked at here.
+    // Its policy is not under test here.
     await must('-n', ns, 'delete', 'networkpolicies', '--all');
     await apply(ns, 'apiVersion: v1\nkind: Service\nmetadata: {name: typo}\nspec: {selector: {app: shpo}, ports: [{port: 80}]}\n');
     await must('-n', ns, 'wait', 'pod/client', '--for=condition=Ready', '--timeout=60s');
@@ -232,7 +232,7 @@ describe('against a cluster', () => {
     await t.shows(/namespaces \(1\)/);
     await t.keys('Enter');
     await t.shows('Services (2)');
-    // The worst stands first, once it is known.
+    // The worst comes first, once it is known.
     const listed = await t.shows(/typo.*\n.*shop/, 20_000);
     expect(listed).toContain('✗ typo');
     await t.keys('Down', 'Enter');
@@ -319,7 +319,7 @@ describe('an API server that goes away', () => {
       await t.keys('q');
       await t.shows('exit=0');
       expect(t.isOdd()).toBe(false);
-      expect(t.scrollback()).toContain('No fault of kubernetes');
+      expect(t.scrollback()).toContain('kubernetes: no problem found');
     } finally {
       proxy.kill();
     }

@@ -39,7 +39,7 @@ async function runAll(shell: Shell, ...commands: string[][]) {
 
 const commands = [
   ['printf', 'a b\\n\\n== c\\n'],
-  ['ls', '/nowhere/at all'],
+  ['ls', '/missing/at all'],
   ['no-such-program', 'x'],
   ['echo', "it's $HOME"],
 ];

@@ -5,7 +5,7 @@ import { run } from '../support/kubectl.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 
-/** What the linter says of a file that stands in a room for a moment. */
+/** The linter's messages for a file that exists in a room for a moment. */
 async function lint(room: string, text: string): Promise<{ code: number; stdout: string }> {
   const folder = mkdtempSync(join(root, room, 'lint-'));
   try {

@@ -11,14 +11,14 @@ const proposed = (policies: NetworkPolicy[], other = api, labels?: Record<string
   smallestChange('ingress', [{ self: web, other, connection: { port: 8080, protocol: 'TCP' } }], policies, setOf(policies), labels);
 
 describe('the smallest change', () => {
-  test('a rule for the right client lacks the port: one port more', () => {
+  test('a rule for the right client without the port: one port more', () => {
     const change = proposed([policy({ podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { role: 'api' } } }], ports: [{ port: 80 }] }] })]);
     expect(change).toMatchObject({ whole: true, patch: [{ op: 'add', path: '/spec/ingress/0/ports/-', value: { port: 8080, protocol: 'TCP' } }] });
   });
   test('a rule for a mistyped label: one peer more', () => {
     const change = proposed([policy({ podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { role: 'API' } } }], ports: [{ port: 8080 }] }] })]);
     expect(change?.patch).toEqual([{ op: 'add', path: '/spec/ingress/0/from/-', value: { podSelector: { matchLabels: { role: 'api' } } } }]);
-    expect(change?.opens).toBe('pods with role=api of namespace shop by rule 1 as well');
+    expect(change?.opens).toBe('pods with role=api of namespace shop in rule 1');
   });
   test('nothing comes near: a rule of its own, with no more than the client and the port', () => {
     const change = proposed([policy({ podSelector: {} })], far);
@@ -39,7 +39,7 @@ describe('the smallest change', () => {
     const change = proposed([policy({ podSelector: {} })], pod('x', { app: 'x', 'pod-template-hash': 'abc' }, '10.0.0.9'));
     expect(JSON.stringify(change?.patch)).not.toContain('pod-template-hash');
   });
-  test('a pod that stands for any of its namespace is named by the namespace', () => {
+  test('a pod that means any of its namespace is named by the namespace', () => {
     expect(proposed([policy({ podSelector: {} })], pod('', { 'app.kubernetes.io/managed-by': 'k8s-doctor' }, ''))?.opens).toBe(
       'all pods of namespace shop, port 8080/TCP',
     );
@@ -89,14 +89,14 @@ describe('the smallest change', () => {
 
 describe('which plug-in enforces', () => {
   const daemon = (name: string, ...images: string[]) => ({ namespace: 'kube-system', name, images });
-  test('is told by what runs', () => {
+  test('is recognised by the programs that run', () => {
     expect(pluginOf([daemon('kube-proxy'), daemon('calico-node')], [])).toMatchObject({ name: 'Calico', enforces: 'yes' });
     expect(pluginOf([daemon('cilium')], [])).toMatchObject({ name: 'Cilium', enforces: 'yes' });
     expect(pluginOf([daemon('kube-flannel-ds')], ['v1.35.4'])).toMatchObject({ name: 'Flannel', enforces: 'no' });
     expect(pluginOf([daemon('aws-node', 'amazon-k8s-cni:v1.20', 'amazon/aws-network-policy-agent:v1.2')], [])).toMatchObject({ enforces: 'perhaps' });
     expect(pluginOf([daemon('aws-node', 'amazon-k8s-cni:v1.12')], [])).toMatchObject({ enforces: 'no' });
   });
-  test('what only routes may stand beside what enforces', () => {
+  test('a plug-in that only routes can run together with one that enforces', () => {
     expect(pluginOf([daemon('kube-flannel-ds'), daemon('kube-network-policies', 'registry.k8s.io/networking/kube-network-policies:v0.9')], [])).toMatchObject({
       name: 'kube-network-policies',
       enforces: 'yes',

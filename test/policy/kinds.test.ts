@@ -173,7 +173,7 @@ describe('projectcalico.org', () => {
     expect(into(far, 1, second, first)).toBe('denied');
     expect(into(api, 1, calico({ order: 30, selector: 'role == "nobody"', ingress: [] }))).toBe('allowed');
   });
-  test('NetworkPolicies of Kubernetes stand among them with order 1000', () => {
+  test('NetworkPolicies of Kubernetes have order 1000 among them', () => {
     const kubernetes = policy({ podSelector: {}, ingress: [{ from: [{ podSelector: {} }] }] });
     const before = calico({ order: 900, selector: 'all()', ingress: [{ action: 'Deny', source: { selector: 'role == "api"' } }] });
     const after = calico({ order: 1100, selector: 'all()', ingress: [{ action: 'Deny' }] });

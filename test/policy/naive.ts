@@ -29,7 +29,7 @@ export interface RawPod {
   address: string;
   ports: { name: string; port: number; protocol: string }[];
 }
-/** A pod, or an address outside of the cluster. */
+/** A pod, or an address outside the cluster. */
 export type RawParty = RawPod | { address: string };
 
 const isPod = (p: RawParty): p is RawPod => 'labels' in p;

@@ -111,7 +111,7 @@ describe('NetworkPolicyPeer', () => {
   test('kubernetes.io/metadata.name: "The Kubernetes control plane sets an immutable label on all namespaces"', () => {
     expect(into(far, 1, from({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'other' } } }))).toBe('allowed');
   });
-  test('selectors never name addresses outside of the cluster', () => {
+  test('selectors never name addresses outside the cluster', () => {
     expect(into(world, 1, from({ namespaceSelector: {} }))).toBe('denied');
   });
 });
@@ -205,7 +205,7 @@ describe('what the API leaves to the plug-in is said to be so', () => {
   });
 });
 
-test('the nearest rule stands first, each with its first mismatch', () => {
+test('the nearest rule comes first, each with its first mismatch', () => {
   const set = setOf([
     policy({
       podSelector: {},

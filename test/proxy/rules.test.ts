@@ -48,7 +48,7 @@ const forms = [
   },
 ];
 describe.each(forms)('$form of a node, recorded', ({ reader, text, empty }) => {
-  test('leads the DNS address to the DNS pods, half of the clients to each', async () => {
+  test('forwards the DNS address to the DNS pods, half of the clients to each', async () => {
     const { handled, rules } = await judged(reader, text, dns);
     expect(rules.present).toBe(true);
     for (const h of handled) {

@@ -18,7 +18,7 @@ const to = (address: string, port: number, protocol: Protocol = 'TCP'): Packet =
 });
 
 describe('ipvsadm -Ln', () => {
-  test('leads to the real servers, and tells how long a client is kept to one', () => {
+  test('forwards to the real servers, and shows the session affinity', () => {
     const { present, handled } = readIpvs(lines('ipvsadm.txt'), [to('10.0.0.1', 443), to('10.0.0.10', 53, 'UDP'), to('10.0.0.10', 54)]);
     expect(present).toBe(true);
     expect(handled).toMatchObject([
@@ -67,7 +67,7 @@ describe('/proc/net/ip_vs', () => {
 });
 
 describe('cilium-dbg service list', () => {
-  test('leads to the active backends, by protocol', () => {
+  test('forwards to the active backends, by protocol', () => {
     const { present, handled } = readCilium(lines('cilium-service-list.txt'), [to('10.96.0.10', 53, 'UDP'), to('10.96.0.1', 443), to('10.96.0.1', 443, 'UDP')]);
     expect(present).toBe(true);
     expect(handled).toMatchObject([
@@ -110,16 +110,16 @@ test('whatever the lines are, they are read to the end', () => {
   );
 });
 
-describe('what stands in for kube-proxy', () => {
+describe('what replaces kube-proxy', () => {
   test.each([
     ['Cilium', true, ['cilium'], ['v1.35.0'], true],
     ['kube-router', false, ['kube-router'], ['v1.35.0'], false],
     ['OVN-Kubernetes', false, ['ovnkube-node'], ['v1.35.0'], false],
-    ['kube-proxy inside of k3s', false, [], ['v1.35.0+k3s1'], true],
+    ['kube-proxy inside k3s', false, [], ['v1.35.0+k3s1'], true],
   ] as const)('%s', (name, cilium, daemons, versions, judged) => {
     expect(replacementOf(cilium, daemons, versions)).toEqual({ name, judged });
   });
-  test('nothing is named where nothing tells', () => {
+  test('without a sign nothing is named', () => {
     expect(replacementOf(false, ['node-exporter'], ['v1.35.0'])).toBeNull();
   });
 });

@@ -52,7 +52,7 @@ describe('rules beside those of kube-proxy', () => {
     for (const likely of [true, false])
       expect((await of(iptablesReader, iptables(), [shop], likely))[0]).toMatchObject({ verdict: 'backends', backends: both, unread: [] });
   });
-  test('one that leads elsewhere first is followed', async () => {
+  test('one that jumps to another chain first is followed', async () => {
     const [h] = await of(iptablesReader, iptables('-A PREROUTING -d 10.96.0.0/16 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.9.9.9:1'));
     expect(h).toMatchObject({ verdict: 'backends', backends: [{ to: '10.9.9.9:1', percent: 100 }] });
     expect(h?.foreign).toEqual(['nat/PREROUTING: -d 10.96.0.0/16 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.9.9.9:1']);
@@ -86,9 +86,9 @@ describe('rules beside those of kube-proxy', () => {
   ])('one that only %s leaves nothing open', async (_, rule) => {
     expect((await of(iptablesReader, iptables(rule)))[0]).toMatchObject({ backends: both, unread: [] });
   });
-  test('chains that lead to themselves come to an end', async () => {
+  test('chains that jump to themselves end', async () => {
     const [h] = await of(iptablesReader, iptables('-A PREROUTING -j MINE\n-A MINE -j MINE'));
-    expect(h?.unread).toEqual(['chain nat/MINE leads to itself']);
+    expect(h?.unread).toEqual(['chain nat/MINE jumps to itself']);
   });
 });
 
@@ -102,7 +102,7 @@ test('ip6tables-save is read as well', async () => {
 });
 
 describe('damaged listings', () => {
-  test('a table without its end is told', async () => {
+  test('a table without its end is reported', async () => {
     const text = iptables();
     const [h] = await of(iptablesReader, text.slice(0, text.indexOf('-A KUBE-SVC-SHOP -j KUBE-SEP-B')));
     expect(h?.unread).toEqual(['table nat ends early']);

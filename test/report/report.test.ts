@@ -59,7 +59,7 @@ describe('as text', () => {
     expect(text).toContain('Selector mismatch · Empty endpoints · Correct pod labels or service selector');
     expect(text).toContain('kubectl -n sc-selector-letter-case patch service shop');
   });
-  test('both causes of two stand in it, numbered', async () => {
+  test('both causes of two are in it, numbered', async () => {
     const text = await render(of('two-faults'), 1, 'text', plain);
     expect(text).toMatch(/ 1\. /);
     expect(text).toMatch(/ 2\. /);
@@ -68,7 +68,7 @@ describe('as text', () => {
     expect(await render(of('two-faults'), 1, 'text', plain)).not.toContain('\u001b');
     expect(await render(of('two-faults'), 1, 'text', { ...plain, colour: true })).toContain('\u001b[31;1m');
   });
-  test('plain ASCII marks where the locale lacks the others', async () => {
+  test('ASCII marks in a locale without the others', async () => {
     expect(await render(of('healthy-canary'), 1, 'text', { ...plain, unicode: false })).toMatch(/^\+ shop answers/);
   });
 });

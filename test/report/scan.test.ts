@@ -23,16 +23,16 @@ describe('a scan as text', () => {
   test.each([60, 80, 120])('no line is wider than %i columns', (columns) => {
     for (const line of text(columns).split('\n').slice(0, 2)) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
   });
-  test('columns stand under each other, wide characters too', () => {
+  test('columns are aligned, wide characters too', () => {
     const [first = '', second = ''] = text(120).split('\n');
     expect(stringWidth(first.slice(0, first.indexOf('ClusterIP')))).toBe(stringWidth(second.slice(0, second.indexOf('ClusterIP'))));
   });
-  test('plain marks where the locale lacks the others', () => {
+  test('ASCII marks in a locale without the others', () => {
     expect(text(120, false)).toMatch(/^x shop\/cart /);
   });
   test('what was cut says so, and counts follow', () => {
     expect(text(60)).toContain('…');
-    expect(text(60)).toContain('2 Services: 1 faulty, 1 without a fault in what the objects show.');
+    expect(text(60)).toContain('2 Services: 1 faulty, 1 without a problem in their objects.');
   });
   test('no Services', () => {
     expect(scanText([], { unicode: true, columns: 80, namespaces: false, requests: 1 })).toBe('There are no Services.');

@@ -16,7 +16,7 @@ export interface Case {
   /** Default: `sc-` and the scenario's name. */
   namespace?: string;
   args: string[];
-  /** The objects alone say otherwise than a connection shows. */
+  /** A connection shows something else than the objects. */
   needsConnection?: boolean;
   wait?: string[][];
   /** Seconds to let pass after the break. */

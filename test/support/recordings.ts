@@ -14,7 +14,7 @@ const scenarios = new URL('../e2e/scenarios', import.meta.url).pathname;
 export interface Recorded {
   name: string;
   recording: Recording;
-  /** Absent for recordings of scenarios that stand elsewhere. */
+  /** Absent for recordings of scenarios in other folders. */
   scenario: Case | undefined;
 }
 
@@ -35,7 +35,7 @@ export function recordingOf(name: string): Recording {
   return readCapture(readFileSync(join(recordings, `${name}.json`), 'utf8'));
 }
 
-/** What one check says of a recorded incident with something changed. */
+/** The report of one check on a recorded incident with changed facts. */
 export function reportOf(id: string, change: (facts: Facts) => Partial<Facts>, incident = 'healthy-canary'): CheckReport {
   const check = pipeline.find((c) => c.id === id);
   if (!check) throw new Error(`no check ${id}`);
@@ -45,6 +45,6 @@ export function reportOf(id: string, change: (facts: Facts) => Partial<Facts>, i
 
 /** The value of a fact that the recording has. */
 export const valueOf = <T>(fact: { seen: true; value: T } | { seen: false }): T => {
-  if (!fact.seen) throw new Error('the recording lacks a fact');
+  if (!fact.seen) throw new Error('the recording has no such fact');
   return fact.value;
 };

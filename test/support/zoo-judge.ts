@@ -72,15 +72,15 @@ export function contradiction(world: ZooWorld, { seen, node, packet, handling }:
   if (verdict === 'dropped') return seen.outcomes.every((x) => x === 'timed-out') ? undefined : say('seen');
   if (verdict === 'not-handled') return seen.outcomes.every((x) => x === 'timed-out' || x === 'refused') ? undefined : say('seen');
   const hosts = new Set(handling.backends.map((b) => b.to.slice(0, b.to.lastIndexOf(':'))));
-  // A pod that is led to a port on which nothing listens is refused by the pod itself.
+  // A port on which nothing listens is refused by the pod itself.
   if (handling.backends.every((b) => b.to.endsWith(':8099'))) return seen.outcomes.every((x) => x === 'refused') ? undefined : say('seen');
   // A pod's own address is kept where it comes to another node's port; a backend elsewhere then answers it past that node,
-  // from an address that the pod never asked. So such a connection fails, though the rules lead it.
+  // from an address that the pod never asked. So such a connection fails, although the rules forward it.
   const answers = (host: string) => packet.origin !== 'outside' || seen.from.hostNetwork || handling.masquerade === true || nodeOfPod(world, host) === node;
   const able = [...hosts].filter(answers);
   if (!seen.outcomes.every((x) => able.includes(x) || (x === 'timed-out' && able.length < hosts.size))) return say('seen');
   if (able.length < hosts.size) return undefined;
-  if (handling.affinitySeconds !== null && new Set(seen.outcomes).size > 1) return say('the client was not led to the same backend again');
+  if (handling.affinitySeconds !== null && new Set(seen.outcomes).size > 1) return say('the client did not get the same backend again');
   if (seen.seenAs !== null && handling.masquerade !== null && packet.origin !== 'node') {
     const hidden = seen.seenAs !== packet.source;
     if (hidden !== handling.masquerade) return say(`the backend saw ${seen.seenAs}`);

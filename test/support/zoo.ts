@@ -1,4 +1,4 @@
-/** Services of every kind, whose handling by the nodes is held against real connections. */
+/** Services of every kind; their rules on the nodes are compared with real connections. */
 
 export const zoo = 'proxy-zoo';
 /** Server pods: two on the first node, two on the second, one on the third. */
@@ -50,7 +50,7 @@ const wheres = ['all', 'one', 'none', 'unready'] as const;
 const policies = ['Cluster', 'Local'] as const;
 const affinities = ['None', 'ClientIP'] as const;
 
-/** An EndpointSlice written by hand for a Service without selector. */
+/** A manually created EndpointSlice for a Service without selector. */
 function slice(name: string, endpoints: object[], addresses: Record<string, string>): object {
   const real = (endpoints as { pod: string }[]).map(({ pod, ...rest }) => ({ addresses: [addresses[pod]], ...rest }));
   return {

@@ -39,7 +39,7 @@ function app(name: string) {
 }
 
 describe('a recording', () => {
-  test('keys lead through it', async () => {
+  test('keys move through it', async () => {
     const { lastFrame, stdin, unmount } = app('policy-default-deny');
     expect(lastFrame()).toContain('policy-denies-ingress');
     stdin.write('2');
@@ -69,7 +69,7 @@ describe('a recording', () => {
 });
 
 describe("the packet's way", () => {
-  test.each([120, 100, 80, 60, 40, 20])('at %d columns it fits, and the break is told without colours', (width) => {
+  test.each([120, 100, 80, 60, 40, 20])('at %d columns it fits, and the failing hop is marked without colours', (width) => {
     const result = resultOf(recordingOf('policy-default-deny'));
     const { lastFrame, unmount } = render(
       <ThemeProvider unicode colour>
@@ -88,7 +88,7 @@ describe('a run as it goes', () => {
   const asked = { namespace: 'shop', name: 'sho\u{1f6d2}p-店', from: undefined };
   const running = reduce(initial('run', blank, 'shop'), { type: 'asked', asked, blank, at: Date.now() });
 
-  test('what is waited for stands beside its stage, then what it found', () => {
+  test('a stage shows what it waits for, then what it found', () => {
     const { checks } = resultOf(recordingOf('selector-typo')).diagnosis;
     const waiting = progressed(blank, { type: 'waiting', stage: 'path', text: 'debug pod: starting', at: Date.now() });
     const some = checks.filter((c) => c.stage === 'endpoints').reduce((p, report) => progressed(p, { type: 'checked', report }), waiting);

@@ -1,4 +1,4 @@
-/** What stands behind the marks, from recorded incidents. */
+/** The details of rows, from recorded incidents. */
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
 import { resultOf } from '../../src/cli/ui-session.ts';
@@ -10,12 +10,12 @@ import { recorded, recordingOf } from '../support/recordings.ts';
 const of = (name: string) => resultOf(recordingOf(name));
 
 describe('what is behind a cause', () => {
-  test('a selector that matches nothing: the pair of the selector is the telling line of the Service', () => {
+  test('a selector that matches nothing: the pair of the selector is the marked line of the Service', () => {
     const result = of('selector-typo');
     const lines = detailOf(rowsOf(result.diagnosis, '')[0], result, 80);
-    const telling = lines.filter((l) => l.telling).map((l) => l.text.trim());
-    expect(telling.length).toBeGreaterThan(0);
-    expect(telling.some((l) => l.startsWith('app: '))).toBe(true);
+    const isMentioned = lines.filter((l) => l.isMentioned).map((l) => l.text.trim());
+    expect(isMentioned.length).toBeGreaterThan(0);
+    expect(isMentioned.some((l) => l.startsWith('app: '))).toBe(true);
     expect(lines.map((l) => l.text)).toContain('Fix');
   });
   test('a wrong port: the lines with the port', () => {
@@ -23,18 +23,18 @@ describe('what is behind a cause', () => {
     const [row] = rowsOf(result.diagnosis, '');
     expect(
       detailOf(row, result, 80)
-        .filter((l) => l.telling)
+        .filter((l) => l.isMentioned)
         .map((l) => l.text.trim()),
     ).toEqual(expect.arrayContaining([expect.stringMatching(/targetPort: /)]));
   });
-  test('of every recorded incident each row can be read, at any width, and no telling line is without a cause', () => {
+  test('of every recorded incident each row can be read, at any width, and no line is marked without a finding', () => {
     for (const { recording } of recorded) {
       const result = resultOf(recording);
       for (const row of rowsOf(result.diagnosis, ''))
         for (const width of [20, 120]) {
           const lines = detailOf(row, result, width);
           expect(lines.length).toBeGreaterThan(0);
-          if (row.kind === 'check' && row.check.findings.length === 0) expect(lines.filter((l) => l.telling)).toEqual([]);
+          if (row.kind === 'check' && row.check.findings.length === 0) expect(lines.filter((l) => l.isMentioned)).toEqual([]);
         }
     }
   });
@@ -94,7 +94,7 @@ describe("the packet's way", () => {
   test('healthy: no break', () => {
     expect(failedHop(of('healthy').diagnosis)).toBeNull();
   });
-  test('while it runs, a stop is good only when all was looked at', () => {
+  test('while it runs, a hop is good only when all its checks are done', () => {
     const result = of('healthy');
     const but = (id: string) => {
       const reports = result.diagnosis.checks.filter((c) => c.id !== id);

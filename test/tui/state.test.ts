@@ -72,7 +72,7 @@ function after(state: State, ...keys: (string | Key)[]): { state: State; wishes:
 describe('while it runs', () => {
   test('each check moves its stage on, and no other', () => {
     const report = fault.diagnosis.checks.find((c) => c.id === 'endpoints/selector');
-    if (!report) throw new Error('the recording lacks the check');
+    if (!report) throw new Error('the recording has no such check');
     const moved = progressed(progressed(blank, { type: 'checked', report }), { type: 'waiting', stage: 'path', text: 'debug pod: starting', at: Date.now() });
     expect(moved.filter((s) => s.reports.length > 0).map((s) => s.stage)).toEqual(['endpoints']);
     expect(moved.find((s) => s.stage === 'path')?.waiting).toBe('debug pod: starting');

@@ -18,13 +18,13 @@ function changed(name: string, change: (c: Connection) => Partial<Connection>, m
 const notLooked = (): Partial<Facts> => ({ listeners: { seen: false, reason: 'not-needed', what: 'listeners', why: 'not looked' } });
 const codes = (d: Diagnosis) => d.verdict.causes.map((c) => c.code);
 
-describe('a policy denies, and the connection is made all the same', () => {
+describe('a policy denies, and the connection succeeds anyway', () => {
   const d = changed('policy-wrong-label', () => ({ outcome: 'answered' }));
   test('healthy, with a warning that says why', () => {
     expect(d.verdict.status).toBe('healthy');
     const warning = d.checks.flatMap((c) => c.findings).find((f) => f.code === 'policy-denies-ingress');
     expect(warning?.severity).toBe('warning');
-    expect(warning?.evidence.at(-1)?.text).toContain('answered all the same');
+    expect(warning?.evidence.at(-1)?.text).toContain('answered anyway');
   });
 });
 
@@ -41,8 +41,8 @@ describe('a policy denies, and the connection times out', () => {
 
 describe('the objects look right, and the connection fails', () => {
   test.each([
-    ['timed-out', 'NetworkPolicies allow it, so look at the routes'],
-    ['no-route', 'NetworkPolicies allow it, so look at the routes'],
+    ['timed-out', 'NetworkPolicies allow it: check the routes'],
+    ['no-route', 'NetworkPolicies allow it: check the routes'],
     ['reset', 'likely below Kubernetes'],
   ] as const)('%s everywhere: %s', (outcome, says) => {
     const d = changed('healthy-canary', (c) => (c.kind === 'tcp' ? { outcome, node: null } : {}), notLooked);
@@ -64,13 +64,13 @@ describe('the objects look right, and the connection fails', () => {
       () => ({ nodeRules: { seen: false, reason: 'forbidden', what: 'rules', why: 'not allowed' } }),
     );
     expect(codes(d)).toEqual(['virtual-ip-failing']);
-    expect(d.verdict.summary).toContain("the rules on the client's node are at fault");
+    expect(d.verdict.summary).toContain("the rules on the client's node are wrong");
   });
   test('the name alone does not resolve', () => {
     const d = changed('healthy-canary', (c) => (c.hop === 'name' ? { outcome: 'dns-timed-out', answers: [] } : {}));
     expect(codes(d)).toEqual(['name-not-resolving']);
   });
-  test('the name leads to another address', () => {
+  test('the name resolves to another address', () => {
     const d = changed('healthy-canary', (c) => (c.hop === 'name' ? { answers: ['10.0.0.9'] } : {}));
     expect(d.verdict.status).toBe('faulty');
     expect(d.verdict.summary).toContain('10.0.0.9');
@@ -102,7 +102,7 @@ describe('UDP', () => {
   test('silence proves nothing, and the summary says so', () => {
     const d = changed('healthy-udp', () => ({}));
     expect(d.verdict.status).toBe('healthy');
-    expect(d.verdict.summary).toContain('over UDP nothing refused');
+    expect(d.verdict.summary).toContain('over UDP no endpoint refused');
   });
   test('a refusal is a fault', () => {
     const d = changed('healthy-udp', (c) => (c.kind === 'udp' ? { outcome: 'refused' } : {}), notLooked);

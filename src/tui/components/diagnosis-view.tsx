@@ -18,7 +18,7 @@ export interface Places {
   /** Lines for the sentence on top, and for the body. */
   verdict: number;
   body: number;
-  /** Columns of the list; 0 where it gives way to what is behind its row. */
+  /** Columns of the list; 0 where the details of a row take its place. */
   list: number;
   detail: number;
   hasPath: boolean;
@@ -28,7 +28,7 @@ export function placesOf(width: number, height: number, state: State): Places {
   const isTight = height < 20;
   const verdict = isTight ? 3 : height < 24 ? 4 : 5;
   const hasPath = height >= 20;
-  // Heading, verdict, tabs and keys each have their lines; the way has three.
+  // Heading, verdict, tabs and keys have one line each; the path has three.
   const body = Math.max(3, height - 1 - verdict - (hasPath ? 3 : 0) - 1 - 1);
   const isWide = width >= 90;
   const list = isWide ? Math.min(60, Math.floor(width * 0.42)) : state.focus === 'detail' ? 0 : width;

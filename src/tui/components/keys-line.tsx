@@ -1,12 +1,12 @@
 import { Text } from 'ink';
 import { Piece, Toned } from '../theme.tsx';
 
-/** The bottom line: which keys work now; of a narrow terminal as many as fit, or what the last key did. */
+/** The bottom line: the keys that work now, as many as fit, or the result of the last key. */
 export const KeysLine = ({ keys, note, width }: { keys: readonly (readonly [string, string])[]; note: string; width: number }) => {
   if (note) return <Toned tone="accent">{note}</Toned>;
   const fitting: (readonly [string, string])[] = [];
   let used = 0;
-  // What leads out stands last, and is never left out.
+  // The key that leaves a view is last, and is always shown.
   const last = keys.at(-1);
   const room = width - (last ? last[0].length + last[1].length + 1 : 0);
   for (const key of keys.slice(0, -1)) {

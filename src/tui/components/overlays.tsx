@@ -5,17 +5,17 @@ import type { Overlay } from '../state.ts';
 
 const help: [string, string][] = [
   ['↑ ↓ j k', 'move; page keys, g and G go further'],
-  ['enter → l', 'open, or read what is behind a row'],
+  ['enter → l', 'open a row'],
   ['esc ← h', 'back'],
   ['tab 1 2 3 4', 'checks, endpoints, nodes, probes'],
   ['y', 'copy the fix (through the terminal: OSC 52)'],
-  ['d', 'the fix as a diff, tried by a dry run'],
+  ['d', 'show the fix as a diff, tried in a dry run'],
   ['r', 'run again'],
-  ['w', 'watch: run again and again, mark what changes with *'],
-  ['f', 'from somewhere else: pod/NAME, deploy/NAME, node/NAME, external'],
-  ['c', 'write what was seen to a file (a capture)'],
+  ['w', 'watch: run again and again, mark changes with *'],
+  ['f', 'run from another client: pod/NAME, deploy/NAME, node/NAME, external'],
+  ['c', 'write the collected facts to a file (a capture)'],
   ['/', 'filter'],
-  ['a', 'in a list of Services: of all namespaces'],
+  ['a', 'in a list of Services: all namespaces'],
   ['q', 'quit; the verdict stays in the scrollback'],
 ];
 
@@ -33,15 +33,13 @@ export const Help = ({ height }: { height: number }) => (
   </Box>
 );
 
-/** What a fix would change, and what the API server says of it. */
+/** What a fix changes, and the API server's answer to a dry run. */
 export function Trial({ overlay, height, width }: { overlay: Overlay & { kind: 'trial' }; height: number; width: number }) {
   const { trial, command, scroll } = overlay;
   return (
     <Box flexDirection="column" height={height} width={width} paddingX={1}>
       <Toned tone="accent">{command}</Toned>
-      <Toned tone={trial === null ? 'dim' : trial.accepted ? 'good' : 'warn'}>
-        {trial === null ? 'trying it (dry run: nothing is kept) …' : trial.message}
-      </Toned>
+      <Toned tone={trial === null ? 'dim' : trial.accepted ? 'good' : 'warn'}>{trial === null ? 'dry run (nothing is kept) …' : trial.message}</Toned>
       {(trial?.lines ?? []).slice(scroll, scroll + height - 2).map((l, i) => (
         // oxlint-disable-next-line react/no-array-index-key
         <Toned key={scroll + i} tone={l.mark === '+' ? 'good' : l.mark === '-' ? 'bad' : 'plain'}>{`${l.mark} ${l.text}`}</Toned>

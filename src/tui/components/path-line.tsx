@@ -3,7 +3,7 @@ import stringWidth from 'string-width';
 import type { Hop } from '../../diagnose/diagnosis.ts';
 import { asCheck, Piece, type Tone, toneOf, useTheme } from '../theme.tsx';
 
-/** A place on the packet's way, as it is drawn. */
+/** One hop of the packet's path, as it is drawn. */
 export interface DrawnHop {
   label: string;
   /** Where there is little room. */
@@ -17,7 +17,7 @@ export interface DrawnHop {
 const toneFor = (s: DrawnHop): Tone => (s.state === null ? 'dim' : toneOf[asCheck[s.state]]);
 
 /**
- * The way from the client to the container: in one line with the break pointed at, or, where the terminal is narrow, as
+ * The path from the client to the container: in one line with a pointer to the hop that fails, or, on a narrow terminal, as
  * marked words that wrap.
  */
 export function PathLine({ stops: all, width }: { stops: readonly DrawnHop[]; width: number }) {

@@ -12,7 +12,7 @@ const labelOf = (row: Row) =>
       ? row.stage
       : `${row.check.id.split('/')[1]}  ${row.check.findings[0]?.message ?? row.check.summary ?? row.check.reason ?? row.check.title}`;
 
-/** Causes, stages and their checks; what came out otherwise than in the run before has a star. */
+/** Causes, stages and their checks; a result that changed since the run before has a star. */
 export function RowList(props: { rows: readonly Row[]; cursor: number; isFocused: boolean; changed: ReadonlySet<string>; width: number; height: number }) {
   const { rows, cursor, isFocused, changed, width, height } = props;
   const { marks, cursor: arrow } = useTheme();

@@ -5,7 +5,7 @@ import { drawnHops } from '../path-hops.ts';
 import { PathLine } from './path-line.tsx';
 import { Stages } from './stages.tsx';
 
-/** The first line: of what, whose, for how long. */
+/** The first line: the Service, the client, the time. */
 export function Heading({ left, since, width }: { left: string; since: number | null; width: number }) {
   useAnimation({ interval: 100, isActive: since !== null });
   return (
@@ -20,11 +20,11 @@ export function Heading({ left, since, width }: { left: string; since: number | 
   );
 }
 
-/** While it runs: the packet's way and the stages; then why there is no result, if there is none. */
+/** The view of a run: the packet's path and the stages, or why there is no result. */
 export function RunView({ state, title, width, height }: { state: State; title: string; width: number; height: number }) {
   const { marks } = useTheme();
   const gap = height < 16 ? 0 : 1;
-  // Heading and the way, which may wrap, have four lines; a question or an error two.
+  // Heading and path, which can wrap, have four lines; a question or an error two.
   const room = height - 4 - (state.error || state.question ? 2 : 0);
   return (
     <Box flexDirection="column" width={width} paddingX={1}>

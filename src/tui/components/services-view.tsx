@@ -79,7 +79,7 @@ export function ServicesView(props: {
   const longest = Math.max(0, ...services.slice(from, to).map((s) => stringWidth(isAll ? keyOf(s) : s.name)));
   const name = Math.max(12, Math.min(longest + 2, Math.floor(width * 0.45)));
   const known = Object.keys(explorer.quick).length;
-  const checked = isServices && known < explorer.rows.length && explorer.rows.length > 0 ? ` · ${known} looked at` : '';
+  const checked = isServices && known < explorer.rows.length && explorer.rows.length > 0 ? ` · ${known} checked` : '';
   return (
     <Box flexDirection="column" width={width} height={height}>
       <Box height={1} width={width} justifyContent="space-between">

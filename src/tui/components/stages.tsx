@@ -6,14 +6,14 @@ import { Toned, toneOf, useTheme } from '../theme.tsx';
 const nameWidth = 16;
 const timeWidth = 8;
 
-/** One stage: its mark or a wheel, what it found or waits for, and when it was done. */
+/** One stage: its mark or a spinner, what it found or waits for, and when it was done. */
 function StageLine({ stage, frame, width }: { stage: StageProgress; frame: number; width: number }) {
   const { marks, spinner, dot } = useTheme();
   const isDone = stage.reports.length === stage.checks.length;
   const row = stageRows(stage.reports, [])[0];
-  // The wheel turns where something is being waited for; elsewhere nothing moves.
-  const wheel = stage.waiting ? (spinner[frame % spinner.length] ?? '') : dot;
-  const mark = isDone && row ? marks[row.status] : wheel;
+  // The spinner turns only in stages that wait for something.
+  const spinnerMark = stage.waiting ? (spinner[frame % spinner.length] ?? '') : dot;
+  const mark = isDone && row ? marks[row.status] : spinnerMark;
   const tone = isDone && row ? toneOf[row.status] : stage.waiting ? 'accent' : 'dim';
   const seconds = Math.floor((Date.now() - stage.since) / 1000);
   const waiting = stage.waiting && `${stage.waiting}${seconds > 0 ? `, ${seconds} s` : ''}`;

@@ -1,4 +1,4 @@
-# The link of the pod to its node carries less than the pod believes, and nobody is told.
+# The link of the pod to its node has a smaller MTU than the pod's interface, and no ICMP message says so.
 pod=$(kubectl -n $NS get pod -l app=shop -o jsonpath='{.items[0].metadata.name}')
 node=$(kubectl -n $NS get pod $pod -o jsonpath='{.spec.nodeName}')
 ip=$(kubectl -n $NS get pod $pod -o jsonpath='{.status.podIP}')

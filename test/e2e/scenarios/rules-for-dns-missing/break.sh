@@ -1,4 +1,4 @@
-# Something on the node removes the rules for DNS again and again; kube-proxy writes them anew with each change.
+# Something on the node removes the rules for DNS again and again; kube-proxy writes them again with each change.
 node=$(kubectl -n $NS get pod client -o jsonpath='{.spec.nodeName}')
 proxy=$(kubectl -n kube-system get pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=$node -o name)
 ip=$(kubectl -n kube-system get service kube-dns -o jsonpath='{.spec.clusterIP}')

@@ -1,0 +1,4 @@
+# Without its kubelet the node is NotReady some 50 seconds later, and so are its pods.
+kill -STOP "$(cat "${LAB:-/var/tmp/k8s-doctor-cluster}/pids/kubelet2")"
+kubectl wait node/node2 --for=condition=Ready=Unknown --timeout=100s
+kubectl -n "$NS" wait pod -l app=shop --for=condition=Ready=False --timeout=30s
