@@ -32,6 +32,7 @@ import { name } from './path/name.ts';
 import { nodePorts } from './path/node-ports.ts';
 import { payload } from './path/payload.ts';
 import { replies } from './path/replies.ts';
+import { tls } from './path/tls.ts';
 import { virtualIp } from './path/virtual-ip.ts';
 import { containers } from './pods/containers.ts';
 import { created } from './pods/created.ts';
@@ -93,6 +94,7 @@ export const pipeline: readonly Check[] = [
   endpoints,
   payload,
   replies,
+  tls,
   http,
   throughLoadBalancer,
   nodePorts,

@@ -40,6 +40,7 @@ export const codes = {
   'protocol-mismatch': 'ports',
   'service-port-missing': 'ports',
   'headless-port-mismatch': 'ports',
+  'tls-port-plain-http': 'ports',
   'readiness-failing': 'pods',
   'readiness-gate-unmet': 'pods',
   'pods-unschedulable': 'pods',

@@ -72,6 +72,7 @@ const inside: Partial<Record<Code, readonly Code[]>> = {
   // A connection that loses packets explains requests over it without an answer.
   'mtu-blackhole': ['http-failing', 'endpoint-hangs'],
   'endpoint-hangs': ['http-failing'],
+  'tls-port-plain-http': ['http-failing'],
 };
 
 /** A cause for which the virtual IP fails makes node ports and load balancers fail, too; a failing node port makes its load balancer fail. */
