@@ -61,6 +61,7 @@ export const leftover = check({
             ? `Node ${some(wrong)} still has ${old} rules of an earlier kube-proxy mode, which forward Service "${target.name}" to wrong addresses`
             : `Node ${some(names)} still has ${old} rules of an earlier kube-proxy mode, which nothing updates`,
         evidence: evidence.slice(0, 6),
+        nodes: names,
         fix: [
           {
             text: `On ${names[0]}, ${remedy?.text ?? 'remove the rules of the earlier mode'}; or restart the node`,

@@ -168,6 +168,7 @@ function findingOf(code: Code, { problems, right, read }: Reading, here: string 
         ...restartOn(names[0] ?? '', proxyPods),
         ...(found.some((p) => p.byDefault) ? [rewrite] : []),
       ],
+      nodes: names,
     },
   ];
 }

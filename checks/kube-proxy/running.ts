@@ -46,6 +46,7 @@ function down(proxies: Proxies, here: string | null): Draft<'kube-proxy-down'> {
       ? 'kube-proxy runs on no node, so nothing writes the rules for Service addresses'
       : `kube-proxy does not run on ${some(without) || plural(missing, 'node')}, so the rules there are not updated`,
     evidence: evidenceOf(proxies),
+    ...(!isNone && without.length > 0 && { nodes: without }),
     fix:
       workload && desired === 0
         ? [

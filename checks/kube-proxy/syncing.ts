@@ -94,6 +94,7 @@ function notWriting(failing: readonly [Failing, ...Failing[]], here: string | nu
       ? `kube-proxy on ${some(names)} runs, but fails to write its rules: changes to Services since then have no effect`
       : `kube-proxy on ${some(names)} logged that it could not write its rules; its present state could not be read`,
     evidence: failing.flatMap((f) => f.evidence).slice(0, 8),
+    nodes: names,
     fix: [
       {
         text: `Read the log of kube-proxy on ${first.node}, and repair what fails there`,

@@ -3,6 +3,7 @@ import type { Pod } from '../../src/facts/objects.ts';
 import { isFinished, isReady } from '../../src/facts/selectors.ts';
 import type { ResolvConf } from '../../src/dns/resolv-conf.ts';
 import type { Fact } from '../../src/facts/fact.ts';
+import { clientParty, type Known, type Namespaces, partyOf, policiesKnown, type Question } from '../../src/model/parties.ts';
 import { smallestChange } from '../../src/policy/change.ts';
 import { type Decision, decide } from '../../src/policy/decide.ts';
 import type { Party } from '../../src/policy/rule.ts';
@@ -11,7 +12,7 @@ import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { isNodeLocal, ownResolvConf } from '../dns/evidence.ts';
 import { patch } from '../fix.ts';
 import { clientText } from '../format.ts';
-import { blockers, blockerText, clientParty, denialEvidence, type Known, type Namespaces, partyOf, policiesKnown, type Question, written } from './parties.ts';
+import { blockers, blockerText, denialEvidence, written } from './denial.ts';
 
 const dnsPort = 53;
 

@@ -2,7 +2,7 @@ import { hostPort } from '../../src/proxy/model.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
 import { clientText, plural, serviceRef } from '../format.ts';
-import { policiesKnown, questions } from './parties.ts';
+import { policiesKnown, questions } from '../../src/model/parties.ts';
 
 /** Policies have no effect until a plug-in enforces them. A connection shows it better than the list of plug-ins. */
 export const enforced = check({

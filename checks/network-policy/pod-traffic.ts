@@ -1,6 +1,7 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { Service } from '../../src/facts/objects.ts';
+import { type Asked, type Given, type Known, policiesKnown, questions } from '../../src/model/parties.ts';
 import { smallestChange } from '../../src/policy/change.ts';
 import { nearMisses } from '../../src/policy/decide.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
@@ -8,19 +9,7 @@ import type { Direction } from '../../src/policy/rule.ts';
 import { type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
 import { clientText, plural, some } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';
-import {
-  type Asked,
-  beforeDnat,
-  blockers,
-  blockerText,
-  denialEvidence,
-  type Given,
-  inWrongNamespace,
-  type Known,
-  policiesKnown,
-  questions,
-  written,
-} from './parties.ts';
+import { beforeDnat, blockers, blockerText, denialEvidence, inWrongNamespace, written } from './denial.ts';
 
 /** The change that would allow all denied connections, tried on the evaluator; a text only where no NetworkPolicy can. */
 function fixOf(direction: Direction, denied: readonly Asked[], known: Known, service: Service, who: string): Fix[] {

@@ -1,6 +1,6 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connection, Connections, FactTypes, Target } from '../../src/facts/facts.ts';
-import { isGood, isLost } from '../../src/facts/selectors.ts';
+import { connectionKey, isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { kubectl } from '../fix.ts';
 import { followPacket, podsOn, restoreRoute, routesBetween, whyLost } from './routes.ts';
@@ -41,6 +41,7 @@ function manualEndpoints({ target, made, failing, scope }: Subject): Found[] {
       object: serviceRef(target),
       message: `Service "${target.name}": ${plural(manual.length, 'manually created endpoint')} ${manual.length === 1 ? 'does' : 'do'} not answer: ${some(manual.map((c) => c.target))} ${outcomeText(first.outcome)}`,
       evidence: manual.slice(0, 4).map((c) => probeEvidence(made.from, c)),
+      failed: manual.map(connectionKey),
       fix: [
         {
           text: 'Correct the address and port in the EndpointSlice, or start the program at that address',
@@ -83,6 +84,8 @@ function crossNode({ made, tried, scope }: Subject, { lost, badNodes, known }: R
         },
       ],
       pods: lost.flatMap((c) => (c.pod ? [c.pod] : [])),
+      // A route that drops the packets is a fact of its own; without one it follows from the connections.
+      ...(!known.dead && { failed: lost.map(connectionKey) }),
     },
   ];
 }
@@ -109,6 +112,7 @@ function others({ target, made, tried, failing, scope }: Subject, explained: rea
       ],
       fix: [followPacket],
       pods,
+      failed: group.map(connectionKey),
     };
   });
 }

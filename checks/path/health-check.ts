@@ -1,5 +1,5 @@
 import type { Connection } from '../../src/facts/facts.ts';
-import { endpointsOf } from '../../src/facts/selectors.ts';
+import { connectionKey, endpointsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { outcomeText, plural, serviceRef, some } from '../format.ts';
 
@@ -53,6 +53,7 @@ export const healthCheck = check({
             text: `Check kube-proxy on ${wrong[0]?.node}, which answers port ${service.spec.healthCheckNodePort}, and firewalls that close this port`,
           },
         ],
+        failed: wrong.map(connectionKey),
       },
     ]);
   },

@@ -1,3 +1,4 @@
+import { connectionKey } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { outcomeText, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
@@ -34,6 +35,7 @@ export const loadBalancer = check({
             command: kubectl(target.namespace, 'describe', 'service', target.name),
           },
         ],
+        failed: failing.map(connectionKey),
       },
     ]);
   },

@@ -1,5 +1,5 @@
 import type { Connection, Matrix } from '../../src/facts/facts.ts';
-import { isGood, isLost } from '../../src/facts/selectors.ts';
+import { connectionKey, isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { followPacket, podsOn, routesBetween, whyLost } from './routes.ts';
 import { outcomeText, plural, serviceRef, some } from '../format.ts';
@@ -69,6 +69,7 @@ export const matrix = check({
           },
         ],
         pods: podsOf(between),
+        ...(!known.dead && { failed: between.map(connectionKey) }),
       });
     }
     for (const [outcome, group] of Map.groupBy(
@@ -87,6 +88,7 @@ export const matrix = check({
         evidence: group.slice(0, 4).map(evidenceOf),
         fix: [followPacket],
         pods: podsOf(group),
+        failed: group.map(connectionKey),
       });
     }
     return judged(summary, findings);

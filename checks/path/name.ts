@@ -1,5 +1,5 @@
 import type { Connection } from '../../src/facts/facts.ts';
-import { isHeadless } from '../../src/facts/selectors.ts';
+import { connectionKey, isHeadless } from '../../src/facts/selectors.ts';
 import { check, judged, skip, unknown } from '../check.ts';
 import { outcomeText, probeEvidence, serviceRef } from '../format.ts';
 
@@ -54,6 +54,7 @@ export const name = check({
           ...(connections.resolvConf ? [{ source: 'resolv.conf', text: connections.resolvConf.trim().replace(/\s*\n\s*/g, '; ') }] : []),
         ],
         fix: [],
+        failed: [connectionKey(looked)],
       },
     ]);
   },

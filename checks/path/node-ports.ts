@@ -1,5 +1,5 @@
 import type { Connection } from '../../src/facts/facts.ts';
-import { endpointsOf, isGood, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
+import { connectionKey, endpointsOf, isGood, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { outcomeText, plural, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
@@ -43,6 +43,7 @@ export const nodePorts = check({
             command: kubectl('kube-system', 'get', 'pods', '-o', 'wide'),
           },
         ],
+        failed: failing.map(connectionKey),
       },
     ]);
   },

@@ -1,4 +1,4 @@
-import { isGood, isHeadless } from '../../src/facts/selectors.ts';
+import { connectionKey, isGood, isHeadless } from '../../src/facts/selectors.ts';
 import { check, judged, skip, unknown } from '../check.ts';
 import { outcomeText, plural, probeEvidence, serviceRef } from '../format.ts';
 import { kubectl } from '../fix.ts';
@@ -31,6 +31,7 @@ export const virtualIp = check({
         fix: [
           { text: "Check kube-proxy, or the program that replaces it, on the client's node", command: kubectl('kube-system', 'get', 'pods', '-o', 'wide') },
         ],
+        failed: failing.map(connectionKey),
       },
     ]);
   },

@@ -1,10 +1,10 @@
 import type { Connection } from '../../src/facts/facts.ts';
 import type { Pod, ServicePort } from '../../src/facts/objects.ts';
-import { endpointsOf, isReady, podsOf, portsAsked } from '../../src/facts/selectors.ts';
+import { dialledPort, endpointsOf, isReady, podsOf, portsAsked } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { plural, podRef, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';
-import { type Serving, type ServingCode, servingOf } from './serving.ts';
+import { type Serving, type ServingCode, servingOf } from '../../src/model/serving.ts';
 
 interface Found extends Serving {
   pod: Pod;
@@ -65,8 +65,9 @@ export const listening = check({
     const looked = asked.map((port) => ({
       port,
       found: ready.flatMap((pod): Found[] => {
-        const number = endpoints.find((e) => e.pod === pod.metadata.name && e.portName === port.name && e.protocol === port.protocol)?.port;
-        if (number == null) return [];
+        const endpoint = endpoints.find((e) => e.pod === pod.metadata.name && e.portName === port.name && e.protocol === port.protocol);
+        const number = endpoint ? dialledPort(service, port, endpoint) : null;
+        if (number === null) return [];
         const inside = listeners.seen ? listeners.value[pod.metadata.name] : undefined;
         const tried = made?.list.find((c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.servicePort === port.port);
         const serving = servingOf(pod, number, port.protocol, inside?.seen ? inside.value : undefined, tried);

@@ -2,7 +2,7 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { Event, Node, Pod } from '../../src/facts/objects.ts';
 import { isReady } from '../../src/facts/selectors.ts';
-import { check, type Draft, judged, skip } from '../check.ts';
+import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { kubectl } from '../fix.ts';
 import { plural, some } from '../format.ts';
 import { eventEvidence, eventsOf, grouped, named, situation, type Situation, weight } from './service-pods.ts';
@@ -143,8 +143,10 @@ export const readiness = check({
     const waiting = now.own.filter(
       (p) => !isReady(p) && !lost.includes(p) && p.status.containerStatuses.length > 0 && p.status.containerStatuses.every((s) => s.state.running),
     );
-    // Without a gate of its own such a pod is marked by the node controller; nodes that could not be read leave that open.
-    const gated = waiting.filter((p) => p.status.containerStatuses.every((s) => s.ready) && (nodes.seen || p.spec.readinessGates.length > 0));
+    const isMarked = (p: Pod) => p.status.containerStatuses.every((s) => s.ready) && p.spec.readinessGates.length === 0;
+    // Without a gate of its own such a pod is marked by the node controller.
+    if (!nodes.seen && waiting.some(isMarked)) return unknown(`${nodes.what}: ${nodes.why}`);
+    const gated = waiting.filter((p) => p.status.containerStatuses.every((s) => s.ready));
     const failing = Map.groupBy(
       waiting.filter((p) => p.status.containerStatuses.some((s) => !s.ready)),
       sameProbe,

@@ -50,4 +50,8 @@ export interface Draft<C extends Code = Code> {
   fix: Fix[];
   /** The pods concerned, where it concerns pods: a cause explains only the symptoms of its own pods. */
   pods?: string[];
+  /** The nodes concerned, where it concerns nodes. */
+  nodes?: string[];
+  /** The failed connections, by their keys, where the finding only reports them: it is a cause if no other finding explains them. */
+  failed?: readonly string[];
 }

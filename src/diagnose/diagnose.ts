@@ -58,7 +58,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
   const { reports, verdict, findings } = reasoned(pipeline, recording);
   const tried = facts.dryRuns.seen ? facts.dryRuns.value : {};
   /** The patch stays internal: the command shows what it does. */
-  const shown = (f: Finding): Finding => ({
+  const shown = ({ failed: _, ...f }: Finding): Finding => ({
     ...f,
     fix: f.fix.map(({ text, command }) => ({ text, ...(command !== undefined && { command, ...(tried[command] && { tried: tried[command] }) }) })),
   });

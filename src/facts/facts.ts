@@ -70,8 +70,8 @@ const outcomes = ['answered', 'refused', 'timed-out', 'reset', 'no-route', 'no-a
 /** One connection that was made for real. */
 const connection = v.object({
   kind: v.picklist(['dns', 'tcp', 'udp']),
-  /** What was reached for: the Service's name, one DNS server with that name, the virtual IP, one endpoint directly, one with more than a packet can hold, what `--http` asks for by HTTP, a node's port, what a node answers load balancers that ask after it, or the load balancer. */
-  hop: v.picklist(['name', 'dns-server', 'virtual-ip', 'endpoint', 'payload', 'http', 'node-port', 'health-check', 'load-balancer']),
+  /** What was reached for: the Service's name, one DNS server with that name, the virtual IP, one endpoint directly, the targetPort of a headless Service's endpoint where clients connect to another port, an endpoint with more than a packet can hold, what `--http` asks for by HTTP, a node's port, what a node answers load balancers that ask after it, or the load balancer. */
+  hop: v.picklist(['name', 'dns-server', 'virtual-ip', 'endpoint', 'target-port', 'payload', 'http', 'node-port', 'health-check', 'load-balancer']),
   /** `address:port`, or the name that was looked up. */
   target: v.string(),
   /** The Service port (its number) that this connection belongs to; null for a name. */

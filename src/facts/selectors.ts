@@ -130,6 +130,17 @@ export function targetsOf(port: { name: string; protocol: string }, endpoints: r
   return ready.length > 0 ? ready : named.filter((e) => e.serving && e.terminating);
 }
 
+/**
+ * The port of an endpoint that clients connect to. A headless Service has no virtual IP that could translate its port: its name
+ * resolves to the pods, and clients use the Service's own port there. null where the EndpointSlice names no port.
+ */
+export const dialledPort = (service: Service, port: { port: number }, endpoint: Pick<Endpoint, 'port'>): number | null =>
+  isHeadless(service) ? port.port : endpoint.port;
+
+/** Names one connection of a run. */
+export const connectionKey = (c: Pick<Connection, 'kind' | 'hop' | 'target' | 'servicePort' | 'from'>): string =>
+  [c.from ?? '', c.hop, c.kind, c.target, c.servicePort ?? ''].join(' ');
+
 /** The connection did not fail; over UDP silence proves nothing. */
 export const isGood = (c: Pick<Connection, 'outcome'>): boolean => c.outcome === 'answered' || c.outcome === 'no-answer';
 

@@ -1,8 +1,12 @@
 import { type Code, issueOf } from '../catalog/codes.ts';
 import type { Draft } from '../catalog/finding.ts';
 import type { Connection, Facts } from '../facts/facts.ts';
-import { isGood } from '../facts/selectors.ts';
-import { explains, mild, type Symptom, symptoms } from './explanations.ts';
+import { connectionKey, isGood } from '../facts/selectors.ts';
+import { predict } from '../model/predict.ts';
+import { type Attempt, fits, type Stop } from '../model/prediction.ts';
+import { canStop } from '../model/reach.ts';
+import { type World, worldOf } from '../model/world.ts';
+import { isDerived } from './chains.ts';
 
 export type Status = 'healthy' | 'degraded' | 'faulty' | 'undecided';
 
@@ -17,6 +21,7 @@ export interface Finding extends Draft {
 export interface CheckResult {
   id: string;
   status: 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
+  reason?: string;
   findings: Finding[];
 }
 
@@ -28,18 +33,69 @@ export interface Verdict {
 
 export const asFinding = (draft: Draft): Finding => ({ ...draft, ...issueOf(draft.code), docs: `docs/codes/${draft.code}.md` });
 
-const isSymptom = (code: Code): code is Symptom => (symptoms as readonly Code[]).includes(code);
+/** A connection that was made, with what the facts say about it. */
+interface Observed {
+  connection: Connection;
+  stops: readonly Stop[];
+}
 
-/** True where a cause concerns all pods that the other finding concerns; no pods named means all of them. */
-const concerns = (cause: Draft, other: Draft): boolean =>
-  mild.includes(other.code) || !cause.pods || !other.pods || other.pods.every((p) => cause.pods?.includes(p));
+/** All connections that were made, by their keys. Those of --matrix start on other nodes. */
+function observedIn(world: World): Map<string, Observed> {
+  const { connections, matrix } = world.facts;
+  const at = (from: World, connection: Connection): [string, Observed] => [
+    connectionKey(connection),
+    { connection, stops: predict(from, connection satisfies Attempt).stops },
+  ];
+  return new Map([
+    ...(connections.seen ? connections.value.list.map((c) => at(world, c)) : []),
+    ...(matrix.seen ? matrix.value.rows.flatMap(({ node, list }) => list.map((c) => at({ ...world, node }, { ...c, from: node }))) : []),
+  ]);
+}
 
-/** Wrong rules for a Service explain a name that does not resolve only where they are the rules for DNS itself. */
-const aboutDns = (cause: Draft, other: Draft): boolean =>
-  other.code !== 'name-not-resolving' || !cause.code.startsWith('kube-proxy-rules') || [cause.object, ...(cause.also ?? [])].some((o) => o.name === 'kube-dns');
+const shares = (a: readonly string[] | undefined, b: readonly string[] | undefined): boolean => !a || !b || a.some((x) => b.includes(x));
 
-const explainedBy = (other: Finding, cause: Finding): boolean =>
-  cause !== other && cause.severity === 'error' && (explains[cause.code]?.includes(other.code) ?? false) && concerns(cause, other) && aboutDns(cause, other);
+/** Whether a finding reports what stops a connection: the same fault, of the same pods and nodes, of the same Service's rules. */
+const reports = (f: Finding, stop: Stop): boolean =>
+  stop.codes.includes(f.code) &&
+  shares(f.pods, stop.pods) &&
+  shares(f.nodes, stop.nodes) &&
+  (stop.service === undefined || !f.code.startsWith('kube-proxy-rules') || [f.object, ...(f.also ?? [])].some((o) => o.name === stop.service));
+
+const failed = (o: Observed): boolean => !isGood(o.connection);
+
+/** Whether a finding explains that a connection failed, and how it failed. A health check fails by its answer, whatever that is. */
+const explains = (f: Finding, { connection, stops }: Observed): boolean =>
+  stops.some((s) => reports(f, s) && (connection.hop === 'health-check' || fits(s, connection)));
+
+/** Whether a connection is a part of the way of another one: a virtual IP's packets go on to its endpoints, a load balancer's to node ports. */
+function isPartOf(part: Connection, whole: Connection): boolean {
+  if (whole.hop === 'virtual-ip' || whole.hop === 'node-port') return part.hop === 'endpoint' && part.servicePort === whole.servicePort;
+  if (whole.hop === 'load-balancer') return part.hop === 'node-port' || part.hop === 'health-check';
+  if (whole.hop === 'health-check') return part.hop === 'node-port' && part.node === whole.node;
+  return (whole.hop === 'http' || whole.hop === 'payload') && part.hop !== whole.hop && part.target === whole.target;
+}
+
+/** The connections whose success speaks against a finding. */
+const trials = (f: Finding, all: readonly Observed[]): Observed[] =>
+  all.filter(({ connection: c }) => {
+    if (!canStop(f.code, c.hop) || c.from !== undefined) return false;
+    if (c.hop === 'endpoint') return !f.pods || (c.pod !== null && f.pods.includes(c.pod));
+    if (!f.code.startsWith('kube-proxy-rules')) return true;
+    // Rules for DNS decide lookups, the Service's own rules its addresses.
+    return [f.object, ...(f.also ?? [])].some((o) => (o.name === 'kube-dns') === (c.hop === 'name'));
+  });
+
+/** A connection outweighs what objects suggest: the finding becomes a warning that says so. */
+function weigh(f: Finding, all: readonly Observed[], from: string): Finding {
+  if (f.severity !== 'error' || f.failed) return f;
+  const tried = trials(f, all);
+  if (tried.length === 0 || !tried.every((o) => o.connection.outcome === 'answered')) return f;
+  if (all.some((o) => failed(o) && explains(f, o))) return f;
+  const contradiction = { source: 'probe', text: `${from} → ${tried[0]?.connection.target} answered anyway` };
+  // A status that Kubernetes itself reports stays a fault, but it does not (yet) break this client.
+  if (f.confidence === 'confirmed') return { ...f, scope: 'part', evidence: [...f.evidence, contradiction] };
+  return { ...f, severity: 'warning', message: `${f.message}; but the connection succeeded anyway`, evidence: [...f.evidence, contradiction] };
+}
 
 /** The same fault of the same pods, found by two checks: the one with more pods stays; with equally many, the first. */
 const isSame = (other: Finding, one: Finding, later: boolean): boolean =>
@@ -48,75 +104,66 @@ const isSame = (other: Finding, one: Finding, later: boolean): boolean =>
   (other.pods ?? []).every((p) => one.pods?.includes(p)) &&
   (later || (one.pods?.length ?? 0) > (other.pods?.length ?? 0));
 
-/** The connections that fail where a finding's symptom exists; empty where none was tried. */
-function trials(finding: Draft, symptom: Symptom, made: readonly Connection[]): Connection[] {
-  if (symptom === 'name-not-resolving') return made.filter((c) => c.hop === 'name');
-  // A policy may allow nodes and deny other addresses: a connection from a node proves nothing about those.
-  if (symptom === 'node-port-failing') return finding.code.startsWith('policy-denies') ? [] : made.filter((c) => c.hop === 'node-port');
-  if (symptom === 'load-balancer-failing') return made.filter((c) => c.hop === 'load-balancer');
-  if (symptom === 'virtual-ip-failing') return made.filter((c) => c.hop === 'virtual-ip');
-  if (symptom === 'endpoint-failing') return made.filter((c) => c.hop === 'endpoint' && (!finding.pods || (c.pod !== null && finding.pods.includes(c.pod))));
-  return [];
+/** Findings without those that follow from others, and without what two checks report twice. */
+function roots(errors: readonly Finding[], checkOf: ReadonlyMap<Finding, string>): Finding[] {
+  return errors.filter(
+    (f, i) => !errors.some((cause, j) => cause !== f && (isDerived(f, cause) || (checkOf.get(f) !== checkOf.get(cause) && isSame(f, cause, i > j)))),
+  );
 }
 
-const followsFrom = (finding: Draft): Symptom[] => (explains[finding.code] ?? []).filter(isSymptom);
-
-/** The connections that must fail because of a finding, were tried, and did not fail. */
-function overruled(finding: Finding, all: readonly Finding[], made: readonly Connection[]): Connection[] {
-  const expected = followsFrom(finding);
-  const shown = all.some((f) => f !== finding && (expected as readonly Code[]).includes(f.code) && concerns(finding, f));
-  if (shown) return [];
-  const tried = expected.flatMap((s) => trials(finding, s, made));
-  return tried.length > 0 && tried.every((c) => c.outcome === 'answered') ? tried : [];
+/** The smallest set of hints that explains connections which nothing certain explains: each time the hint that explains most of the rest. */
+function neededHints(hints: readonly Finding[], unexplained: readonly Observed[]): Finding[] {
+  const chosen: Finding[] = [];
+  let rest = [...unexplained];
+  for (;;) {
+    const ranked = hints
+      .filter((h) => !chosen.includes(h))
+      .map((hint) => ({ hint, left: rest.filter((o) => !explains(hint, o)) }))
+      .toSorted((a, b) => a.left.length - b.left.length);
+    const [best] = ranked;
+    if (!best || best.left.length === rest.length) return chosen;
+    chosen.push(best.hint);
+    rest = best.left;
+  }
 }
 
-/** A connection outweighs what objects suggest: the finding becomes a warning that says so. */
-function weigh(finding: Finding, all: readonly Finding[], made: readonly Connection[], from: string): Finding {
-  if (finding.severity !== 'error') return finding;
-  const against = overruled(finding, all, made);
-  if (against.length === 0) return finding;
-  const contradiction = { source: 'probe', text: `${from} → ${against[0]?.target} answered anyway` };
-  // A status that Kubernetes itself reports stays a fault, but it does not (yet) break this client.
-  if (finding.confidence === 'confirmed') return { ...finding, scope: 'part', evidence: [...finding.evidence, contradiction] };
-  return {
-    ...finding,
-    severity: 'warning',
-    message: `${finding.message}; but the connection succeeded anyway`,
-    evidence: [...finding.evidence, contradiction],
-  };
-}
+/** What could explain failed connections and was not seen. */
+const unseenOn = (all: readonly Observed[]): string[] => [
+  ...new Set(all.flatMap((o) => o.stops.filter((s) => s.unseen && fits(s, o.connection)).map((s) => s.why))),
+];
 
-/** A failed connection that nothing explains: the objects are right, so the fault is below them. */
-function unexplained(cause: Finding, made: readonly Connection[], policiesAllow: boolean): Finding {
-  if (cause.code !== 'endpoint-failing' && cause.code !== 'virtual-ip-failing') return cause;
-  const lost = cause.code === 'endpoint-failing' && trials(cause, cause.code, made).some((c) => c.outcome === 'timed-out' || c.outcome === 'no-route');
+/** A failed connection that nothing explains. While some evidence is missing, that may explain it. */
+function unexplained(f: Finding, all: readonly Observed[], policiesAllow: boolean): Finding {
+  if (f.code !== 'endpoint-failing' && f.code !== 'virtual-ip-failing' && f.code !== 'name-not-resolving') return f;
+  const missing = unseenOn(all);
+  if (missing.length > 0) {
+    const evidence = missing.slice(0, 3).map((text) => ({ source: 'not seen', text }));
+    return { ...f, message: `${f.message}; not everything that can explain it was seen: ${missing[0]}`, evidence: [...f.evidence, ...evidence] };
+  }
+  if (f.code === 'name-not-resolving') return f;
   // A lost packet looks like a policy's denial.
-  if (lost && policiesAllow)
-    return {
-      ...cause,
-      message: `${cause.message}; NetworkPolicies allow it: check the routes and firewalls between the nodes, then the program itself`,
-    };
-  return { ...cause, message: `${cause.message}; no object explains it: the fault is likely below Kubernetes, or in the program itself` };
+  const lost = f.code === 'endpoint-failing' && all.some((o) => o.connection.outcome === 'timed-out' || o.connection.outcome === 'no-route');
+  const why =
+    lost && policiesAllow
+      ? 'NetworkPolicies allow it: check the routes and firewalls between the nodes, then the program itself'
+      : 'no object explains it: the fault is likely below Kubernetes, or in the program itself';
+  return { ...f, message: `${f.message}; ${why}` };
 }
 
-/** A connection that shows a cause's symptom confirms the cause and becomes its evidence. */
-function confirm(cause: Finding, explained: readonly Finding[], made: readonly Connection[]): Finding {
-  const shown = explained.filter((f) => isSymptom(f.code));
-  const proof = shown
+/** A connection that failed as a cause predicts confirms it and becomes its evidence. */
+function confirm(cause: Finding, explained: readonly Finding[], all: readonly Observed[]): Finding {
+  const proof = explained
     .flatMap((f) => f.evidence)
     .filter((e) => e.source === 'probe' && !cause.evidence.some((have) => have.text === e.text))
     .slice(0, 4);
-  const failed = followsFrom(cause)
-    .flatMap((s) => trials(cause, s, made))
-    .filter((c) => !isGood(c));
-  // A policy drops packets; a refusal is the pod's own answer and proves nothing about the policy.
-  const fits = cause.code.startsWith('policy-denies')
-    ? failed.some((c) => c.outcome === 'timed-out' || c.outcome === 'dns-timed-out' || c.outcome === 'no-route')
-    : failed.length > 0;
-  return { ...cause, confidence: fits && cause.confidence === 'likely' ? 'confirmed' : cause.confidence, evidence: [...cause.evidence, ...proof] };
+  const shown = all.some((o) => failed(o) && explains(cause, o));
+  return { ...cause, confidence: shown && cause.confidence === 'likely' ? 'confirmed' : cause.confidence, evidence: [...cause.evidence, ...proof] };
 }
 
-const decisiveness = (f: Finding): number => (f.scope === 'all' ? 0 : 4) + (isSymptom(f.code) ? 2 : 0) + (f.confidence === 'confirmed' ? 0 : 1);
+/** Symptoms that an object shows. They are causes only where nothing explains them. */
+const symptoms: readonly Code[] = ['no-ready-endpoints'];
+const isReading = (f: Finding): boolean => f.failed !== undefined || symptoms.includes(f.code);
+const decisiveness = (f: Finding): number => (f.scope === 'all' ? 0 : 4) + (isReading(f) ? 2 : 0) + (f.confidence === 'confirmed' ? 0 : 1);
 
 export interface Reasoned {
   verdict: Verdict;
@@ -126,32 +173,61 @@ export interface Reasoned {
 
 /** Reasons from findings to causes. Pure: the same results and facts give the same verdict in any order. */
 export function reason(results: readonly CheckResult[], facts: Facts, subject: { service: string; client: string }): Reasoned {
-  const connections = facts.connections.seen ? facts.connections.value : undefined;
-  const made = connections?.list ?? [];
-  const all = results.flatMap((r) => r.findings);
-  const weighed = new Map(all.map((f) => [f, weigh(f, all, made, connections?.from ?? 'the client')]));
-  const checkOf = new Map(results.flatMap((r) => r.findings.map((f) => [weighed.get(f), r.id])));
-  const errors = [...weighed.values()].filter((f) => f.severity === 'error' && f.confidence !== 'possible');
-  const roots = errors.filter(
-    (f, i) => !errors.some((cause, j) => explainedBy(f, cause) || (checkOf.get(f) !== checkOf.get(cause) && isSame(f, cause, i > j))),
+  const observed = observedIn(worldOf(facts));
+  const all = [...observed.values()];
+  const from = facts.connections.seen ? facts.connections.value.from : 'the client';
+  const weighed = new Map(results.flatMap((r) => r.findings).map((f) => [f, weigh(f, all, from)]));
+  const checkOf = new Map(results.flatMap((r) => r.findings.flatMap((f) => (weighed.get(f) ? [[weighed.get(f) as Finding, r.id] as const] : []))));
+  /** Puts a changed finding in the place of what it was. */
+  const settle = (before: Finding, after: Finding): Finding => {
+    for (const [original, now] of weighed) if (now === before) weighed.set(original, after);
+    return after;
+  };
+  const errors = [...weighed.values()].filter((f) => f.severity === 'error');
+  const certain = errors.filter((f) => f.confidence !== 'possible');
+  const left = roots(certain, checkOf);
+  const known = left.filter((f) => !isReading(f));
+  const connectionsOf = (f: Finding) => (f.failed ?? []).flatMap((key) => observed.get(key) ?? []);
+
+  // What fails is explained by what is known to be wrong, by a failing part of its way, or else by a hint.
+  const isExplained = (o: Observed, by: readonly Finding[]) =>
+    by.some((f) => explains(f, o)) || all.some((part) => failed(part) && isPartOf(part.connection, o.connection));
+  const open = left.flatMap((f) => connectionsOf(f).filter((o) => !isExplained(o, known)));
+  const hints = neededHints(
+    errors.filter((f) => f.confidence === 'possible' && !isReading(f)),
+    open,
+  ).map((f) => settle(f, { ...f, confidence: 'likely' }));
+  const explaining = [...known, ...hints];
+  const readings = left.filter(
+    (f) => isReading(f) && (!f.failed || connectionsOf(f).length === 0 || connectionsOf(f).some((o) => !isExplained(o, explaining))),
   );
+
   const policiesAllow = ['network-policy/ingress', 'network-policy/egress'].every((id) => results.some((r) => r.id === id && r.status === 'pass'));
-  const causes = roots.map((cause) => {
-    const explained = errors.filter((f) => explainedBy(f, cause));
-    const settled = unexplained(confirm(cause, explained, made), made, policiesAllow);
-    for (const [before, after] of weighed) if (after === cause) weighed.set(before, settled);
-    return settled;
-  });
-  causes.sort((a, b) => decisiveness(a) - decisiveness(b));
+  // Why there is no ready endpoint is not known while a check of pods and endpoints could not judge.
+  const doubt = results.find((r) => r.status === 'unknown' && /^(endpoints|pods)\//.test(r.id));
+  const isDoubtful = (f: Finding) => symptoms.includes(f.code) && doubt !== undefined;
+  const causes = [
+    ...explaining.map((f) => {
+      const shown = errors.filter((e) => e !== f && (isDerived(e, f) || connectionsOf(e).some((o) => failed(o) && explains(f, o))));
+      return settle(f, confirm(f, shown, all));
+    }),
+    ...readings.filter((f) => !isDoubtful(f)).map((f) => settle(f, unexplained(f, connectionsOf(f), policiesAllow))),
+  ].toSorted((a, b) => decisiveness(a) - decisiveness(b));
 
   // A hint is not a cause; it leaves the verdict open where no connection decided it.
-  const suspicion = [...weighed.values()].find((f) => f.severity === 'error' && f.confidence === 'possible');
+  const doubtful = readings.find(isDoubtful);
+  const suspicion =
+    doubtful && doubt
+      ? settle(doubtful, { ...doubtful, confidence: 'possible', message: `${doubtful.message}, and why is not known: ${doubt.reason ?? doubt.id}` })
+      : [...weighed.values()].find((f) => f.severity === 'error' && f.confidence === 'possible');
   const status = statusOf(causes, suspicion, results, facts);
   return { verdict: { status, causes, summary: summarize(status, causes, suspicion, facts, subject) }, findings: weighed };
 }
 
 function statusOf(causes: readonly Finding[], suspicion: Finding | undefined, results: readonly CheckResult[], facts: Facts): Status {
   if (causes.length > 0) return causes.some((c) => c.scope === 'all') ? 'faulty' : 'degraded';
+  // A hint that a failed connection gives is not settled by other connections.
+  if (suspicion?.failed || (suspicion && symptoms.includes(suspicion.code))) return 'undecided';
   // A connection that succeeded proves more than an object that was not read.
   if (facts.connections.seen)
     return results.some((r) => r.id.startsWith('path/') && r.status === 'unknown') || facts.connections.value.list.length === 0 ? 'undecided' : 'healthy';

@@ -20,6 +20,7 @@ describe('dependencies between rooms point one way', () => {
   test.each([
     ['checks', '../../src/cluster/index.ts'],
     ['src/verdict', '../../gather/gather.ts'],
+    ['src/model', '../../verdict/verdict.ts'],
     ['src/facts', '../../cluster/index.ts'],
     ['src/report', '../../cluster/index.ts'],
     ['src/cluster', '../../facts/facts.ts'],

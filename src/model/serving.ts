@@ -1,9 +1,9 @@
 /** Whether one pod serves one port. The best evidence decides: a connection, its sockets, its loopback, its declared ports. */
 import ipaddr from 'ipaddr.js';
-import type { Connection, Listeners } from '../../src/facts/facts.ts';
-import type { Pod, Protocol } from '../../src/facts/objects.ts';
-import type { Draft, Evidence } from '../check.ts';
-import { some } from '../format.ts';
+import type { Draft, Evidence } from '../catalog/finding.ts';
+import type { Connection, Listeners } from '../facts/facts.ts';
+import type { Pod, Protocol } from '../facts/objects.ts';
+import { isReady } from '../facts/selectors.ts';
 
 export type ServingCode = 'target-port-not-listening' | 'listens-on-loopback' | 'protocol-mismatch';
 
@@ -17,6 +17,8 @@ export interface Serving {
   /** The loopback address that it listens on, for `listens-on-loopback`. */
   loopback: string;
 }
+
+const firstFew = (items: readonly string[]): string => `${items.slice(0, 5).join(', ')}${items.length > 5 ? ` and ${items.length - 5} more` : ''}`;
 
 const isLoopback = (address: string) => ipaddr.isValid(address) && ipaddr.parse(address).range() === 'loopback';
 
@@ -36,12 +38,7 @@ function bySockets(name: string, port: number, protocol: Protocol, sockets: NonN
   const evidence: Evidence[] = [
     {
       source: 'sockets',
-      text: `${name} listens on ${
-        some(
-          own.map((s) => `${s.address}:${s.port}`),
-          5,
-        ) || `no ${protocol} port`
-      }`,
+      text: `${name} listens on ${firstFew(own.map((s) => `${s.address}:${s.port}`)) || `no ${protocol} port`}`,
     },
   ];
   const open = [...new Set(own.filter((s) => !isLoopback(s.address)).map((s) => s.port))];
@@ -72,10 +69,16 @@ function byForward(name: string, port: number, forwarded: Listeners['forwarded']
 
 /** From the declared ports, which are only documentation: a hint, and none where a probe of the pod uses the port. */
 function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | undefined {
+  const numberOf = (p: number | string | undefined) =>
+    typeof p === 'string' ? pod.spec.containers.flatMap((c) => c.ports).find((c) => c.name === p)?.containerPort : p;
+  const isProbed = pod.spec.containers.some((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port].some((p) => numberOf(p) === port));
+  // The kubelet connects to the pod's own address, so a probe that succeeds shows who listens there.
+  if (protocol === 'TCP' && isProbed && isReady(pod))
+    return verdict(null, 'likely', [{ source: 'pods', text: `the readiness probe of ${pod.metadata.name} succeeds on port ${port}` }]);
   const declared = pod.spec.containers.flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
   const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]).filter((p) => typeof p === 'number');
   if (declared.length === 0 || declared.includes(port) || probed.includes(port)) return undefined;
-  const text = `${pod.metadata.name} declares ${some(declared.map(String))}${probed.length > 0 ? `, and its probe succeeds on ${probed.join(', ')}` : ''}`;
+  const text = `${pod.metadata.name} declares ${firstFew(declared.map(String))}${probed.length > 0 ? `, and its probe succeeds on ${probed.join(', ')}` : ''}`;
   return verdict('target-port-not-listening', 'possible', [{ source: 'pods', text }], { elsewhere: declared });
 }
 
@@ -83,6 +86,8 @@ function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | un
 export function servingOf(pod: Pod, port: number, protocol: Protocol, listening: Listeners | undefined, tried: Connection | undefined): Serving | undefined {
   if (tried?.outcome === 'answered') return verdict(null, 'confirmed', []);
   if (listening?.sockets) return bySockets(pod.metadata.name, port, protocol, listening.sockets);
-  if (listening || tried) return byForward(pod.metadata.name, port, listening?.forwarded ?? {}, tried?.outcome === 'refused');
+  const refused = tried?.outcome === 'refused';
+  // A port-forward speaks TCP only: it shows nothing about a UDP program.
+  if (listening || tried) return byForward(pod.metadata.name, port, protocol === 'TCP' ? (listening?.forwarded ?? {}) : {}, refused);
   return byDeclaration(pod, port, protocol);
 }

@@ -1,0 +1,121 @@
+/** The way of a lookup: the client's resolver, the policies and rules between it and DNS, the DNS pods, what they are told to answer. */
+import type { Code } from '../catalog/codes.ts';
+import { parseResolvConf } from '../dns/resolv-conf.ts';
+import type { Pod } from '../facts/objects.ts';
+import { endpointsOf, isFinished, isReady } from '../facts/selectors.ts';
+import { decided, receiverOf } from './parties.ts';
+import type { Stop } from './prediction.ts';
+import { proxyFaults, stopsThroughRules } from './rules-way.ts';
+import { unseenStop, valueOf, type World } from './world.ts';
+
+const failing: Stop['fates'] = ['not-found', 'lost', 'failing', 'refused'];
+
+/** Findings about the servers themselves and what they answer. */
+const serverFaults = [
+  'dns-pods-down',
+  'dns-config-invalid',
+  'dns-zone-mismatch',
+  'dns-wrong-answer',
+  'dns-upstream-failing',
+  'external-name-broken',
+] as const satisfies Code[];
+
+/** All faults that can stop a lookup. */
+export const nameFaults: readonly Code[] = [
+  ...serverFaults,
+  ...proxyFaults,
+  'dns-pod-config',
+  'policy-denies-dns',
+  'dns-service-broken',
+  'service-not-found',
+  'node-not-ready',
+  'conntrack-full',
+];
+
+/** The servers that the client's resolver asks; undefined where they are the cluster's as far as is known. */
+function ownServers({ facts, client }: World): string[] | undefined {
+  const made = valueOf(facts.connections);
+  if (made && !made.standIn && made.resolvConf !== null) return parseResolvConf(made.resolvConf).nameservers;
+  return client?.pod?.spec.dnsPolicy === 'None' ? (client.pod.spec.dnsConfig?.nameservers ?? []) : undefined;
+}
+
+const isLinkLocal = (address: string): boolean => address.startsWith('169.254.') || address.toLowerCase().startsWith('fe80:');
+
+function resolverStops(world: World): Stop[] {
+  const { facts, client } = world;
+  const right = valueOf(facts.dnsService)?.spec.clusterIPs ?? [];
+  const servers = ownServers(world);
+  const usesNodes = client?.pod?.spec.dnsPolicy === 'Default' || (client?.pod?.spec.dnsPolicy === 'ClusterFirst' && client.hostNetwork);
+  if (right.length === 0 || (servers ? servers.some((s) => right.includes(s) || isLinkLocal(s)) : !usesNodes)) return [];
+  return [{ fates: failing, certain: false, why: `the client asks ${servers?.join(', ') ?? 'the DNS servers of its node'}`, codes: ['dns-pod-config'] }];
+}
+
+/** Policies between the client and the DNS pods, over UDP: resolvers use TCP for long answers only. */
+function policyStops(world: World, replicas: readonly Pod[]): Stop[] {
+  const { facts, from, client, policies } = world;
+  if (!from || !client || client.kind === 'external' || client.kind === 'node') return [];
+  const own = facts.policies.seen ? facts.policies.value[client.namespace] : facts.policies;
+  if (!policies || (own && !own.seen)) return unseenStop(own ?? facts.policies, ['policy-denies-dns'], failing);
+  const asked = replicas.flatMap((pod) => {
+    const to = receiverOf(pod.status.podIPs[0]?.ip ?? '', pod, facts.namespaces);
+    const ways = (['egress', 'ingress'] as const).flatMap((d) => decided(d, from, to, { port: 53, protocol: 'UDP' }, policies)?.decision ?? []);
+    return ways.find((d) => d.verdict === 'denied') ?? ways.find((d) => d.verdict === 'unknown') ?? [];
+  });
+  const [first] = asked;
+  if (!first) return [];
+  const certain = asked.length === replicas.length && asked.every((d) => d.verdict === 'denied');
+  return [{ fates: failing, certain, why: `to DNS: ${first.why}`, codes: ['policy-denies-dns'] }];
+}
+
+/** The Service kube-dns, and the rules for its address on the client's node. */
+function serviceStops(world: World): Stop[] {
+  const { facts } = world;
+  const codes = ['dns-service-broken'] as const;
+  if (!facts.dnsService.seen) return unseenStop(facts.dnsService, codes, failing);
+  const service = facts.dnsService.value;
+  if (!service) return [{ fates: failing, certain: false, why: 'Service kube-dns does not exist', codes }];
+  const slices = valueOf(facts.dnsSlices) ?? [];
+  const serves = endpointsOf(slices).some((e) => (e.ready || e.serving) && e.protocol === 'UDP');
+  const port = service.spec.ports.find((p) => p.protocol === 'UDP');
+  const address = service.spec.clusterIPs[0];
+  if (facts.dnsSlices.seen && (!serves || !port))
+    return [{ fates: failing, certain: true, why: 'Service kube-dns has no ready endpoint', codes: [...codes, ...serverFaults, 'node-not-ready'] }];
+  if (!port || address === undefined) return [];
+  const origin = world.client?.hostNetwork ? 'node' : 'pod';
+  return stopsThroughRules(world, { service, slices, address, port: port.port, node: world.node, origin }, () => []).map((s) => ({ ...s, fates: failing }));
+}
+
+/** The DNS pods and their answers. Nothing stands in the way where each one that was asked answered with an address. */
+function serverStops({ facts, service }: World, replicas: readonly Pod[]): Stop[] {
+  if (!facts.dnsPods.seen) return unseenStop(facts.dnsPods, serverFaults, failing);
+  const down = replicas.filter((p) => !isReady(p));
+  if (replicas.length > 0 && down.length === replicas.length) return [{ fates: failing, certain: true, why: 'no DNS pod is ready', codes: serverFaults }];
+  if (!facts.dnsAnswers.seen) return unseenStop(facts.dnsAnswers, serverFaults, failing);
+  const answers = Object.values(facts.dnsAnswers.value);
+  const known = answers.flatMap((a) => (a.seen ? [a.value] : []));
+  const expected = service?.spec.clusterIPs ?? [];
+  const isRight = (a: { addresses: string[] }) =>
+    a.addresses.length > 0 && (service?.spec.type === 'ExternalName' || expected.includes('None') || a.addresses.every((x) => expected.includes(x)));
+  if (known.length === answers.length && known.length > 0 && known.every(isRight)) return [];
+  const wrong = known.filter((a) => !isRight(a));
+  const missing = answers.find((a) => !a.seen);
+  const why = wrong[0] ? `${wrong[0].question}: ${wrong[0].rcode}` : missing && !missing.seen ? `${missing.what}: ${missing.why}` : 'no DNS server was asked';
+  return [{ fates: failing, certain: known.length > 0 && wrong.length === answers.length, unseen: wrong.length === 0, why, codes: serverFaults }];
+}
+
+/** All stops on the way of the Service's name to its address. */
+export function stopsToName(world: World): Stop[] {
+  const replicas = (valueOf(world.facts.dnsPods) ?? []).filter((p) => !isFinished(p) && !p.metadata.deletionTimestamp);
+  const usesCluster = resolverStops(world);
+  const absent: Stop[] = world.service === null ? [{ fates: failing, certain: true, why: 'the Service does not exist', codes: ['service-not-found'] }] : [];
+  return [
+    ...usesCluster,
+    ...policyStops(
+      world,
+      replicas.filter((p) => p.status.podIPs.length > 0),
+    ),
+    ...serviceStops(world),
+    ...serverStops(world, replicas),
+    ...absent,
+  ];
+}

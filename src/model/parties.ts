@@ -1,0 +1,130 @@
+/** Who connects to whom, as policies see it, and what the policies that were read say about it. */
+import type { Fact } from '../facts/fact.ts';
+import type { Client, FactTypes } from '../facts/facts.ts';
+import type { Namespace, NetworkPolicy, Pod, Service } from '../facts/objects.ts';
+import { dialledPort, endpointsOf, portsAsked, targetsOf } from '../facts/selectors.ts';
+import { type Decision, decide, policySet, type PolicySet } from '../policy/decide.ts';
+import { readPolicies } from '../policy/kinds.ts';
+import { fromNetworkPolicy } from '../policy/network-policy.ts';
+import type { Connection, Direction, Party } from '../policy/rule.ts';
+import { namespaceLabelsOf, outside, podParty } from '../policy/world.ts';
+
+type Each<T> = Record<string, Fact<T>>;
+export type Namespaces = Fact<Each<Namespace | null>>;
+
+/** A namespace's labels; where they could not be read, the one label that every namespace has. */
+function labelsOf(namespaces: Namespaces, name: string): Record<string, string> {
+  const found = namespaces.seen ? namespaces.value[name] : undefined;
+  return namespaceLabelsOf(name, found?.seen && found.value ? found.value.metadata.labels : undefined);
+}
+
+export const partyOf = (pod: Pod, namespaces: Namespaces): Party => podParty(pod, labelsOf(namespaces, pod.metadata.namespace));
+
+/** The client as policies see it. From outside the cluster: any address there. */
+export function clientParty(client: Client, namespaces: Namespaces): Party {
+  if (client.kind === 'external') return outside();
+  if (client.kind === 'node') return { pod: null, node: { name: client.name, labels: client.labels }, addresses: client.addresses };
+  if (client.pod) return partyOf(client.pod, namespaces);
+  return {
+    addresses: client.addresses,
+    node: null,
+    pod: {
+      namespace: client.namespace,
+      name: client.name,
+      labels: client.labels,
+      hostNetwork: client.hostNetwork,
+      node: client.node,
+      namespaceLabels: labelsOf(namespaces, client.namespace),
+      ports: [],
+    },
+  };
+}
+
+/** The party with its addresses of one family: a pod of two families has one address in each. */
+const overFamilyOf = (party: Party, address: string): Party => {
+  const same = party.addresses.filter((a) => a.includes(':') === address.includes(':'));
+  return same.length === party.addresses.length ? party : { ...party, addresses: same };
+};
+
+export interface Known {
+  set: PolicySet;
+  /** The NetworkPolicies of the namespaces that could be read. */
+  networkPolicies: NetworkPolicy[];
+  /** Policies that may decide, and could not be read. */
+  blind: string[];
+}
+
+/** All policies that were seen, of every kind, in one order. */
+export function policiesKnown(policies: FactTypes['policies'], plugin: Fact<FactTypes['pluginPolicies']>): Known {
+  const networkPolicies = Object.values(policies).flatMap((f) => (f.seen ? f.value : []));
+  const lists = plugin.seen ? Object.entries(plugin.value) : [];
+  const others = readPolicies(lists.flatMap(([, f]) => (f.seen ? f.value : [])));
+  return {
+    set: policySet([...networkPolicies.map(fromNetworkPolicy), ...others.policies], others.tiers),
+    networkPolicies,
+    blind: [
+      ...lists.flatMap(([kind, f]) => (f.seen ? [] : [`${kind} (${f.why})`])),
+      ...others.unread.map((u) => `${u.object} (${u.path.join('.')}: ${u.why})`),
+    ],
+  };
+}
+
+export interface Question {
+  direction: Direction;
+  self: Party;
+  other: Party;
+  connection: Connection;
+}
+
+/** The facts that decide both directions. */
+export interface Given {
+  target: FactTypes['target'];
+  service: Service | null;
+  slices: FactTypes['slices'];
+  pods: Pod[];
+  client: FactTypes['client'];
+  policies: FactTypes['policies'];
+  namespaces: Fact<FactTypes['namespaces']>;
+  pluginPolicies: Fact<FactTypes['pluginPolicies']>;
+}
+
+export interface Asked extends Question {
+  /** The endpoint's pod, or its address. */
+  name: string;
+  servicePort: number;
+  decision: Decision;
+}
+
+/** The party that a packet to an endpoint is meant for: its pod, or the bare address. */
+export function receiverOf(address: string, pod: Pod | undefined, namespaces: Namespaces): Party {
+  return pod ? { ...partyOf(pod, namespaces), addresses: [address] } : outside(address);
+}
+
+/** One direction of a connection to one address; undefined where no policy can apply to its side. */
+export function decided(direction: Direction, from: Party, to: Party, connection: Connection, known: Known): (Question & { decision: Decision }) | undefined {
+  if (direction === 'ingress' && !to.pod) return undefined;
+  const met = overFamilyOf(from, to.addresses[0] ?? '');
+  const [self, other] = direction === 'ingress' ? [to, met] : [met, to];
+  return { direction, self, other, connection, decision: decide(direction, self, other, connection, known.set) };
+}
+
+/** One question for the client and every endpoint, on the pods' own ports, because policies see packets after DNAT. */
+export function questions(direction: Direction, given: Given, service: Service, known: Known): Asked[] {
+  const { target, slices, pods, client, namespaces } = given;
+  const from = client && clientParty(client, namespaces);
+  if (!from) return [];
+  const endpoints = endpointsOf(slices);
+  return (portsAsked(service, target.port) ?? []).flatMap((servicePort) =>
+    targetsOf(servicePort, endpoints).flatMap((e): Asked[] => {
+      const port = dialledPort(service, servicePort, e);
+      if (port === null) return [];
+      const to = receiverOf(
+        e.address,
+        pods.find((p) => p.metadata.name === e.pod),
+        namespaces,
+      );
+      const asked = decided(direction, from, to, { port, protocol: servicePort.protocol }, known);
+      return asked ? [{ ...asked, name: e.pod ?? e.address, servicePort: servicePort.port }] : [];
+    }),
+  );
+}

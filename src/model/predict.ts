@@ -1,0 +1,54 @@
+/** What should become of a connection, from the facts alone. */
+import type { Protocol } from '../proxy/model.ts';
+import { stopsToName } from './name-way.ts';
+import { stopsToEndpoint } from './pod-way.ts';
+import { type Attempt, type Prediction, predictionOf, type Stop } from './prediction.ts';
+import { stopsThroughRules } from './rules-way.ts';
+import type { World } from './world.ts';
+
+/** `10.0.0.1:80`, `[fd00::1]:80`. */
+function splitTarget(target: string): { address: string; port: number } {
+  const at = target.lastIndexOf(':');
+  return { address: target.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(target.slice(at + 1)) };
+}
+
+function stopsOf(world: World, attempt: Attempt): Stop[] {
+  const { service, client } = world;
+  const { address, port } = splitTarget(attempt.target);
+  const protocol: Protocol = attempt.kind === 'udp' ? 'UDP' : 'TCP';
+  const toPod = (to: { address: string; pod: string | null; node: string | null }, at: number) =>
+    stopsToEndpoint(world, { address: to.address, port: at, protocol, pod: to.pod, node: to.node });
+  const slices = world.facts.slices.seen ? world.facts.slices.value : [];
+  switch (attempt.hop) {
+    case 'name':
+      return stopsToName(world);
+    case 'dns-server':
+    case 'health-check':
+      return [];
+    case 'virtual-ip':
+    case 'node-port': {
+      if (!service) return [];
+      const isInside = attempt.hop === 'virtual-ip';
+      const origin = isInside ? (client?.hostNetwork ? 'node' : 'pod') : 'outside';
+      const node = isInside ? world.node : attempt.node;
+      return stopsThroughRules(world, { service, slices, address, port, node, origin }, toPod);
+    }
+    case 'load-balancer': {
+      const ranges = service?.spec.loadBalancerSourceRanges ?? [];
+      if (ranges.length === 0) return [];
+      return [{ fates: ['lost', 'refused'], certain: false, why: `the load balancer accepts ${ranges.join(', ')} only`, codes: ['source-ranges-deny'] }];
+    }
+    case 'endpoint':
+    case 'target-port':
+    case 'payload':
+    case 'http': {
+      // A request to a virtual IP takes the same way as its connection.
+      if (attempt.pod === null && service?.spec.clusterIPs.includes(address))
+        return stopsThroughRules(world, { service, slices, address, port, node: world.node, origin: client?.hostNetwork ? 'node' : 'pod' }, toPod);
+      return toPod({ address, pod: attempt.pod, node: attempt.node }, port);
+    }
+  }
+}
+
+/** Pure: the same facts give the same prediction, however the connection went. */
+export const predict = (world: World, attempt: Attempt): Prediction => predictionOf(stopsOf(world, attempt));

@@ -1,0 +1,66 @@
+import type { Code } from '../catalog/codes.ts';
+import type { Draft } from '../catalog/finding.ts';
+
+/**
+ * What Kubernetes makes of what, in order. A fault in one group shows as the faults in all later groups of its chain, which are
+ * then not causes themselves. What faults do to connections is not told here: src/model predicts it from the facts.
+ */
+const chains: readonly (readonly (readonly Code[])[])[] = [
+  // A pod's life, up to its place among the endpoints.
+  [
+    ['node-not-ready'],
+    ['image-pull-failing', 'container-config-error'],
+    ['out-of-memory'],
+    ['container-crashing'],
+    ['readiness-failing', 'readiness-gate-unmet'],
+    ['pod-starting'],
+    ['rollout-stalled'],
+    ['endpoints-stale'],
+    ['no-ready-endpoints'],
+  ],
+  // Pods that are not created, or not placed.
+  [
+    ['pods-quota-exceeded', 'pods-refused', 'pods-unschedulable', 'no-replicas'],
+    ['rollout-stalled'],
+    ['endpoints-stale', 'endpoints-missing'],
+    ['no-ready-endpoints'],
+  ],
+  // What the Service selects, and its ports.
+  [['selector-mismatch', 'service-port-missing'], ['no-ready-endpoints']],
+  [['named-port-missing', 'endpoint-port-name-mismatch', 'protocol-mismatch'], ['endpoints-missing'], ['no-ready-endpoints']],
+  [['selector-overlap'], ['named-port-missing', 'readiness-failing', 'target-port-not-listening', 'listens-on-loopback', 'headless-port-mismatch']],
+  [['out-of-memory'], ['container-crashing'], ['target-port-not-listening']],
+  [['headless-port-mismatch'], ['target-port-not-listening']],
+  // From the API to the rules of a node.
+  [['node-not-ready'], ['kube-proxy-down'], ['kube-proxy-not-syncing'], ['kube-proxy-rules-missing', 'kube-proxy-rules-stale']],
+  [['service-excluded-from-proxy'], ['kube-proxy-rules-missing']],
+  // From the Corefile to the answer.
+  [['dns-config-invalid'], ['dns-pods-down'], ['dns-wrong-answer']],
+  [['dns-zone-mismatch'], ['dns-wrong-answer']],
+  // From packets to the answer over a connection that is open.
+  [['mtu-blackhole'], ['endpoint-hangs'], ['http-failing']],
+  [['tls-port-plain-http'], ['http-failing']],
+];
+
+/** All codes that follow from one. */
+const followers = new Map<Code, Set<Code>>();
+for (const chain of chains)
+  chain.forEach((group, i) => {
+    for (const code of group) {
+      const known = followers.get(code) ?? new Set();
+      for (const later of chain.slice(i + 1)) for (const c of later) known.add(c);
+      followers.set(code, known);
+    }
+  });
+
+export const followsFrom = (code: Code, cause: Code): boolean => followers.get(cause)?.has(code) ?? false;
+export const codesInChains: readonly Code[] = [...new Set(chains.flat(2))];
+
+/** A pod that is only starting may be one of several that a fault concerns: it follows from faults of other pods, too. */
+const mild: readonly Code[] = ['pod-starting'];
+
+const covers = (all: readonly string[] | undefined, some: readonly string[] | undefined): boolean => !all || !some || some.every((x) => all.includes(x));
+
+/** Whether a finding shows what another one causes: later in a chain, and about the same pods and nodes. No pod or node named means all of them. */
+export const isDerived = (finding: Draft, cause: Draft): boolean =>
+  followsFrom(finding.code, cause.code) && (mild.includes(finding.code) || (covers(cause.pods, finding.pods) && covers(cause.nodes, finding.nodes)));
