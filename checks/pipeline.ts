@@ -24,6 +24,7 @@ import { enforced } from './network-policy/enforced.ts';
 import { egress } from './network-policy/egress.ts';
 import { ingress } from './network-policy/ingress.ts';
 import { endpoints } from './path/endpoints.ts';
+import { clientNode } from './path/client-node.ts';
 import { http } from './path/http.ts';
 import { healthCheck } from './path/health-check.ts';
 import { loadBalancer as throughLoadBalancer } from './path/load-balancer.ts';
@@ -89,6 +90,7 @@ export const pipeline: readonly Check[] = [
   leftover,
   conntrack,
 
+  clientNode,
   name,
   virtualIp,
   endpoints,

@@ -64,13 +64,13 @@ function noneReady(live: readonly Pod[], workload: Workload | null, object: Obje
   };
 }
 
-/** Ready pods that gave a port-forward no answer. */
+/** Ready pods in which nothing listens, as the kubelet reports it. A port-forward that fails in another way says nothing about the pod. */
 function silent(ready: readonly Pod[], dnsAnswers: Fact<FactTypes['dnsAnswers']>, object: ObjectRef, dnsLogs: Logs): Found[] {
   if (!dnsAnswers.seen) return [];
   const answers = dnsAnswers.value;
   const failing = ready.filter((p) => {
     const a = answers[p.metadata.name];
-    return a && !a.seen && (a.reason === 'unreachable' || a.reason === 'malformed') && a.why !== '';
+    return a && !a.seen && a.reason === 'unreachable' && a.why.startsWith('nothing listens');
   });
   if (failing.length === 0) return [];
   return [

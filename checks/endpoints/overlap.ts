@@ -1,6 +1,6 @@
 import type { Connection, FactTypes } from '../../src/facts/facts.ts';
 import type { Pod, Service, Workload } from '../../src/facts/objects.ts';
-import { labelText, podsOf } from '../../src/facts/selectors.ts';
+import { labelText, ownLabels, podsOf } from '../../src/facts/selectors.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
 import { patch } from '../fix.ts';
@@ -33,12 +33,26 @@ function servesIt(pod: Pod, service: Service, made: readonly Connection[], liste
   return found?.seen && found.value.sockets && numbers.length > 0 ? found.value.sockets.some((s) => numbers.includes(s.port)) : undefined;
 }
 
+/** Labels that tell versions of one application apart. */
+const ofVersion = /version|track|release|canary|revision|colou?r|stage|hash|build|commit/i;
+
+/**
+ * Pods of one application: a canary with a wrong port is one of them. They differ only in labels for versions, or declare the
+ * port that the Service names.
+ */
+function isSameApplication(a: Pod, b: Pod, service: Service): boolean {
+  const names = service.spec.ports.flatMap((p) => (typeof p.targetPort === 'string' ? [p.targetPort] : []));
+  if (names.some((name) => [a, b].every((pod) => pod.spec.containers.some((c) => c.ports.some((p) => p.name === name))))) return true;
+  const [own, other] = [ownLabels(a.metadata.labels), ownLabels(b.metadata.labels)];
+  return [...Object.keys(own), ...Object.keys(other)].every((key) => own[key] === other[key] || ofVersion.test(key));
+}
+
 /** A label that all pods of the right workloads have and none of the others. */
 function distinctLabel(right: readonly Group[], others: readonly Pod[]): [string, string] | undefined {
   const sample = right[0]?.[1][0];
   return Object.entries(sample?.metadata.labels ?? {}).find(
     ([k, x]) =>
-      k !== 'pod-template-hash' &&
+      k in ownLabels(sample?.metadata.labels ?? {}) &&
       right.every(([, members]) => members.every((p) => p.metadata.labels[k] === x)) &&
       others.every((p) => p.metadata.labels[k] !== x),
   );
@@ -61,8 +75,12 @@ export const overlap = check({
     const declaresOther = (p: Pod) =>
       serves(p) === undefined && p.spec.containers.some((c) => c.ports.length > 0) && !service.spec.ports.some((port) => declares(p, port));
     const isServing = (p: Pod) => serves(p) === true || (serves(p) === undefined && service.spec.ports.some((port) => declares(p, port)));
-    const others = [...groups].filter(([, members]) => members.every((p) => serves(p) === false) || members.every(declaresOther));
     const right = [...groups].filter(([, members]) => members.some(isServing));
+    const [sample] = right.flatMap(([, members]) => members);
+    const others = [...groups].filter(
+      ([, members]) =>
+        (members.every((p) => serves(p) === false) || members.every(declaresOther)) && !members.some((p) => sample && isSameApplication(sample, p, service)),
+    );
     if (others.length === 0 || right.length === 0 || others.length === groups.size) return judged(`pods of ${some([...groups.keys()])} serve it`);
 
     const strange = others.flatMap(([, members]) => members);
@@ -81,7 +99,7 @@ export const overlap = check({
       fix: label
         ? [
             patch(
-              `Add ${label[0]}=${label[1]} to the selector of Service "${target.name}": only the pods of ${right[0]?.[0]} have it`,
+              `Add ${label[0]}=${label[1]} to the selector of Service "${target.name}": only the pods of ${some(right.map(([o]) => o))} have it, so ${plural(strange.length, 'pod')} of ${some(others.map(([o]) => o))} (${some(strange.map((p) => p.metadata.name))}) get${strange.length === 1 ? 's' : ''} no more requests`,
               target.namespace,
               `service/${target.name}`,
               {

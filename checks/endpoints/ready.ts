@@ -1,4 +1,4 @@
-import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
+import { endpointsOf, podsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { plural, serviceRef, some } from '../format.ts';
 
@@ -6,10 +6,12 @@ export const ready = check({
   id: 'endpoints/ready',
   title: 'Each Service port has a ready endpoint',
   needs: ['target', 'service', 'slices'],
+  uses: ['pods'],
   codes: ['no-ready-endpoints'],
-  run({ target, service, slices }) {
+  run({ target, service, slices, pods }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no endpoints of its own');
     const endpoints = endpointsOf(slices);
+    const own = pods.seen ? podsOf(service, pods.value) : [];
     const ports = portsAsked(service, target.port) ?? [];
     const empty = ports.filter((p) => targetsOf(p, endpoints).length === 0);
     const addresses = new Set(endpoints.map((e) => e.address));
@@ -30,6 +32,7 @@ export const ready = check({
             : `Service "${target.name}" has no ready endpoint for port ${some(empty.map((p) => p.name || String(p.port)))}`,
         evidence: [{ source: 'endpointslices', text: summary }],
         fix: [],
+        ...(own.length > 0 && { pods: own.map((p) => p.metadata.name) }),
       },
     ]);
   },

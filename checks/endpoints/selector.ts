@@ -1,17 +1,21 @@
 import { distance } from 'fastest-levenshtein';
 import type { Fact } from '../../src/facts/fact.ts';
-import type { Pod, Workload } from '../../src/facts/objects.ts';
-import { isFinished, labelText, podsOf, selects } from '../../src/facts/selectors.ts';
+import type { Client } from '../../src/facts/facts.ts';
+import type { Pod, Service, Workload } from '../../src/facts/objects.ts';
+import { isFinished, labelText, matchesLabels, ownLabels, podsOf, selects } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
 import { patch } from '../fix.ts';
-import { plural, serviceRef, some } from '../format.ts';
+import { plural, serviceRef, some, targetPortOf } from '../format.ts';
 
 type Labels = Record<string, string>;
 
 interface Candidate {
   what: string;
-  kind: 'pod' | 'workload';
   labels: Labels;
+  /** The workload has the Service's name. */
+  isNamesake: boolean;
+  /** It declares the port that the Service sends requests to. */
+  servesPort: boolean;
 }
 
 /** A candidate with the selector's pairs that it does not carry, and the sum of the edit distances to them. */
@@ -32,10 +36,31 @@ function labelDifference(selector: Labels, labels: Labels): { wrong: string[]; e
 
 const keyDistance = (key: string, labels: Labels) => Math.min(16, ...Object.keys(labels).map((k) => distance(key.toLowerCase(), k.toLowerCase())));
 
+/** Labels that a controller gives anew with each rollout: a selector must not have them. */
+const isGenerated = (key: string): boolean => Object.keys(ownLabels({ [key]: '' })).length === 0;
+
+/** Keys that name the application. */
+const identity = /^(app|name|run|k8s-app|component|service|app\.kubernetes\.io\/(name|instance))$/;
+
+/** Whether labels are a likely slip for one pair of a selector: a few letters, another case, a part of the value, or another key. */
+function isSlip(key: string, selector: Labels, labels: Labels): boolean {
+  if (isGenerated(key)) return true;
+  const wanted = selector[key] ?? '';
+  const have = labels[key];
+  if (have === undefined) {
+    const sameApp = Object.keys(selector).some((k) => k !== key && identity.test(k) && labels[k] === selector[k]);
+    return sameApp || Object.keys(labels).some((k) => labels[k] === wanted && (identity.test(k) || distance(k.toLowerCase(), key.toLowerCase()) <= 3));
+  }
+  const [a, b] = [wanted.toLowerCase(), have.toLowerCase()];
+  const isPart = Math.min(a.length, b.length) >= 3 && (a.includes(b) || b.includes(a));
+  return isPart || (distance(a, b) <= Math.max(2, Math.floor(Math.max(a.length, b.length) / 4)) && distance(a, b) < Math.max(a.length, b.length));
+}
+
 /** Why one pair of a selector does not match, in words. */
 function differenceText(key: string, selector: Labels, labels: Labels): string {
   const wanted = selector[key] ?? '';
   const have = labels[key];
+  if (isGenerated(key)) return `it wants ${key}=${wanted}, which changes with each rollout${have === undefined ? '' : ` (now ${have})`}`;
   if (have === undefined) {
     const nearKey = Object.keys(labels).find((k) => labels[k] === wanted && distance(k.toLowerCase(), key.toLowerCase()) <= 3);
     return nearKey
@@ -64,18 +89,68 @@ function workloadsOf({ deployments, statefulSets, daemonSets, replicaSets }: Wor
   ];
 }
 
-/** The pod or workload whose labels differ least from the selector; undefined where none is similar. */
-function nearestLabels(wanted: Labels, serviceName: string, pods: readonly Pod[], workloads: readonly [string, Workload][]): Ranked | undefined {
+/** The pods that can be meant: not the client, not a debug pod, not a Job's, which nobody puts behind a Service. */
+const mayBeMeant = (pod: Pod, client: Fact<Client | null>): boolean =>
+  !isFinished(pod) &&
+  !pod.metadata.deletionTimestamp &&
+  pod.metadata.labels['app.kubernetes.io/managed-by'] !== 'k8s-doctor' &&
+  !pod.metadata.ownerReferences.some((o) => o.kind === 'Job') &&
+  !(client.seen && client.value?.pod && isSameWorkload(client.value.pod, pod));
+
+const isSameWorkload = (a: Pod, b: Pod): boolean =>
+  a.metadata.namespace === b.metadata.namespace &&
+  (a.metadata.name === b.metadata.name ||
+    a.metadata.ownerReferences.some((o) => o.controller && b.metadata.ownerReferences.some((x) => x.kind === o.kind && x.name === o.name)));
+
+const declaresPort = (service: Service, containers: Pod['spec']['containers']): boolean =>
+  service.spec.ports.some((p) => containers.some((c) => c.ports.some((x) => x.containerPort === targetPortOf(p) || x.name === targetPortOf(p))));
+
+/**
+ * The pod or workload whose labels differ least from the selector; one with the Service's name comes first, then one that has
+ * its port. Undefined where none is similar: a selector that points at just any pods repairs nothing.
+ */
+function nearestLabels(service: Service, pods: readonly Pod[], workloads: readonly [string, Workload][]): Ranked | undefined {
+  const wanted = service.spec.selector ?? {};
+  const { name } = service.metadata;
   const candidates: Candidate[] = [
-    ...pods.map((p): Candidate => ({ what: p.metadata.name, kind: 'pod', labels: p.metadata.labels })),
-    ...workloads.map(([kind, w]): Candidate => ({ what: `${kind} ${w.metadata.name}`, kind: 'workload', labels: w.spec.template.metadata.labels })),
+    ...pods.map(
+      (p): Candidate => ({
+        what: p.metadata.name,
+        labels: p.metadata.labels,
+        isNamesake:
+          p.metadata.name === name || workloads.some(([, w]) => w.metadata.name === name && matchesLabels(w.spec.selector ?? noLabels, p.metadata.labels)),
+        servesPort: declaresPort(service, p.spec.containers),
+      }),
+    ),
+    ...workloads.map(
+      ([kind, w]): Candidate => ({
+        what: `${kind} ${w.metadata.name}`,
+        labels: w.spec.template.metadata.labels,
+        isNamesake: w.metadata.name === name,
+        servesPort: declaresPort(service, w.spec.template.spec.containers),
+      }),
+    ),
   ];
-  const hasServiceName = (l: Labels) => (Object.values(l).includes(serviceName) ? 0 : 1);
   const [best] = candidates
+    .filter((c) => Object.keys(ownLabels(c.labels)).length > 0)
     .map((c): Ranked => ({ ...c, ...labelDifference(wanted, c.labels) }))
-    .toSorted((a, b) => a.wrong.length - b.wrong.length || a.editDistance - b.editDistance || hasServiceName(a.labels) - hasServiceName(b.labels));
-  return best && (best.wrong.length < Object.keys(wanted).length || best.editDistance <= 6 * best.wrong.length) ? best : undefined;
+    .filter((c) => c.isNamesake || c.wrong.every((k) => isSlip(k, wanted, c.labels)))
+    .toSorted(
+      (a, b) =>
+        Number(b.isNamesake) - Number(a.isNamesake) ||
+        a.wrong.length - b.wrong.length ||
+        Number(b.servesPort) - Number(a.servesPort) ||
+        a.editDistance - b.editDistance,
+    );
+  return best;
 }
+
+/** A selector that a workload without one has: it matches nothing. */
+const noLabels = { matchExpressions: [{ key: '', operator: 'In' as const, values: [] }] };
+
+/** What the selector must become so that it matches these labels. Pairs of one rollout, and keys that the labels do not have, are dropped. */
+const corrected = (near: Ranked): Record<string, string | null> =>
+  Object.fromEntries(near.wrong.map((k) => [k, isGenerated(k) ? null : (near.labels[k] ?? null)]));
 
 const distinctLabels = (pods: readonly Pod[]): string[] =>
   [...new Set(pods.map((p) => `there are pods with ${labelText(p.metadata.labels) || 'no labels'}`))].slice(0, 4);
@@ -84,9 +159,9 @@ export const selector = check({
   id: 'endpoints/selector',
   title: 'The selector matches pods',
   needs: ['target', 'service', 'pods'],
-  uses: ['deployments', 'statefulSets', 'daemonSets', 'replicaSets', 'strayPods'],
+  uses: ['deployments', 'statefulSets', 'daemonSets', 'replicaSets', 'strayPods', 'client'],
   codes: ['selector-mismatch'],
-  run({ target, service, pods, strayPods, ...owners }) {
+  run({ target, service, pods, strayPods, client, ...owners }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no endpoints of its own');
     const wanted = service.spec.selector ?? {};
     if (Object.keys(wanted).length === 0) return skip('the Service has no selector; its endpoints are created manually');
@@ -100,9 +175,13 @@ export const selector = check({
       return judged(`the selector ${labelText(wanted)} matches the pod template of ${templated[0]} "${templated[1].metadata.name}", which has no pods`);
 
     const live = pods.filter((p) => !isFinished(p) && !p.metadata.deletionTimestamp);
-    const near = nearestLabels(wanted, target.name, live, workloads);
+    const candidates = live.filter((p) => mayBeMeant(p, client));
+    const clientOf = workloads.filter(
+      ([, w]) => !(client.seen && client.value?.pod && matchesLabels(w.spec.selector ?? noLabels, client.value.pod.metadata.labels)),
+    );
+    const near = nearestLabels(service, candidates, clientOf);
     const alike = near
-      ? live.filter(
+      ? candidates.filter(
           (p) =>
             near.wrong.every((k) => p.metadata.labels[k] === near.labels[k]) && labelDifference(wanted, p.metadata.labels).wrong.length === near.wrong.length,
         )
@@ -135,7 +214,7 @@ export const selector = check({
       fix: near
         ? [
             patch(`Change the selector of Service "${target.name}" to the labels of the pods`, target.namespace, `service/${target.name}`, {
-              spec: { selector: Object.fromEntries(near.wrong.map((k) => [k, near.labels[k] ?? null])) },
+              spec: { selector: corrected(near) },
             }),
             { text: `Or add the labels ${labelText(wanted)} to the pod template` },
           ]

@@ -1,8 +1,9 @@
-import type { Pod, Workload } from '../../src/facts/objects.ts';
+import type { Node, Pod, Workload } from '../../src/facts/objects.ts';
+import { keptOff } from '../../src/facts/scheduling.ts';
 import { isHeadless, isReady } from '../../src/facts/selectors.ts';
 import { replacementOf } from '../../src/proxy/replacement.ts';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
-import { kubectl } from '../fix.ts';
+import { kubectl, patch } from '../fix.ts';
 import { plural, some } from '../format.ts';
 import { clientNode } from './nodes.ts';
 
@@ -16,12 +17,42 @@ interface Proxies {
   without: string[];
   desired: number;
   missing: number;
+  /** Why the DaemonSet has no pod on some of them, by node. */
+  keptOff: { node: string; why: string; field: string; key: string }[];
+}
+
+/** The nodes that the DaemonSet's own pod template keeps its pods off. */
+const nodesKeptOff = (workload: Workload | null, pods: readonly Pod[], nodes: readonly Node[], without: readonly string[]): Proxies['keptOff'] =>
+  nodes
+    .filter((n) => without.includes(n.metadata.name) && !pods.some((p) => p.spec.nodeName === n.metadata.name))
+    .flatMap((n) => {
+      const found = workload && keptOff(workload.spec.template.spec, n);
+      return found ? [{ node: n.metadata.name, ...found }] : [];
+    });
+
+/** What lets the DaemonSet run on these nodes again: its selector without the label, or a toleration. */
+function letBack([first]: Proxies['keptOff']): Draft['fix'] {
+  if (!first) return [];
+  const object = 'daemonset/kube-proxy';
+  if (first.field === 'nodeSelector')
+    return [
+      patch(`Remove ${first.key} from the nodeSelector of DaemonSet "kube-proxy"`, 'kube-system', object, {
+        spec: { template: { spec: { nodeSelector: { [first.key]: null } } } },
+      }),
+    ];
+  if (first.field === 'affinity')
+    return [{ text: `Correct the nodeAffinity of DaemonSet "kube-proxy": ${first.why}`, command: kubectl('kube-system', 'edit', object) }];
+  return [
+    patch(`Let DaemonSet "kube-proxy" tolerate every taint, as its manifest does`, 'kube-system', object, {
+      spec: { template: { spec: { tolerations: [{ operator: 'Exists' }] } } },
+    }),
+  ];
 }
 
 const stateOf = (p: Pod): string =>
   p.status.containerStatuses.map((s) => s.state.waiting?.reason ?? s.lastState.terminated?.reason ?? 'not ready').join(', ') || p.status.phase;
 
-function evidenceOf({ workload, pods, without, desired }: Proxies): Evidence[] {
+function evidenceOf({ workload, pods, without, desired, keptOff: kept }: Proxies): Evidence[] {
   const broken = pods.filter((p) => !isReady(p));
   return [
     {
@@ -29,12 +60,14 @@ function evidenceOf({ workload, pods, without, desired }: Proxies): Evidence[] {
       text: workload ? `kube-proxy: ${workload.status.numberReady ?? 0} ready of ${desired} wanted` : 'the DaemonSet kube-proxy does not exist',
     },
     ...(without.length > 0 ? [{ source: 'pods', text: `no ready kube-proxy pod on ${some(without, 6)}` }] : []),
+    ...kept.slice(0, 3).map((k) => ({ source: 'daemonsets', text: k.why })),
     ...broken.slice(0, 3).map((p) => ({ source: 'pods', text: `${p.metadata.name} on ${p.spec.nodeName}: ${stateOf(p)}` })),
   ];
 }
 
 function down(proxies: Proxies, here: string | null): Draft<'kube-proxy-down'> {
-  const { workload, ready, without, desired, missing } = proxies;
+  const { workload, ready, without, desired, missing, keptOff: kept } = proxies;
+  const why = kept[0] ? `: ${kept[0].why}` : '';
   const isNone = ready.size === 0;
   return {
     code: 'kube-proxy-down',
@@ -43,22 +76,24 @@ function down(proxies: Proxies, here: string | null): Draft<'kube-proxy-down'> {
     scope: isNone || (here !== null && without.includes(here)) ? 'all' : 'part',
     object: { kind: 'DaemonSet', namespace: 'kube-system', name: 'kube-proxy' },
     message: isNone
-      ? 'kube-proxy runs on no node, so nothing writes the rules for Service addresses'
-      : `kube-proxy does not run on ${some(without) || plural(missing, 'node')}, so the rules there are not updated`,
+      ? `kube-proxy runs on no node, so nothing writes the rules for Service addresses${why}`
+      : `kube-proxy does not run on ${some(without) || plural(missing, 'node')}, so the rules there are not updated${why}`,
     evidence: evidenceOf(proxies),
     ...(!isNone && without.length > 0 && { nodes: without }),
     fix:
-      workload && desired === 0
-        ? [
-            {
-              text: 'Correct the nodeSelector of DaemonSet "kube-proxy": it matches no node',
-              command: kubectl('kube-system', 'describe', 'daemonset', 'kube-proxy'),
-            },
-          ]
-        : [
-            { text: 'Restart kube-proxy', command: kubectl('kube-system', 'rollout', 'restart', 'daemonset/kube-proxy') },
-            { text: 'Find out why its pods do not start', command: kubectl('kube-system', 'describe', 'pods', '-l', 'k8s-app=kube-proxy') },
-          ],
+      kept.length > 0
+        ? letBack(kept)
+        : workload && desired === 0
+          ? [
+              {
+                text: 'Correct the nodeSelector of DaemonSet "kube-proxy": it matches no node',
+                command: kubectl('kube-system', 'describe', 'daemonset', 'kube-proxy'),
+              },
+            ]
+          : [
+              { text: 'Restart kube-proxy', command: kubectl('kube-system', 'rollout', 'restart', 'daemonset/kube-proxy') },
+              { text: 'Find out why its pods do not start', command: kubectl('kube-system', 'describe', 'pods', '-l', 'k8s-app=kube-proxy') },
+            ],
   };
 }
 
@@ -92,7 +127,13 @@ export const running = check({
     const without = nodes.seen ? nodes.value.filter((n) => !ready.has(n.metadata.name) && isReady(n)).map((n) => n.metadata.name) : [];
     const desired = workload?.status.desiredNumberScheduled ?? pods.length;
     const missing = nodes.seen ? without.length : Math.max(0, desired - ready.size) + (desired === 0 && ready.size === 0 ? 1 : 0);
-    if (missing > 0) return judged('', [down({ workload, pods, ready, without, desired, missing }, clientNode(client, connections))]);
+    if (missing > 0)
+      return judged('', [
+        down(
+          { workload, pods, ready, without, desired, missing, keptOff: nodesKeptOff(workload, pods, nodes.seen ? nodes.value : [], without) },
+          clientNode(client, connections),
+        ),
+      ]);
     const where = nodes.seen ? `all ${plural(nodes.value.length, 'node')}` : plural(ready.size, 'node');
     return judged(`kube-proxy is ready on ${where}${restartText(pods)}`);
   },

@@ -1,5 +1,5 @@
 import type { Fact } from '../../src/facts/fact.ts';
-import type { FactTypes } from '../../src/facts/facts.ts';
+import type { Client, FactTypes } from '../../src/facts/facts.ts';
 import type { Service } from '../../src/facts/objects.ts';
 import { type Asked, type Given, type Known, policiesKnown, questions } from '../../src/model/parties.ts';
 import { smallestChange } from '../../src/policy/change.ts';
@@ -38,6 +38,46 @@ function fixOf(direction: Direction, denied: readonly Asked[], known: Known, ser
   ];
 }
 
+/** Policies whose effect the API leaves to the plug-in: a hint, which a lost packet turns into the likely cause. */
+function leftOpen<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
+  direction: Direction,
+  code: C,
+  left: readonly Asked[],
+  total: number,
+  who: string,
+  service: Service,
+  client: Client,
+): Draft<C> {
+  const { decision, name, connection } = left[0] as Asked;
+  const names = [...new Set(left.map((a) => a.name))];
+  const policies = decision.selecting.filter((p) => p.isolates[direction]);
+  const [first] = policies;
+  const addresses = direction === 'ingress' ? client.addresses : [];
+  return {
+    code,
+    severity: 'error',
+    confidence: 'possible',
+    scope: left.length < total ? 'part' : 'all',
+    object: { kind: first?.kind.replace('Calico ', '') ?? 'NetworkPolicy', namespace: first?.namespace ?? '', name: first?.name ?? '' },
+    message: `${blockerText({ ...decision, by: null }, direction, 'can block', 'can block')} ${who} from Service "${service.metadata.name}": ${decision.why}`,
+    evidence: [
+      ...policies.slice(0, 3).map((p) => ({ source: 'policy', text: `${p.name} selects the pod for ${direction}` })),
+      ...(decision.by ? [{ source: 'policy', text: `${decision.by.rule.field} of ${decision.by.policy.name} leaves it open` }] : []),
+      { source: 'policy', text: `left to the plug-in: ${who} → ${name}:${connection.port} (${decision.why})` },
+    ],
+    fix: [
+      {
+        text:
+          addresses.length > 0
+            ? `Allow ${addresses.join(' and ')} by an ipBlock in NetworkPolicy "${first?.name ?? ''}": selectors need not match pods on a node's network, addresses do`
+            : `Allow the connection by addresses (ipBlock) in NetworkPolicy "${first?.name ?? ''}", which does not depend on the plug-in`,
+        command: kubectl(first?.namespace ?? '', 'edit', 'networkpolicy', first?.name ?? ''),
+      },
+    ],
+    pods: names,
+  };
+}
+
 export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   direction: Direction,
   code: C,
@@ -58,8 +98,10 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
   const first = denied[0];
   const who = clientText(target, client);
   if (!first) {
-    const left = asked.find((a) => a.decision.verdict === 'unknown');
-    if (left) return unknown(left.decision.why);
+    const left = asked.filter((a) => a.decision.verdict === 'unknown');
+    const isBlind = left.some((a) => (a.decision.by?.rule.unjudged.length ?? 0) > 0);
+    if (left[0] && isBlind) return unknown(left[0].decision.why);
+    if (left.length > 0) return judged('', [leftOpen(direction, code, left, asked.length, who, service, client)]);
     if (known.blind.length > 0) return unknown(`some policies could not be judged: ${some(known.blind)}`);
     const by = asked.flatMap((a) => (a.decision.by ? [a.decision.by.policy.name] : []))[0];
     return judged(by === undefined ? (asked[0]?.decision.why ?? '') : `"${by}" allows it`);

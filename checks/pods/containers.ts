@@ -1,8 +1,9 @@
 import type { ContainerStatus, Event, Pod } from '../../src/facts/objects.ts';
+import { isGood, isReady } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
 import { plural } from '../format.ts';
 import { kubectl } from '../fix.ts';
-import { containersOf, eventEvidence, eventsOf, grouped, logEvidence, named, situation, weight } from './service-pods.ts';
+import { containersOf, containerTitle, eventEvidence, eventsOf, grouped, isSidecar, logEvidence, named, situation, weight } from './service-pods.ts';
 
 type Code = 'image-pull-failing' | 'container-crashing' | 'out-of-memory' | 'container-config-error' | 'pod-starting';
 
@@ -35,20 +36,23 @@ function byEvents(status: ContainerStatus, said: readonly Event[]): Omit<Trouble
   return mount && { code: 'container-config-error', text: mount.message, why: mount.message };
 }
 
-function troubleOf(pod: Pod, status: ContainerStatus, said: readonly Event[]): Omit<Trouble, 'pod' | 'status'> | undefined {
+/** `failing`: a connection to the pod failed, so what its containers went through a moment ago counts although they run again. */
+function troubleOf(pod: Pod, status: ContainerStatus, said: readonly Event[], failing: boolean): Omit<Trouble, 'pod' | 'status'> | undefined {
   const waiting = status.state.waiting?.reason ?? '';
   const why = [waiting, status.state.waiting?.message].filter(Boolean).join(': ');
   const ended = status.state.terminated ?? status.lastState.terminated;
   if (pulling.test(waiting)) return { code: 'image-pull-failing', text: status.image, why };
   if (configuration.test(waiting)) return { code: 'container-config-error', text: why, why };
-  const isInit = pod.status.initContainerStatuses.includes(status);
+  const isInit = pod.status.initContainerStatuses.includes(status) && !isSidecar(pod, status.name);
   // A finished init container, or one whose last run is long over and that is ready now, is no trouble.
-  if (ended && ended.exitCode !== 0 && !status.ready) {
+  if (ended && ended.exitCode !== 0 && (!status.ready || (failing && !isInit))) {
     if (ended.reason === 'OOMKilled') return { code: 'out-of-memory', text: status.name, why };
     return { code: 'container-crashing', text: `${status.name} ${ended.exitCode}`, why };
   }
   // The kubelet restarts a program that ends without an error, too; a server must not end.
   if (!isInit && waiting === 'CrashLoopBackOff') return { code: 'container-crashing', text: `${status.name} ${ended?.exitCode ?? ''}`, why };
+  // The other containers wait until an init container has ended.
+  if (isInit && status.state.running) return { code: 'pod-starting', text: `init ${status.name}`, why: 'running' };
   if (starting.test(waiting)) return byEvents(status, said) ?? { code: 'pod-starting', text: waiting, why };
   return undefined;
 }
@@ -57,14 +61,16 @@ export const containers = check({
   id: 'pods/containers',
   title: "Each pod's containers run",
   needs: ['service', 'pods'],
-  uses: ['slices', 'events', 'podLogs'],
+  uses: ['slices', 'events', 'podLogs', 'connections'],
   codes: ['image-pull-failing', 'container-crashing', 'out-of-memory', 'container-config-error', 'pod-starting'],
-  run({ service, pods, slices, events, podLogs }) {
+  run({ service, pods, slices, events, podLogs, connections }) {
     const now = situation(service, pods, slices);
     if (now.own.length === 0) return skip('there are no pods');
+    const made = connections.seen ? connections.value.list.filter((c) => c.hop === 'endpoint') : [];
+    const isFailing = (p: Pod) => made.some((c) => c.pod === p.metadata.name && !isGood(c));
     const troubles = now.own.flatMap((pod): Trouble[] => {
       const found = containersOf(pod).flatMap((status) => {
-        const t = troubleOf(pod, status, eventsOf(events, 'Pod', pod.metadata.name));
+        const t = troubleOf(pod, status, eventsOf(events, 'Pod', pod.metadata.name), isReady(pod) && isFailing(pod));
         return t ? [{ pod, status, ...t }] : [];
       });
       // Containers after a failing init container wait for it; that is not a fault of their own.
@@ -87,10 +93,13 @@ export const containers = check({
         .map(eventEvidence);
       return grouped(affected, {
         code,
-        ...weight(now),
+        // A pod that counts as ready gets connections, and they fail.
+        ...(affected.some((p) => isReady(p) && isFailing(p))
+          ? { severity: 'error' as const, scope: now.own.filter(isReady).every(isFailing) ? ('all' as const) : ('part' as const) }
+          : weight(now)),
         confidence: 'confirmed',
         message,
-        evidence: [...evidence, ...usual, ...(code === 'container-crashing' || code === 'out-of-memory' ? logEvidence(podLogs, pod, status.name) : [])],
+        evidence: [...evidence, ...usual, ...logEvidence(podLogs, pod, status.name)],
         fix,
       });
     });
@@ -109,29 +118,30 @@ function describeTrouble(
   const waiting = status.state.waiting;
   const ended = status.state.terminated ?? status.lastState.terminated;
   const describe = kubectl(namespace, 'describe', 'pod', name);
+  const title = containerTitle(pod, status.name);
   const line = (text: string): Evidence => ({ source: 'status', text: `${name}, container ${status.name}: ${text}` });
   switch (code) {
     case 'image-pull-failing':
       return {
-        message: `Container "${status.name}" of ${who}: image ${status.image} cannot be pulled`,
+        message: `${title} of ${who}: image ${status.image} cannot be pulled`,
         evidence: [line(why)],
         fix: [{ text: `Correct the image name and tag of container "${status.name}", or the imagePullSecrets for its registry`, command: describe }],
       };
     case 'container-config-error':
       return {
-        message: `Container "${status.name}" of ${who} cannot start: ${waiting?.message || why}`,
+        message: `${title} of ${who} cannot start: ${waiting?.message || why}`,
         evidence: [line(why)],
         fix: [{ text: 'Create the ConfigMap or Secret that it refers to, or correct the reference in the pod template', command: describe }],
       };
     case 'out-of-memory':
       return {
-        message: `Container "${status.name}" of ${who} is killed because it uses more memory than its limit (${plural(status.restartCount, 'restart')})`,
+        message: `${title} of ${who} is killed because it uses more memory than its limit (${plural(status.restartCount, 'restart')})`,
         evidence: ended ? [line(exit(ended))] : [],
         fix: [{ text: `Raise the memory limit of container "${status.name}", or reduce its memory use`, command: describe }],
       };
     case 'container-crashing':
       return {
-        message: `Container "${status.name}" of ${who} ends soon after its start with ${ended ? exit(ended) : 'an unknown exit code'} (${plural(status.restartCount, 'restart')})`,
+        message: `${title} of ${who} ends soon after its start with ${ended ? exit(ended) : 'an unknown exit code'} (${plural(status.restartCount, 'restart')})`,
         evidence: [line(`${waiting?.reason ?? (status.state.terminated ? 'terminated' : 'restarted')}${ended ? `, last run: ${exit(ended)}` : ''}`)],
         fix: [
           {
@@ -142,9 +152,13 @@ function describeTrouble(
       };
     case 'pod-starting':
       return {
-        message: `Container "${status.name}" of ${who} is still starting`,
-        evidence: [line(waiting?.reason ?? 'starting')],
-        fix: [{ text: 'Wait until it has started, or read the events of the pod', command: describe }],
+        message: status.state.running
+          ? `${title} of ${who} has not finished: it runs since ${status.state.running.startedAt ?? 'its start'}, and the other containers wait for it`
+          : `${title} of ${who} is still starting`,
+        evidence: [line(status.state.running ? `running since ${status.state.running.startedAt ?? 'its start'}` : (waiting?.reason ?? 'starting'))],
+        fix: status.state.running
+          ? [{ text: `Read the log of container "${status.name}": what does it wait for?`, command: kubectl(namespace, 'logs', name, '-c', status.name) }]
+          : [{ text: 'Wait until it has started, or read the events of the pod', command: describe }],
       };
   }
 }

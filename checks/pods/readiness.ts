@@ -1,11 +1,11 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
-import type { Event, Node, Pod } from '../../src/facts/objects.ts';
+import type { ContainerStatus, Event, Node, Pod } from '../../src/facts/objects.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { kubectl } from '../fix.ts';
 import { plural, some } from '../format.ts';
-import { eventEvidence, eventsOf, grouped, named, situation, type Situation, weight } from './service-pods.ts';
+import { containerTitle, eventEvidence, eventsOf, grouped, isSidecar, named, situation, type Situation, weight } from './service-pods.ts';
 
 type Found = Draft<'readiness-failing' | 'readiness-gate-unmet' | 'node-not-ready' | 'pod-starting'>;
 type Probe = NonNullable<Pod['spec']['containers'][number]['readinessProbe']>;
@@ -19,6 +19,14 @@ function requestOf(probe: Probe): string {
 }
 
 const describePod = (pod: Pod): string => kubectl(pod.metadata.namespace, 'describe', 'pod', pod.metadata.name);
+
+/** Containers that count for readiness: those of the pod and its sidecars. */
+const counted = (p: Pod): ContainerStatus[] => [...p.status.initContainerStatuses.filter((s) => isSidecar(p, s.name)), ...p.status.containerStatuses];
+
+/** The container whose probe fails: it runs, and is not ready. */
+const failingIn = (p: Pod): ContainerStatus | undefined => counted(p).find((s) => s.state.running && !s.ready);
+
+const specOf = (p: Pod, name: string | undefined) => [...p.spec.initContainers, ...p.spec.containers].find((c) => c.name === name);
 
 /** Pods on a node that is not ready. */
 function onLostNode(lost: readonly Pod[], now: Situation, nodes: readonly Node[]): Found[] {
@@ -73,8 +81,8 @@ function onUnmetGate(gated: readonly Pod[], now: Situation): Found[] {
 /** Pods with the same container and the same probe, whose probe does not succeed. */
 function onProbe(affected: readonly [Pod, ...Pod[]], now: Situation, events: Fact<Event[]>, listeners: Fact<FactTypes['listeners']>): Found {
   const [pod] = affected;
-  const status = pod.status.containerStatuses.find((s) => !s.ready);
-  const container = pod.spec.containers.find((c) => c.name === status?.name);
+  const status = failingIn(pod);
+  const container = specOf(pod, status?.name);
   const byStartup = status?.started === false && container?.startupProbe;
   const probe = byStartup ? container?.startupProbe : container?.readinessProbe;
   const kind = byStartup ? 'startup' : 'readiness';
@@ -94,7 +102,7 @@ function onProbe(affected: readonly [Pod, ...Pod[]], now: Situation, events: Fac
     confidence: 'confirmed',
     message: isYoung
       ? `${who} started a moment ago and ${one ? 'is' : 'are'} not ready yet`
-      : `The ${kind} probe of ${who} fails: ${probe ? requestOf(probe) : 'it'}${result ? ` returns: ${result}` : ' does not succeed'}`,
+      : `The ${kind} probe of ${status && isSidecar(pod, status.name) ? `${containerTitle(pod, status.name).toLowerCase()} in ` : ''}${who} fails: ${probe ? requestOf(probe) : 'it'}${result ? ` returns: ${result}` : ' does not succeed'}`,
     evidence: [
       ...(probe ? [{ source: 'pods', text: `container ${container?.name}: ${kind} probe is ${requestOf(probe)}` }] : []),
       ...said.slice(0, 2).map(eventEvidence),
@@ -119,10 +127,13 @@ function listeningEvidence([pod, ...others]: readonly [Pod, ...Pod[]], listeners
   return [{ source: 'sockets', text: `${pod.metadata.name} listens on ${some(tcp, 5) || 'no TCP port'}` }];
 }
 
+/** Containers start only after each sidecar before them has started, by its startup probe. */
+const blockedBySidecar = (p: Pod): boolean => p.status.initContainerStatuses.some((s) => isSidecar(p, s.name) && s.state.running && s.started === false);
+
 /** Container, kind of probe and the probe itself: pods for which they are the same have the same fault. */
 function sameProbe(p: Pod): string {
-  const status = p.status.containerStatuses.find((s) => !s.ready);
-  const spec = p.spec.containers.find((c) => c.name === status?.name);
+  const status = failingIn(p);
+  const spec = specOf(p, status?.name);
   return `${status?.name} ${status?.started === false} ${JSON.stringify(spec?.readinessProbe ?? null)}`;
 }
 
@@ -141,14 +152,14 @@ export const readiness = check({
     const lost = now.own.filter(isDown);
     // Containers that run, in pods whose node reports: a probe or a gate is the reason why they are not ready.
     const waiting = now.own.filter(
-      (p) => !isReady(p) && !lost.includes(p) && p.status.containerStatuses.length > 0 && p.status.containerStatuses.every((s) => s.state.running),
+      (p) => !isReady(p) && !lost.includes(p) && p.status.containerStatuses.length > 0 && (counted(p).every((s) => s.state.running) || blockedBySidecar(p)),
     );
-    const isMarked = (p: Pod) => p.status.containerStatuses.every((s) => s.ready) && p.spec.readinessGates.length === 0;
+    const isMarked = (p: Pod) => counted(p).every((s) => s.ready) && p.spec.readinessGates.length === 0;
     // Without a gate of its own such a pod is marked by the node controller.
     if (!nodes.seen && waiting.some(isMarked)) return unknown(`${nodes.what}: ${nodes.why}`);
-    const gated = waiting.filter((p) => p.status.containerStatuses.every((s) => s.ready));
+    const gated = waiting.filter((p) => counted(p).every((s) => s.ready));
     const failing = Map.groupBy(
-      waiting.filter((p) => p.status.containerStatuses.some((s) => !s.ready)),
+      waiting.filter((p) => failingIn(p) !== undefined),
       sameProbe,
     );
     const findings = [

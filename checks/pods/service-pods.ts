@@ -23,6 +23,13 @@ export function situation(service: Service | null, pods: readonly Pod[], slices:
 export const weight = ({ othersServe }: Situation): Pick<Draft, 'severity' | 'scope'> =>
   othersServe ? { severity: 'warning', scope: 'part' } : { severity: 'error', scope: 'all' };
 
+/** Init containers that keep running beside the others (restartPolicy Always; Kubernetes documentation, "Sidecar Containers"). */
+export const isSidecar = (pod: Pod, container: string): boolean => pod.spec.initContainers.some((c) => c.name === container && c.restartPolicy === 'Always');
+
+/** What a container is called in messages: `Init container "migrate"`. */
+export const containerTitle = (pod: Pod, container: string): string =>
+  `${isSidecar(pod, container) ? 'Sidecar container' : pod.spec.initContainers.some((c) => c.name === container) ? 'Init container' : 'Container'} "${container}"`;
+
 export const containersOf = (pod: Pod): ContainerStatus[] => [...pod.status.initContainerStatuses, ...pod.status.containerStatuses];
 
 /** `2 of 3 pods (web-a, web-b)`. */

@@ -1,4 +1,4 @@
-import { endpointsOf, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
+import { endpointsOf, isReady, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
 import { serviceRef, some } from '../format.ts';
 import { patch } from '../fix.ts';
@@ -11,17 +11,18 @@ export const trafficPolicy = check({
   codes: ['local-policy-no-endpoint'],
   run({ target, service, slices, client, nodes }) {
     if (!service || service.spec.type === 'ExternalName') return skip('no traffic policy applies');
-    const internal = service.spec.internalTrafficPolicy === 'Local';
-    const external = service.spec.externalTrafficPolicy === 'Local' && target.from.kind === 'external';
+    const isOutside = target.from.kind === 'external';
+    const internal = service.spec.internalTrafficPolicy === 'Local' && !isOutside;
+    const external = service.spec.externalTrafficPolicy === 'Local' && isOutside;
     if (!internal && !external) return skip('traffic policy Cluster');
     const endpoints = endpointsOf(slices);
     const ready = (portsAsked(service, target.port) ?? []).flatMap((p) => targetsOf(p, endpoints));
     if (ready.length === 0) return skip('there is no ready endpoint on any node');
     const withEndpoint = new Set(ready.map((e) => e.node));
     const field = internal ? 'internalTrafficPolicy' : 'externalTrafficPolicy';
-    const finding = (message: string, scope: 'all' | 'part', severity: 'error' | 'warning'): Draft<'local-policy-no-endpoint'> => ({
+    const finding = (message: string, scope: 'all' | 'part'): Draft<'local-policy-no-endpoint'> => ({
       code: 'local-policy-no-endpoint',
-      severity,
+      severity: 'error',
       confidence: 'likely',
       scope,
       object: serviceRef(target),
@@ -39,17 +40,17 @@ export const trafficPolicy = check({
     if (internal && node) {
       return withEndpoint.has(node)
         ? judged(`${field} Local; ${node} has an endpoint`)
-        : judged('', [
-            finding(`Service "${target.name}": internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all', 'error'),
-          ]);
+        : judged('', [finding(`Service "${target.name}": internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all')]);
     }
-    const without = nodes.seen ? nodes.value.map((n) => n.metadata.name).filter((n) => !withEndpoint.has(n)) : [];
+    const without = nodes.seen ? nodes.value.filter((n) => isReady(n) && !withEndpoint.has(n.metadata.name)).map((n) => n.metadata.name) : [];
     if (without.length === 0) return judged(`${field} Local; every node has an endpoint`);
+    // Load balancers ask each node whether it has an endpoint, and send it nothing if it has none (Service API, spec.healthCheckNodePort).
+    if (!internal && service.spec.type === 'LoadBalancer' && service.spec.healthCheckNodePort)
+      return judged(`${field} Local; load balancers leave out ${some(without)} (health check on port ${service.spec.healthCheckNodePort})`);
     return judged('', [
       finding(
-        `Service "${target.name}": ${field} is Local, and ${some(without)} ${without.length === 1 ? 'has' : 'have'} no ready endpoint`,
+        `Service "${target.name}": ${field} is Local, and ${some(without)} ${without.length === 1 ? 'has' : 'have'} no ready endpoint${internal ? '' : `: ${without.length === 1 ? 'it drops' : 'they drop'} connections to the node port`}`,
         'part',
-        internal ? 'error' : 'warning',
       ),
     ]);
   },

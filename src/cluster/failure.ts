@@ -85,4 +85,11 @@ export function fromError(error: unknown, what: string, rule: AccessRule): Failu
 }
 
 /** Reached through the kubelet, a port of the pod refused the connection. */
-export class PortRefused extends Error {}
+export class ForwardFailed extends Error {
+  /** True where the kubelet dialled the port and nothing listens there; false where the forwarding itself failed. */
+  readonly refused: boolean;
+  constructor(message: string) {
+    super(message);
+    this.refused = /connection refused/i.test(message);
+  }
+}

@@ -4,7 +4,7 @@ import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js';
 import type { LimitFunction } from 'p-limit';
 import WebSocket from 'ws';
-import { type AccessRule, failed, fromError, fromStatus, ok, PortRefused, type Result } from './failure.ts';
+import { type AccessRule, failed, fromError, fromStatus, ok, ForwardFailed, type Result } from './failure.ts';
 import type { Impersonation } from './http.ts';
 
 export interface ExecOutput {
@@ -187,7 +187,7 @@ export async function portForward(way: Way, where: { namespace: string; pod: str
       const body = headerSeen[stream] ? bytes : bytes.subarray(2);
       headerSeen[stream] = true;
       if (body.length === 0) return true;
-      push(stream === 0 ? body : new PortRefused(body.toString('utf8')));
+      push(stream === 0 ? body : new ForwardFailed(body.toString('utf8')));
       return true;
     };
     const socket = await way.opening(() => handler(way).connect(path, null, onBytes));

@@ -107,18 +107,55 @@ const probe = v.object({
   failureThreshold: v.optional(v.number(), 3),
 });
 
-const container = v.object({
-  name: text,
-  image: v.optional(text, ''),
-  restartPolicy: optionalText,
-  ports: list(containerPort),
-  readinessProbe: v.optional(probe),
-  startupProbe: v.optional(probe),
+const speaksOfPorts = /port|listen|bind|addr|http|serve|^-p$|^-l$/i;
+
+/** Numbers that a word names as a port: `--http-port=8080`, `0.0.0.0:8080`; not those in a URL's password. */
+const portsInWord = (word: string): number[] =>
+  Array.from(word.matchAll(/(?:(?:port|listen|bind|addr\w*|http)\W{0,3}|:)(\d{2,5})(?![\w.@])/gi), (m) => Number(m[1]));
+
+/** Ports that a command names, and variables that are called after one (`PORT`, `LISTEN_ADDR`). Nothing else of them is kept: they may hold secrets. */
+function portsNamed(command: readonly string[], env: readonly { name: string; value?: string | undefined }[]): number[] {
+  const all = command.flatMap((c) => c.split(/[\s;|&"']+/).filter(Boolean));
+  // A number by itself is a port after a word about ports, or where no option takes it.
+  const alone = all.filter((w, i) => /^\d{2,5}$/.test(w) && (speaksOfPorts.test(all[i - 1] ?? '') || !all[i - 1]?.startsWith('-'))).map(Number);
+  const ofEnv = env
+    .filter((e) => /PORT|LISTEN|BIND|ADDR/i.test(e.name))
+    .flatMap((e) => (/^\d{2,5}$/.test(e.value ?? '') ? [Number(e.value)] : portsInWord(e.value ?? '')));
+  return [...new Set([...all.flatMap(portsInWord), ...alone, ...ofEnv].filter((n) => n > 0 && n < 65536))].slice(0, 8);
+}
+
+const words = v.nullish(v.array(text), []);
+const container = v.pipe(
+  v.object({
+    name: text,
+    image: v.optional(text, ''),
+    restartPolicy: optionalText,
+    ports: list(containerPort),
+    readinessProbe: v.optional(probe),
+    startupProbe: v.optional(probe),
+    command: words,
+    args: words,
+    env: v.nullish(v.array(v.object({ name: text, value: optionalText })), []),
+    portHints: v.optional(v.array(v.number())),
+  }),
+  // Of a command and of variables nothing is kept but the numbers that may be ports.
+  v.transform(({ command, args, env, portHints, ...kept }) => ({ ...kept, portHints: portHints ?? portsNamed([...command, ...args], env) })),
+);
+
+const nodeSelectorTerm = v.object({
+  matchExpressions: list(v.object({ key: text, operator: text, values: list(text) })),
 });
 
 const podSpec = v.object({
   containers: v.array(container),
   initContainers: list(container),
+  nodeSelector: v.nullish(v.record(text, text), {}),
+  tolerations: list(v.object({ key: optionalText, operator: optionalText, value: optionalText, effect: optionalText })),
+  affinity: v.nullish(
+    v.object({
+      nodeAffinity: v.nullish(v.object({ requiredDuringSchedulingIgnoredDuringExecution: v.nullish(v.object({ nodeSelectorTerms: list(nodeSelectorTerm) })) })),
+    }),
+  ),
   nodeName: optionalText,
   hostNetwork: v.optional(v.boolean(), false),
   dnsPolicy: v.optional(text, 'ClusterFirst'),

@@ -1,32 +1,38 @@
 /** Planned connections, and their results. */
 import type { Connection, Target } from '../facts/facts.ts';
-import type { Service } from '../facts/objects.ts';
-import { type Endpoint, portsAsked, targetsOf } from '../facts/selectors.ts';
+import type { Service, ServicePort } from '../facts/objects.ts';
+import { dialledPort, type Endpoint, portsAsked, targetsOf } from '../facts/selectors.ts';
 import { read } from '../probes/outcome.ts';
 import type { Record, Task } from '../probes/script.ts';
 import { hostPort } from '../proxy/model.ts';
 
 export type Planned<T extends Task = Task> = { task: T } & Pick<Connection, 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
-/** Each endpoint that gets requests of the wanted ports, once for each Service port.  */
-export function toEndpoints(service: Service, port: Target['port'], endpoints: readonly Endpoint[]): Planned<Task & { kind: 'tcp' | 'udp' }>[] {
+type ToEndpoint = Planned<Task & { kind: 'tcp' | 'udp' }>;
+
+/** Each endpoint that gets requests of the wanted ports, once for each Service port, on the port that clients connect to. */
+export const toEndpoints = (service: Service, port: Target['port'], endpoints: readonly Endpoint[]): ToEndpoint[] =>
+  eachEndpoint(service, port, endpoints, 'endpoint', (p, e) => dialledPort(service, p, e));
+
+/** Where clients of a headless Service connect to another port than its targetPort, that one too: a hint to the right port. */
+export const toTargetPorts = (service: Service, port: Target['port'], endpoints: readonly Endpoint[]): ToEndpoint[] =>
+  eachEndpoint(service, port, endpoints, 'target-port', (p, e) => (dialledPort(service, p, e) === e.port ? null : e.port));
+
+function eachEndpoint(
+  service: Service,
+  port: Target['port'],
+  endpoints: readonly Endpoint[],
+  hop: 'endpoint' | 'target-port',
+  numberOf: (port: ServicePort, endpoint: Endpoint) => number | null,
+): ToEndpoint[] {
   const wanted = (portsAsked(service, port) ?? []).flatMap((p) => {
     if (p.protocol === 'SCTP') return [];
     const kind: 'tcp' | 'udp' = p.protocol === 'UDP' ? 'udp' : 'tcp';
-    return targetsOf(p, endpoints).flatMap((e) =>
-      e.port === null
-        ? []
-        : [
-            {
-              task: { kind, host: e.address, port: e.port },
-              hop: 'endpoint' as const,
-              target: hostPort(e.address, e.port),
-              servicePort: p.port,
-              pod: e.pod,
-              node: e.node,
-            },
-          ],
-    );
+    return targetsOf(p, endpoints).flatMap((e): ToEndpoint[] => {
+      const number = numberOf(p, e);
+      if (number === null) return [];
+      return [{ task: { kind, host: e.address, port: number }, hop, target: hostPort(e.address, number), servicePort: p.port, pod: e.pod, node: e.node }];
+    });
   });
   // An address can be in several EndpointSlices.
   return wanted.filter((p, i) => wanted.findIndex((q) => q.target === p.target && q.task.kind === p.task.kind && q.servicePort === p.servicePort) === i);

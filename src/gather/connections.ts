@@ -9,7 +9,8 @@ import { runEphemeral } from '../probes/ephemeral.ts';
 import { hostPort } from '../proxy/model.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
 import { externalConnections } from './external-connections.ts';
-import { connectionsOf, type Planned, speaksTls, toEndpoints } from './connection-plan.ts';
+import { connectionsOf, type Planned, speaksTls, toEndpoints, toTargetPorts } from './connection-plan.ts';
+import { isLostNode, whyLost } from './lost-nodes.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
 import { imagesOn, policyLabels } from './debug-pod-options.ts';
 
@@ -109,7 +110,8 @@ function plan(
   const tried = distinct.slice(0, maxEndpoints);
   const virtual = planned.filter((p) => p.hop === 'virtual-ip');
   const requests = target.http === undefined ? [] : httpRequests([...virtual, ...tried], service, inCluster, target.http);
-  return { planned: [...planned, ...tried, ...payloads(tried), ...requests], total: distinct.length };
+  const hints = toTargetPorts(service, target.port, endpoints).slice(0, maxPayloads);
+  return { planned: [...planned, ...tried, ...hints, ...payloads(tried), ...requests], total: distinct.length };
 }
 
 function interpret(planned: readonly Planned[], output: string): { list: Connection[]; resolvConf: string | null } {
@@ -174,6 +176,7 @@ export const connections = collector({
       ...interpret(planned, output),
     });
 
+    if (who.node !== null && isLostNode(valueOf(nodes) ?? [], who.node)) return unseen('not-possible', 'connections from the client', whyLost(who.node));
     const image = context.image ?? chooseImage(imagesOn(valueOf(nodes), who.node));
     const ephemeral = async (): Promise<Fact<Connections>> => {
       const where = { namespace: who.namespace, pod: who.name };

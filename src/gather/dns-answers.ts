@@ -1,4 +1,4 @@
-import { type Cluster, PortRefused } from '../cluster/index.ts';
+import { type Cluster, ForwardFailed } from '../cluster/index.ts';
 import { domainOf } from '../dns/corefile.ts';
 import { askAll, DnsProblem, type Question } from '../dns/query.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
@@ -31,17 +31,19 @@ async function askReplica(cluster: Cluster, pod: Pod, questions: readonly [Quest
       replies.push({ question: inWords(question), ...reply, srv: srv.map((s) => `${s.target}:${s.port}`), latencyMs: Math.round(performance.now() - started) });
     }
   } catch (error) {
-    if (!(error instanceof DnsProblem) && !(error instanceof PortRefused)) throw error;
-    const why = error instanceof PortRefused ? 'nothing listens on its port 53' : error.message;
+    if (!(error instanceof DnsProblem) && !(error instanceof ForwardFailed)) throw error;
+    // The kubelet's own report that nothing listens is about the pod; a port-forward that hangs or is cut off says nothing about it.
+    const isRefused = error instanceof ForwardFailed && error.refused;
+    const why = isRefused ? 'nothing listens on its port 53' : `the port-forward gave no answer (${error.message})`;
     const unanswered = questions[replies.length];
-    if (replies.length === 0 || !unanswered) return unseen(error instanceof PortRefused ? 'unreachable' : 'malformed', what, why);
+    if (replies.length === 0 || !unanswered) return unseen(isRefused ? 'unreachable' : 'timed-out', what, why);
     // The Service's own question was answered; one that only the upstream could answer was not.
     replies.push({ question: inWords(unanswered), rcode: why, addresses: [], cname: null, srv: [], latencyMs: dnsTimeoutMs });
   } finally {
     opened.value.close();
   }
   const [first, ...more] = replies;
-  return first ? seen({ ...first, more }) : unseen('malformed', what, 'it gave no answer');
+  return first ? seen({ ...first, more }) : unseen('timed-out', what, 'the port-forward was cut off before an answer');
 }
 
 /** At most so many pods' own names are asked for. */

@@ -1,10 +1,12 @@
-import type { FactName, Facts, Target } from '../facts/facts.ts';
+import type { Client, FactName, Facts, Target } from '../facts/facts.ts';
+import type { Node, Pod } from '../facts/objects.ts';
 import { factNames } from '../facts/facts.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import { client } from './client.ts';
 import type { Collector, Context } from './collector.ts';
 import { connections } from './connections.ts';
 import { dnsAnswers } from './dns-answers.ts';
+import { placementOf, withoutLostNodes } from './lost-nodes.ts';
 import { listeners } from './listeners.ts';
 import * as lists from './lists.ts';
 import * as logs from './logs.ts';
@@ -81,11 +83,23 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
   const started = performance.now();
   const planned = new Set(plan(wanted));
   const settled = new Map<FactName, Promise<Settled>>();
+  /** What is known already, for those that need not wait for it. */
+  const values = new Map<FactName, unknown>();
   const target: Target = context.target;
   const ended = new Promise<'ended'>((resolve) => {
     if (context.signal.aborted) resolve('ended');
     else context.signal.addEventListener('abort', () => resolve('ended'), { once: true });
   });
+
+  const known = <T>(name: FactName): T[] => (values.get(name) as T[] | undefined) ?? [];
+  const placement = placementOf(
+    async () => (planned.has(byFact.get('nodes') as Collector) ? (await start('nodes'), known<Node>('nodes')) : []),
+    () => [
+      ...(['pods', 'dnsPods', 'proxyPods', 'ciliumPods', 'nodeLocalPods'] as const).flatMap((name) => known<Pod>(name)),
+      ...[(values.get('client') as Client | null | undefined)?.pod ?? []].flat(),
+    ],
+  );
+  const cluster = withoutLostNodes(context.cluster, placement);
 
   async function run(collector: Collector): Promise<Fact<unknown>> {
     const what = whatOf[collector.fact] ?? collector.fact;
@@ -94,7 +108,7 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
     const known = Object.fromEntries(before) as unknown as Facts;
     const needed = collector.when(known, target);
     if (needed !== true) return unseen('not-needed', what, needed);
-    const result = await Promise.race([collector.collect({ ...context, progress: (text) => context.progress(text, collector.fact) }, known), ended]);
+    const result = await Promise.race([collector.collect({ ...context, cluster, progress: (text) => context.progress(text, collector.fact) }, known), ended]);
     return result === 'ended' ? unseen('timed-out', what, 'the time allowed for the run was over') : result;
   }
 
@@ -108,7 +122,10 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
         : found && planned.has(found)
           ? run(found)
           : Promise.resolve(unseen('not-needed', name, 'no chosen check reads it'));
-    const timed = fact.then((f) => ({ fact: f, ms: Math.round(performance.now() - started) }));
+    const timed = fact.then((f) => {
+      if (f.seen) values.set(name, f.value);
+      return { fact: f, ms: Math.round(performance.now() - started) };
+    });
     settled.set(name, timed);
     return timed;
   }

@@ -1,4 +1,4 @@
-import { type Cluster, PortRefused } from '../cluster/index.ts';
+import { type Cluster, ForwardFailed } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Listeners, Socket } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
@@ -27,27 +27,53 @@ async function socketsIn(cluster: Cluster, pod: Pod): Promise<Socket[] | null> {
   return null;
 }
 
-async function tryForward(cluster: Cluster, pod: Pod, port: number): Promise<Fact<'answered' | 'refused'>> {
+/** A port on which nothing listens in any image; the refusal shows that port-forwards to the pod work, and how long one takes. */
+const controlPort = 1;
+const silenceMs = 300;
+const forwardTimeoutMs = 3000;
+
+/** Milliseconds until the kubelet reported a refusal; null where nothing was reported within `waitMs`: something took the connection, or the forwarding hangs. */
+async function refusedAfter(cluster: Cluster, pod: Pod, port: number, waitMs: number): Promise<Fact<number | null>> {
+  const started = performance.now();
   const opened = await cluster.portForward({ namespace: pod.metadata.namespace, pod: pod.metadata.name }, port);
   if (!opened.ok) return fromFailure(opened.failure);
-  const timer = new Promise<'answered'>((resolve) => setTimeout(resolve, 300, 'answered'));
+  const late = new Promise<null>((resolve) => setTimeout(resolve, waitMs, null));
+  const what = `a port-forward to pod ${pod.metadata.name}`;
   try {
-    // The kubelet dials at once and reports a refusal; silence means that something took the connection.
-    return seen(await Promise.race([opened.value.read().then((): 'answered' => 'answered'), timer]));
+    const bytes = await Promise.race([opened.value.read(), late.then(() => Buffer.alloc(0))]);
+    // Its end without a word is neither a refusal nor a connection.
+    return bytes === null ? unseen('unreachable', what, 'it was cut off') : seen(null);
   } catch (error) {
-    if (error instanceof PortRefused) return seen('refused');
-    throw error;
+    if (!(error instanceof ForwardFailed)) throw error;
+    return error.refused ? seen(performance.now() - started) : unseen('unreachable', what, error.message);
   } finally {
     opened.value.close();
   }
 }
 
-/** The numbers of all ports that could be meant: targetPorts, declared ports and those that probes ask. */
+/** Which ports take connections on the pod's loopback. Nothing is said where the port that must refuse does not. */
+async function tryForwards(cluster: Cluster, pod: Pod, ports: readonly number[]): Promise<Fact<Listeners['forwarded']>> {
+  const control = await refusedAfter(cluster, pod, controlPort, forwardTimeoutMs);
+  if (!control.seen) return control;
+  if (control.value === null) return unseen('timed-out', `a port-forward to pod ${pod.metadata.name}`, 'it hangs');
+  const waitMs = Math.max(silenceMs, 3 * control.value);
+  const tried = await Promise.all(ports.map(async (port) => [String(port), await refusedAfter(cluster, pod, port, waitMs)] as const));
+  const failure = tried.map(([, t]) => t).find((t) => !t.seen);
+  const known = tried.flatMap(([port, t]) => (t.seen ? [[port, t.value === null ? ('answered' as const) : ('refused' as const)] as const] : []));
+  return known.length === 0 && failure && !failure.seen ? failure : seen(Object.fromEntries(known));
+}
+
+/** Ports of well-known servers, tried where nothing else names the right one. */
+const wellKnown = [8080, 80, 3000, 5000, 8000, 8443, 443, 9090, 8081, 5432, 3306, 6379, 9000, 4000, 50051];
+const maxForwards = 24;
+
+/** The numbers of all ports that could be meant: targetPorts, declared ports, those that probes ask, those that the command and the environment name. */
 function portsWorthTrying(pod: Pod, service: Service): number[] {
   const declared = pod.spec.containers.flatMap((c) => (c.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.containerPort));
   const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]);
   const targets = (service.spec.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.targetPort ?? p.port);
-  return [...new Set([...targets, ...declared, ...probed].filter((p): p is number => typeof p === 'number'))].slice(0, 6);
+  const named = pod.spec.containers.flatMap((c) => c.portHints);
+  return [...new Set([...targets, ...declared, ...probed, ...named, ...wellKnown].filter((p): p is number => typeof p === 'number'))].slice(0, maxForwards);
 }
 
 export const listeners = collector({
@@ -77,11 +103,8 @@ export const listeners = collector({
       first.map(async (pod): Promise<[string, Fact<Listeners>]> => {
         const sockets = await socketsIn(cluster, pod);
         if (sockets) return [pod.metadata.name, seen({ sockets, forwarded: {} })];
-        const tried = await Promise.all(portsWorthTrying(pod, svc).map(async (port) => [String(port), await tryForward(cluster, pod, port)] as const));
-        const answers = tried.flatMap(([port, t]) => (t.seen ? [[port, t.value] as const] : []));
-        const refusal = tried.map(([, t]) => t).find((t) => !t.seen);
-        if (answers.length === 0 && refusal && !refusal.seen) return [pod.metadata.name, refusal];
-        return [pod.metadata.name, seen({ sockets: null, forwarded: Object.fromEntries(answers) })];
+        const forwarded = await tryForwards(cluster, pod, portsWorthTrying(pod, svc));
+        return [pod.metadata.name, forwarded.seen ? seen({ sockets: null, forwarded: forwarded.value }) : forwarded];
       }),
     );
     return seen(Object.fromEntries(found));

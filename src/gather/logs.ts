@@ -9,11 +9,15 @@ import { collector, fromFailure, read, valueOf } from './collector.ts';
 const maxContainers = 4;
 const tailLines = 15;
 
-/** Containers whose last run ended, with whether that run is the previous one. */
+/** The containers of the pod start after each init container has ended; a sidecar does not end. */
+const isWaitedFor = (pod: Pod, container: string): boolean => pod.spec.initContainers.some((c) => c.name === container && c.restartPolicy !== 'Always');
+
+/** Containers whose last run ended, and init containers that the others wait for, with whether that run is the previous one. */
 function ended(pod: Pod): { container: string; previous: boolean }[] {
   return [...(pod.status.initContainerStatuses ?? []), ...(pod.status.containerStatuses ?? [])].flatMap((s): { container: string; previous: boolean }[] => {
     if (s.state.terminated && s.state.terminated.exitCode !== 0) return [{ container: s.name, previous: false }];
     if (s.lastState.terminated && s.restartCount > 0) return [{ container: s.name, previous: true }];
+    if (s.state.running && isWaitedFor(pod, s.name)) return [{ container: s.name, previous: false }];
     return [];
   });
 }
@@ -38,7 +42,7 @@ export const podLogs = collector({
   access: [read('pods/log', ['get'], 'service')],
   when({ service, pods }) {
     const svc = valueOf(service);
-    return svc && podsOf(svc, valueOf(pods) ?? []).some((p) => ended(p).length > 0) ? true : 'no container of the Service ended badly';
+    return svc && podsOf(svc, valueOf(pods) ?? []).some((p) => ended(p).length > 0) ? true : 'no container of the Service ended badly, or is waited for';
   },
   async collect({ cluster, signal }, { service, pods }) {
     const svc = valueOf(service);

@@ -7,7 +7,7 @@ import { runNodePod } from '../probes/node-pod.ts';
 import { readCilium } from '../proxy/cilium.ts';
 import { iptablesReader } from '../proxy/iptables.ts';
 import { readIpvs } from '../proxy/ipvs.ts';
-import { familyOf, type Handling, keyOf, type Packet } from '../proxy/model.ts';
+import { type Family, familyOf, type Handling, keyOf, type Packet } from '../proxy/model.ts';
 import { nftJsonReader } from '../proxy/nft-json.ts';
 import { nftReader } from '../proxy/nft-text.ts';
 import { judgeRules, type Listing } from '../proxy/read.ts';
@@ -61,6 +61,8 @@ export async function rulesOf(
   packets: readonly Packet[],
   likely: Wanted['likely'],
   mode: string | null,
+  /** The families of the Service's own addresses. */
+  needed: readonly Family[],
 ): Promise<Fact<NodeRules>> {
   const shell = batched(commands);
 
@@ -95,8 +97,12 @@ export async function rulesOf(
   // Beside each other, so that one opening does for both.
   const readings = await Promise.all(families.map(async (own) => ({ own, found: await read(own) })));
   const modes: NodeRules['modes'] = {};
+  // Rules of a family that the Service does not use decide nothing about it.
+  const isNeeded = (own: readonly Packet[]) => needed.length === 0 || needed.includes(familyOf(own[0]?.address ?? ''));
+  const [failure] = readings.flatMap(({ own, found }) => (found.seen || !isNeeded(own) ? [] : [found]));
+  if (failure) return failure;
   for (const { own, found } of readings) {
-    if (!found.seen) return found;
+    if (!found.seen) continue;
     for (const [name, handled] of found.value) file((modes[name] ??= {}), own, handled);
   }
   return seen({ from, modes });

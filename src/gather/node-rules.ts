@@ -10,6 +10,7 @@ import { endsOf, isProxied, type ProxyNode, proxyNodeOf } from '../proxy/expecte
 import { type Family, familyOf, type Origin, type Packet } from '../proxy/model.ts';
 import { likelyChains } from '../proxy/chain-names.ts';
 import { type Context, collector, read, valueOf } from './collector.ts';
+import { isLostNode } from './lost-nodes.ts';
 import { ciliumRules, execIn, listedByPod, rulesOf } from './node-listing.ts';
 import type { Shell } from './batched-shell.ts';
 
@@ -103,7 +104,8 @@ async function readNodes(context: Context, known: Known, names: readonly string[
     const node = proxyNodeOf(name, object, proxy);
     const packets = asked.flatMap((a) => packetsTo(a, node, podAddressesOn(name, valueOf(known.client), valueOf(known.pods) ?? [], object)));
     if (agent) return ciliumRules(context.cluster, agent, packets);
-    const by = (shell: Shell, from: string) => rulesOf(shell, from, packets, likely, valueOf(known.proxyMode) ?? null);
+    const families = (valueOf(known.service)?.spec.clusterIPs ?? []).filter((a) => a !== 'None').map(familyOf);
+    const by = (shell: Shell, from: string) => rulesOf(shell, from, packets, likely, valueOf(known.proxyMode) ?? null, families);
     const inside = proxy && (await by(execIn(context.cluster, proxy), `pod ${proxy.metadata.name}`));
     // What lists rules in kube-proxy's own container may be what is broken.
     if (inside && (inside.seen || inside.reason === 'forbidden')) return inside;
@@ -132,10 +134,17 @@ export const nodeRules = collector({
       ...endpointsOf(valueOf(known.slices) ?? []).map((e) => [e.node ?? '', 1] as const),
       [valueOf(known.client)?.node ?? '', 0],
     ]);
+    const isLost = (node: string) => isLostNode(valueOf(known.nodes) ?? [], node);
     const chosen = [...new Set([...[...proxies, ...agents].map((p) => p.spec.nodeName ?? ''), ...ready.map((n) => n.metadata.name)])]
+      .filter((node) => !isLost(node))
       .toSorted((a, b) => (rank.get(a) ?? 2) - (rank.get(b) ?? 2))
       .slice(0, limitOf(context.target.nodes));
-    if (chosen.length === 0) return unseen('not-possible', "the nodes' rules", 'no kube-proxy runs, and the nodes are not known');
+    if (chosen.length === 0)
+      return unseen(
+        'not-possible',
+        "the nodes' rules",
+        ready.length > 0 ? 'no kube-proxy runs on a node that is ready' : 'no kube-proxy runs, and no node is known to be ready',
+      );
     context.progress(`reading rules of ${chosen.length} node${chosen.length === 1 ? '' : 's'}`);
     return seen(await readNodes(context, known, chosen));
   },

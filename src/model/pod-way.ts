@@ -111,6 +111,10 @@ function podStops({ facts, pods }: World, to: Destination): Stop[] {
   if (node && !isReady(node)) {
     return [{ fates: ['lost', 'refused'], certain: false, why: `node ${node.metadata.name} is not ready`, codes: podFaults, pods: [to.pod] }];
   }
+  // A program that was killed a moment ago may run again by now.
+  const ended = pod.status.containerStatuses.find((s) => s.lastState.terminated && s.lastState.terminated.exitCode !== 0);
+  if (ended)
+    return [{ fates: ['lost', 'refused'], certain: false, why: `container ${ended.name} of pod ${to.pod} was restarted`, codes: podFaults, pods: [to.pod] }];
   if (isReady(pod)) return [];
   return [{ fates: ['lost', 'refused'], certain: false, why: `pod ${to.pod} is not ready`, codes: podFaults, pods: [to.pod] }];
 }

@@ -10,7 +10,7 @@ const byHop: Partial<Record<Connection['hop'], readonly Code[]>> = {
   'virtual-ip': [...proxyFaults, 'local-policy-no-endpoint', ...endpointFaults, ...podWayFaults],
   endpoint: podWayFaults,
   // A policy may allow nodes and deny other addresses: a connection from a node proves nothing about those.
-  'node-port': [...proxyFaults, 'node-port-failing', ...endpointFaults],
+  'node-port': [...proxyFaults, 'node-port-failing', 'local-policy-no-endpoint', ...endpointFaults],
   'load-balancer': ['load-balancer-failing', 'source-ranges-deny', 'load-balancer-pending', 'node-port-failing'],
 };
 

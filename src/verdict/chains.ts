@@ -61,6 +61,14 @@ const mild: readonly Code[] = ['pod-starting'];
 
 const covers = (all: readonly string[] | undefined, some: readonly string[] | undefined): boolean => !all || !some || some.every((x) => all.includes(x));
 
+/** Several faults together, each of some pods, can leave a Service without a ready endpoint. */
+const joint: readonly Code[] = ['no-ready-endpoints'];
+const meets = (all: readonly string[] | undefined, some: readonly string[] | undefined): boolean => !all || !some || some.some((x) => all.includes(x));
+
 /** Whether a finding shows what another one causes: later in a chain, and about the same pods and nodes. No pod or node named means all of them. */
-export const isDerived = (finding: Draft, cause: Draft): boolean =>
-  followsFrom(finding.code, cause.code) && (mild.includes(finding.code) || (covers(cause.pods, finding.pods) && covers(cause.nodes, finding.nodes)));
+export function isDerived(finding: Draft, cause: Draft): boolean {
+  if (!followsFrom(finding.code, cause.code)) return false;
+  if (mild.includes(finding.code)) return true;
+  if (joint.includes(finding.code)) return meets(cause.pods, finding.pods);
+  return covers(cause.pods, finding.pods) && covers(cause.nodes, finding.nodes);
+}

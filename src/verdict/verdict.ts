@@ -94,6 +94,8 @@ function weigh(f: Finding, all: readonly Observed[], from: string): Finding {
   const contradiction = { source: 'probe', text: `${from} → ${tried[0]?.connection.target} answered anyway` };
   // A status that Kubernetes itself reports stays a fault, but it does not (yet) break this client.
   if (f.confidence === 'confirmed') return { ...f, scope: 'part', evidence: [...f.evidence, contradiction] };
+  // A hint that a connection contradicts is settled.
+  if (f.confidence === 'possible') return { ...f, severity: 'info', evidence: [...f.evidence, contradiction] };
   return { ...f, severity: 'warning', message: `${f.message}; but the connection succeeded anyway`, evidence: [...f.evidence, contradiction] };
 }
 

@@ -1,0 +1,69 @@
+/** Whether a pod may run on a node, as far as node selectors, required node affinity and taints say (Kubernetes documentation, "Assigning Pods to Nodes", "Taints and Tolerations"). */
+import type { Node, Workload } from './objects.ts';
+
+type PodSpec = Workload['spec']['template']['spec'];
+
+/** The DaemonSet controller adds these tolerations to its pods. */
+const daemonTolerations = ['not-ready', 'unreachable', 'disk-pressure', 'memory-pressure', 'pid-pressure', 'unschedulable', 'network-unavailable'].map(
+  (t) => `node.kubernetes.io/${t}`,
+);
+
+interface Requirement {
+  key: string;
+  operator: string;
+  values: string[];
+}
+
+function isMet({ key, operator, values }: Requirement, labels: Record<string, string>): boolean {
+  const have = labels[key];
+  switch (operator) {
+    case 'In':
+      return have !== undefined && values.includes(have);
+    case 'NotIn':
+      return have === undefined || !values.includes(have);
+    case 'Exists':
+      return have !== undefined;
+    case 'DoesNotExist':
+      return have === undefined;
+    case 'Gt':
+      return have !== undefined && Number(have) > Number(values[0]);
+    case 'Lt':
+      return have !== undefined && Number(have) < Number(values[0]);
+    default:
+      return true;
+  }
+}
+
+/** Why a node does not take a DaemonSet's pod, with the field that says so; undefined where nothing of this keeps it away. */
+export function keptOff(spec: PodSpec, node: Node): { why: string; field: string; key: string } | undefined {
+  const { labels, name } = { labels: node.metadata.labels, name: node.metadata.name };
+  for (const [key, value] of Object.entries(spec.nodeSelector ?? {})) {
+    if (labels[key] === value) continue;
+    const have = labels[key] === undefined ? `no label ${key}` : `${key}=${labels[key]}`;
+    return { why: `its nodeSelector wants ${key}=${value}, and ${name} has ${have}`, field: 'nodeSelector', key };
+  }
+  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const [first] = terms.map((t) => t.matchExpressions.find((e) => !isMet(e, labels)));
+  if (terms.length > 0 && terms.every((t) => t.matchExpressions.some((e) => !isMet(e, labels))) && first)
+    return {
+      why: `its nodeAffinity wants ${first.key} ${first.operator} ${first.values.join(', ')}`.trim() + `, which ${name} does not meet`,
+      field: 'affinity',
+      key: first.key,
+    };
+  const taint = node.spec.taints.find(
+    (t) =>
+      t.effect !== 'PreferNoSchedule' &&
+      !daemonTolerations.includes(t.key) &&
+      !spec.tolerations.some(
+        (x) =>
+          (!x.key || x.key === t.key) && (!x.effect || x.effect === t.effect) && (x.operator === 'Exists' || (x.key === t.key && (x.value ?? '') === t.value)),
+      ),
+  );
+  return (
+    taint && {
+      why: `${name} has the taint ${taint.key}${taint.value ? `=${taint.value}` : ''}:${taint.effect}, which it does not tolerate`,
+      field: 'tolerations',
+      key: taint.key,
+    }
+  );
+}
