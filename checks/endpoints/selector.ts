@@ -3,7 +3,7 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { Client } from '../../src/facts/facts.ts';
 import type { Pod, Service, Workload } from '../../src/facts/objects.ts';
 import { isFinished, labelText, matchesLabels, ownLabels, podsOf, selects } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
+import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { patch } from '../fix.ts';
 import { plural, serviceRef, some, targetPortOf } from '../format.ts';
 
@@ -180,6 +180,9 @@ export const selector = check({
       ([, w]) => !(client.seen && client.value?.pod && matchesLabels(w.spec.selector ?? noLabels, client.value.pod.metadata.labels)),
     );
     const near = nearestLabels(service, candidates, clientOf);
+    // A workload that is scaled to zero has the right labels and no pod to show them.
+    const blind = Object.values(owners).find((f) => !f.seen);
+    if (!near && blind && !blind.seen) return unknown(`no pod matches the selector ${labelText(wanted)}; ${blind.what}: ${blind.why}`);
     const alike = near
       ? candidates.filter(
           (p) =>

@@ -60,6 +60,10 @@ function lostBetweenNodes({ made, tried, failing }: Subject, routes: Routes) {
     tried.filter((c) => c.node === n).every(isLost),
   );
   const known = routesBetween(routes, [here, ...badNodes]);
+  // Where routes show which way is dead, the others were lost for another reason.
+  const addresses = (node: string) => ofPods.filter((c) => c.node === node).map((c) => c.target.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+  const dead = badNodes.filter((n) => known.read.some((r) => !r.leads && (r.node === n || addresses(n).includes(r.to))));
+  if (dead.length > 0) badNodes.splice(0, badNodes.length, ...dead);
   const isProved = known.dead !== undefined || tried.some((c) => isGood(c) && c.node !== null && !badNodes.includes(c.node));
   const lost = here !== null && isProved ? ofPods.filter((c) => c.node !== null && badNodes.includes(c.node)) : [];
   return { lost, badNodes, known };

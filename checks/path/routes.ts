@@ -4,10 +4,14 @@ import type { FactTypes, Route } from '../../src/facts/facts.ts';
 import type { Evidence, Fix } from '../check.ts';
 
 /** The routes between two nodes, there and back, as far as they were read. */
-export function routesBetween(routes: Fact<FactTypes['routes']>, ends: readonly (string | null)[]): { evidence: Evidence[]; dead: Route | undefined } {
+export function routesBetween(
+  routes: Fact<FactTypes['routes']>,
+  ends: readonly (string | null)[],
+): { evidence: Evidence[]; read: Route[]; dead: Route | undefined } {
   const read = (routes.seen ? Object.values(routes.value) : []).flatMap((f) => (f.seen && ends.includes(f.value.node) ? [f.value] : []));
   return {
     evidence: read.map((r) => ({ source: 'routes', text: `${r.node} to ${r.to}: ${r.route}` })),
+    read,
     dead: read.find((r) => !r.leads),
   };
 }

@@ -45,6 +45,7 @@ function onLostNode(lost: readonly Pod[], now: Situation, nodes: readonly Node[]
       message: `Node ${names} is not ready and runs ${named(lost, now.own)}: ${condition?.message ?? condition?.reason ?? 'it does not report its status'}`,
       evidence: [{ source: 'nodes', text: `${node?.metadata.name}: Ready is ${condition?.status}${condition?.reason ? ` (${condition.reason})` : ''}` }],
       fix: [{ text: `Check node ${node?.metadata.name}: its conditions and its kubelet`, command: `kubectl describe node ${node?.metadata.name}` }],
+      nodes: [...new Set(lost.flatMap((p) => p.spec.nodeName ?? []))],
     }),
   ];
 }

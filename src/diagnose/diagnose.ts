@@ -9,11 +9,16 @@ import type { CheckReport, CheckStatus, Diagnosis, Hop, Matrix, Missing, ProbeRe
 /** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
 export function judge(check: Check, facts: Facts, durationMs: number): CheckReport {
   const base = { id: check.id, stage: check.id.split('/')[0] as Stage, title: check.title, durationMs };
-  const absent = check.needs.map((n) => facts[n]).filter((f): f is Unseen => !f.seen);
-  const failed = absent.find((f) => !byChoice(f));
-  if (failed) return { ...base, status: 'unknown', reason: `${failed.what}: ${failed.why}`, findings: [] };
-  if (absent[0]) return { ...base, status: 'skip', reason: absent[0].why, findings: [] };
-  const given = Object.fromEntries([...check.needs.map((n) => [n, (facts[n] as { value: unknown }).value]), ...check.uses.map((n) => [n, facts[n]])]);
+  const given: Partial<Record<FactName, unknown>> = {};
+  let chosenAway: Unseen | undefined;
+  for (const name of check.needs) {
+    const fact: Fact<unknown> = facts[name];
+    if (fact.seen) given[name] = fact.value;
+    else if (!byChoice(fact)) return { ...base, status: 'unknown', reason: `${fact.what}: ${fact.why}`, findings: [] };
+    else chosenAway ??= fact;
+  }
+  if (chosenAway) return { ...base, status: 'skip', reason: chosenAway.why, findings: [] };
+  for (const name of check.uses) given[name] = facts[name];
   const judgement = check.run(given as never);
   if (judgement.kind === 'skip') return { ...base, status: 'skip', reason: judgement.reason, findings: [] };
   if (judgement.kind === 'unknown') {

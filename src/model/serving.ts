@@ -62,7 +62,8 @@ function byForward(name: string, port: number, forwarded: Listeners['forwarded']
   const evidence = Object.entries(forwarded).map(([p, answer]) => ({ source: 'port-forward', text: `${name}, port ${p} on its loopback: ${answer}` }));
   if (here === 'answered')
     return refused ? verdict('listens-on-loopback', 'confirmed', evidence, { loopback: '127.0.0.1' }) : verdict(null, 'likely', evidence);
-  if (refused) return verdict('target-port-not-listening', 'confirmed', evidence, { elsewhere });
+  // A refusal shows that nothing listens at the pod's own address; whether something does on its loopback was not read.
+  if (refused) return verdict('target-port-not-listening', here === undefined ? 'likely' : 'confirmed', evidence, { elsewhere });
   if (here === 'refused') return verdict('target-port-not-listening', elsewhere.length > 0 ? 'likely' : 'possible', evidence, { elsewhere });
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { type Code, issueOf } from '../catalog/codes.ts';
 import type { Draft } from '../catalog/finding.ts';
 import type { Connection, Facts } from '../facts/facts.ts';
-import { connectionKey, isGood } from '../facts/selectors.ts';
+import { connectionKey, isGood, isLost } from '../facts/selectors.ts';
 import { predict } from '../model/predict.ts';
 import { type Attempt, fits, type Stop } from '../model/prediction.ts';
 import { canStop } from '../model/reach.ts';
@@ -69,7 +69,9 @@ const explains = (f: Finding, { connection, stops }: Observed): boolean =>
 
 /** Whether a connection is a part of the way of another one: a virtual IP's packets go on to its endpoints, a load balancer's to node ports. */
 function isPartOf(part: Connection, whole: Connection): boolean {
-  if (whole.hop === 'virtual-ip' || whole.hop === 'node-port') return part.hop === 'endpoint' && part.servicePort === whole.servicePort;
+  // An endpoint that refuses does not explain packets that get lost before.
+  if (whole.hop === 'virtual-ip' || whole.hop === 'node-port')
+    return part.hop === 'endpoint' && part.servicePort === whole.servicePort && isLost(part) === isLost(whole);
   if (whole.hop === 'load-balancer') return part.hop === 'node-port' || part.hop === 'health-check';
   if (whole.hop === 'health-check') return part.hop === 'node-port' && part.node === whole.node;
   return (whole.hop === 'http' || whole.hop === 'payload') && part.hop !== whole.hop && part.target === whole.target;
