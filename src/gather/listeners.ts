@@ -37,16 +37,18 @@ async function refusedAfter(cluster: Cluster, pod: Pod, port: number, waitMs: nu
   const started = performance.now();
   const opened = await cluster.portForward({ namespace: pod.metadata.namespace, pod: pod.metadata.name }, port);
   if (!opened.ok) return fromFailure(opened.failure);
-  const late = new Promise<null>((resolve) => setTimeout(resolve, waitMs, null));
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Buffer>((resolve) => (timer = setTimeout(resolve, waitMs, Buffer.alloc(0))));
   const what = `a port-forward to pod ${pod.metadata.name}`;
   try {
-    const bytes = await Promise.race([opened.value.read(), late.then(() => Buffer.alloc(0))]);
+    const bytes = await Promise.race([opened.value.read(), late]);
     // Its end without a word is neither a refusal nor a connection.
     return bytes === null ? unseen('unreachable', what, 'it was cut off') : seen(null);
   } catch (error) {
     if (!(error instanceof ForwardFailed)) throw error;
     return error.refused ? seen(performance.now() - started) : unseen('unreachable', what, error.message);
   } finally {
+    clearTimeout(timer);
     opened.value.close();
   }
 }
@@ -65,7 +67,7 @@ async function tryForwards(cluster: Cluster, pod: Pod, ports: readonly number[])
 
 /** Ports of well-known servers, tried where nothing else names the right one. */
 const wellKnown = [8080, 80, 3000, 5000, 8000, 8443, 443, 9090, 8081, 5432, 3306, 6379, 9000, 4000, 50051];
-const maxForwards = 24;
+const maxForwards = 8;
 
 /** The numbers of all ports that could be meant: targetPorts, declared ports, those that probes ask, those that the command and the environment name. */
 function portsWorthTrying(pod: Pod, service: Service): number[] {
@@ -73,7 +75,7 @@ function portsWorthTrying(pod: Pod, service: Service): number[] {
   const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]);
   const targets = (service.spec.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.targetPort ?? p.port);
   const named = pod.spec.containers.flatMap((c) => c.portHints);
-  return [...new Set([...targets, ...declared, ...probed, ...named, ...wellKnown].filter((p): p is number => typeof p === 'number'))].slice(0, maxForwards);
+  return [...new Set([...targets, ...declared, ...probed, ...named].filter((p): p is number => typeof p === 'number'))].slice(0, maxForwards);
 }
 
 export const listeners = collector({
@@ -104,7 +106,11 @@ export const listeners = collector({
         const sockets = await socketsIn(cluster, pod);
         if (sockets) return [pod.metadata.name, seen({ sockets, forwarded: {} })];
         const forwarded = await tryForwards(cluster, pod, portsWorthTrying(pod, svc));
-        return [pod.metadata.name, forwarded.seen ? seen({ sockets: null, forwarded: forwarded.value }) : forwarded];
+        // Replicas mostly listen alike, so one of them shows the well-known ports, and only where no other port answers.
+        const isFound = !forwarded.seen || Object.values(forwarded.value).includes('answered') || pod !== first[0];
+        const more = isFound ? undefined : await tryForwards(cluster, pod, wellKnown.filter((p) => !(String(p) in forwarded.value)));
+        if (!forwarded.seen) return [pod.metadata.name, forwarded];
+        return [pod.metadata.name, seen({ sockets: null, forwarded: { ...forwarded.value, ...(more?.seen && more.value) } })];
       }),
     );
     return seen(Object.fromEntries(found));
