@@ -162,7 +162,7 @@ function headlessPort(subject: Subject, endpoints: readonly Endpoint[], given: S
   if (answers.includes(true)) return [];
   const declared = [...new Set(own.flatMap(portsIn).map((c) => c.containerPort))];
   // Without a connection or sockets only the declared ports speak, and they are documentation.
-  const isKnown = answers.length > 0 && answers.every((a) => a === false);
+  const isKnown = answers.includes(false);
   if (!isKnown && (declared.includes(port.port) || declared.length === 0)) return [];
   const servesInstead = pods.some((pod) => answersOn(pod, instead, port.protocol, given) === true);
   return [

@@ -127,6 +127,9 @@ export const running = check({
     const without = nodes.seen ? nodes.value.filter((n) => !ready.has(n.metadata.name) && isReady(n)).map((n) => n.metadata.name) : [];
     const desired = workload?.status.desiredNumberScheduled ?? pods.length;
     const missing = nodes.seen ? without.length : Math.max(0, desired - ready.size) + (desired === 0 && ready.size === 0 ? 1 : 0);
+    // Where the nodes are not known, one that is not ready itself looks the same as one on which kube-proxy fails.
+    if (!nodes.seen && missing > 0 && ready.size > 0)
+      return unknown(`kube-proxy is ready on ${ready.size} of ${plural(desired, 'node')}; ${nodes.what}: ${nodes.why}`);
     if (missing > 0)
       return judged('', [
         down(

@@ -1,6 +1,6 @@
 import type { ContainerStatus, Event, Pod } from '../../src/facts/objects.ts';
 import { isGood, isReady } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
+import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { plural } from '../format.ts';
 import { kubectl } from '../fix.ts';
 import { containersOf, containerTitle, eventEvidence, eventsOf, grouped, isSidecar, logEvidence, named, situation, weight } from './service-pods.ts';
@@ -76,6 +76,9 @@ export const containers = check({
       // Containers after a failing init container wait for it; that is not a fault of their own.
       return found.filter((t) => t.code !== 'pod-starting').length > 0 ? found.filter((t) => t.code !== 'pod-starting').slice(0, 1) : found.slice(0, 1);
     });
+    // A container that cannot be created and one that is only starting differ by the events of their pod.
+    if (!events.seen && troubles.some((t) => t.code === 'pod-starting' && t.why.startsWith('ContainerCreating')))
+      return unknown(`${events.what}: ${events.why}`);
     const groups = Map.groupBy(troubles, (t) => `${t.code} ${t.text}`);
     const findings = [...groups.values()].map((group): Draft<Code> => {
       const { code, pod, status, why } = group[0] as Trouble;

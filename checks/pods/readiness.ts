@@ -163,6 +163,8 @@ export const readiness = check({
       waiting.filter((p) => failingIn(p) !== undefined),
       sameProbe,
     );
+    // A probe that failed and one that has not run yet differ by their events only.
+    if (!events.seen && failing.size > 0 && !now.othersServe) return unknown(`${events.what}: ${events.why}`);
     const findings = [
       ...onLostNode(lost, now, known),
       ...onUnmetGate(gated, now),

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import type { Fact } from '../../src/facts/fact.ts';
+import { byChoice, type Fact } from '../../src/facts/fact.ts';
 import type { Connection, FactTypes, Target } from '../../src/facts/facts.ts';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { kubectl } from '../fix.ts';
@@ -76,6 +76,8 @@ export const externalName = check({
     const complaints = upstreamComplaints(dnsLogs, name);
     if (complaints.length > 0) return judged('', [upstreamFailing(target, name, [...evidence, ...complaints])]);
     const isFailure = replies.length > 0 && replies.every((r) => r.rcode !== 'NOERROR' && r.rcode !== 'NXDOMAIN');
+    // CoreDNS reports the same failure for servers of the zone and for an upstream that does not answer; its log tells which.
+    if ((lookup?.outcome === 'dns-failed' || isFailure) && !dnsLogs.seen && !byChoice(dnsLogs)) return unknown(`${dnsLogs.what}: ${dnsLogs.why}`);
     if (lookup?.outcome === 'dns-failed' || isFailure)
       return judged('', [broken(target, `${title} "${name}" does not resolve: the DNS servers of its zone report a failure`, evidence, 'confirmed')]);
     const isUnknownName = !lookup && replies.length > 0 && replies.every((r) => r.addresses.length === 0);

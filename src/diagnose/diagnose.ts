@@ -52,7 +52,14 @@ export function reasoned(pipeline: readonly Check[], recording: Recording): Reas
   const settledMs = (check: Check) => Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0));
   const reports = pipeline.map((check) => asSeenFrom(target, judge(check, facts, settledMs(check))));
   const client = facts.client.seen ? facts.client.value : null;
-  return { reports, ...reason(reports, facts, { service: target.name, client: clientText(target, client) }) };
+  return {
+    reports,
+    ...reason(
+      reports.map((r, i) => ({ ...r, codes: pipeline[i]?.codes ?? [] })),
+      facts,
+      { service: target.name, client: clientText(target, client) },
+    ),
+  };
 }
 
 /** The whole diagnosis from sealed facts. Pure: a replay of a recording prints what the run printed. */

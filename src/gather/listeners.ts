@@ -108,7 +108,13 @@ export const listeners = collector({
         const forwarded = await tryForwards(cluster, pod, portsWorthTrying(pod, svc));
         // Replicas mostly listen alike, so one of them shows the well-known ports, and only where no other port answers.
         const isFound = !forwarded.seen || Object.values(forwarded.value).includes('answered') || pod !== first[0];
-        const more = isFound ? undefined : await tryForwards(cluster, pod, wellKnown.filter((p) => !(String(p) in forwarded.value)));
+        const more = isFound
+          ? undefined
+          : await tryForwards(
+              cluster,
+              pod,
+              wellKnown.filter((p) => !(String(p) in forwarded.value)),
+            );
         if (!forwarded.seen) return [pod.metadata.name, forwarded];
         return [pod.metadata.name, seen({ sockets: null, forwarded: { ...forwarded.value, ...(more?.seen && more.value) } })];
       }),

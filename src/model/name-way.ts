@@ -2,7 +2,7 @@
 import type { Code } from '../catalog/codes.ts';
 import { parseResolvConf } from '../dns/resolv-conf.ts';
 import type { Pod } from '../facts/objects.ts';
-import { endpointsOf, isFinished, isReady } from '../facts/selectors.ts';
+import { endpointsOf, isFinished, isReady, selects } from '../facts/selectors.ts';
 import { decided, receiverOf } from './parties.ts';
 import type { Stop } from './prediction.ts';
 import { proxyFaults, stopsThroughRules } from './rules-way.ts';
@@ -74,11 +74,15 @@ function serviceStops(world: World): Stop[] {
   if (!facts.dnsService.seen) return unseenStop(facts.dnsService, codes, failing);
   const service = facts.dnsService.value;
   if (!service) return [{ fates: failing, certain: false, why: 'Service kube-dns does not exist', codes }];
-  const slices = valueOf(facts.dnsSlices) ?? [];
+  const pods = valueOf(facts.dnsPods);
+  if (pods && !pods.some((p) => selects(service.spec.selector, p.metadata.labels)))
+    return [{ fates: failing, certain: false, why: 'Service kube-dns selects no DNS pod', codes: [...codes, ...serverFaults] }];
+  if (!facts.dnsSlices.seen) return unseenStop(facts.dnsSlices, [...codes, ...proxyFaults], failing);
+  const slices = facts.dnsSlices.value;
   const serves = endpointsOf(slices).some((e) => (e.ready || e.serving) && e.protocol === 'UDP');
   const port = service.spec.ports.find((p) => p.protocol === 'UDP');
   const address = service.spec.clusterIPs[0];
-  if (facts.dnsSlices.seen && (!serves || !port))
+  if (!serves || !port)
     return [{ fates: failing, certain: true, why: 'Service kube-dns has no ready endpoint', codes: [...codes, ...serverFaults, 'node-not-ready'] }];
   if (!port || address === undefined) return [];
   const origin = world.client?.hostNetwork ? 'node' : 'pod';
@@ -88,8 +92,7 @@ function serviceStops(world: World): Stop[] {
 /** The DNS pods and their answers. Nothing stands in the way where each one that was asked answered with an address. */
 function serverStops({ facts, service }: World, replicas: readonly Pod[]): Stop[] {
   if (!facts.dnsPods.seen) return unseenStop(facts.dnsPods, serverFaults, failing);
-  const down = replicas.filter((p) => !isReady(p));
-  if (replicas.length > 0 && down.length === replicas.length) return [{ fates: failing, certain: true, why: 'no DNS pod is ready', codes: serverFaults }];
+  if (!replicas.some(isReady)) return [{ fates: failing, certain: true, why: 'no DNS pod is ready', codes: serverFaults }];
   if (!facts.dnsAnswers.seen) return unseenStop(facts.dnsAnswers, serverFaults, failing);
   const answers = Object.values(facts.dnsAnswers.value);
   const known = answers.flatMap((a) => (a.seen ? [a.value] : []));
@@ -100,7 +103,8 @@ function serverStops({ facts, service }: World, replicas: readonly Pod[]): Stop[
   const wrong = known.filter((a) => !isRight(a));
   const missing = answers.find((a) => !a.seen);
   const why = wrong[0] ? `${wrong[0].question}: ${wrong[0].rcode}` : missing && !missing.seen ? `${missing.what}: ${missing.why}` : 'no DNS server was asked';
-  return [{ fates: failing, certain: known.length > 0 && wrong.length === answers.length, unseen: wrong.length === 0, why, codes: serverFaults }];
+  const unseen = wrong.length === 0 ? { unseen: missing && !missing.seen ? missing.reason : ('not-possible' as const) } : {};
+  return [{ fates: failing, certain: known.length > 0 && wrong.length === answers.length, why, codes: serverFaults, ...unseen }];
 }
 
 /** All stops on the way of the Service's name to its address. */

@@ -20,7 +20,7 @@ export interface Destination {
   node: string | null;
 }
 
-const programFaults = [
+export const programFaults = [
   'target-port-not-listening',
   'listens-on-loopback',
   'protocol-mismatch',
@@ -53,7 +53,7 @@ function policyStops(direction: Direction, world: World, to: Destination): Stop[
   const asked = decided(direction, from, party, { port: to.port, protocol: to.protocol }, policies);
   if (!asked || asked.decision.verdict === 'allowed') {
     const unread = policies.blind.length > 0 ? [`policies that were not judged: ${policies.blind.join(', ')}`] : [];
-    return unread.map((why) => ({ fates: ['lost'], certain: false, unseen: true, why, codes: [code], ...pods }));
+    return unread.map((why) => ({ fates: ['lost'], certain: false, unseen: 'not-possible', why, codes: [code], ...pods }));
   }
   const { verdict, why, by } = asked.decision;
   // A node port may replace the source by the node's address; kinds of the whole cluster need a plug-in that knows them.
@@ -128,7 +128,8 @@ function programStops({ facts, pods }: World, to: Destination): Stop[] {
   const own = { pods: [pod.metadata.name] };
   if (!serving) {
     const why = read && !read.seen ? `${read.what}: ${read.why}` : `whether pod ${pod.metadata.name} listens on port ${to.port} was not read`;
-    return [{ fates: ['refused'], certain: false, unseen: read !== undefined && !read.seen && read.reason !== 'not-needed', why, codes, ...own }];
+    const unseen = read && !read.seen && read.reason !== 'not-needed' ? { unseen: read.reason } : {};
+    return [{ fates: ['refused'], certain: false, why, codes, ...own, ...unseen }];
   }
   if (serving.code === null) return [];
   const why = serving.evidence[0]?.text ?? `nothing listens on port ${to.port}`;

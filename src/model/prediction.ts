@@ -1,5 +1,6 @@
 /** What the facts say about one connection before anybody looks at how it went. */
 import type { Code } from '../catalog/codes.ts';
+import type { UnseenReason } from '../facts/fact.ts';
 import type { Connection } from '../facts/facts.ts';
 
 /** A connection that was made or could be made, without its result. */
@@ -24,8 +25,8 @@ export interface Stop {
   nodes?: readonly string[];
   /** The Service whose rules or pods are meant, where it is not the diagnosed one. */
   service?: string;
-  /** True where the evidence could not be read: nothing is known to be wrong. */
-  unseen?: boolean;
+  /** Why the evidence was not read, where it was not: nothing is known to be wrong. */
+  unseen?: UnseenReason;
 }
 
 export interface Prediction {
@@ -59,7 +60,7 @@ const fateByOutcome: Record<Connection['outcome'], Fate | 'reset' | 'silent'> = 
 };
 
 /** Whether a connection that went like this can have ended at a stop. A reset fits none: somebody took the connection first. */
-export function fits(stop: Stop, c: Pick<Connection, 'kind' | 'outcome'>): boolean {
+export function fits(stop: Pick<Stop, 'fates'>, c: Pick<Connection, 'kind' | 'outcome'>): boolean {
   const seen = fateByOutcome[c.outcome];
   // How a failed lookup shows depends on the tool: some report a server's silence as a name that does not exist.
   if (c.kind === 'dns') return seen !== 'connects' && stop.fates.some((f) => f !== 'connects');

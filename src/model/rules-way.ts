@@ -80,7 +80,8 @@ function throughNode(world: World, subject: Subject, want: Expected | null): { b
   if (!handling || handling.unread.length > 0 || changing) {
     const own = facts.nodeRules.seen ? facts.nodeRules.value[node.name] : facts.nodeRules;
     const why = changing ? `${where} change` : own && !own.seen ? `${own.what}: ${own.why}` : `${where} could not be understood`;
-    stops.push({ fates: ['refused', 'lost'], certain: false, unseen: !changing, why, codes: proxyFaults, ...about });
+    const unseen = changing ? {} : { unseen: own && !own.seen ? own.reason : ('not-possible' as const) };
+    stops.push({ fates: ['refused', 'lost'], certain: false, why, codes: proxyFaults, ...about, ...unseen });
     if (want && want.verdict !== 'backends') stops.push(withoutBackend(want, node, facts.slices.seen));
     return { backends: byObjects, stops };
   }

@@ -62,8 +62,7 @@ function byForward(name: string, port: number, forwarded: Listeners['forwarded']
   const evidence = Object.entries(forwarded).map(([p, answer]) => ({ source: 'port-forward', text: `${name}, port ${p} on its loopback: ${answer}` }));
   if (here === 'answered')
     return refused ? verdict('listens-on-loopback', 'confirmed', evidence, { loopback: '127.0.0.1' }) : verdict(null, 'likely', evidence);
-  // A refusal shows that nothing listens at the pod's own address; whether something does on its loopback was not read.
-  if (refused) return verdict('target-port-not-listening', here === undefined ? 'likely' : 'confirmed', evidence, { elsewhere });
+  if (refused && here === 'refused') return verdict('target-port-not-listening', 'confirmed', evidence, { elsewhere });
   if (here === 'refused') return verdict('target-port-not-listening', elsewhere.length > 0 ? 'likely' : 'possible', evidence, { elsewhere });
   return undefined;
 }
@@ -83,12 +82,23 @@ function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | un
   return verdict('target-port-not-listening', 'possible', [{ source: 'pods', text }], { elsewhere: declared });
 }
 
+/**
+ * A refusal alone: nothing listens at the pod's own address. Over UDP that is all; over TCP a program on the loopback looks the
+ * same, unless the pod declares other ports only.
+ */
+function byRefusal(pod: Pod, port: number, protocol: Protocol): Serving | undefined {
+  const declared = pod.spec.containers.flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
+  if (protocol === 'TCP' && (declared.length === 0 || declared.includes(port))) return undefined;
+  const text = `${pod.metadata.name} declares ${firstFew(declared.map(String)) || 'no port'}`;
+  return verdict('target-port-not-listening', 'likely', [{ source: 'pods', text }], { elsewhere: declared });
+}
+
 /** Undefined where nothing is known. `listening` is absent where the pod's sockets were not read, `tried` where no connection was made. */
 export function servingOf(pod: Pod, port: number, protocol: Protocol, listening: Listeners | undefined, tried: Connection | undefined): Serving | undefined {
   if (tried?.outcome === 'answered') return verdict(null, 'confirmed', []);
   if (listening?.sockets) return bySockets(pod.metadata.name, port, protocol, listening.sockets);
   const refused = tried?.outcome === 'refused';
   // A port-forward speaks TCP only: it shows nothing about a UDP program.
-  if (listening || tried) return byForward(pod.metadata.name, port, protocol === 'TCP' ? (listening?.forwarded ?? {}) : {}, refused);
-  return byDeclaration(pod, port, protocol);
+  const byLoopback = protocol === 'TCP' && listening ? byForward(pod.metadata.name, port, listening.forwarded, refused) : undefined;
+  return byLoopback ?? (refused ? byRefusal(pod, port, protocol) : tried ? undefined : byDeclaration(pod, port, protocol));
 }

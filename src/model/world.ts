@@ -45,5 +45,5 @@ export function worldOf(facts: Facts): World {
 /** Evidence that is missing, as a stop that may be there; none where the run did not need it. */
 export function unseenStop(fact: Fact<unknown>, codes: readonly Code[], fates: Stop['fates'] = ['refused', 'lost']): Stop[] {
   if (fact.seen || fact.reason === 'not-needed') return [];
-  return [{ fates, certain: false, unseen: true, why: `${fact.what}: ${fact.why}`, codes }];
+  return [{ fates, certain: false, unseen: fact.reason, why: `${fact.what}: ${fact.why}`, codes }];
 }

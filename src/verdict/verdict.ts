@@ -4,7 +4,7 @@ import type { Connection, Facts } from '../facts/facts.ts';
 import { connectionKey, isGood, isLost } from '../facts/selectors.ts';
 import { predict } from '../model/predict.ts';
 import { type Attempt, fits, type Stop } from '../model/prediction.ts';
-import { canStop } from '../model/reach.ts';
+import { canExplain, canStop } from '../model/reach.ts';
 import { type World, worldOf } from '../model/world.ts';
 import { isDerived } from './chains.ts';
 
@@ -22,6 +22,8 @@ export interface CheckResult {
   id: string;
   status: 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
   reason?: string;
+  /** The codes that it can raise. */
+  codes: readonly Code[];
   findings: Finding[];
 }
 
@@ -132,14 +134,12 @@ function neededHints(hints: readonly Finding[], unexplained: readonly Observed[]
 }
 
 /** What could explain failed connections and was not seen. */
-const unseenOn = (all: readonly Observed[]): string[] => [
-  ...new Set(all.flatMap((o) => o.stops.filter((s) => s.unseen && fits(s, o.connection)).map((s) => s.why))),
-];
+const unseenOn = (all: readonly Observed[]): Stop[] => all.flatMap((o) => o.stops.filter((s) => s.unseen && fits(s, o.connection)));
 
-/** A failed connection that nothing explains. While some evidence is missing, that may explain it. */
+/** A failed connection that nothing explains; what could explain it and cannot be read is named. */
 function unexplained(f: Finding, all: readonly Observed[], policiesAllow: boolean): Finding {
   if (f.code !== 'endpoint-failing' && f.code !== 'virtual-ip-failing' && f.code !== 'name-not-resolving') return f;
-  const missing = unseenOn(all);
+  const missing = [...new Set(unseenOn(all).map((s) => s.why))];
   if (missing.length > 0) {
     const evidence = missing.slice(0, 3).map((text) => ({ source: 'not seen', text }));
     return { ...f, message: `${f.message}; not everything that can explain it was seen: ${missing[0]}`, evidence: [...f.evidence, ...evidence] };
@@ -169,6 +169,46 @@ const symptoms: readonly Code[] = ['no-ready-endpoints'];
 const isReading = (f: Finding): boolean => f.failed !== undefined || symptoms.includes(f.code);
 const decisiveness = (f: Finding): number => (f.scope === 'all' ? 0 : 4) + (isReading(f) ? 2 : 0) + (f.confidence === 'confirmed' ? 0 : 1);
 
+/** A finding that only reports failed connections, with those of them that nothing explains. */
+interface Reading {
+  finding: Finding;
+  open: Observed[];
+}
+
+/** What explains the failed connections, and the readings that remain. */
+function explanationOf(
+  left: readonly Finding[],
+  hints: readonly Finding[],
+  observed: ReadonlyMap<string, Observed>,
+): { needed: Finding[]; readings: Reading[] } {
+  const all = [...observed.values()];
+  const known = left.filter((f) => !isReading(f));
+  const connectionsOf = (f: Finding) => (f.failed ?? []).flatMap((key) => observed.get(key) ?? []);
+  // What fails is explained by what is known to be wrong, by a failing part of its way, or else by a hint.
+  const isExplained = (o: Observed, by: readonly Finding[]) =>
+    by.some((f) => explains(f, o)) || all.some((part) => failed(part) && isPartOf(part.connection, o.connection));
+  const needed = neededHints(
+    hints,
+    left.flatMap((f) => connectionsOf(f).filter((o) => !isExplained(o, known))),
+  );
+  const readings = left.filter(isReading).flatMap((finding): Reading[] => {
+    const reported = connectionsOf(finding);
+    const open = reported.filter((o) => !isExplained(o, [...known, ...needed]));
+    return reported.length > 0 && open.length === 0 ? [] : [{ finding, open }];
+  });
+  return { needed, readings };
+}
+
+/** Why a reading is no cause yet: evidence that may explain it was not read and could be, or a check that may explain it could not judge. */
+function doubtOf({ finding, open }: Reading, results: readonly CheckResult[]): string | undefined {
+  if (symptoms.includes(finding.code)) {
+    const unjudged = results.find((r) => r.status === 'unknown' && /^(endpoints|pods)\//.test(r.id));
+    return unjudged && (unjudged.reason ?? unjudged.id);
+  }
+  const unjudged = results.find((r) => r.status === 'unknown' && open.some((o) => r.codes.some((code) => canExplain(code, o.connection))));
+  return unseenOn(open).find((s) => s.unseen !== 'not-possible')?.why ?? (unjudged && (unjudged.reason ?? unjudged.id));
+}
+
 export interface Reasoned {
   verdict: Verdict;
   /** The checks' findings after the reasoning, in the same order. */
@@ -181,49 +221,39 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
   const all = [...observed.values()];
   const from = facts.connections.seen ? facts.connections.value.from : 'the client';
   const weighed = new Map(results.flatMap((r) => r.findings).map((f) => [f, weigh(f, all, from)]));
-  const checkOf = new Map(results.flatMap((r) => r.findings.flatMap((f) => (weighed.get(f) ? [[weighed.get(f) as Finding, r.id] as const] : []))));
+  const checkOf = new Map(results.flatMap((r) => r.findings.map((f) => [weighed.get(f) ?? f, r.id] as const)));
   /** Puts a changed finding in the place of what it was. */
   const settle = (before: Finding, after: Finding): Finding => {
     for (const [original, now] of weighed) if (now === before) weighed.set(original, after);
     return after;
   };
   const errors = [...weighed.values()].filter((f) => f.severity === 'error');
-  const certain = errors.filter((f) => f.confidence !== 'possible');
-  const left = roots(certain, checkOf);
-  const known = left.filter((f) => !isReading(f));
-  const connectionsOf = (f: Finding) => (f.failed ?? []).flatMap((key) => observed.get(key) ?? []);
-
-  // What fails is explained by what is known to be wrong, by a failing part of its way, or else by a hint.
-  const isExplained = (o: Observed, by: readonly Finding[]) =>
-    by.some((f) => explains(f, o)) || all.some((part) => failed(part) && isPartOf(part.connection, o.connection));
-  const open = left.flatMap((f) => connectionsOf(f).filter((o) => !isExplained(o, known)));
-  const hints = neededHints(
-    errors.filter((f) => f.confidence === 'possible' && !isReading(f)),
-    open,
-  ).map((f) => settle(f, { ...f, confidence: 'likely' }));
-  const explaining = [...known, ...hints];
-  const readings = left.filter(
-    (f) => isReading(f) && (!f.failed || connectionsOf(f).length === 0 || connectionsOf(f).some((o) => !isExplained(o, explaining))),
+  const left = roots(
+    errors.filter((f) => f.confidence !== 'possible'),
+    checkOf,
   );
+  const hints = errors.filter((f) => f.confidence === 'possible' && !isReading(f));
+  const { needed, readings } = explanationOf(left, hints, observed);
+  const explaining = [...left.filter((f) => !isReading(f)), ...needed.map((f) => settle(f, { ...f, confidence: 'likely' }))];
 
   const policiesAllow = ['network-policy/ingress', 'network-policy/egress'].every((id) => results.some((r) => r.id === id && r.status === 'pass'));
-  // Why there is no ready endpoint is not known while a check of pods and endpoints could not judge.
-  const doubt = results.find((r) => r.status === 'unknown' && /^(endpoints|pods)\//.test(r.id));
-  const isDoubtful = (f: Finding) => symptoms.includes(f.code) && doubt !== undefined;
+  const doubts = readings.map((r) => ({ ...r, why: doubtOf(r, results) }));
   const causes = [
     ...explaining.map((f) => {
-      const shown = errors.filter((e) => e !== f && (isDerived(e, f) || connectionsOf(e).some((o) => failed(o) && explains(f, o))));
+      const reported = (e: Finding) => (e.failed ?? []).flatMap((key) => observed.get(key) ?? []);
+      const shows = (e: Finding) => isDerived(e, f) || reported(e).some((o) => explains(f, o));
+      const shown = errors.filter((e) => e !== f && shows(e));
       return settle(f, confirm(f, shown, all));
     }),
-    ...readings.filter((f) => !isDoubtful(f)).map((f) => settle(f, unexplained(f, connectionsOf(f), policiesAllow))),
+    ...doubts.filter((d) => d.why === undefined).map(({ finding, open }) => settle(finding, unexplained(finding, open, policiesAllow))),
   ].toSorted((a, b) => decisiveness(a) - decisiveness(b));
 
-  // A hint is not a cause; it leaves the verdict open where no connection decided it.
-  const doubtful = readings.find(isDoubtful);
-  const suspicion =
-    doubtful && doubt
-      ? settle(doubtful, { ...doubtful, confidence: 'possible', message: `${doubtful.message}, and why is not known: ${doubt.reason ?? doubt.id}` })
-      : [...weighed.values()].find((f) => f.severity === 'error' && f.confidence === 'possible');
+  for (const { finding, why } of doubts) {
+    if (why !== undefined) settle(finding, { ...finding, confidence: 'possible', message: `${finding.message}; what explains it was not seen: ${why}` });
+  }
+  // A hint, or a failure whose cause was not seen, is not a cause; it leaves the verdict open where no connection decided it.
+  const open = [...weighed.values()].filter((f) => f.severity === 'error' && f.confidence === 'possible');
+  const suspicion = open.find((f) => isReading(f)) ?? open[0];
   const status = statusOf(causes, suspicion, results, facts);
   return { verdict: { status, causes, summary: summarize(status, causes, suspicion, facts, subject) }, findings: weighed };
 }
@@ -231,7 +261,7 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
 function statusOf(causes: readonly Finding[], suspicion: Finding | undefined, results: readonly CheckResult[], facts: Facts): Status {
   if (causes.length > 0) return causes.some((c) => c.scope === 'all') ? 'faulty' : 'degraded';
   // A hint that a failed connection gives is not settled by other connections.
-  if (suspicion?.failed || (suspicion && symptoms.includes(suspicion.code))) return 'undecided';
+  if (suspicion && isReading(suspicion)) return 'undecided';
   // A connection that succeeded proves more than an object that was not read.
   if (facts.connections.seen)
     return results.some((r) => r.id.startsWith('path/') && r.status === 'unknown') || facts.connections.value.list.length === 0 ? 'undecided' : 'healthy';
@@ -271,6 +301,7 @@ function summarize(
     return `${service}: no problem found in its objects; connections were not tested${facts.connections.seen ? '' : ` (${facts.connections.why})`}`;
   if (!facts.service.seen) return `${service} could not be read: ${facts.service.why}`;
   const why = facts.connections.seen ? 'some of the evidence is missing' : `no connection could be made (${facts.connections.why})`;
+  if (suspicion && isReading(suspicion)) return `${service} fails from ${client}, and the cause is not known: ${suspicion.message}`;
   if (suspicion) return `${service} possibly fails: ${suspicion.message}; ${why}`;
   return `${service}: no problem found, but this is not proved: ${why}`;
 }

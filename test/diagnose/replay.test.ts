@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
 import { exitStatus } from '../../src/cli/output.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
+import { followsFrom } from '../../src/verdict/chains.ts';
 import { readCapture, writeCapture } from '../../src/facts/capture.ts';
 import { type FactName, factNames, type Facts } from '../../src/facts/facts.ts';
 import { shortfalls } from '../support/expectation.ts';
@@ -35,6 +36,24 @@ describe('with one fact refused', () => {
         const { verdict, missing } = diagnose(pipeline, { ...recording, facts: without(recording.facts, name) });
         expect(['healthy', 'undecided'], `${name} refused: ${verdict.summary}`).toContain(verdict.status);
         expect(missing.some((m) => m.what === name && m.grant !== null)).toBe(true);
+      }
+    },
+  );
+
+  test.each(recorded.filter((r) => !r.scenario?.needsConnection).map((r) => [r.name, r] as const))(
+    '%s: never a cause that the whole recording does not have',
+    (_, { recording }) => {
+      const {
+        verdict: { causes },
+        checks,
+      } = diagnose(pipeline, recording);
+      // What follows from a cause is named in its place where the cause is hidden; a connection that only failed is not.
+      const following = checks.flatMap((c) => c.findings).filter((f) => f.severity === 'error' && causes.some((cause) => followsFrom(f.code, cause.code)));
+      const whole = [...causes, ...following].map((c) => c.code);
+      for (const name of optional) {
+        const { verdict } = diagnose(pipeline, { ...recording, facts: without(recording.facts, name) });
+        const added = verdict.causes.map((c) => c.code).filter((c) => !whole.includes(c));
+        expect(added, `${name} refused: ${verdict.summary}`).toEqual([]);
       }
     },
   );

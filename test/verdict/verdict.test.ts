@@ -57,14 +57,21 @@ describe('the objects look right, and the connection fails', () => {
     expect(codes(d)).toEqual(['endpoint-failing']);
     expect(d.verdict.causes[0]?.pods).toHaveLength(1);
   });
-  test("the virtual IP alone fails: the rules of the client's node", () => {
+  test("the virtual IP alone fails, and the rules of the client's node may not be read: the cause is left open", () => {
     const d = changed(
       'healthy-canary',
       (c) => (c.hop === 'virtual-ip' ? { outcome: 'timed-out' } : {}),
       () => ({ nodeRules: { seen: false, reason: 'forbidden', what: 'rules', why: 'not allowed' } }),
     );
+    expect(d.verdict.status).toBe('undecided');
+    expect(codes(d)).toEqual([]);
+    expect(d.verdict.summary).toContain("the rules on the client's node are wrong; what explains it was not seen: rules: not allowed");
+  });
+  test("the virtual IP alone fails although the rules of the client's node are right: it is a cause of its own", () => {
+    const d = changed('healthy-canary', (c) => (c.hop === 'virtual-ip' ? { outcome: 'timed-out' } : {}));
+    expect(d.verdict.status).toBe('faulty');
     expect(codes(d)).toEqual(['virtual-ip-failing']);
-    expect(d.verdict.summary).toContain("the rules on the client's node are wrong");
+    expect(d.verdict.summary).toContain('no object explains it');
   });
   test('the name alone does not resolve', () => {
     const d = changed('healthy-canary', (c) => (c.hop === 'name' ? { outcome: 'dns-timed-out', answers: [] } : {}));
