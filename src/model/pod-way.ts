@@ -1,10 +1,10 @@
 /** The way of a packet to one endpoint: out of the client's policies, over the network, into the pod's policies, to the program. */
 import type { Code } from '../catalog/codes.ts';
 import type { Fact } from '../facts/fact.ts';
-import type { Listeners } from '../facts/facts.ts';
+import type { Listeners, Route } from '../facts/facts.ts';
 import { isReady } from '../facts/selectors.ts';
 import { pluginOf } from '../policy/plugin.ts';
-import type { Direction } from '../policy/rule.ts';
+import { type Direction, inside } from '../policy/rule.ts';
 import type { Protocol } from '../proxy/model.ts';
 import { decided, receiverOf } from './parties.ts';
 import type { Fate, Stop } from './prediction.ts';
@@ -63,15 +63,18 @@ function policyStops(direction: Direction, world: World, to: Destination): Stop[
 }
 
 /** Routes are read only after packets were lost between nodes: one address of each node stands for all of them. */
-function routeStops({ facts, node, endpoints }: World, to: Destination): Stop[] {
+function routeStops({ facts, node, endpoints, client }: World, to: Destination): Stop[] {
   if (node === null || to.node === null || node === to.node) return [];
   const codes = ['cross-node-unreachable'] as const;
   if (!facts.routes.seen) return unseenStop(facts.routes, codes, ['lost']);
   const read = Object.values(facts.routes.value).flatMap((r) => (r.seen ? [r.value] : []));
-  const on = (address: string, name: string) => endpoints.some((e) => e.address === address && e.node === name);
-  const isThere = (address: string) => address === to.address || (to.node !== null && on(address, to.node));
-  const isBack = (address: string) => !endpoints.some((e) => e.address === address && e.node !== node);
-  const dead = read.find((r) => !r.leads && ((r.node === node && isThere(r.to)) || (r.node === to.node && isBack(r.to))));
+  const on = (address: string, name: string | null) => endpoints.some((e) => e.address === address && e.node === name);
+  const ranges = (valueOf(facts.nodes) ?? []).find((n) => n.metadata.name === node)?.spec.podCIDRs ?? [];
+  // A route to one address says nothing about the others of its node.
+  const isOfAll = (r: Route) => r.route === 'none' || /\/|default/.test(r.route);
+  const isThere = (r: Route) => r.node === node && (r.to === to.address || (isOfAll(r) && on(r.to, to.node)));
+  const isBack = (r: Route) => r.node === to.node && (client?.addresses.includes(r.to) || (isOfAll(r) && ranges.some((range) => inside(r.to, range))));
+  const dead = read.find((r) => !r.leads && (isThere(r) || isBack(r)));
   if (!dead) return [];
   return [{ fates: ['lost'], certain: true, why: `${dead.node} to ${dead.to}: ${dead.route}`, codes, ...(to.pod !== null && { pods: [to.pod] }) }];
 }
@@ -101,7 +104,15 @@ export const podWayFaults: readonly Code[] = [
 
 /** The pod itself: does it exist, is its node there, do its containers run? */
 function podStops({ facts, pods }: World, to: Destination): Stop[] {
-  if (to.pod === null) return [];
+  if (to.pod === null)
+    return [
+      {
+        fates: ['lost', 'refused'],
+        certain: false,
+        why: `${to.address} is not the address of a pod`,
+        codes: ['manual-endpoint-unreachable', 'endpoints-stale'],
+      },
+    ];
   const pod = pods.get(to.pod);
   if (!pod) {
     if (!facts.pods.seen) return unseenStop(facts.pods, podFaults);

@@ -12,6 +12,9 @@ function splitTarget(target: string): { address: string; port: number } {
   return { address: target.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(target.slice(at + 1)) };
 }
 
+/** What no fact tells: the prediction stays open. */
+const unforeseen = (what: string): Stop => ({ fates: ['refused', 'lost', 'not-found', 'failing'], certain: false, why: `${what} is in no object`, codes: [] });
+
 function stopsOf(world: World, attempt: Attempt): Stop[] {
   const { service, client } = world;
   const { address, port } = splitTarget(attempt.target);
@@ -23,8 +26,9 @@ function stopsOf(world: World, attempt: Attempt): Stop[] {
     case 'name':
       return stopsToName(world);
     case 'dns-server':
+      return [unforeseen('what one DNS server answers')];
     case 'health-check':
-      return [];
+      return [unforeseen("what a node's health check answers")];
     case 'virtual-ip':
     case 'node-port': {
       if (!service) return [];
@@ -35,7 +39,7 @@ function stopsOf(world: World, attempt: Attempt): Stop[] {
     }
     case 'load-balancer': {
       const ranges = service?.spec.loadBalancerSourceRanges ?? [];
-      if (ranges.length === 0) return [];
+      if (ranges.length === 0) return [unforeseen('what the load balancer does')];
       return [{ fates: ['lost', 'refused'], certain: false, why: `the load balancer accepts ${ranges.join(', ')} only`, codes: ['source-ranges-deny'] }];
     }
     case 'endpoint':
@@ -45,7 +49,8 @@ function stopsOf(world: World, attempt: Attempt): Stop[] {
       // A request to a virtual IP takes the same way as its connection.
       if (attempt.pod === null && service?.spec.clusterIPs.includes(address))
         return stopsThroughRules(world, { service, slices, address, port, node: world.node, origin: client?.hostNetwork ? 'node' : 'pod' }, toPod);
-      return toPod({ address, pod: attempt.pod, node: attempt.node }, port);
+      const way = toPod({ address, pod: attempt.pod, node: attempt.node }, port);
+      return attempt.hop === 'payload' || attempt.hop === 'http' ? [...way, unforeseen('what comes over the connection')] : way;
     }
   }
 }

@@ -41,19 +41,31 @@ interface Subject {
   origin: Origin;
 }
 
+interface OnNode {
+  handling: Handling | undefined;
+  /** Two readings of the same rules differ. */
+  changing: boolean;
+  /** Rules of another mode handle the packet, too: which of them the kernel reaches first is not known. */
+  twice: boolean;
+}
+
 /** What a node's rules do with the packet; undefined where they were not read, or do not mention it. A second reading counts more. */
-function handlingOn({ facts }: World, { end, node, origin }: Subject): { handling: Handling | undefined; changing: boolean } {
+function handlingOn({ facts }: World, { end, node, origin }: Subject): OnNode {
   const configured = valueOf(facts.proxyMode);
-  const read = (rules: World['facts']['nodeRules']) => {
+  const modesIn = (rules: World['facts']['nodeRules']) => {
     const own = rules.seen ? rules.value[node.name] : undefined;
-    if (!own?.seen) return undefined;
-    const modes = Object.entries(own.value.modes);
-    const [, handled] = modes.find(([mode]) => mode === configured) ?? modes[0] ?? [];
-    return handled?.[keyOf(end)]?.[origin];
+    return own?.seen ? Object.entries(own.value.modes).map(([mode, handled]) => ({ mode, handling: handled[keyOf(end)]?.[origin] })) : [];
   };
-  const first = read(facts.nodeRules);
-  const second = read(facts.nodeRulesLater);
-  return { handling: second ?? first, changing: first !== undefined && second !== undefined && JSON.stringify(first) !== JSON.stringify(second) };
+  const current = (modes: ReturnType<typeof modesIn>) => (modes.find((m) => m.mode === configured) ?? modes[0])?.handling;
+  const modes = modesIn(facts.nodeRules);
+  const first = current(modes);
+  const second = current(modesIn(facts.nodeRulesLater));
+  const isHandled = (h: Handling | undefined) => h !== undefined && h.verdict !== 'not-handled';
+  return {
+    handling: second ?? first,
+    changing: first !== undefined && second !== undefined && JSON.stringify(first) !== JSON.stringify(second),
+    twice: modes.some((m) => m.handling !== first && isHandled(m.handling) && JSON.stringify(m.handling) !== JSON.stringify(first)),
+  };
 }
 
 /** Why no backend is right for a packet: no endpoint at all, or none on this node. */
@@ -72,11 +84,12 @@ function throughNode(world: World, subject: Subject, want: Expected | null): { b
   const { facts } = world;
   const { node, service } = subject;
   const about = { service: service.metadata.name, ...(node.name !== '' && { nodes: [node.name] }) };
-  const { handling, changing } = handlingOn(world, subject);
+  const { handling, changing, twice } = handlingOn(world, subject);
   const byObjects = want?.verdict === 'backends' ? want.backends : [];
   const notReady = (valueOf(facts.nodes) ?? []).some((n) => n.metadata.name === node.name && !isReady(n));
   const stops: Stop[] = notReady ? [{ fates: ['lost', 'refused'], certain: false, why: `node ${node.name} is not ready`, codes: ['node-not-ready'] }] : [];
   const where = `rules on ${node.name}`;
+  if (twice) stops.push({ fates: ['lost', 'refused'], certain: false, why: `${where} of two modes handle it`, codes: ['kube-proxy-rules-stale'], ...about });
   if (!handling || handling.unread.length > 0 || changing) {
     const own = facts.nodeRules.seen ? facts.nodeRules.value[node.name] : facts.nodeRules;
     const why = changing ? `${where} change` : own && !own.seen ? `${own.what}: ${own.why}` : `${where} could not be understood`;
