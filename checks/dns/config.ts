@@ -25,7 +25,7 @@ function isItself(target: string, clusterIps: readonly string[] | undefined): bo
   const bare = target.replace(/^(?:dns|tls):\/\//, '');
   // 10.0.0.2:53, [fd00::2]:53, or an address alone.
   const address = /^\[(.+)\](?::\d+)?$/.exec(bare)?.[1] ?? (bare.split(':').length === 2 ? (bare.split(':')[0] ?? '') : bare);
-  // A path such as /etc/resolv.conf is no address; ipaddr.js tells that by an exception, which takes long.
+  // A path such as /etc/resolv.conf is no address; ipaddr.js throws for it, which takes long.
   return (/^[\d.]+$|:/.test(address) && ipaddr.isValid(address) && ipaddr.parse(address).range() === 'loopback') || (clusterIps?.includes(address) ?? false);
 }
 

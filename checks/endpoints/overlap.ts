@@ -33,7 +33,7 @@ function servesIt(pod: Pod, service: Service, made: readonly Connection[], liste
   return found?.seen && found.value.sockets && numbers.length > 0 ? found.value.sockets.some((s) => numbers.includes(s.port)) : undefined;
 }
 
-/** Labels that tell versions of one application apart. */
+/** Labels in which versions of one application differ. */
 const ofVersion = /version|track|release|canary|revision|colou?r|stage|hash|build|commit/i;
 
 /**

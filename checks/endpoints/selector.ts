@@ -36,7 +36,7 @@ function labelDifference(selector: Labels, labels: Labels): { wrong: string[]; e
 
 const keyDistance = (key: string, labels: Labels) => Math.min(16, ...Object.keys(labels).map((k) => distance(key.toLowerCase(), k.toLowerCase())));
 
-/** Labels that a controller gives anew with each rollout: a selector must not have them. */
+/** Labels that a controller sets again with each rollout: a selector must not have them. */
 const isGenerated = (key: string): boolean => Object.keys(ownLabels({ [key]: '' })).length === 0;
 
 /** Keys that name the application. */

@@ -76,7 +76,7 @@ export const externalName = check({
     const complaints = upstreamComplaints(dnsLogs, name);
     if (complaints.length > 0) return judged('', [upstreamFailing(target, name, [...evidence, ...complaints])]);
     const isFailure = replies.length > 0 && replies.every((r) => r.rcode !== 'NOERROR' && r.rcode !== 'NXDOMAIN');
-    // CoreDNS reports the same failure for servers of the zone and for an upstream that does not answer; its log tells which.
+    // CoreDNS reports the same failure for servers of the zone and for an upstream that does not answer; its log shows which.
     if ((lookup?.outcome === 'dns-failed' || isFailure) && !dnsLogs.seen && !byChoice(dnsLogs)) return unknown(`${dnsLogs.what}: ${dnsLogs.why}`);
     if (lookup?.outcome === 'dns-failed' || isFailure)
       return judged('', [broken(target, `${title} "${name}" does not resolve: the DNS servers of its zone report a failure`, evidence, 'confirmed')]);

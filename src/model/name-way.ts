@@ -1,4 +1,4 @@
-/** The way of a lookup: the client's resolver, the policies and rules between it and DNS, the DNS pods, what they are told to answer. */
+/** The way of a lookup: the client's resolver, the policies and rules between it and DNS, the DNS pods and their answers. */
 import type { Code } from '../catalog/codes.ts';
 import { parseResolvConf } from '../dns/resolv-conf.ts';
 import type { Pod } from '../facts/objects.ts';
@@ -89,7 +89,7 @@ function serviceStops(world: World): Stop[] {
   return stopsThroughRules(world, { service, slices, address, port: port.port, node: world.node, origin }, () => []).map((s) => ({ ...s, fates: failing }));
 }
 
-/** The DNS pods and their answers. Nothing stands in the way where each one that was asked answered with an address. */
+/** The DNS pods and their answers. There is no stop if each one that was asked answered with the right addresses. */
 function serverStops({ facts, service }: World, replicas: readonly Pod[]): Stop[] {
   if (!facts.dnsPods.seen) return unseenStop(facts.dnsPods, serverFaults, failing);
   if (!replicas.some(isReady)) return [{ fates: failing, certain: true, why: 'no DNS pod is ready', codes: serverFaults }];

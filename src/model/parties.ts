@@ -54,8 +54,19 @@ export interface Known {
   blind: string[];
 }
 
+/** Several checks and every prediction ask about the same policies, which are put in order once. */
+const remembered = new WeakMap<object, { plugin: unknown; known: Known }>();
+
 /** All policies that were seen, of every kind, in one order. */
 export function policiesKnown(policies: FactTypes['policies'], plugin: Fact<FactTypes['pluginPolicies']>): Known {
+  const before = remembered.get(policies);
+  if (before?.plugin === plugin) return before.known;
+  const known = ordered(policies, plugin);
+  remembered.set(policies, { plugin, known });
+  return known;
+}
+
+function ordered(policies: FactTypes['policies'], plugin: Fact<FactTypes['pluginPolicies']>): Known {
   const networkPolicies = Object.values(policies).flatMap((f) => (f.seen ? f.value : []));
   const lists = plugin.seen ? Object.entries(plugin.value) : [];
   const others = readPolicies(lists.flatMap(([, f]) => (f.seen ? f.value : [])));

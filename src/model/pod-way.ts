@@ -62,7 +62,7 @@ function policyStops(direction: Direction, world: World, to: Destination): Stop[
   return [{ fates: deniedFates(world), certain: verdict === 'denied' && !behindNode && !unheardOf, why: `${direction}: ${why}`, codes: [code], ...pods }];
 }
 
-/** Routes are read only after packets were lost between nodes: one address of each node stands for all of them. */
+/** Routes are read only after packets were lost between nodes: one address of each node represents all of them. */
 function routeStops({ facts, node, endpoints, client }: World, to: Destination): Stop[] {
   if (node === null || to.node === null || node === to.node) return [];
   const codes = ['cross-node-unreachable'] as const;

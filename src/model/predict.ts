@@ -12,7 +12,7 @@ function splitTarget(target: string): { address: string; port: number } {
   return { address: target.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(target.slice(at + 1)) };
 }
 
-/** What no fact tells: the prediction stays open. */
+/** What no fact shows: the prediction stays open. */
 const unforeseen = (what: string): Stop => ({ fates: ['refused', 'lost', 'not-found', 'failing'], certain: false, why: `${what} is in no object`, codes: [] });
 
 function stopsOf(world: World, attempt: Attempt): Stop[] {

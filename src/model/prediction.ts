@@ -1,4 +1,4 @@
-/** What the facts say about one connection before anybody looks at how it went. */
+/** What the facts say about one connection, however it went. */
 import type { Code } from '../catalog/codes.ts';
 import type { UnseenReason } from '../facts/fact.ts';
 import type { Connection } from '../facts/facts.ts';

@@ -132,7 +132,7 @@ export interface ToAddress {
   origin: Origin;
 }
 
-/** Stops on the way of a packet to one of a Service's addresses; `toBackend` tells those behind the rules. */
+/** Stops on the way of a packet to one of a Service's addresses; `toBackend` adds those behind the rules. */
 export function stopsThroughRules(world: World, to: ToAddress, toBackend: (e: Endpoint, port: number) => Stop[]): Stop[] {
   const { facts } = world;
   const { service, slices, origin } = to;

@@ -3,7 +3,7 @@ import type { Draft } from '../catalog/finding.ts';
 
 /**
  * What Kubernetes makes of what, in order. A fault in one group shows as the faults in all later groups of its chain, which are
- * then not causes themselves. What faults do to connections is not told here: src/model predicts it from the facts.
+ * then not causes themselves. What faults do to connections is not here: src/model predicts it from the facts.
  */
 const chains: readonly (readonly (readonly Code[])[])[] = [
   // A pod's life, up to its place among the endpoints.

@@ -1,4 +1,4 @@
-/** What the tests of random clusters share: the verdict on one, and how a failure is told. */
+/** What the tests of random clusters share: the verdict on one, and how a failure is described. */
 import { pipeline } from '../../checks/pipeline.ts';
 import type { Code } from '../../src/catalog/codes.ts';
 import { reasoned } from '../../src/diagnose/diagnose.ts';
@@ -9,8 +9,8 @@ export const seed = 20261125;
 
 export const verdictOf = (facts: Facts) => reasoned(pipeline, { version: 'test', startedAt: '', durationMs: 0, requests: 0, settledMs: {}, facts }).verdict;
 
-/** All that is needed to look into a cluster on which the verdict is wrong. */
-export const told = (c: Cluster, facts: Facts, codes: readonly Code[], refused: readonly FactName[] = []): string =>
+/** The cluster on which the verdict is wrong, with what was planted, named and refused. */
+export const described = (c: Cluster, facts: Facts, codes: readonly Code[], refused: readonly FactName[] = []): string =>
   JSON.stringify(
     { planted: c.planted, named: codes, refused, cluster: { ...c, closed: [...c.closed], cut: [...c.cut], down: [...c.down] }, connections: facts.connections },
     null,

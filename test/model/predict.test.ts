@@ -1,4 +1,4 @@
-/** Predictions from recorded facts, held against the connections that were made for real in the same run. */
+/** Predictions from recorded facts, compared with the connections that were made for real in the same run. */
 import { describe, expect, test } from 'vitest';
 import type { Connection } from '../../src/facts/facts.ts';
 import { predict } from '../../src/model/predict.ts';

@@ -1,7 +1,7 @@
-/** The verdict on small random clusters, held against the faults that were planted in them. */
+/** The verdict on small random clusters, compared with the faults that were planted in them. */
 import { describe, expect, test } from 'vitest';
 import { generator } from '../support/random.ts';
-import { seed, told, verdictOf } from './judged.ts';
+import { described, seed, verdictOf } from './judged.ts';
 import { clusterOf, factsOf, hidden } from './worlds.ts';
 
 const count = 60_000;
@@ -18,8 +18,8 @@ describe(`${count} random clusters with all evidence`, () => {
       const named = [...new Set(verdict.causes.map((c) => c.code))].toSorted();
       const visible = cluster.planted.filter((p) => !hidden(cluster).has(p)).toSorted();
       const statuses = visible.length === 0 ? ['healthy'] : ['faulty', 'degraded'];
-      if (named.join() !== visible.join() || !statuses.includes(verdict.status)) wrong.push(`${verdict.status}: ${told(cluster, facts, named)}`);
+      if (named.join() !== visible.join() || !statuses.includes(verdict.status)) wrong.push(`${verdict.status}: ${described(cluster, facts, named)}`);
     }
     expect(wrong).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 });

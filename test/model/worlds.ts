@@ -578,9 +578,9 @@ export function factsOf(c: Cluster, draw: Draw): Facts {
         ? seen(
             Object.fromEntries(
               lostTo.map((p) => {
-                const isCut = c.cut.has(`${c.client} ${p.node}`);
-                const route = isCut ? `blackhole ${p.address}` : `${p.address} via 10.77.0.1`;
-                return [`${c.client} → ${p.address}`, seen({ node: c.client, to: p.address, route, leads: !isCut })];
+                const routeWorks = !c.cut.has(`${c.client} ${p.node}`);
+                const route = routeWorks ? `${p.address} via 10.77.0.1` : `blackhole ${p.address}`;
+                return [`${c.client} → ${p.address}`, seen({ node: c.client, to: p.address, route, leads: routeWorks })];
               }),
             ),
           )
