@@ -148,9 +148,21 @@ function nearestLabels(service: Service, pods: readonly Pod[], workloads: readon
 /** A selector that a workload without one has: it matches nothing. */
 const noLabels = { matchExpressions: [{ key: '', operator: 'In' as const, values: [] }] };
 
-/** What the selector must become so that it matches these labels. Pairs of one rollout, and keys that the labels do not have, are dropped. */
-const corrected = (near: Ranked): Record<string, string | null> =>
-  Object.fromEntries(near.wrong.map((k) => [k, isGenerated(k) ? null : (near.labels[k] ?? null)]));
+/**
+ * What the selector must become so that it matches these labels, as a merge patch. Pairs of one rollout, and keys that the labels
+ * do not have, are dropped; a value that the labels have under another key moves there. A selector never becomes empty.
+ */
+function corrected(near: Ranked, wanted: Labels): Record<string, string | null> {
+  const change: Record<string, string | null> = {};
+  for (const key of near.wrong) {
+    const have = isGenerated(key) ? undefined : near.labels[key];
+    const other = Object.keys(near.labels).find((k) => near.labels[k] === wanted[key] && !(k in wanted));
+    change[key] = have ?? null;
+    if (have === undefined && other !== undefined && !isGenerated(key)) change[other] = near.labels[other] ?? null;
+  }
+  const remains = Object.keys(wanted).some((k) => !near.wrong.includes(k)) || Object.values(change).some((x) => x !== null);
+  return remains ? change : { ...change, ...ownLabels(near.labels) };
+}
 
 const distinctLabels = (pods: readonly Pod[]): string[] =>
   [...new Set(pods.map((p) => `there are pods with ${labelText(p.metadata.labels) || 'no labels'}`))].slice(0, 4);
@@ -217,7 +229,7 @@ export const selector = check({
       fix: near
         ? [
             patch(`Change the selector of Service "${target.name}" to the labels of the pods`, target.namespace, `service/${target.name}`, {
-              spec: { selector: corrected(near) },
+              spec: { selector: corrected(near, wanted) },
             }),
             { text: `Or add the labels ${labelText(wanted)} to the pod template` },
           ]
