@@ -69,11 +69,13 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
   const client = facts.client.seen ? facts.client.value : null;
   const { reports, verdict, findings } = reasoned(pipeline, recording);
   const tried = facts.dryRuns.seen ? facts.dryRuns.value : {};
-  /** The patch stays internal: the command shows what it does. */
-  const shown = ({ failed: _, ...f }: Finding): Finding => ({
-    ...f,
-    fix: f.fix.map(({ text, command }) => ({ text, ...(command !== undefined && { command, ...(tried[command] && { tried: tried[command] }) }) })),
-  });
+  /** The patch and the failed connections stay internal: the command shows what the one does, `probes` the others. */
+  const shown = (f: Finding): Finding => {
+    const fix = f.fix.map(({ text, command }) => ({ text, ...(command !== undefined && { command, ...(tried[command] && { tried: tried[command] }) }) }));
+    const copy: Finding = { ...f, fix };
+    delete copy.failed;
+    return copy;
+  };
   const checks = reports.map((r) => {
     const after = r.findings.map((f) => shown(findings.get(f) ?? f));
     return { ...r, findings: after, ...(r.status === 'fail' || r.status === 'warn' ? { status: statusOf(after) } : {}) };

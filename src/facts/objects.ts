@@ -143,7 +143,7 @@ const container = v.pipe(
 );
 
 const nodeSelectorTerm = v.object({
-  matchExpressions: list(v.object({ key: text, operator: text, values: list(text) })),
+  matchExpressions: list(v.object({ key: text, operator: v.picklist(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt']), values: list(text) })),
 });
 
 const podSpec = v.object({

@@ -1,5 +1,6 @@
 /** Whether a pod may run on a node, as far as node selectors, required node affinity and taints say (Kubernetes documentation, "Assigning Pods to Nodes", "Taints and Tolerations"). */
 import type { Node, Workload } from './objects.ts';
+import { matchesLabels } from './selectors.ts';
 
 type PodSpec = Workload['spec']['template']['spec'];
 
@@ -8,30 +9,15 @@ const daemonTolerations = ['not-ready', 'unreachable', 'disk-pressure', 'memory-
   (t) => `node.kubernetes.io/${t}`,
 );
 
-interface Requirement {
-  key: string;
-  operator: string;
-  values: string[];
-}
+type Requirement = NonNullable<
+  NonNullable<NonNullable<PodSpec['affinity']>['nodeAffinity']>['requiredDuringSchedulingIgnoredDuringExecution']
+>['nodeSelectorTerms'][number]['matchExpressions'][number];
 
 function isMet({ key, operator, values }: Requirement, labels: Record<string, string>): boolean {
-  const have = labels[key];
-  switch (operator) {
-    case 'In':
-      return have !== undefined && values.includes(have);
-    case 'NotIn':
-      return have === undefined || !values.includes(have);
-    case 'Exists':
-      return have !== undefined;
-    case 'DoesNotExist':
-      return have === undefined;
-    case 'Gt':
-      return have !== undefined && Number(have) > Number(values[0]);
-    case 'Lt':
-      return have !== undefined && Number(have) < Number(values[0]);
-    default:
-      return true;
-  }
+  const number = Number(labels[key]);
+  if (operator === 'Gt') return number > Number(values[0]);
+  if (operator === 'Lt') return number < Number(values[0]);
+  return matchesLabels({ matchExpressions: [{ key, operator, values }] }, labels);
 }
 
 /** Why a node does not take a DaemonSet's pod, with the field that says so; undefined where nothing of this keeps it away. */

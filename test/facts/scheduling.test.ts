@@ -10,7 +10,8 @@ const daemonSet = valueOf(facts.proxyWorkload) as Workload;
 const spec = { ...daemonSet.spec.template.spec, tolerations: [] };
 const labelled = (labels: Record<string, string>): Node => ({ ...node, metadata: { ...node.metadata, labels: { ...node.metadata.labels, ...labels } } });
 const tainted = (key: string, effect = 'NoSchedule'): Node => ({ ...node, spec: { ...node.spec, taints: [{ key, value: '', effect }] } });
-const requiring = (operator: string, values: string[]) => ({
+type Operator = 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
+const requiring = (operator: Operator, values: string[]) => ({
   ...spec,
   affinity: {
     nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'zone', operator, values }] }] } },
@@ -24,7 +25,7 @@ describe('what keeps a DaemonSet off a node', () => {
     expect(keptOff({ ...spec, nodeSelector: { proxy: 'yes' } }, labelled({ proxy: 'no' }))?.why).toContain('wants proxy=yes');
     expect(keptOff({ ...spec, nodeSelector: { proxy: 'yes' } }, labelled({ proxy: 'yes' }))).toBeUndefined();
   });
-  test.each<[string, string[], Record<string, string>, boolean]>([
+  test.each<[Operator, string[], Record<string, string>, boolean]>([
     ['In', ['a'], { zone: 'b' }, true],
     ['In', ['a'], { zone: 'a' }, false],
     ['NotIn', ['a'], { zone: 'a' }, true],

@@ -1,7 +1,7 @@
 /** The verdict on small random clusters of which some evidence is refused. */
 import { describe, expect, test } from 'vitest';
 import { unseen } from '../../src/facts/fact.ts';
-import type { FactName, Facts } from '../../src/facts/facts.ts';
+import type { FactName } from '../../src/facts/facts.ts';
 import { generator } from '../support/random.ts';
 import { described, seed, verdictOf } from './judged.ts';
 import { clusterOf, factsOf, hidden, hideable } from './worlds.ts';
@@ -16,7 +16,7 @@ describe(`${count} random clusters with evidence refused`, () => {
     for (let i = 0; i < count && wrong.length === 0; i++) {
       const cluster = clusterOf(draw);
       const refused = [...new Set(Array.from({ length: 1 + draw(3) }, () => hideable[draw(hideable.length)] as FactName))];
-      const facts = { ...factsOf(cluster, draw), ...Object.fromEntries(refused.map((n) => [n, unseen('forbidden', n, 'not allowed')])) } as Facts;
+      const facts = { ...factsOf(cluster, draw), ...Object.fromEntries(refused.map((n) => [n, unseen('forbidden', n, 'not allowed')])) };
       const verdict = verdictOf(facts);
       const named = verdict.causes.map((c) => c.code);
       const invented = named.some((c) => !cluster.planted.includes(c));

@@ -41,8 +41,8 @@ export interface Cluster {
   policies: NetworkPolicy[];
   /** Who is kept from whom, as the plug-in does it: `egress`, `ingress`, `dns`. */
   closed: Set<'egress' | 'ingress' | 'dns'>;
-  /** What the rules of a node do with the Service's address; absent: nothing. */
-  rules: Partial<Record<NodeName, string[]>>;
+  /** Nodes whose rules for the Service's address are wrong: where they send packets; null: there are none. */
+  rules: Partial<Record<NodeName, string[] | null>>;
   /** Pairs of nodes between which packets are dropped. */
   cut: Set<string>;
   down: Set<NodeName>;
@@ -176,7 +176,7 @@ const faults: Partial<Record<Code, Fault>> = {
   },
   'kube-proxy-rules-missing': (c) => {
     if (c.headless || c.excluded || c.client in c.rules) return false;
-    c.rules = { ...c.rules, [c.client]: undefined as never };
+    c.rules = { ...c.rules, [c.client]: null };
     return true;
   },
   'kube-proxy-rules-stale': (c) => {
@@ -401,7 +401,8 @@ function rulesFact(c: Cluster): Facts['nodeRules'] {
     .map((a) => `${a}:53`);
   const dns = c.dnsPodsReady && c.dnsSelects ? forward(dnsBackends) : rejected;
   const own = (node: NodeName): Handling => {
-    if (node in c.rules) return c.rules[node] ? forward(c.rules[node] as string[]) : none;
+    const wrong = c.rules[node];
+    if (wrong !== undefined) return wrong ? forward(wrong) : none;
     const to = backendsOn(c, node).map((p) => `${p.address}:${programPort(c)}`);
     return to.length > 0 ? forward(to) : reachable(c).length > 0 ? dropped : rejected;
   };

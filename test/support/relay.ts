@@ -75,7 +75,7 @@ export async function relay(faultOf: (path: string) => Fault): Promise<Relay> {
     });
     passed.on('error', () => socket.destroy());
   });
-  https.on('secureConnection', (socket) => open.add(socket as unknown as Socket));
+  https.on('secureConnection', (socket) => open.add(socket));
   await new Promise<void>((resolve) => https.listen(0, '127.0.0.1', resolve));
   const kubeconfig = join(folder, 'kubeconfig');
   writeFileSync(
