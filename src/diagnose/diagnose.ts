@@ -36,6 +36,12 @@ const statusOf = (findings: readonly { severity: string }[]): CheckStatus =>
 /** The facts that a pipeline reads. */
 export const wantedBy = (pipeline: readonly Check[]): FactName[] => [...new Set(pipeline.flatMap((c) => [...c.needs, ...c.uses]))];
 
+/** The facts in a fact about several things: one for each namespace, node, pod. */
+const partsOf = (value: unknown): Fact<unknown>[] =>
+  value && typeof value === 'object' && !Array.isArray(value)
+    ? Object.values(value).filter((part): part is Fact<unknown> => typeof part === 'object' && part !== null && 'seen' in part)
+    : [];
+
 const targetOf = (facts: Facts) => (facts.target as { value: Facts['target'] extends Fact<infer T> ? T : never }).value;
 
 /** A client outside the cluster does not use its DNS: a fault of DNS is reported, and is not a cause. */
@@ -45,6 +51,15 @@ function asSeenFrom(target: { from: { kind: string } }, report: CheckReport): Ch
   return { ...report, findings, ...(report.status === 'fail' && { status: 'warn' as const }) };
 }
 
+const isUnread = (fact: Fact<unknown>): boolean => !fact.seen && !byChoice(fact) && fact.reason !== 'not-possible';
+
+/** Whether a fact that a check reads, or a part of it (one namespace, one node), could not be read. */
+const isBlind = (check: Check, facts: Facts): boolean =>
+  [...check.needs, ...check.uses].some((name) => {
+    const fact: Fact<unknown> = facts[name];
+    return fact.seen ? partsOf(fact.value).some(isUnread) : isUnread(fact);
+  });
+
 /** All checks judged, and what follows from them. */
 export function reasoned(pipeline: readonly Check[], recording: Recording): Reasoned & { reports: CheckReport[] } {
   const { facts } = recording;
@@ -52,14 +67,11 @@ export function reasoned(pipeline: readonly Check[], recording: Recording): Reas
   const settledMs = (check: Check) => Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0));
   const reports = pipeline.map((check) => asSeenFrom(target, judge(check, facts, settledMs(check))));
   const client = facts.client.seen ? facts.client.value : null;
-  return {
-    reports,
-    ...reason(
-      reports.map((r, i) => ({ ...r, codes: pipeline[i]?.codes ?? [] })),
-      facts,
-      { service: target.name, client: clientText(target, client) },
-    ),
-  };
+  const results = pipeline.flatMap((check, i) => {
+    const report = reports[i];
+    return report ? [{ ...report, codes: check.codes, blind: isBlind(check, facts) }] : [];
+  });
+  return { reports, ...reason(results, facts, { service: target.name, client: clientText(target, client) }) };
 }
 
 /** The whole diagnosis from sealed facts. Pure: a replay of a recording prints what the run printed. */
@@ -113,7 +125,7 @@ function probesOf(facts: Facts): ProbeReport[] {
   const made = facts.connections.seen ? facts.connections.value : undefined;
   const byApiServer = facts.viaApiServer.seen ? facts.viaApiServer.value : [];
   const connections = [...(made?.list ?? []), ...byApiServer].map((c) => ({
-    kind: c.hop === 'payload' || c.hop === 'http' || c.hop === 'health-check' ? c.hop : c.kind,
+    kind: c.hop === 'payload' || c.hop === 'http' || c.hop === 'health-check' || c.hop === 'target-port' ? c.hop : c.kind,
     from: c.from ?? made?.from ?? '',
     target: c.target,
     outcome: c.outcome,
@@ -200,9 +212,7 @@ function missingOf(facts: Facts): Missing[] {
   for (const name of factNames) {
     const fact: Fact<unknown> = facts[name];
     if (!fact.seen) add(fact);
-    else if (fact.value && typeof fact.value === 'object' && !Array.isArray(fact.value)) {
-      for (const part of Object.values(fact.value)) if (part && typeof part === 'object' && 'seen' in part && part.seen === false) add(part as Unseen);
-    }
+    else for (const part of partsOf(fact.value)) if (!part.seen) add(part);
   }
   return found;
 }

@@ -2,7 +2,7 @@ import { type Cluster, ForwardFailed } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Listeners, Socket } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
-import { podsOf } from '../facts/selectors.ts';
+import { isHeadless, podsOf } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { parseProcNet } from './proc-net.ts';
 
@@ -73,7 +73,8 @@ const maxForwards = 8;
 function portsWorthTrying(pod: Pod, service: Service): number[] {
   const declared = pod.spec.containers.flatMap((c) => (c.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.containerPort));
   const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]);
-  const targets = (service.spec.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.targetPort ?? p.port);
+  const asked = (service.spec.ports ?? []).filter((p) => p.protocol === 'TCP');
+  const targets = asked.flatMap((p) => [...(isHeadless(service) ? [p.port] : []), p.targetPort ?? p.port]);
   const named = pod.spec.containers.flatMap((c) => c.portHints);
   return [...new Set([...targets, ...declared, ...probed, ...named].filter((p): p is number => typeof p === 'number'))].slice(0, maxForwards);
 }

@@ -24,6 +24,8 @@ export interface CheckResult {
   reason?: string;
   /** The codes that it can raise. */
   codes: readonly Code[];
+  /** Some of its evidence could not be read now, and may be with more rights or at another time. */
+  blind: boolean;
   findings: Finding[];
 }
 
@@ -136,10 +138,16 @@ function neededHints(hints: readonly Finding[], unexplained: readonly Observed[]
 /** What could explain failed connections and was not seen. */
 const unseenOn = (all: readonly Observed[]): Stop[] => all.flatMap((o) => o.stops.filter((s) => s.unseen && fits(s, o.connection)));
 
-/** A failed connection that nothing explains; what could explain it and cannot be read is named. */
-function unexplained(f: Finding, all: readonly Observed[], policiesAllow: boolean): Finding {
+/** Checks that could not judge, and whose findings could explain failed connections. */
+const unjudgedOn = (all: readonly Observed[], results: readonly CheckResult[]): CheckResult[] =>
+  results.filter((r) => r.status === 'unknown' && all.some((o) => r.codes.some((code) => canExplain(code, o.connection))));
+
+const reasonOf = (r: CheckResult): string => r.reason ?? r.id;
+
+/** A failed connection that nothing explains; what could explain it and cannot be read or judged is named. */
+function unexplained(f: Finding, all: readonly Observed[], results: readonly CheckResult[]): Finding {
   if (f.code !== 'endpoint-failing' && f.code !== 'virtual-ip-failing' && f.code !== 'name-not-resolving') return f;
-  const missing = [...new Set(unseenOn(all).map((s) => s.why))];
+  const missing = [...new Set([...unseenOn(all).map((s) => s.why), ...unjudgedOn(all, results).map(reasonOf)])];
   if (missing.length > 0) {
     const evidence = missing.slice(0, 3).map((text) => ({ source: 'not seen', text }));
     return { ...f, message: `${f.message}; not everything that can explain it was seen: ${missing[0]}`, evidence: [...f.evidence, ...evidence] };
@@ -147,6 +155,7 @@ function unexplained(f: Finding, all: readonly Observed[], policiesAllow: boolea
   if (f.code === 'name-not-resolving') return f;
   // A lost packet looks like a policy's denial.
   const lost = f.code === 'endpoint-failing' && all.some((o) => o.connection.outcome === 'timed-out' || o.connection.outcome === 'no-route');
+  const policiesAllow = ['network-policy/ingress', 'network-policy/egress'].every((id) => results.some((r) => r.id === id && r.status === 'pass'));
   const why =
     lost && policiesAllow
       ? 'NetworkPolicies allow it: check the routes and firewalls between the nodes, then the program itself'
@@ -203,10 +212,10 @@ function explanationOf(
 function doubtOf({ finding, open }: Reading, results: readonly CheckResult[]): string | undefined {
   if (symptoms.includes(finding.code)) {
     const unjudged = results.find((r) => r.status === 'unknown' && /^(endpoints|pods)\//.test(r.id));
-    return unjudged && (unjudged.reason ?? unjudged.id);
+    return unjudged && reasonOf(unjudged);
   }
-  const unjudged = results.find((r) => r.status === 'unknown' && open.some((o) => r.codes.some((code) => canExplain(code, o.connection))));
-  return unseenOn(open).find((s) => s.unseen !== 'not-possible')?.why ?? (unjudged && (unjudged.reason ?? unjudged.id));
+  const [unjudged] = unjudgedOn(open, results).filter((r) => r.blind);
+  return unseenOn(open).find((s) => s.unseen !== 'not-possible')?.why ?? (unjudged && reasonOf(unjudged));
 }
 
 export interface Reasoned {
@@ -236,7 +245,6 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
   const { needed, readings } = explanationOf(left, hints, observed);
   const explaining = [...left.filter((f) => !isReading(f)), ...needed.map((f) => settle(f, { ...f, confidence: 'likely' }))];
 
-  const policiesAllow = ['network-policy/ingress', 'network-policy/egress'].every((id) => results.some((r) => r.id === id && r.status === 'pass'));
   const doubts = readings.map((r) => ({ ...r, why: doubtOf(r, results) }));
   const causes = [
     ...explaining.map((f) => {
@@ -245,7 +253,7 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: {
       const shown = errors.filter((e) => e !== f && shows(e));
       return settle(f, confirm(f, shown, all));
     }),
-    ...doubts.filter((d) => d.why === undefined).map(({ finding, open }) => settle(finding, unexplained(finding, open, policiesAllow))),
+    ...doubts.filter((d) => d.why === undefined).map(({ finding, open }) => settle(finding, unexplained(finding, open, results))),
   ].toSorted((a, b) => decisiveness(a) - decisiveness(b));
 
   for (const { finding, why } of doubts) {

@@ -67,6 +67,22 @@ describe('the objects look right, and the connection fails', () => {
     expect(codes(d)).toEqual([]);
     expect(d.verdict.summary).toContain("the rules on the client's node are wrong; what explains it was not seen: rules: not allowed");
   });
+  test('the virtual IP alone fails where another program handles Services: a cause of its own, that names what is not judged', () => {
+    const d = changed(
+      'healthy-canary',
+      (c) => (c.hop === 'virtual-ip' ? { outcome: 'timed-out' } : {}),
+      () => ({
+        proxyPods: { seen: true, value: [] },
+        proxyWorkload: { seen: true, value: null },
+        networkDaemons: { seen: true, value: [{ namespace: 'kube-system', name: 'kube-router', images: ['cloudnativelabs/kube-router'] }] },
+        nodeRules: { seen: false, reason: 'not-possible', what: 'rules', why: 'no kube-proxy runs' },
+      }),
+    );
+    expect(d.verdict.status).toBe('faulty');
+    expect(codes(d)).toEqual(['virtual-ip-failing']);
+    expect(d.verdict.summary).not.toContain('no object explains it');
+    expect(d.verdict.causes[0]?.evidence.filter((e) => e.source === 'not seen').map((e) => e.text)).toContainEqual(expect.stringContaining('kube-router'));
+  });
   test("the virtual IP alone fails although the rules of the client's node are right: it is a cause of its own", () => {
     const d = changed('healthy-canary', (c) => (c.hop === 'virtual-ip' ? { outcome: 'timed-out' } : {}));
     expect(d.verdict.status).toBe('faulty');
