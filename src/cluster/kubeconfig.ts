@@ -123,7 +123,7 @@ export function loadKubeConfig(options: KubeOptions, env: NodeJS.ProcessEnv): Ku
     );
   const server = config.getCurrentCluster()?.server ?? '';
   if (!URL.canParse(server)) throw new CannotRun(`The server "${server}" of cluster "${chosen?.cluster}" is not a URL; correct it in the kubeconfig.`);
-  config.clusters = config.clusters.map((c) => (c.proxyUrl ? c : withProxy(c)));
+  config.clusters = config.clusters.map((c) => plainHttp(c.proxyUrl ? c : withProxy(c)));
   config.users = config.users.map((u) => (u.exec ? { ...u, exec: withExecInfo(u.exec, config.getCurrentCluster()) } : u));
   return config;
 }
@@ -136,6 +136,9 @@ function withProxy(cluster: Cluster): Cluster {
   const proxyUrl = local ? '' : getProxyForUrl(cluster.server);
   return proxyUrl ? { ...cluster, proxyUrl } : cluster;
 }
+
+/** `kubectl proxy` serves plain HTTP, as kubectl itself accepts; client-node refuses it unless nothing is to be verified. */
+const plainHttp = (cluster: Cluster): Cluster => (cluster.server.startsWith('http://') ? { ...cluster, skipTLSVerify: true } : cluster);
 
 interface ExecPlugin {
   apiVersion?: string;

@@ -18,13 +18,21 @@ async function kubeconfig(user: object = {}): Promise<string> {
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': 'x',
-    clusters: [{ name: 'x', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }],
+    clusters: [{ name: 'x', cluster: { server: `http://127.0.0.1:${port}` } }],
     users: [{ name: 'x', user }],
     contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
   };
   writeFileSync(file, JSON.stringify(config));
   return file;
 }
+
+// As `kubectl proxy` serves it: nothing is there to verify.
+test('a server of plain HTTP', async () => {
+  server = createServer((_, response) => response.end(JSON.stringify({ metadata: { name: 'web' } })));
+  const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 5000 }, {});
+  expect(await cluster.get(resources.services, 'web', 'shop')).toMatchObject({ ok: true, value: { metadata: { name: 'web' } } });
+  cluster.close();
+});
 
 test('a connection that is closed just as it is used again is no failure', async () => {
   const used = new WeakSet<object>();
