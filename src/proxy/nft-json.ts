@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { hostPort } from './model.ts';
 import { type Element, nftTables, priorityOf, secondsOf, tableOf, type Selector, type Statement, type Values } from './nft.ts';
 import type { Action, Hook, RuleReader, Wanted } from './rule.ts';
 
@@ -30,6 +31,18 @@ function actionOf(name: string, body: Json): Action | null {
     default:
       return null;
   }
+}
+
+/** A translation to one of several addresses, drawn at random, as kube-proxy v1.37 writes it; null where it is another one. */
+function randomDnatOf(body: Json): Statement | null {
+  const { key, data } = record(record(record(body)['addr'])['map']);
+  const selector = selectorOf(key);
+  const elements = list(record(data)['set']).flatMap((e): Element[] => {
+    const [index, to] = list(e);
+    const [address, port] = list(record(to)['concat']);
+    return typeof address === 'string' && typeof port === 'number' ? [{ key: [text(index)], verdict: { does: 'dnat', to: hostPort(address, port) } }] : [];
+  });
+  return selector.of === 'random' && elements.length === selector.outOf ? { says: 'vmap', selectors: [selector], elements } : null;
 }
 
 const verdictOf = (x: Json): Action => {
@@ -93,6 +106,8 @@ function statementsOf(expression: Json): Statement[] {
   if (!entry) return [];
   const [name, body] = entry;
   const inside = record(body);
+  const drawn = name === 'dnat' ? randomDnatOf(body) : null;
+  if (drawn) return [drawn];
   const action = actionOf(name, body);
   if (action) return [{ says: 'act', action }];
   switch (name) {

@@ -1,3 +1,4 @@
+import { hostPort } from './model.ts';
 import { type Element, nftTables, priorityOf, secondsOf, tableOf, type Selector, type Statement, type Values } from './nft.ts';
 import type { Action, Hook, RuleReader, Wanted } from './rule.ts';
 
@@ -23,6 +24,33 @@ function cursor(line: string) {
   };
 }
 type Cursor = ReturnType<typeof cursor>;
+
+/**
+ * Takes a translation to one of several addresses, drawn at random; null where none comes next. kube-proxy v1.37 writes it
+ * `dnat ip addr . port to numgen random mod 2 map { 0 : 10.0.3.2 . 80, … }`, and nft lists it with or without `addr . port`.
+ */
+function takeRandomDnat(c: Cursor): Statement | null {
+  const at = c.mark();
+  const isDnat = c.took('dnat') && (c.took('ip6') || c.took('ip'));
+  if (isDnat) c.took('addr', '.', 'port');
+  if (!isDnat || !c.took('to', 'numgen', 'random', 'mod')) {
+    c.back(at);
+    return null;
+  }
+  const outOf = Number(c.take());
+  const elements: Element[] = [];
+  if (c.took('map', '{')) {
+    while (!c.done() && !c.took('}')) {
+      const [key, colon, address, dot, port] = [c.take(), c.take(), c.take(), c.take(), c.take()];
+      if (colon !== ':' || dot !== '.' || !/^\d+$/.test(port)) break;
+      elements.push({ key: [key], verdict: { does: 'dnat', to: hostPort(address, Number(port)) } });
+      c.took(',');
+    }
+  }
+  if (elements.length === outOf) return { says: 'vmap', selectors: [{ of: 'random', outOf }], elements };
+  c.back(at);
+  return null;
+}
 
 /** Takes one verdict or end of a rule; null where none comes next. */
 function takeAction(c: Cursor): Action | null {
@@ -145,6 +173,11 @@ function parseStatements(line: string): Statement[] {
     const mark = takeMark(c);
     if (mark) {
       found.push(mark);
+      continue;
+    }
+    const drawn = takeRandomDnat(c);
+    if (drawn) {
+      found.push(drawn);
       continue;
     }
     const action = takeAction(c);

@@ -216,3 +216,93 @@ describe('nftables', () => {
     expect((await of(nftReader, table(lookup), [six]))[0]).toMatchObject({ verdict: 'not-handled', unread: [] });
   });
 });
+
+/** A Service's own chain as kube-proxy v1.37 writes it (kubernetes/kubernetes v1.37.2, pkg/proxy/nftables/proxier.go). */
+describe('nftables of kube-proxy v1.37: one translation for several endpoints', () => {
+  const table = (family: 'ip' | 'ip6', address: string, rule: string) => `table ${family} kube-proxy {
+	map service-ips {
+		type ${family === 'ip' ? 'ipv4' : 'ipv6'}_addr . inet_proto . inet_service : verdict
+		elements = { ${address} . tcp . 80 : goto service-ULMVA6XW-ns1/svc1/tcp/p80 }
+	}
+	chain nat-prerouting {
+		type nat hook prerouting priority dstnat; policy accept;
+		jump services
+	}
+	chain services {
+		${family} daddr . meta l4proto . th dport vmap @service-ips
+	}
+	chain service-ULMVA6XW-ns1/svc1/tcp/p80 {
+		${rule}
+	}
+}`;
+  test.each([
+    'meta l4proto tcp dnat ip to numgen random mod 2 map { 0 : 10.244.1.5 . 8080, 1 : 10.244.2.5 . 8080 }',
+    'meta l4proto tcp dnat ip addr . port to numgen random mod 2 map { 0 : 10.244.1.5 . 8080 , 1 : 10.244.2.5 . 8080 }',
+  ])('%s', async (rule) => {
+    const [h] = await of(nftReader, table('ip', '10.96.0.20', rule));
+    expect(h).toMatchObject({ verdict: 'backends', backends: both, unread: [] });
+  });
+  test('of IPv6', async () => {
+    const packet: Packet = { ...shop, address: 'fd00:96::20', source: 'fd00:244:1::9' };
+    const rule = 'meta l4proto tcp dnat ip6 to numgen random mod 2 map { 0 : fd00:244:1::5 . 8080, 1 : fd00:244:2::5 . 8080 }';
+    const [h] = await of(nftReader, table('ip6', 'fd00:96::20', rule), [packet]);
+    expect(h?.backends).toEqual([
+      { to: '[fd00:244:1::5]:8080', percent: 50 },
+      { to: '[fd00:244:2::5]:8080', percent: 50 },
+    ]);
+  });
+  test('one that is cut off, or counts otherwise, is not understood', async () => {
+    for (const map of ['{ 0 : 10.244.1.5 . 8080, 1 : 10.244', '{ 0 : 10.244.1.5 . 8080 }', '@endpoints']) {
+      const [h] = await of(nftReader, table('ip', '10.96.0.20', `meta l4proto tcp dnat ip to numgen random mod 2 map ${map}`));
+      expect(h?.unread.length).toBeGreaterThan(0);
+    }
+  });
+  test('as JSON', async () => {
+    const address = {
+      addr: {
+        map: {
+          key: { numgen: { mode: 'random', mod: 2, offset: 0 } },
+          data: {
+            set: [
+              [0, { concat: ['10.244.1.5', 8080] }],
+              [1, { concat: ['10.244.2.5', 8080] }],
+            ],
+          },
+        },
+      },
+    };
+    const inTable = { family: 'ip', table: 'kube-proxy' };
+    const json = {
+      nftables: [
+        { map: { ...inTable, name: 'service-ips', elem: [[{ concat: ['10.96.0.20', 'tcp', 80] }, { goto: { target: 'service-shop' } }]] } },
+        { chain: { ...inTable, name: 'nat-prerouting', type: 'nat', hook: 'prerouting', prio: -100 } },
+        { chain: { ...inTable, name: 'service-shop' } },
+        {
+          rule: {
+            ...inTable,
+            chain: 'nat-prerouting',
+            expr: [
+              {
+                vmap: {
+                  key: {
+                    concat: [{ payload: { protocol: 'ip', field: 'daddr' } }, { meta: { key: 'l4proto' } }, { payload: { protocol: 'th', field: 'dport' } }],
+                  },
+                  data: '@service-ips',
+                },
+              },
+            ],
+          },
+        },
+        {
+          rule: {
+            ...inTable,
+            chain: 'service-shop',
+            expr: [{ match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 'tcp' } }, { dnat: { family: 'ip', ...address } }],
+          },
+        },
+      ],
+    };
+    const [h] = await of(nftJsonReader, JSON.stringify(json));
+    expect(h).toMatchObject({ verdict: 'backends', backends: both, unread: [] });
+  });
+});
