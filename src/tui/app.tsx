@@ -1,30 +1,18 @@
 /** The Ink application: one reducer, one place for keys, and the wishes that keys have carried out through the session. */
 import { Box, useApp, useInput, useStdout, useWindowSize } from 'ink';
-import { useCallback, useEffect, useMemo, useReducer, useRef } from 'react';
-import { watchEveryMs } from '../diagnose/progress.ts';
-import { DiagnosisView, placesOf } from './components/diagnosis-view.tsx';
+import { useCallback, useEffect, useReducer, useRef } from 'react';
+import { DiagnosisView } from './components/diagnosis-view.tsx';
 import { KeysLine } from './components/keys-line.tsx';
 import { Filter, Help, Prompt, Trial } from './components/overlays.tsx';
 import { RunView } from './components/run-view.tsx';
 import { ServicesView } from './components/services-view.tsx';
-import { detailOf, endpointTable, nodeTable, probeTable, rowsOf } from './detail.ts';
-import { orderedNames, orderedServices } from './explorer-rows.ts';
-import { legend, pressed, type Shown, type Wish } from './keys.ts';
+import { legend, pressed, type Wish } from './keys.ts';
 import { ThemeProvider } from './theme.tsx';
 import type { Asked, Result, Session } from './session.ts';
-import { type Action, initial, keyOf, reduce } from './state.ts';
+import { type Action, initial, keyOf, reduce, type State } from './state.ts';
 import { messageOf, useList } from './use-list.ts';
-
-/** How the application ended: with the last result there was. */
-export interface Ending {
-  result: Result | null;
-  /** Why there is none. */
-  error: string;
-  /** Ctrl-C, or q before there was a result. */
-  interrupted: boolean;
-  /** The live view was asked to stay. */
-  stay: boolean;
-}
+import { type Runs, useRuns } from './use-runs.ts';
+import { useShown } from './use-shown.ts';
 
 export interface AppProps {
   session: Session;
@@ -46,147 +34,39 @@ export interface AppProps {
 
 const segmenter = new Intl.Segmenter();
 
-export function App({ session, asked, namespace, from, unicode, colour, inline, watch, given, end }: AppProps) {
+/** The reducer's state. Keys may come faster than frames: `latest` is the state after the last of them. */
+function useLatest({ asked, session, namespace, given, watch }: Pick<AppProps, 'asked' | 'session' | 'namespace' | 'given' | 'watch'>) {
   const [state, reduced] = useReducer(reduce, undefined, () => {
     const first = initial(asked ? 'run' : 'services', session.blank, namespace);
     return given ? { ...first, view: 'diagnosis' as const, asked, result: given, watch } : { ...first, watch };
   });
-  const { exit } = useApp();
-  const { stdout } = useStdout();
-  const { columns, rows: height } = useWindowSize();
-  const running = useRef<AbortController | null>(null);
-  const answer = useRef<((yes: boolean) => void) | null>(null);
-  /** Runs that were ended or replaced, and still remove what they created. */
-  const pending = useRef(new Set<Promise<void>>());
   const latest = useRef(state);
-  // Keys may come faster than frames: each sees what the one before it did.
   const dispatch = useCallback((action: Action) => {
     latest.current = reduce(latest.current, action);
     reduced(action);
   }, []);
-  const isOver = useRef(false);
-  const stays = useRef(false);
+  return { state, latest, dispatch };
+}
 
-  const leave = useCallback(
-    async (how: Partial<Ending>) => {
-      if (isOver.current) return;
-      isOver.current = true;
-      answer.current?.(false);
-      running.current?.abort();
-      if (pending.current.size > 0) dispatch({ type: 'note', text: 'ending: what the run has created is being removed …' });
-      await Promise.all(pending.current);
-      const { result, error } = latest.current;
-      exit({ result, error, interrupted: false, stay: stays.current, ...how } satisfies Ending);
-    },
-    [exit, dispatch],
-  );
-
-  const run = useCallback(
-    (what: Asked) => {
-      const ending = new AbortController();
-      running.current?.abort();
-      running.current = ending;
-      dispatch({ type: 'asked', asked: what, blank: session.blank, at: Date.now() });
-      const consent = (question: string) =>
-        new Promise<boolean>((resolve) => {
-          answer.current = (yes) => {
-            answer.current = null;
-            dispatch({ type: 'answered' });
-            resolve(yes);
-          };
-          dispatch({ type: 'question', text: question });
-        });
-      const isMine = () => running.current === ending;
-      const done = session.run(what, { onEvent: (event) => isMine() && dispatch({ type: 'event', event }), consent, signal: ending.signal }).then(
-        (result) => {
-          if (!isMine()) return;
-          running.current = null;
-          if (!ending.signal.aborted) dispatch({ type: 'result', result });
-        },
-        (error: unknown) => {
-          if (!isMine()) return;
-          running.current = null;
-          if (!ending.signal.aborted) dispatch({ type: 'failed', message: messageOf(error) });
-        },
-      );
-      pending.current.add(done);
-      void done.finally(() => pending.current.delete(done));
-    },
-    [session, dispatch],
-  );
-
-  useEffect(() => {
-    if (asked && !given) run(asked);
-  }, [asked, given, run]);
-
-  useEffect(() => {
-    const onEnd = () => void leave({ interrupted: true });
-    if (end.aborted) onEnd();
-    else end.addEventListener('abort', onEnd);
-    return () => end.removeEventListener('abort', onEnd);
-  }, [end, leave]);
-
-  // The live view ends by itself: the verdict takes its place.
-  useEffect(() => {
-    if (inline && (state.result || state.error)) void leave({});
-  }, [inline, state.result, state.error, leave]);
-
-  useEffect(() => {
-    if (!state.watch || state.view !== 'diagnosis' || state.runningSince !== null || !state.asked) return;
-    const timer = setTimeout(run, watchEveryMs, state.asked);
-    return () => clearTimeout(timer);
-  }, [state.watch, state.view, state.runningSince, state.asked, run]);
-
-  // Who goes back to the list does not wait for the run any more.
-  useEffect(() => {
-    if (state.view !== 'services') return;
-    running.current?.abort();
-    running.current = null;
-  }, [state.view]);
-
-  useList(state.view === 'services', state.explorer, session, dispatch);
-
-  const services = useMemo(() => orderedServices(state.explorer, state.filter), [state.explorer, state.filter]);
-  const names = useMemo(() => orderedNames(state.explorer, state.filter), [state.explorer, state.filter]);
-  const hasExplorer = !inline && !session.isReplay;
-  const places = placesOf(columns, height, state);
-  const rows = useMemo(() => (state.result ? rowsOf(state.result.diagnosis, state.filter) : []), [state.result, state.filter]);
-  const row = rows[Math.min(state.row, rows.length - 1)];
-  const lines = useMemo(() => (state.result ? detailOf(row, state.result, places.detail - 4) : []), [row, state.result, places.detail]);
-  const table = useMemo(() => {
-    if (!state.result || state.tab === 'checks') return null;
-    return { endpoints: endpointTable, nodes: nodeTable, probes: probeTable }[state.tab](state.result);
-  }, [state.result, state.tab]);
-
-  const shown: Shown = {
-    isReplay: session.isReplay,
-    hasExplorer,
-    inline,
-    rows: table ? table.rows.length : rows.length,
-    page: Math.max(1, state.view === 'diagnosis' ? places.body - 1 : height - 3),
-    row,
-    lines: lines.length,
-    linesSeen: places.body,
-    services,
-    names,
-  };
-
-  const grant = (wish: Wish) => {
-    const say = (text: string) => dispatch({ type: 'note', text });
+/** Carries out what a key wishes for beyond the state. */
+function useWishes(session: Session, state: State, dispatch: (action: Action) => void, runs: Runs, from: string | undefined): (wish: Wish) => void {
+  const { stdout } = useStdout();
+  const say = (text: string) => dispatch({ type: 'note', text });
+  return (wish) => {
     switch (wish.wish) {
       case 'quit':
-        return void leave({ interrupted: state.result === null && running.current !== null });
+        return void runs.leave({ interrupted: state.result === null && runs.isRunning() });
       case 'interrupt':
-        return void leave({ interrupted: true });
+        return void runs.leave({ interrupted: true });
       case 'stay':
-        stays.current = true;
+        runs.stay();
         return say('stays open to inspect');
       case 'again':
-        return void (state.asked && run(state.asked));
+        return void (state.asked && runs.run(state.asked));
       case 'open':
-        return run({ namespace: wish.row.namespace, name: wish.row.name, from });
+        return runs.run({ namespace: wish.row.namespace, name: wish.row.name, from });
       case 'answer':
-        return answer.current?.(wish.yes);
+        return runs.answer(wish.yes);
       case 'copy':
         stdout.write(`\u001b]52;c;${Buffer.from(wish.text).toString('base64')}\u0007`);
         return say(`copied, if the terminal allows it: ${wish.text}`);
@@ -207,17 +87,91 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
         );
     }
   };
+}
+
+const titleOf = (session: Session, asked: Asked | null): string =>
+  asked ? `k8s-doctor · ${session.context ? `${session.context} · ` : ''}${keyOf(asked)}${asked.from ? ` · from ${asked.from}` : ''}` : 'k8s-doctor';
+
+export function App({ session, asked, namespace, from, unicode, colour, inline, watch, given, end }: AppProps) {
+  const { exit } = useApp();
+  const { columns, rows: height } = useWindowSize();
+  const { state, latest, dispatch } = useLatest({ asked, session, namespace, given, watch });
+  const runs = useRuns({ session, state, latest, dispatch, exit });
+  const { run, leave } = runs;
+
+  useEffect(() => {
+    if (asked && !given) run(asked);
+  }, [asked, given, run]);
+
+  useEffect(() => {
+    const onEnd = () => void leave({ interrupted: true });
+    if (end.aborted) onEnd();
+    else end.addEventListener('abort', onEnd);
+    return () => end.removeEventListener('abort', onEnd);
+  }, [end, leave]);
+
+  // The live view ends by itself: the verdict takes its place.
+  useEffect(() => {
+    if (inline && (state.result || state.error)) void leave({});
+  }, [inline, state.result, state.error, leave]);
+
+  useList(state.view === 'services', state.explorer, session, dispatch);
+  const view = useShown(state, columns, height, { isReplay: session.isReplay, hasExplorer: !inline && !session.isReplay, inline });
+  const grant = useWishes(session, state, dispatch, runs, from);
 
   useInput((input, key) => {
     // What was typed quickly comes as one text.
     for (const one of input.length > 1 ? Array.from(segmenter.segment(input), (s) => s.segment) : [input])
-      for (const p of pressed(latest.current, one, key, shown))
+      for (const p of pressed(latest.current, one, key, view.shown))
         if ('wish' in p) grant(p);
         else dispatch(p);
   });
 
+  const screen = { session, state, title: titleOf(session, state.asked), columns, height, view };
+  return (
+    <ThemeProvider unicode={unicode} colour={colour}>
+      {inline ? <Inline {...screen} /> : <FullScreen {...screen} dispatch={dispatch} run={run} />}
+    </ThemeProvider>
+  );
+}
+
+interface ScreenProps {
+  session: Session;
+  state: State;
+  title: string;
+  columns: number;
+  height: number;
+  view: ReturnType<typeof useShown>;
+}
+
+/** The live view. What is printed when it has ended takes its place. */
+function Inline({ state, title, columns, height, view }: ScreenProps) {
+  if (state.result || state.error) return null;
+  return (
+    <>
+      <RunView state={state} title={title} width={columns} height={height - 1} />
+      <Box paddingX={1} marginTop={height < 17 ? 0 : 1}>
+        <KeysLine keys={legend(state, view.shown)} note={state.note} width={columns - 2} />
+      </Box>
+    </>
+  );
+}
+
+function Body({ session, state, title, columns, height, view }: ScreenProps) {
+  const { overlay } = state;
+  const { services, names, places, rows, lines, table } = view;
+  if (overlay?.kind === 'help') return <Help height={height - 1} />;
+  if (overlay?.kind === 'trial') return <Trial overlay={overlay} height={height - 1} width={columns} />;
+  if (state.view === 'services')
+    return <ServicesView state={state} context={session.context} services={services} names={names} width={columns} height={height - 1} />;
+  if (state.view === 'run' || !state.result) return <RunView state={state} title={title} width={columns} height={height - 1} />;
+  return <DiagnosisView state={state} result={state.result} title={title} places={places} rows={rows} lines={lines} table={table} />;
+}
+
+function FullScreen({ dispatch, run, ...screen }: ScreenProps & { dispatch(action: Action): void; run: Runs['run'] }) {
+  const { session, state, columns, height, view } = screen;
+  const { overlay } = state;
   const submit = (value: string) => {
-    const { overlay } = state;
     dispatch({ type: 'overlay', overlay: null });
     if (overlay?.kind !== 'prompt') return;
     if (overlay.what === 'from') {
@@ -230,52 +184,20 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
       dispatch({ type: 'note', text: messageOf(error) });
     }
   };
-
-  const { overlay } = state;
-  const title = state.asked
-    ? `k8s-doctor · ${session.context ? `${session.context} · ` : ''}${keyOf(state.asked)}${state.asked.from ? ` · from ${state.asked.from}` : ''}`
-    : 'k8s-doctor';
-  const isTight = height < 17;
-  if (inline) {
-    // What is printed now takes its place.
-    if (state.result || state.error) return null;
-    return (
-      <ThemeProvider unicode={unicode} colour={colour}>
-        <RunView state={state} title={title} width={columns} height={height - 1} />
-        <Box paddingX={1} marginTop={isTight ? 0 : 1}>
-          <KeysLine keys={legend(state, shown)} note={state.note} width={columns - 2} />
-        </Box>
-      </ThemeProvider>
-    );
-  }
-  const body =
-    overlay?.kind === 'help' ? (
-      <Help height={height - 1} />
-    ) : overlay?.kind === 'trial' ? (
-      <Trial overlay={overlay} height={height - 1} width={columns} />
-    ) : state.view === 'services' ? (
-      <ServicesView state={state} context={session.context} services={services} names={names} width={columns} height={height - 1} />
-    ) : state.view === 'run' || !state.result ? (
-      <RunView state={state} title={title} width={columns} height={height - 1} />
-    ) : (
-      <DiagnosisView state={state} result={state.result} title={title} places={places} rows={rows} lines={lines} table={table} />
-    );
   return (
-    <ThemeProvider unicode={unicode} colour={colour}>
-      <Box flexDirection="column" width={columns} height={height}>
-        <Box flexGrow={1} flexShrink={1} overflow="hidden" flexDirection="column">
-          {body}
-        </Box>
-        <Box height={1} flexShrink={0} paddingLeft={1}>
-          {overlay?.kind === 'filter' ? (
-            <Filter value={state.filter} onChange={(text) => dispatch({ type: 'filter', text })} />
-          ) : overlay?.kind === 'prompt' ? (
-            <Prompt overlay={overlay} onSubmit={submit} />
-          ) : (
-            <KeysLine keys={legend(state, shown)} note={state.view === 'diagnosis' && state.error ? state.error : state.note} width={columns - 2} />
-          )}
-        </Box>
+    <Box flexDirection="column" width={columns} height={height}>
+      <Box flexGrow={1} flexShrink={1} overflow="hidden" flexDirection="column">
+        <Body {...screen} />
       </Box>
-    </ThemeProvider>
+      <Box height={1} flexShrink={0} paddingLeft={1}>
+        {overlay?.kind === 'filter' ? (
+          <Filter value={state.filter} onChange={(text) => dispatch({ type: 'filter', text })} />
+        ) : overlay?.kind === 'prompt' ? (
+          <Prompt overlay={overlay} onSubmit={submit} />
+        ) : (
+          <KeysLine keys={legend(state, view.shown)} note={state.view === 'diagnosis' && state.error ? state.error : state.note} width={columns - 2} />
+        )}
+      </Box>
+    </Box>
   );
 }

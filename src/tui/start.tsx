@@ -1,9 +1,10 @@
 /** Draws the application until it ends, and leaves the terminal as it was. */
 import { render, useApp } from 'ink';
-import { App, type AppProps, type Ending } from './app.tsx';
+import { App, type AppProps } from './app.tsx';
+import type { Ending } from './use-runs.ts';
 import { ErrorBoundary } from './error-boundary.tsx';
 
-export type { Ending } from './app.tsx';
+export type { Ending } from './use-runs.ts';
 
 function Root(props: AppProps) {
   const { exit } = useApp();
