@@ -1,9 +1,9 @@
 import { distance } from 'fastest-levenshtein';
 import type { Fact } from '../../src/facts/fact.ts';
-import type { Client } from '../../src/facts/facts.ts';
+import type { Client, Target } from '../../src/facts/facts.ts';
 import type { Pod, Service, Workload } from '../../src/facts/objects.ts';
 import { isFinished, labelText, matchesLabels, ownLabels, podsOf, selects } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
+import { check, type Draft, type Evidence, type Fix, judged, skip, unknown } from '../check.ts';
 import { patch } from '../fix.ts';
 import { plural, serviceRef, some, targetPortOf } from '../format.ts';
 
@@ -188,61 +188,73 @@ export const selector = check({
 
     const live = pods.filter((p) => !isFinished(p) && !p.metadata.deletionTimestamp);
     const candidates = live.filter((p) => mayBeMeant(p, client));
-    const clientOf = workloads.filter(
-      ([, w]) => !(client.seen && client.value?.pod && matchesLabels(w.spec.selector ?? noLabels, client.value.pod.metadata.labels)),
+    const ofClient = client.seen ? client.value?.pod?.metadata.labels : undefined;
+    const near = nearestLabels(
+      service,
+      candidates,
+      workloads.filter(([, w]) => !(ofClient && matchesLabels(w.spec.selector ?? noLabels, ofClient))),
     );
-    const near = nearestLabels(service, candidates, clientOf);
     // A workload that is scaled to zero has the right labels and no pod to show them.
     const blind = Object.values(owners).find((f) => !f.seen);
     if (!near && blind && !blind.seen) return unknown(`no pod matches the selector ${labelText(wanted)}; ${blind.what}: ${blind.why}`);
-    const alike = near
-      ? candidates.filter(
-          (p) =>
-            near.wrong.every((k) => p.metadata.labels[k] === near.labels[k]) && labelDifference(wanted, p.metadata.labels).wrong.length === near.wrong.length,
-        )
-      : [];
-    const names = alike.map((p) => p.metadata.name);
-    const who = near ? (alike.length > 0 ? `${plural(alike.length, 'pod')} (${some(names, 2)})` : near.what) : '';
     const stray = strayPods.seen ? strayPods.value.filter((p) => p.namespace !== target.namespace) : [];
-    const evidence: Evidence[] = [
-      { source: 'service', text: `spec.selector: ${labelText(wanted)}` },
-      {
-        source: 'pods',
-        text:
-          live.length === 0
-            ? `namespace ${target.namespace} has no pods`
-            : `none of ${plural(live.length, 'pod')} in namespace ${target.namespace} has ${labelText(wanted)}`,
-      },
-      ...(near ? [{ source: 'pods', text: `nearest: ${who}: ${labelText(near.labels)}` }] : distinctLabels(live).map((text) => ({ source: 'pods', text }))),
-      ...stray
-        .slice(0, 3)
-        .map((p) => ({ source: 'pods', text: `${p.name} in namespace ${p.namespace} has these labels, but a Service selects pods of its own namespace only` })),
-    ];
-    const draft: Draft<'selector-mismatch'> = {
-      code: 'selector-mismatch',
-      severity: 'error',
-      confidence: 'confirmed',
-      scope: 'all',
-      object: serviceRef(target),
-      message: `Service "${target.name}" selects no pod: ${why(near, wanted, stray[0]?.namespace)}`,
-      evidence,
-      fix: near
-        ? [
-            patch(`Change the selector of Service "${target.name}" to the labels of the pods`, target.namespace, `service/${target.name}`, {
-              spec: { selector: corrected(near, wanted) },
-            }),
-            { text: `Or add the labels ${labelText(wanted)} to the pod template` },
-          ]
-        : [
-            {
-              text: `Correct spec.selector of Service "${target.name}", or deploy pods with the labels ${labelText(wanted)}`,
-              command: `kubectl -n ${target.namespace} get pods --show-labels`,
-            },
-          ],
-    };
-    return judged('', [draft]);
+    return judged('', [mismatch(target, wanted, live, near, near ? namesOf(near, wanted, candidates) : '', stray)]);
   },
 });
+
+/** The pods with the nearest labels, or the workload that would have them. */
+function namesOf(near: Ranked, wanted: Labels, candidates: readonly Pod[]): string {
+  const isAlike = (labels: Labels) =>
+    near.wrong.every((k) => labels[k] === near.labels[k]) && labelDifference(wanted, labels).wrong.length === near.wrong.length;
+  const names = candidates.filter((p) => isAlike(p.metadata.labels)).map((p) => p.metadata.name);
+  return names.length > 0 ? `${plural(names.length, 'pod')} (${some(names, 2)})` : near.what;
+}
+
+function mismatch(
+  target: Target,
+  wanted: Labels,
+  live: readonly Pod[],
+  near: Ranked | undefined,
+  who: string,
+  stray: readonly { namespace: string; name: string }[],
+): Draft<'selector-mismatch'> {
+  const none =
+    live.length === 0
+      ? `namespace ${target.namespace} has no pods`
+      : `none of ${plural(live.length, 'pod')} in namespace ${target.namespace} has ${labelText(wanted)}`;
+  const evidence: Evidence[] = [
+    { source: 'service', text: `spec.selector: ${labelText(wanted)}` },
+    { source: 'pods', text: none },
+    ...(near ? [{ source: 'pods', text: `nearest: ${who}: ${labelText(near.labels)}` }] : distinctLabels(live).map((text) => ({ source: 'pods', text }))),
+    ...stray
+      .slice(0, 3)
+      .map((p) => ({ source: 'pods', text: `${p.name} in namespace ${p.namespace} has these labels, but a Service selects pods of its own namespace only` })),
+  ];
+  const lasting = ownLabels(wanted);
+  const fix: Fix[] = near
+    ? [
+        patch(`Change the selector of Service "${target.name}" to the labels of the pods`, target.namespace, `service/${target.name}`, {
+          spec: { selector: corrected(near, wanted) },
+        }),
+        ...(near.wrong.some((k) => k in lasting) ? [{ text: `Or add the labels ${labelText(lasting)} to the pod template` }] : []),
+      ]
+    : [
+        {
+          text: `Correct spec.selector of Service "${target.name}", or deploy pods with the labels ${labelText(lasting)}`,
+          command: `kubectl -n ${target.namespace} get pods --show-labels`,
+        },
+      ];
+  return {
+    code: 'selector-mismatch',
+    severity: 'error',
+    confidence: 'confirmed',
+    scope: 'all',
+    object: serviceRef(target),
+    message: `Service "${target.name}" selects no pod: ${why(near, wanted, stray[0]?.namespace)}`,
+    evidence,
+    fix,
+  };
+}
 
 function why(near: Ranked | undefined, wanted: Labels, elsewhere: string | undefined): string {
   if (near) return near.wrong.map((k) => differenceText(k, wanted, near.labels)).join('; ');

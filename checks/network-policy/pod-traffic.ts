@@ -3,7 +3,7 @@ import type { Client, FactTypes } from '../../src/facts/facts.ts';
 import type { Service } from '../../src/facts/objects.ts';
 import { type Asked, type Given, type Known, policiesKnown, questions } from '../../src/model/parties.ts';
 import { smallestChange } from '../../src/policy/change.ts';
-import { nearMisses } from '../../src/policy/decide.ts';
+import { type NearMiss, nearMisses } from '../../src/policy/decide.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
 import type { Direction } from '../../src/policy/rule.ts';
 import { type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
@@ -78,12 +78,10 @@ function leftOpen<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   };
 }
 
-export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
-  direction: Direction,
-  code: C,
-  given: Given & { networkDaemons: Fact<FactTypes['networkDaemons']> },
-): Judgement<C> {
-  const { target, service, client, policies, pluginPolicies, networkDaemons } = given;
+type TrafficFacts = Given & { networkDaemons: Fact<FactTypes['networkDaemons']> };
+
+export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(direction: Direction, code: C, given: TrafficFacts): Judgement<C> {
+  const { target, service, client, policies, pluginPolicies } = given;
   if (!service || service.spec.type === 'ExternalName') return skip('the Service has no pods of its own');
   if (!client) return skip('the client is not known');
   if (direction === 'egress' && (client.kind === 'external' || client.kind === 'node'))
@@ -94,46 +92,56 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
   const known = policiesKnown(policies, pluginPolicies);
   const asked = questions(direction, given, service, known);
   if (asked.length === 0) return skip('there is no endpoint to connect to');
-  const denied = asked.filter((a) => a.decision.verdict === 'denied');
-  const first = denied[0];
+  const [first, ...more] = asked.filter((a) => a.decision.verdict === 'denied');
+  if (first) return judged('', [denial(direction, code, [first, ...more], asked, known, { ...given, service, client })]);
+  const left = asked.filter((a) => a.decision.verdict === 'unknown');
+  const isBlind = left.some((a) => (a.decision.by?.rule.unjudged.length ?? 0) > 0);
+  if (left[0] && isBlind) return unknown(left[0].decision.why);
+  if (left.length > 0) return judged('', [leftOpen(direction, code, left, asked.length, clientText(target, client), service, client)]);
+  if (known.blind.length > 0) return unknown(`some policies could not be judged: ${some(known.blind)}`);
+  const by = asked.flatMap((a) => (a.decision.by ? [a.decision.by.policy.name] : []))[0];
+  return judged(by === undefined ? (asked[0]?.decision.why ?? '') : `"${by}" allows it`);
+}
+
+/** Why the first connection is denied, in a few words. */
+function reasonOf(direction: Direction, first: Asked, nearest: NearMiss | undefined): string {
+  if (first.decision.by) return `${first.decision.by.rule.field} denies it`;
+  if (nearest) return `its nearest rule ${nearest.reason}`;
+  return `${blockers(first.decision, direction).length === 1 ? 'it has' : 'they have'} no ${direction} rule`;
+}
+
+function denial<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
+  direction: Direction,
+  code: C,
+  denied: readonly [Asked, ...Asked[]],
+  asked: readonly Asked[],
+  known: Known,
+  { target, service, client, networkDaemons }: TrafficFacts & { service: Service; client: Client },
+): Draft<C> {
+  const [first] = denied;
   const who = clientText(target, client);
-  if (!first) {
-    const left = asked.filter((a) => a.decision.verdict === 'unknown');
-    const isBlind = left.some((a) => (a.decision.by?.rule.unjudged.length ?? 0) > 0);
-    if (left[0] && isBlind) return unknown(left[0].decision.why);
-    if (left.length > 0) return judged('', [leftOpen(direction, code, left, asked.length, who, service, client)]);
-    if (known.blind.length > 0) return unknown(`some policies could not be judged: ${some(known.blind)}`);
-    const by = asked.flatMap((a) => (a.decision.by ? [a.decision.by.policy.name] : []))[0];
-    return judged(by === undefined ? (asked[0]?.decision.why ?? '') : `"${by}" allows it`);
-  }
   const names = [...new Set(denied.map((d) => d.name))];
   const total = new Set(asked.map((a) => a.name)).size;
   const part = denied.length < asked.length;
   const ports = [...new Set(denied.map((d) => d.connection.port))].join(', ');
-  const nearest = nearMisses(direction, first.self, first.other, first.connection, first.decision)[0];
+  const [nearest] = nearMisses(direction, first.self, first.other, first.connection, first.decision);
   const isolating = blockers(first.decision, direction);
-  const reason = first.decision.by
-    ? `${first.decision.by.rule.field} denies it`
-    : nearest
-      ? `its nearest rule ${nearest.reason}`
-      : `${isolating.length === 1 ? 'it has' : 'they have'} no ${direction} rule`;
   const those = part ? `${names.length} of ${total}` : plural(total, 'pod');
-  const behind = `behind Service "${target.name}" on port ${ports}: ${reason}`;
+  const behind = `behind Service "${target.name}" on port ${ports}: ${reasonOf(direction, first, nearest)}`;
+  const blocks = blockerText(first.decision, direction, 'blocks', 'block');
   const blamed = first.decision.by?.policy ?? nearest?.policy ?? isolating[0];
   // A node port replaces the source by the node's address, unless the policy is Local; some plug-ins allow that address.
   const behindNode = client.kind === 'external' && service.spec.externalTrafficPolicy !== 'Local';
   // Few plug-ins enforce the kinds of the whole cluster; nearly all enforce NetworkPolicies.
   const unheardOf = first.decision.by?.policy.namespace === '' && !(networkDaemons.seen && pluginOf(networkDaemons.value, []));
-  const draft: Draft<C> = {
+  const home = direction === 'ingress' ? target.namespace : client.namespace;
+  return {
     code,
     severity: 'error',
     confidence: behindNode || unheardOf ? 'possible' : 'likely',
     scope: part ? 'part' : 'all',
     object: { kind: blamed?.kind.replace('Calico ', '') ?? 'NetworkPolicy', namespace: blamed?.namespace ?? home, name: blamed?.name ?? '' },
-    message:
-      direction === 'ingress'
-        ? `${blockerText(first.decision, direction, 'blocks', 'block')} ${who} from ${those} ${behind}`
-        : `${blockerText(first.decision, direction, 'blocks', 'block')} egress of ${who} to ${those} ${behind}`,
+    message: direction === 'ingress' ? `${blocks} ${who} from ${those} ${behind}` : `${blocks} egress of ${who} to ${those} ${behind}`,
     evidence: [
       ...denialEvidence(first, first.decision),
       ...beforeDnat(
@@ -156,7 +164,6 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
     fix: fixOf(direction, denied, known, service, who),
     pods: names,
   };
-  return judged('', [draft]);
 }
 
 /** What both checks read. */
