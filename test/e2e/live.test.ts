@@ -467,7 +467,7 @@ test('a namespace that does not exist is a diagnosis', async () => {
   expect(ran.code).toBe(1);
   const diagnosis = JSON.parse(ran.stdout) as Diagnosis;
   expect(diagnosis.verdict.causes.map((c) => c.code)).toEqual(['service-not-found']);
-  expect(diagnosis.verdict.summary).toContain(`namespace ${ns} has one of that name`);
+  expect(diagnosis.verdict.summary).toContain(`a Service of that name exists in namespace ${ns}`);
 });
 
 test('expired credentials are reported', async () => {

@@ -175,7 +175,7 @@ describe('against a cluster', () => {
 
   test('i stays; q prints the verdict', async () => {
     const t = opened(100, 30, ['svc', 'shop', '-n', ns]);
-    await t.shows('i look around');
+    await t.shows('i inspect');
     await t.keys('i');
     await t.shows('1 checks', 30_000);
     expect(t.isOdd()).toBe(true);
