@@ -1,6 +1,7 @@
+import { isNodeLocal } from '../../src/dns/resolv-conf.ts';
 import { check, judged, skip } from '../check.ts';
 import { clientText } from '../format.ts';
-import { isNodeLocal, ownResolvConf } from './evidence.ts';
+import { ownResolvConf } from './evidence.ts';
 
 export const client = check({
   id: 'dns/client',

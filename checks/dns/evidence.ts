@@ -1,5 +1,4 @@
-/** What several DNS checks read: the replicas' logs, the client's own resolv.conf, the addresses of a cache on the node. */
-import ipaddr from 'ipaddr.js';
+/** What several DNS checks read: the replicas' logs, the client's own resolv.conf. */
 import { parseResolvConf, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connections } from '../../src/facts/facts.ts';
@@ -21,9 +20,6 @@ export const logLines = (logs: Fact<Record<string, Fact<string>>>, wanted: (line
 /** resolv.conf of the client itself; that of a debug pod can differ. */
 export const ownResolvConf = (connections: Fact<Connections>): ResolvConf | undefined =>
   connections.seen && !connections.value.standIn && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
-
-/** NodeLocal DNSCache listens on a link-local address of the node itself, by default 169.254.20.10. */
-export const isNodeLocal = (address: string): boolean => ipaddr.isValid(address) && ipaddr.parse(address).range() === 'linkLocal';
 
 /** For an answer that is older than the objects. */
 export const staleFix = (pod: string): Fix => ({

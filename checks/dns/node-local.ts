@@ -1,8 +1,9 @@
+import { isNodeLocal } from '../../src/dns/resolv-conf.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { clientText } from '../format.ts';
 import { kubectl } from '../fix.ts';
-import { isNodeLocal, ownResolvConf } from './evidence.ts';
+import { ownResolvConf } from './evidence.ts';
 
 /** NodeLocal DNSCache answers on each node: where it is down, only that node's pods are affected. */
 export const nodeLocal = check({

@@ -1,7 +1,7 @@
 import type { Client, FactTypes } from '../../src/facts/facts.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { isFinished, isReady } from '../../src/facts/selectors.ts';
-import type { ResolvConf } from '../../src/dns/resolv-conf.ts';
+import { isNodeLocal, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import { clientParty, type Known, type Namespaces, partyOf, policiesKnown, type Question } from '../../src/model/parties.ts';
 import { smallestChange } from '../../src/policy/change.ts';
@@ -9,7 +9,7 @@ import { type Decision, decide } from '../../src/policy/decide.ts';
 import type { Party } from '../../src/policy/rule.ts';
 import { outside } from '../../src/policy/world.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
-import { isNodeLocal, ownResolvConf } from '../dns/evidence.ts';
+import { ownResolvConf } from '../dns/evidence.ts';
 import { patch } from '../fix.ts';
 import { clientText } from '../format.ts';
 import { blockers, blockerText, denialEvidence, written } from './denial.ts';

@@ -1,3 +1,5 @@
+import ipaddr from 'ipaddr.js';
+
 export interface ResolvConf {
   nameservers: string[];
   search: string[];
@@ -28,3 +30,6 @@ export function parseResolvConf(text: string): ResolvConf {
 export function clusterDomain(conf: ResolvConf): string | undefined {
   return conf.search.map((s) => /^svc\.(.+?)\.?$/.exec(s)?.[1]).find((d) => d !== undefined);
 }
+
+/** NodeLocal DNSCache listens on a link-local address of the node itself, by default 169.254.20.10. */
+export const isNodeLocal = (address: string): boolean => ipaddr.isValid(address) && ipaddr.parse(address).range() === 'linkLocal';

@@ -1,12 +1,11 @@
-import type { Client, FactName, Facts, Target } from '../facts/facts.ts';
-import type { Node, Pod } from '../facts/objects.ts';
+import type { FactName, Facts, Target } from '../facts/facts.ts';
 import { factNames } from '../facts/facts.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import { client } from './client.ts';
 import type { Collector, Context } from './collector.ts';
 import { connections } from './connections.ts';
 import { dnsAnswers } from './dns-answers.ts';
-import { placementOf, withoutLostNodes } from './lost-nodes.ts';
+import { withoutLostNodes } from './lost-nodes.ts';
 import { listeners } from './listeners.ts';
 import * as lists from './lists.ts';
 import * as logs from './logs.ts';
@@ -83,23 +82,15 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
   const started = performance.now();
   const planned = new Set(plan(wanted));
   const settled = new Map<FactName, Promise<Settled>>();
-  /** What is known already, for those that need not wait for it. */
-  const values = new Map<FactName, unknown>();
+  /** What is known so far. */
+  const facts: Partial<Facts> = {};
   const target: Target = context.target;
   const ended = new Promise<'ended'>((resolve) => {
     if (context.signal.aborted) resolve('ended');
     else context.signal.addEventListener('abort', () => resolve('ended'), { once: true });
   });
 
-  const known = <T>(name: FactName): T[] => (values.get(name) as T[] | undefined) ?? [];
-  const placement = placementOf(
-    async () => (planned.has(byFact.get('nodes') as Collector) ? (await start('nodes'), known<Node>('nodes')) : []),
-    () => [
-      ...(['pods', 'dnsPods', 'proxyPods', 'ciliumPods', 'nodeLocalPods'] as const).flatMap((name) => known<Pod>(name)),
-      ...[(values.get('client') as Client | null | undefined)?.pod ?? []].flat(),
-    ],
-  );
-  const cluster = withoutLostNodes(context.cluster, placement);
+  const cluster = withoutLostNodes(context.cluster, facts, async () => (await start('nodes')).fact as Facts['nodes']);
 
   async function run(collector: Collector): Promise<Fact<unknown>> {
     const what = whatOf[collector.fact] ?? collector.fact;
@@ -123,7 +114,7 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
           ? run(found)
           : Promise.resolve(unseen('not-needed', name, 'no chosen check reads it'));
     const timed = fact.then((f) => {
-      if (f.seen) values.set(name, f.value);
+      Object.assign(facts, { [name]: f });
       return { fact: f, ms: Math.round(performance.now() - started) };
     });
     settled.set(name, timed);

@@ -1,30 +1,30 @@
 /** A node that is not ready runs nothing for anybody: its kubelet does not answer, and asking it takes until the time limit. */
 import { type Cluster, failed, noRule } from '../cluster/index.ts';
+import type { Facts } from '../facts/facts.ts';
 import type { Node, Pod } from '../facts/objects.ts';
 import { isReady } from '../facts/selectors.ts';
-
-/** What is known so far: the nodes, and pods with their nodes. */
-export interface Placement {
-  nodes(): Promise<readonly Node[]>;
-  /** The node of a pod; undefined where it is not known. */
-  nodeOf(namespace: string, pod: string): string | undefined;
-}
-
-export const placementOf = (nodes: Placement['nodes'], pods: () => readonly Pod[]): Placement => ({
-  nodes,
-  nodeOf: (namespace, name) => pods().find((p) => p.metadata.name === name && p.metadata.namespace === namespace)?.spec.nodeName,
-});
+import { valueOf } from './collector.ts';
 
 export const isLostNode = (nodes: readonly Node[], name: string | null | undefined): boolean => nodes.some((n) => n.metadata.name === name && !isReady(n));
 
 export const whyLost = (node: string): string => `node ${node} is not ready, so nothing can be run or read on it`;
 
-/** The same cluster, in which exec, logs and port-forwards to pods of lost nodes fail at once. */
-export function withoutLostNodes(cluster: Cluster, placement: Placement): Cluster {
-  async function refusal(namespace: string, pod: string) {
-    const node = placement.nodeOf(namespace, pod);
-    if (node === undefined || !isLostNode(await placement.nodes(), node)) return undefined;
-    return failed({ reason: 'not-possible', what: `pod ${namespace}/${pod}`, why: whyLost(node), rule: noRule });
+/** The pods that are known so far. */
+function podsIn(facts: Partial<Facts>): Pod[] {
+  const lists = [facts.pods, facts.dnsPods, facts.proxyPods, facts.ciliumPods, facts.nodeLocalPods];
+  const client = facts.client && valueOf(facts.client)?.pod;
+  return [...lists.flatMap((fact) => (fact && valueOf(fact)) ?? []), ...(client ? [client] : [])];
+}
+
+/**
+ * The same cluster, in which exec, logs and port-forwards to pods of lost nodes fail at once. `facts` holds what is known so
+ * far; `nodes` waits for the nodes.
+ */
+export function withoutLostNodes(cluster: Cluster, facts: Partial<Facts>, nodes: () => Promise<Facts['nodes']>): Cluster {
+  async function refusal(namespace: string, name: string) {
+    const node = podsIn(facts).find((p) => p.metadata.name === name && p.metadata.namespace === namespace)?.spec.nodeName;
+    if (node === undefined || !isLostNode(valueOf(await nodes()) ?? [], node)) return undefined;
+    return failed({ reason: 'not-possible', what: `pod ${namespace}/${name}`, why: whyLost(node), rule: noRule });
   }
   return {
     ...cluster,

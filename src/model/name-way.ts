@@ -1,6 +1,6 @@
 /** The way of a lookup: the client's resolver, the policies and rules between it and DNS, the DNS pods and their answers. */
 import type { Code } from '../catalog/codes.ts';
-import { parseResolvConf } from '../dns/resolv-conf.ts';
+import { isNodeLocal, parseResolvConf } from '../dns/resolv-conf.ts';
 import type { Pod } from '../facts/objects.ts';
 import { endpointsOf, isFinished, isReady, selects } from '../facts/selectors.ts';
 import { decided, receiverOf } from './parties.ts';
@@ -39,14 +39,12 @@ function ownServers({ facts, client }: World): string[] | undefined {
   return client?.pod?.spec.dnsPolicy === 'None' ? (client.pod.spec.dnsConfig?.nameservers ?? []) : undefined;
 }
 
-const isLinkLocal = (address: string): boolean => address.startsWith('169.254.') || address.toLowerCase().startsWith('fe80:');
-
 function resolverStops(world: World): Stop[] {
   const { facts, client } = world;
   const right = valueOf(facts.dnsService)?.spec.clusterIPs ?? [];
   const servers = ownServers(world);
   const usesNodes = client?.pod?.spec.dnsPolicy === 'Default' || (client?.pod?.spec.dnsPolicy === 'ClusterFirst' && client.hostNetwork);
-  if (right.length === 0 || (servers ? servers.some((s) => right.includes(s) || isLinkLocal(s)) : !usesNodes)) return [];
+  if (right.length === 0 || (servers ? servers.some((s) => right.includes(s) || isNodeLocal(s)) : !usesNodes)) return [];
   return [{ fates: failing, certain: false, why: `the client asks ${servers?.join(', ') ?? 'the DNS servers of its node'}`, codes: ['dns-pod-config'] }];
 }
 
