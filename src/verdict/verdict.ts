@@ -41,15 +41,17 @@ export const asFinding = (draft: Draft): Finding => ({ ...draft, ...issueOf(draf
 interface Observed {
   connection: Connection;
   stops: readonly Stop[];
+  /** It got no answer, or a wrong one: a name that resolves to another address, a health check that lies. */
+  isFailed: boolean;
 }
 
-/** All connections that were made, by their keys. Those of --matrix start on other nodes. */
-function observedIn(world: World): Map<string, Observed> {
+/** All connections that were made, by their keys. Those of --matrix start on other nodes. `reported`: those that a check calls failed. */
+function observedIn(world: World, reported: ReadonlySet<string>): Map<string, Observed> {
   const { connections, matrix } = world.facts;
-  const at = (from: World, connection: Connection): [string, Observed] => [
-    connectionKey(connection),
-    { connection, stops: predict(from, connection satisfies Attempt).stops },
-  ];
+  const at = (from: World, connection: Connection): [string, Observed] => {
+    const key = connectionKey(connection);
+    return [key, { connection, stops: predict(from, connection satisfies Attempt).stops, isFailed: !isGood(connection) || reported.has(key) }];
+  };
   return new Map([
     ...(connections.seen ? connections.value.list.map((c) => at(world, c)) : []),
     ...(matrix.seen ? matrix.value.rows.flatMap(({ node, list }) => list.map((c) => at({ ...world, node }, { ...c, from: node }))) : []),
@@ -65,11 +67,9 @@ const reports = (f: Finding, stop: Stop): boolean =>
   shares(f.nodes, stop.nodes) &&
   (stop.service === undefined || !f.code.startsWith('kube-proxy-rules') || [f.object, ...(f.also ?? [])].some((o) => o.name === stop.service));
 
-const failed = (o: Observed): boolean => !isGood(o.connection);
-
-/** Whether a finding explains that a connection failed, and how it failed. A health check fails by its answer, whatever that is. */
-const explains = (f: Finding, { connection, stops }: Observed): boolean =>
-  stops.some((s) => reports(f, s) && (connection.hop === 'health-check' || fits(s, connection)));
+/** Whether a finding explains that a connection failed, and how it failed. A wrong answer can come of every stop on its way. */
+const explains = (f: Finding, { connection, stops, isFailed }: Observed): boolean =>
+  stops.some((s) => reports(f, s) && (fits(s, connection) || (isFailed && (connection.outcome === 'answered' || connection.hop === 'health-check'))));
 
 /** Whether a connection is a part of the way of another one: a virtual IP's packets go on to its endpoints, a load balancer's to node ports. */
 function isPartOf(part: Connection, whole: Connection): boolean {
@@ -95,8 +95,8 @@ const trials = (f: Finding, all: readonly Observed[]): Observed[] =>
 function weigh(f: Finding, all: readonly Observed[], from: string): Finding {
   if (f.severity !== 'error' || f.failed) return f;
   const tried = trials(f, all);
-  if (tried.length === 0 || !tried.every((o) => o.connection.outcome === 'answered')) return f;
-  if (all.some((o) => failed(o) && explains(f, o))) return f;
+  if (tried.length === 0 || !tried.every((o) => o.connection.outcome === 'answered' && !o.isFailed)) return f;
+  if (all.some((o) => o.isFailed && explains(f, o))) return f;
   const contradiction = { source: 'probe', text: `${from} → ${tried[0]?.connection.target} answered anyway` };
   // A status that Kubernetes itself reports stays a fault, but it does not (yet) break this client.
   if (f.confidence === 'confirmed') return { ...f, scope: 'part', evidence: [...f.evidence, contradiction] };
@@ -169,7 +169,7 @@ function confirm(cause: Finding, explained: readonly Finding[], all: readonly Ob
     .flatMap((f) => f.evidence)
     .filter((e) => e.source === 'probe' && !cause.evidence.some((have) => have.text === e.text))
     .slice(0, 4);
-  const shown = all.some((o) => failed(o) && explains(cause, o));
+  const shown = all.some((o) => o.isFailed && explains(cause, o));
   return { ...cause, confidence: shown && cause.confidence === 'likely' ? 'confirmed' : cause.confidence, evidence: [...cause.evidence, ...proof] };
 }
 
@@ -195,7 +195,7 @@ function explanationOf(
   const connectionsOf = (f: Finding) => (f.failed ?? []).flatMap((key) => observed.get(key) ?? []);
   // What fails is explained by what is known to be wrong, by a failing part of its way, or else by a hint.
   const isExplained = (o: Observed, by: readonly Finding[]) =>
-    by.some((f) => explains(f, o)) || all.some((part) => failed(part) && isPartOf(part.connection, o.connection));
+    by.some((f) => explains(f, o)) || all.some((part) => part.isFailed && isPartOf(part.connection, o.connection));
   const needed = neededHints(
     hints,
     left.flatMap((f) => connectionsOf(f).filter((o) => !isExplained(o, known))),
@@ -226,10 +226,11 @@ export interface Reasoned {
 
 /** Reasons from findings to causes. Pure: the same results and facts give the same verdict in any order. */
 export function reason(results: readonly CheckResult[], facts: Facts, subject: { service: string; client: string }): Reasoned {
-  const observed = observedIn(worldOf(facts));
+  const found = results.flatMap((r) => r.findings);
+  const observed = observedIn(worldOf(facts), new Set(found.flatMap((f) => f.failed ?? [])));
   const all = [...observed.values()];
   const from = facts.connections.seen ? facts.connections.value.from : 'the client';
-  const weighed = new Map(results.flatMap((r) => r.findings).map((f) => [f, weigh(f, all, from)]));
+  const weighed = new Map(found.map((f) => [f, weigh(f, all, from)]));
   const checkOf = new Map(results.flatMap((r) => r.findings.map((f) => [weighed.get(f) ?? f, r.id] as const)));
   /** Puts a changed finding in the place of what it was. */
   const settle = (before: Finding, after: Finding): Finding => {

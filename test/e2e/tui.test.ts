@@ -46,7 +46,10 @@ describe.each(sizes)('a recorded incident at %d × %d', (columns, rows) => {
     expect(t.screen()).not.toContain('more lines');
     await t.keys('g', 'PageDown', 'PageUp');
     await t.shows('more lines');
-    await t.keys('Escape', 'j', 'j');
+    await t.keys('Escape');
+    // On a busy machine a key that comes too soon after Esc is read together with it.
+    await t.shows(/^(?![\s\S]*esc back)/);
+    await t.keys('j', 'j');
     await t.shows(wide || rows > 20 ? /▸ {3}✓ .?exists/ : /exists/);
     await t.keys('Down', 'Up', 'k', 'k', 'Enter');
     await t.shows('esc back');
@@ -61,11 +64,11 @@ describe.each(sizes)('a recorded incident at %d × %d', (columns, rows) => {
     const t = around();
     await t.shows('policy-denies-ingress');
     await t.keys('Tab');
-    expect(await t.shows('address')).toContain('ready');
+    await t.shows(/address[\s\S]*ready|ready[\s\S]*address/);
     await t.keys('3');
-    expect(await t.shows('kube-proxy')).toContain('node2');
+    await t.shows(/kube-proxy[\s\S]*node2/);
     await t.keys('4');
-    expect(await t.shows('probe')).toContain('dns');
+    await t.shows(/probe[\s\S]*dns/);
     await t.keys('BTab', 'Escape');
     await t.shows('policy-denies-ingress');
   });

@@ -100,6 +100,29 @@ describe('the objects look right, and the connection fails', () => {
   });
 });
 
+describe('DNS answers with another address than the Service has', () => {
+  const other = '10.0.0.9';
+  const d = changed(
+    'healthy-canary',
+    (c) => (c.kind === 'dns' ? { answers: [other] } : {}),
+    (facts) => ({
+      dnsAnswers: facts.dnsAnswers.seen
+        ? {
+            seen: true,
+            value: Object.fromEntries(
+              Object.entries(facts.dnsAnswers.value).map(([pod, a]) => [pod, a.seen ? { seen: true as const, value: { ...a.value, addresses: [other] } } : a]),
+            ),
+          }
+        : facts.dnsAnswers,
+    }),
+  );
+  test('one cause, which the lookup shows and does not contradict', () => {
+    expect(codes(d)).toEqual(['dns-wrong-answer']);
+    expect(d.verdict.status).toBe('faulty');
+    expect(d.verdict.causes[0]?.evidence.map((e) => e.text).join()).not.toContain('answered anyway');
+  });
+});
+
 describe('kube-proxy runs on no node', () => {
   const none = (facts: Facts): Partial<Facts> => ({
     proxyPods: { seen: true, value: [] },
