@@ -64,11 +64,11 @@ describe.each(sizes)('a recorded incident at %d × %d', (columns, rows) => {
     const t = around();
     await t.shows('policy-denies-ingress');
     await t.keys('Tab');
-    await t.shows(/address[\s\S]*ready|ready[\s\S]*address/);
+    expect(await t.shows(/address[\s\S]*ready|ready[\s\S]*address/)).toContain('ready');
     await t.keys('3');
-    await t.shows(/kube-proxy[\s\S]*node2/);
+    expect(await t.shows(/kube-proxy[\s\S]*node2/)).toContain('node2');
     await t.keys('4');
-    await t.shows(/probe[\s\S]*dns/);
+    expect(await t.shows(/probe[\s\S]*dns/)).toContain('dns');
     await t.keys('BTab', 'Escape');
     await t.shows('policy-denies-ingress');
   });
