@@ -51,3 +51,6 @@ export const unseen = (reason: UnseenReason, what: string, why: string, grant?: 
 
 /** True where the user or the plan chose not to read it: nothing is missing then. */
 export const byChoice = (fact: Unseen): boolean => fact.reason === 'not-needed' || fact.reason === 'not-asked';
+
+/** The value of a fact that was seen. */
+export const valueOf = <T>(fact: Fact<T>): T | undefined => (fact.seen ? fact.value : undefined);

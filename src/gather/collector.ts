@@ -94,5 +94,4 @@ export function parsedList<T extends v.GenericSchema>(result: Result<unknown[]>,
   return seen(items);
 }
 
-/** The value of a fact that was seen. */
-export const valueOf = <T>(fact: Fact<T>): T | undefined => (fact.seen ? fact.value : undefined);
+export { valueOf } from '../facts/fact.ts';

@@ -1,12 +1,13 @@
 /** The way of a lookup: the client's resolver, the policies and rules between it and DNS, the DNS pods and their answers. */
 import type { Code } from '../catalog/codes.ts';
+import { valueOf } from '../facts/fact.ts';
 import { isNodeLocal, parseResolvConf } from '../dns/resolv-conf.ts';
 import type { Pod } from '../facts/objects.ts';
 import { endpointsOf, isFinished, isReady, selects } from '../facts/selectors.ts';
 import { decided, receiverOf } from './parties.ts';
 import type { Stop } from './prediction.ts';
 import { proxyFaults, stopsThroughRules } from './rules-way.ts';
-import { unseenStop, valueOf, type World } from './world.ts';
+import { unseenStop, type World } from './world.ts';
 
 const failing: Stop['fates'] = ['not-found', 'lost', 'failing', 'refused'];
 
@@ -82,7 +83,7 @@ function serviceStops(world: World): Stop[] {
   const address = service.spec.clusterIPs[0];
   if (!serves || !port)
     return [{ fates: failing, certain: true, why: 'Service kube-dns has no ready endpoint', codes: [...codes, ...serverFaults, 'node-not-ready'] }];
-  if (!port || address === undefined) return [];
+  if (address === undefined) return [];
   const origin = world.client?.hostNetwork ? 'node' : 'pod';
   return stopsThroughRules(world, { service, slices, address, port: port.port, node: world.node, origin }, () => []).map((s) => ({ ...s, fates: failing }));
 }

@@ -1,6 +1,6 @@
 /** The way of a packet to one endpoint: out of the client's policies, over the network, into the pod's policies, to the program. */
 import type { Code } from '../catalog/codes.ts';
-import type { Fact } from '../facts/fact.ts';
+import { type Fact, valueOf } from '../facts/fact.ts';
 import type { Listeners, Route } from '../facts/facts.ts';
 import { isReady } from '../facts/selectors.ts';
 import { pluginOf } from '../policy/plugin.ts';
@@ -9,7 +9,7 @@ import type { Protocol } from '../proxy/model.ts';
 import { decided, receiverOf } from './parties.ts';
 import type { Fate, Stop } from './prediction.ts';
 import { servingOf } from './serving.ts';
-import { unseenStop, valueOf, type World } from './world.ts';
+import { unseenStop, type World } from './world.ts';
 
 /** An endpoint as a packet meets it. `pod` is null for an address that no pod has. */
 export interface Destination {

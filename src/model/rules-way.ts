@@ -1,12 +1,13 @@
 /** The way of a packet to a virtual IP or node port: the rules of the node that it meets first, then one of the backends. */
 import type { Code } from '../catalog/codes.ts';
+import { valueOf } from '../facts/fact.ts';
 import type { EndpointSlice, Service } from '../facts/objects.ts';
 import { type Endpoint, endpointsOf, isReady } from '../facts/selectors.ts';
 import { excludingLabels, expected, type Expected, endsOf, type ProxyNode, proxyNodeOf, type ServiceEnd } from '../proxy/expected.ts';
 import { type Handling, hostPort, keyOf, type Origin } from '../proxy/model.ts';
 import type { Stop } from './prediction.ts';
 import { podFaults } from './pod-way.ts';
-import { valueOf, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /** Findings that say why a Service port has no endpoint. */
 export const endpointFaults = [

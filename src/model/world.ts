@@ -1,7 +1,7 @@
 /** The facts that predictions read, looked up once for all connections of a run. */
 import type { Code } from '../catalog/codes.ts';
 import type { Client, Facts, FactTypes } from '../facts/facts.ts';
-import type { Fact } from '../facts/fact.ts';
+import { type Fact, valueOf } from '../facts/fact.ts';
 import type { Pod, Service } from '../facts/objects.ts';
 import { type Endpoint, endpointsOf } from '../facts/selectors.ts';
 import type { Party } from '../policy/rule.ts';
@@ -22,8 +22,6 @@ export interface World {
   pods: ReadonlyMap<string, Pod>;
   policies: Known | undefined;
 }
-
-export const valueOf = <T>(fact: Fact<T>): T | undefined => (fact.seen ? fact.value : undefined);
 
 /** Throws where `facts` has no target, which every run and every capture has. */
 export function worldOf(facts: Facts): World {
