@@ -3,7 +3,7 @@ import type { Draft } from '../src/catalog/finding.ts';
 import type { Fact } from '../src/facts/fact.ts';
 import type { FactName, FactTypes } from '../src/facts/facts.ts';
 
-export type { Draft, Evidence, Fix, ObjectRef } from '../src/catalog/finding.ts';
+export type { Change, Draft, Evidence, Fix, ObjectRef } from '../src/catalog/finding.ts';
 
 export const stages = ['service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path'] as const;
 export type Stage = (typeof stages)[number];

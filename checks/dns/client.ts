@@ -1,15 +1,28 @@
 import { isNodeLocal } from '../../src/dns/resolv-conf.ts';
-import { check, judged, skip } from '../check.ts';
+import type { Pod } from '../../src/facts/objects.ts';
+import { check, type Fix, judged, skip } from '../check.ts';
+import { kubectl, quote } from '../fix.ts';
 import { clientText } from '../format.ts';
+import { nameOf, ownerFacts, ownerOf, templatePatch, type Workloads } from '../pods/owner.ts';
 import { ownResolvConf } from './evidence.ts';
+
+/** In the template of its workload; a pod by itself has to be created again, since its dnsPolicy cannot be changed. */
+function corrected(pod: Pod, dnsPolicy: string, workloads: Workloads): Fix[] {
+  const { namespace, name } = pod.metadata;
+  const owner = ownerOf(pod, workloads);
+  if (owner) return [templatePatch(owner, `Set dnsPolicy of ${nameOf(owner)} to ${dnsPolicy}`, { dnsPolicy, dnsConfig: null })];
+  const from = `"dnsPolicy": "${pod.spec.dnsPolicy}"`;
+  const again = `${kubectl(namespace, 'get', 'pod', name, '-o', 'json')} | sed ${quote(`s/${from}/"dnsPolicy": "${dnsPolicy}"/`)} | ${kubectl(namespace, 'replace', '--force', '-f', '-')}`;
+  return [{ text: `Create pod "${name}" again with dnsPolicy ${dnsPolicy}: a pod's own cannot be changed`, command: again }];
+}
 
 export const client = check({
   id: 'dns/client',
   title: "The client uses the cluster's DNS",
   needs: ['target', 'client', 'dnsService'],
-  uses: ['connections'],
+  uses: ['connections', ...ownerFacts],
   codes: ['dns-pod-config'],
-  run({ target, client, dnsService, connections }) {
+  run({ target, client, dnsService, connections, ...owners }) {
     const pod = client?.pod;
     if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is not a pod');
     const read = ownResolvConf(connections);
@@ -36,7 +49,7 @@ export const client = check({
           },
           ...(read ? [{ source: 'resolv.conf', text: `nameserver ${read.nameservers.join(' ')}; search ${read.search.join(' ')}` }] : []),
         ],
-        fix: [{ text: `Set dnsPolicy to ${client.hostNetwork ? 'ClusterFirstWithHostNet' : 'ClusterFirst'} in the pod template of ${who}` }],
+        fix: pod ? corrected(pod, client.hostNetwork ? 'ClusterFirstWithHostNet' : 'ClusterFirst', owners) : [],
       },
     ]);
   },

@@ -3,14 +3,16 @@ import { nearest } from '../../src/catalog/nearest-names.ts';
 import { type Corefile, CorefileError, forwarders, kubernetesZones, parseCorefile, releasedPlugins } from '../../src/dns/corefile.ts';
 import { clusterDomain, parseResolvConf, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import { isReady } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
+import type { Pod } from '../../src/facts/objects.ts';
+import { check, type Draft, type Evidence, type Fix, judged, skip } from '../check.ts';
+import { corrected, type Correction, withKubernetes, word, zones } from './corefile-fixes.ts';
 import { logLines } from './evidence.ts';
 
 type Found = Draft<'dns-config-invalid' | 'dns-zone-mismatch'>;
 
 const object = { kind: 'ConfigMap', namespace: 'kube-system', name: 'coredns' };
 const editCorefile = 'kubectl -n kube-system edit configmap coredns';
-const correct = [{ text: 'Correct the Corefile in ConfigMap "coredns"', command: editCorefile }];
+const correct = { text: 'Correct the Corefile in ConfigMap "coredns"', command: editCorefile };
 
 /** What a Corefile is judged with. */
 interface Subject {
@@ -18,7 +20,14 @@ interface Subject {
   /** No DNS pod is ready. */
   isDown: boolean;
   logs: readonly string[];
+  dnsPods: readonly Pod[];
 }
+
+/** The correction as changes where it is known, or the place to make one by hand. */
+const fixFor = ({ corefile, dnsPods }: Subject, correction: Correction | undefined): Fix[] => {
+  const fixes = corrected(corefile, dnsPods, correction);
+  return fixes.length > 0 ? fixes : [correct];
+};
 
 /** Loopback is the DNS pod itself; so is, in the end, the address of its own Service. */
 function isItself(target: string, clusterIps: readonly string[] | undefined): boolean {
@@ -30,7 +39,8 @@ function isItself(target: string, clusterIps: readonly string[] | undefined): bo
 }
 
 /** CoreDNS keeps its last good configuration until it restarts, so an invalid one breaks nothing before that. */
-function invalid({ corefile, isDown }: Subject, line: number | undefined, why: string, more: Evidence[] = []): Found {
+function invalid(subject: Subject, line: number | undefined, why: string, more: Evidence[] = [], correction?: Correction): Found {
+  const { corefile, isDown } = subject;
   return {
     code: 'dns-config-invalid',
     severity: isDown ? 'error' : 'warning',
@@ -42,7 +52,7 @@ function invalid({ corefile, isDown }: Subject, line: number | undefined, why: s
       ...(line === undefined ? [] : [{ source: 'configmap', text: `Corefile line ${line}: ${corefile.split('\n')[line - 1]?.trim() ?? ''}` }]),
       ...more,
     ],
-    fix: correct,
+    fix: fixFor(subject, correction),
   };
 }
 
@@ -52,7 +62,9 @@ function complaint(subject: Subject): Found | undefined {
   if (!found || !subject.isDown) return undefined;
   const directive = /Unknown directive '([^']+)'/.exec(found[2] ?? '')?.[1];
   const near = directive === undefined ? undefined : nearest(directive, releasedPlugins);
-  return invalid(subject, Number(found[1]), `${found[2]}${near === undefined ? '' : `; did you mean "${near}"?`}`, [{ source: 'log', text: found[0] }]);
+  const line = Number(found[1]);
+  const correction = directive === undefined || near === undefined ? undefined : word(line, directive, near, `Write "${near}" in the place of "${directive}"`);
+  return invalid(subject, line, `${found[2]}${near === undefined ? '' : `; did you mean "${near}"?`}`, [{ source: 'log', text: found[0] }], correction);
 }
 
 /** A plugin that no release of CoreDNS has, with one of a similar name. */
@@ -63,11 +75,14 @@ function misspelt(subject: Subject, file: Corefile): Found | undefined {
       const near = releasedPlugins.includes(p.name) ? undefined : nearest(p.name, releasedPlugins);
       return near === undefined ? [] : [{ line: p.line, name: p.name, near }];
     });
-  return found && invalid(subject, found.line, `there is no plugin "${found.name}"; did you mean "${found.near}"?`);
+  if (!found) return undefined;
+  const correction = word(found.line, found.name, found.near, `Write "${found.near}" in the place of "${found.name}"`);
+  return invalid(subject, found.line, `there is no plugin "${found.name}"; did you mean "${found.near}"?`, [], correction);
 }
 
 /** CoreDNS forwards to itself, or to a server that forwards to it. */
-function loop({ isDown, logs }: Subject, file: Corefile, clusterIps: readonly string[] | undefined): Found | undefined {
+function loop(subject: Subject, file: Corefile, clusterIps: readonly string[] | undefined): Found | undefined {
+  const { isDown, logs } = subject;
   const logged = logs.find((l) => /plugin\/loop: Loop/.test(l));
   const [self] = forwarders(file).flatMap((f) => f.to.filter((t) => isItself(t, clusterIps)).map((to) => ({ to, line: f.line })));
   if (logged === undefined && !self) return undefined;
@@ -83,11 +98,20 @@ function loop({ isDown, logs }: Subject, file: Corefile, clusterIps: readonly st
       ...(self ? [{ source: 'configmap', text: `Corefile line ${self.line}: forward to ${self.to}` }] : []),
       ...(logged === undefined ? [] : [{ source: 'log', text: logged }]),
     ],
-    fix: [{ text: "Forward to the real upstream servers, or give the kubelet a resolvConf without the node's loopback cache", command: editCorefile }],
+    fix: [
+      ...(self
+        ? corrected(
+            subject.corefile,
+            subject.dnsPods,
+            word(self.line, self.to, '/etc/resolv.conf', `Forward to the servers of the node (/etc/resolv.conf) in the place of ${self.to}`),
+          ).map((f): Fix => ({ ...f, assumes: "the node's own resolv.conf does not name CoreDNS or a loopback cache" }))
+        : []),
+      { text: "Forward to the real upstream servers, or give the kubelet a resolvConf without the node's loopback cache", command: editCorefile },
+    ],
   };
 }
 
-const withoutKubernetes: Found = {
+const withoutKubernetes = (subject: Subject, file: Corefile, resolv: ResolvConf | undefined): Found => ({
   code: 'dns-config-invalid',
   severity: 'error',
   confidence: 'likely',
@@ -95,15 +119,15 @@ const withoutKubernetes: Found = {
   object,
   message: 'The Corefile has no "kubernetes" plugin, so CoreDNS resolves no Service',
   evidence: [{ source: 'configmap', text: 'no server block has the plugin kubernetes' }],
-  fix: correct,
-};
+  fix: fixFor(subject, withKubernetes(file.servers, (resolv && clusterDomain(resolv)) ?? 'cluster.local')),
+});
 
 const zonesText = (served: readonly string[]): string => served.filter((z) => !z.endsWith('.arpa')).join(', ');
 
 /** The pods' domain, where CoreDNS serves another. */
-function otherZone(zones: readonly string[], resolv: ResolvConf | undefined): Found | undefined {
+function otherZone(subject: Subject, file: Corefile, served: readonly string[], resolv: ResolvConf | undefined): Found | undefined {
   const domain = resolv && clusterDomain(resolv);
-  const served = zones.map((z) => z.replace(/\.$/, ''));
+  const plugin = file.servers.flatMap((s) => s.plugins).find((p) => p.name === 'kubernetes');
   if (!domain || served.some((z) => z === '' || domain === z || domain.endsWith(`.${z}`))) return undefined;
   return {
     code: 'dns-zone-mismatch',
@@ -113,10 +137,10 @@ function otherZone(zones: readonly string[], resolv: ResolvConf | undefined): Fo
     object,
     message: `CoreDNS serves Services under ${zonesText(served)}, the pods look them up under ${domain}`,
     evidence: [
-      { source: 'configmap', text: `Corefile: kubernetes ${zones.join(' ')}` },
+      { source: 'configmap', text: `Corefile: kubernetes ${plugin?.args.join(' ')}` },
       { source: 'resolv.conf', text: `search ${resolv?.search.join(' ')}` },
     ],
-    fix: correct,
+    fix: fixFor(subject, plugin && zones(plugin, domain)),
   };
 }
 
@@ -129,7 +153,7 @@ export const config = check({
   run({ corefile, dnsPods, connections, corefileCustom, dnsLogs, dnsService }) {
     if (corefile === null) return skip('there is no Corefile in kube-system');
     const logs = logLines(dnsLogs, () => true, Number.POSITIVE_INFINITY).map(({ line }) => line);
-    const subject: Subject = { corefile, isDown: dnsPods.seen && !dnsPods.value.some(isReady), logs };
+    const subject: Subject = { corefile, isDown: dnsPods.seen && !dnsPods.value.some(isReady), logs, dnsPods: dnsPods.seen ? dnsPods.value : [] };
     let file: Corefile;
     try {
       file = parseCorefile(corefile, corefileCustom.seen ? (corefileCustom.value ?? {}) : {});
@@ -137,14 +161,14 @@ export const config = check({
       if (!(error instanceof CorefileError)) throw error;
       return judged('', [invalid(subject, error.line, error.message)]);
     }
-    const zones = kubernetesZones(file);
+    const served = kubernetesZones(file)?.map((z) => z.replace(/\.$/, ''));
     const resolv = connections.seen && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
     const found =
       complaint(subject) ??
       misspelt(subject, file) ??
       loop(subject, file, dnsService.seen ? dnsService.value?.spec.clusterIPs : undefined) ??
-      (zones ? otherZone(zones, resolv) : withoutKubernetes);
+      (served ? otherZone(subject, file, served, resolv) : withoutKubernetes(subject, file, resolv));
     if (found) return judged('', [found]);
-    return judged(`CoreDNS serves ${zonesText((zones ?? []).map((z) => z.replace(/\.$/, ''))) || 'every zone'}`);
+    return judged(`CoreDNS serves ${zonesText(served ?? []) || 'every zone'}`);
   },
 });

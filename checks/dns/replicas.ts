@@ -3,7 +3,7 @@ import type { Connections, FactTypes } from '../../src/facts/facts.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, unknown } from '../check.ts';
-import { kubectl } from '../fix.ts';
+import { fixBy, kubectl, patch } from '../fix.ts';
 import { plural, probeEvidence, some } from '../format.ts';
 import { logLines } from './evidence.ts';
 
@@ -25,6 +25,17 @@ function podEvidence(p: Pod): Evidence {
   const restarts = restartsOf(p) > 0 ? `, ${plural(restartsOf(p), 'restart')}` : '';
   return { source: 'pods', text: `${p.metadata.name}: ${states.join(', ') || p.status.phase}${restarts}` };
 }
+
+/** As kubeadm creates it (kubernetes/kubernetes, cmd/kubeadm/app/phases/addons/dns/manifests.go). */
+const coreDnsRights = {
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  kind: 'ClusterRoleBinding',
+  metadata: { name: 'system:coredns' },
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:coredns' },
+  subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
+};
+
+const restartOf = (name: string) => ({ how: 'restart', kind: 'pod', namespace: 'kube-system', name }) as const;
 
 /** No DNS pod is ready: scaled to zero, without rights, or failing. */
 function noneReady(live: readonly Pod[], workload: Workload | null, object: ObjectRef, dnsLogs: Logs): Found {
@@ -52,14 +63,17 @@ function noneReady(live: readonly Pod[], workload: Workload | null, object: Obje
     ],
     fix:
       isZero || live.length === 0
-        ? [{ text: `Scale Deployment "${object.name}" up`, command: kubectl('kube-system', 'scale', `deployment/${object.name}`, '--replicas=2') }]
+        ? [patch(`Scale Deployment "${object.name}" up to two replicas`, 'kube-system', `deployment/${object.name}`, { spec: { replicas: 2 } })]
         : refused === undefined
           ? [{ text: 'Read why CoreDNS does not start', command: kubectl('kube-system', 'logs', first, '--previous') }]
           : [
-              {
-                text: 'Restore the rights of CoreDNS',
-                command: 'kubectl create clusterrolebinding system:coredns --clusterrole=system:coredns --serviceaccount=kube-system:coredns',
-              },
+              fixBy('Give CoreDNS its ClusterRole system:coredns again', {
+                how: 'create',
+                kind: 'clusterrolebinding',
+                namespace: '',
+                name: 'system:coredns',
+                manifest: coreDnsRights,
+              }),
             ],
   };
 }
@@ -87,8 +101,8 @@ function silent(ready: readonly Pod[], dnsAnswers: Fact<FactTypes['dnsAnswers']>
       }),
       fix: [
         {
-          text: `Delete the pods that do not answer; Deployment "${object.name}" replaces them`,
-          command: kubectl('kube-system', 'delete', 'pod', ...namesOf(failing)),
+          ...fixBy(`Delete the pods that do not answer; Deployment "${object.name}" replaces them`, ...namesOf(failing).map(restartOf)),
+          assumes: 'new pods answer',
         },
       ],
     },
@@ -113,9 +127,10 @@ function silentForClient(ready: readonly Pod[], { list, from }: Connections, dns
       evidence: asked.slice(0, 6).map((c) => probeEvidence(from, c)),
       fix: [
         {
-          text: `Check the network of the node of "${names[0]}", or delete the pod so that it moves`,
-          command: kubectl('kube-system', 'delete', 'pod', ...names),
+          ...fixBy(`Delete the pod; Deployment "${object.name}" makes another, with another address`, ...names.map(restartOf)),
+          assumes: 'the new pod can be reached',
         },
+        { text: `If new pods fail there too, check the network of the node of "${names[0]}"` },
       ],
     },
   ];

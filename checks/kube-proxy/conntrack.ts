@@ -58,7 +58,7 @@ export const conntrack = check({
               text: `Delete the entries on ${node}; the next packet gets a new one`,
               command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'conntrack', '-D', '-p', 'udp', '--reply-src', lost[0]?.backend ?? ''),
             },
-            ...restartOn(node, proxyPods),
+            ...restartOn([node], proxyPods),
           ],
         });
     }

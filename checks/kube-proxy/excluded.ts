@@ -2,7 +2,7 @@ import { isHeadless } from '../../src/facts/selectors.ts';
 import { excludingLabels } from '../../src/proxy/expected.ts';
 import { check, judged, skip } from '../check.ts';
 import { serviceRef } from '../format.ts';
-import { kubectl } from '../fix.ts';
+import { patch } from '../fix.ts';
 
 /** kube-proxy ignores Services with one of two labels (KEP-2447). */
 export const excluded = check({
@@ -24,10 +24,10 @@ export const excluded = check({
         message: `Service "${target.name}" has the label ${label}=${service.metadata.labels[label]}, so kube-proxy ignores it and its virtual IP has no rules`,
         evidence: [{ source: 'service', text: `metadata.labels: ${label}=${service.metadata.labels[label]}` }],
         fix: [
-          {
-            text: `Remove the label from Service "${target.name}", or run the proxy that it names`,
-            command: kubectl(target.namespace, 'label', 'service', target.name, `${label}-`),
-          },
+          patch(`Remove the label ${label} from Service "${target.name}"`, target.namespace, `service/${target.name}`, {
+            metadata: { labels: { [label]: null } },
+          }),
+          { text: 'Or run the proxy that the label names' },
         ],
       },
     ]);

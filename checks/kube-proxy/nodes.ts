@@ -3,7 +3,7 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import { type ProxyNode, proxyNodeOf } from '../../src/proxy/expected.ts';
 import type { Fix } from '../check.ts';
-import { kubectl } from '../fix.ts';
+import { fixBy, kubectl } from '../fix.ts';
 
 /** The node from which the client connects; null where it is not known. */
 export const clientNode = (client: Fact<FactTypes['client']>, connections: Fact<FactTypes['connections']>): string | null =>
@@ -16,9 +16,31 @@ export const proxyNodeIn = (name: string, nodes: Fact<FactTypes['nodes']>, proxy
     proxyPods.seen ? proxyPods.value.find((p) => p.spec.nodeName === name) : undefined,
   );
 
-/** Restarts the kube-proxy of a node: its DaemonSet creates a new pod. */
-export function restartOn(node: string, proxyPods: Fact<FactTypes['proxyPods']>): Fix[] {
-  const pod = proxyPods.seen ? proxyPods.value.find((p) => p.spec.nodeName === node) : undefined;
-  const which = pod ? [pod.metadata.name] : ['-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${node}`];
-  return [{ text: `Restart kube-proxy on ${node}`, command: kubectl('kube-system', 'delete', 'pod', ...which) }];
+const proxyOn = (node: string, proxyPods: Fact<FactTypes['proxyPods']>): string | undefined =>
+  proxyPods.seen ? proxyPods.value.find((p) => p.spec.nodeName === node)?.metadata.name : undefined;
+
+/** Restarts the kube-proxy of each of these nodes: its DaemonSet creates new pods, which write all rules again. */
+export function restartOn(nodes: readonly string[], proxyPods: Fact<FactTypes['proxyPods']>): Fix[] {
+  const text = `Restart kube-proxy on ${nodes.join(', ')}`;
+  const pods = nodes.flatMap((n) => proxyOn(n, proxyPods) ?? []);
+  if (pods.length < nodes.length || pods.length === 0)
+    return nodes
+      .slice(0, 1)
+      .map((n) => ({ text, command: kubectl('kube-system', 'delete', 'pod', '-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${n}`) }));
+  const restarts = pods.map((name) => ({ how: 'restart', kind: 'pod', namespace: 'kube-system', name }) as const);
+  return [{ ...fixBy(text, ...restarts), assumes: 'nothing else on the node changes the rules again' }];
+}
+
+/** Seen with kube-proxy v1.35 and nft 1.0.6: after a restart it takes entries for written that it could not read. */
+export function rewriteOn(nodes: readonly string[], proxyPods: Fact<FactTypes['proxyPods']>): Fix[] {
+  const pods = nodes.flatMap((n) => proxyOn(n, proxyPods) ?? []);
+  const commands = pods.map((pod) => kubectl('kube-system', 'exec', pod, '--', 'nft', 'delete', 'table', 'ip', 'kube-proxy'));
+  return pods.length === 0
+    ? []
+    : [
+        {
+          text: 'If a restart does not help, delete its table on each of these nodes; kube-proxy then writes all of it again within a minute',
+          command: commands.join(' && '),
+        },
+      ];
 }

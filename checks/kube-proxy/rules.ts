@@ -6,9 +6,8 @@ import { hostPort } from '../../src/proxy/model.ts';
 import type { FactTypes, NodeRules } from '../../src/facts/facts.ts';
 import type { EndpointSlice, Pod, Service, ServicePort } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
-import { kubectl } from '../fix.ts';
 import { plural, serviceRef, some } from '../format.ts';
-import { clientNode, proxyNodeIn, restartOn } from './nodes.ts';
+import { clientNode, proxyNodeIn, restartOn, rewriteOn } from './nodes.ts';
 
 type Code = 'kube-proxy-rules-missing' | 'kube-proxy-rules-stale';
 
@@ -86,12 +85,6 @@ function against(read: NodeRules, name: string, node: ProxyNode, subjects: reado
   );
   return { problems, doubt: compared.some((c) => c.found.unread.length > 0) };
 }
-
-/** Seen with kube-proxy v1.35 and nft 1.0.6: after a restart it takes entries for written that it could not read. */
-const rewrite = {
-  text: 'If a restart does not help, delete its table first; kube-proxy then writes all of it again',
-  command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'nft', 'delete', 'table', 'ip', 'kube-proxy'),
-};
 
 /** All readings together: what is wrong, and the nodes whose rules are right or could not be understood. */
 interface Reading {
@@ -171,8 +164,8 @@ function findingOf(code: Code, { problems, right, read }: Reading, here: string 
         ...(foreign.length > 0
           ? [{ text: `Remove the rule on ${names[0]} that kube-proxy did not write, or exclude Services in the program that writes it: ${foreign[0]}` }]
           : []),
-        ...restartOn(names[0] ?? '', proxyPods),
-        ...(found.some((p) => p.byDefault) ? [rewrite] : []),
+        ...restartOn(names, proxyPods),
+        ...(found.some((p) => p.byDefault) ? rewriteOn(names, proxyPods) : []),
       ],
       nodes: names,
     },

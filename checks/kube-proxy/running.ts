@@ -41,7 +41,14 @@ function letBack([first]: Proxies['keptOff']): Draft['fix'] {
       }),
     ];
   if (first.field === 'affinity')
-    return [{ text: `Correct the nodeAffinity of DaemonSet "kube-proxy": ${first.why}`, command: kubectl('kube-system', 'edit', object) }];
+    return [
+      {
+        ...patch(`Remove the required nodeAffinity of DaemonSet "kube-proxy": ${first.why}`, 'kube-system', object, {
+          spec: { template: { spec: { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: null } } } } },
+        }),
+        assumes: 'nothing else handles Services on the nodes that it kept away',
+      },
+    ];
   return [
     patch(`Let DaemonSet "kube-proxy" tolerate every taint, as its manifest does`, 'kube-system', object, {
       spec: { template: { spec: { tolerations: [{ operator: 'Exists' }] } } },

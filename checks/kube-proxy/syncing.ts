@@ -100,7 +100,7 @@ function notWriting(failing: readonly [Failing, ...Failing[]], here: string | nu
         text: `Read the log of kube-proxy on ${first.node}, and repair what fails there`,
         command: kubectl('kube-system', 'logs', '-l', 'k8s-app=kube-proxy', '--tail=20', '--prefix'),
       },
-      ...restartOn(first.node, seen(proxyPods)),
+      ...restartOn([first.node], seen(proxyPods)),
     ],
   };
 }
@@ -113,7 +113,7 @@ const notAnswering = (silent: readonly string[], here: string | null, proxyPods:
   object,
   message: `kube-proxy on ${some(silent)} does not answer on its health port, although its pod runs: it hangs, or it cannot listen there`,
   evidence: silent.map((node) => ({ source: '/healthz', text: `no answer on ${node}` })),
-  fix: restartOn(silent[0] ?? '', seen(proxyPods)),
+  fix: restartOn(silent, seen(proxyPods)),
 });
 
 /** The kube-proxies of nodes whose rules are not right: do they write rules at all? */

@@ -1,6 +1,6 @@
 import type { Client, FactTypes } from '../../src/facts/facts.ts';
 import type { Pod } from '../../src/facts/objects.ts';
-import { isFinished, isReady } from '../../src/facts/selectors.ts';
+import { isFinished, isReady, ownLabels } from '../../src/facts/selectors.ts';
 import { isNodeLocal, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import { clientParty, type Known, type Namespaces, partyOf, policiesKnown, type Question } from '../../src/model/parties.ts';
@@ -10,7 +10,7 @@ import type { Party } from '../../src/policy/rule.ts';
 import { outside } from '../../src/policy/world.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { ownResolvConf } from '../dns/evidence.ts';
-import { patch } from '../fix.ts';
+import { opening } from './opening.ts';
 import { clientText } from '../format.ts';
 import { blockers, blockerText, denialEvidence, written } from './denial.ts';
 
@@ -60,18 +60,34 @@ const askAll = (servers: readonly Server[], from: Party, known: Known): Asked[] 
     }),
   );
 
-function denial(first: Asked, denied: readonly Asked[], known: Known, who: string): Draft<'policy-denies-dns'> {
+/** The labels of the cluster's DNS pods. */
+const dnsLabels = { 'k8s-app': 'kube-dns' };
+
+function denial(
+  first: Asked,
+  denied: readonly Asked[],
+  known: Known,
+  who: string,
+  pods: readonly Party[],
+  dnsPods: readonly Party[],
+): Draft<'policy-denies-dns'> {
   const isUdp = first.protocol === 'UDP';
   const same = denied.filter((d) => d.direction === first.direction && d.server === first.server);
   const { decision, direction } = first;
   const blamed = decision.by?.policy ?? blockers(decision, direction)[0];
-  const change = smallestChange(
+  const clientLabels = ownLabels((direction === 'egress' ? first.self : first.other).pod?.labels ?? {});
+  const change = smallestChange({
     direction,
-    same,
-    written(blockers(decision, direction), known),
-    known.set,
-    direction === 'egress' && first.other.pod ? { 'k8s-app': 'kube-dns' } : undefined,
-  );
+    denied: same,
+    candidates: written(blockers(decision, direction), known),
+    set: known.set,
+    labels: direction === 'egress' && first.other.pod ? dnsLabels : undefined,
+    own:
+      direction === 'egress'
+        ? { labels: clientLabels, name: `allow-dns-for-${first.self.pod?.name}` }
+        : { labels: dnsLabels, name: `allow-dns-for-${first.other.pod?.name}` },
+    known: [...pods, ...dnsPods],
+  });
   const server = first.local ? `the DNS cache of its node (${first.server})` : 'DNS';
   return {
     code: 'policy-denies-dns',
@@ -88,17 +104,7 @@ function denial(first: Asked, denied: readonly Asked[], known: Known, who: strin
         ? [{ source: 'policy', text: 'the API allows a pod to reach its own node; not every plug-in applies this to the address of a cache' }]
         : []),
     ],
-    fix: change
-      ? [
-          patch(
-            `Allow DNS: add ${change.opens} to NetworkPolicy "${change.policy.metadata.name}"`,
-            change.policy.metadata.namespace,
-            `networkpolicy/${change.policy.metadata.name}`,
-            change.patch,
-            'json',
-          ),
-        ]
-      : [],
+    fix: change ? [opening(`${who} to ask DNS`, direction, change)] : [],
   };
 }
 
@@ -113,21 +119,22 @@ export const dns = check({
   id: 'network-policy/dns',
   title: "Policies allow the client to reach the cluster's DNS",
   needs: ['target', 'client', 'policies', 'dnsPods'],
-  uses: ['namespaces', 'pluginPolicies', 'connections', 'dnsService'],
+  uses: ['pods', 'namespaces', 'pluginPolicies', 'connections', 'dnsService'],
   codes: ['policy-denies-dns'],
-  run({ target, client, policies, dnsPods, namespaces, pluginPolicies, connections, dnsService }) {
+  run({ target, client, policies, dnsPods, pods, namespaces, pluginPolicies, connections, dnsService }) {
     if (!client || client.kind === 'external' || client.kind === 'node') return skip('no policy applies to the client');
     const others = otherServers(client, ownResolvConf(connections), dnsService);
     if (others.length === 0 && client.pod?.spec.dnsPolicy === 'Default') return skip("the client's dnsPolicy is Default");
     if (!policies[client.namespace]?.seen) return unknown(`the NetworkPolicies of namespace ${client.namespace} could not be read`);
     const known = policiesKnown(policies, pluginPolicies);
+    const partiesOf = (some: readonly Pod[]) => some.filter((p) => !isFinished(p)).map((p) => partyOf(p, namespaces));
     const servers = serversOf(others, dnsPods, namespaces);
     if (servers.length === 0) return skip('no DNS pod is known');
 
     const asked = askAll(servers, clientParty(client, namespaces), known);
     const denied = asked.filter((a) => a.decision.verdict === 'denied');
     const first = denied.find((d) => d.protocol === 'UDP') ?? denied[0];
-    if (first) return judged('', [denial(first, denied, known, clientText(target, client))]);
+    if (first) return judged('', [denial(first, denied, known, clientText(target, client), partiesOf(pods.seen ? pods.value : []), partiesOf(dnsPods))]);
     const open = asked.find((a) => a.decision.verdict === 'unknown');
     if (open) return unknown(open.decision.why);
     if (known.blind.length > 0) return unknown(`some policies could not be judged: ${known.blind.join(', ')}`);

@@ -1,18 +1,26 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Client, FactTypes } from '../../src/facts/facts.ts';
 import type { Service } from '../../src/facts/objects.ts';
-import { type Asked, type Given, type Known, policiesKnown, questions } from '../../src/model/parties.ts';
+import { type Asked, type Given, type Known, partyOf, policiesKnown, questions } from '../../src/model/parties.ts';
+import { isFinished, ownLabels } from '../../src/facts/selectors.ts';
 import { smallestChange } from '../../src/policy/change.ts';
 import { type NearMiss, nearMisses } from '../../src/policy/decide.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
-import type { Direction } from '../../src/policy/rule.ts';
+import type { Direction, Policy } from '../../src/policy/rule.ts';
 import { type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
 import { clientText, plural, some } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';
+import { opening } from './opening.ts';
 import { beforeDnat, blockers, blockerText, denialEvidence, inWrongNamespace, written } from './denial.ts';
 
 /** The change that would allow all denied connections, tried on the evaluator; a text only where no NetworkPolicy can. */
-function fixOf(direction: Direction, denied: readonly Asked[], known: Known, service: Service, who: string): Fix[] {
+function fixOf(
+  direction: Direction,
+  denied: readonly Asked[],
+  known: Known,
+  { service, client, pods, namespaces }: TrafficFacts & { service: Service; client: Client },
+  who: string,
+): Fix[] {
   const first = denied[0];
   if (!first) return [];
   if (first.decision.by) {
@@ -28,14 +36,39 @@ function fixOf(direction: Direction, denied: readonly Asked[], known: Known, ser
   // The policy with the nearest rule first.
   const near = nearMisses(direction, first.self, first.other, first.connection, first.decision).map((m) => m.policy);
   const candidates = written([...new Set([...near, ...blockers(first.decision, direction)])], known);
-  const selector = direction === 'egress' ? (service.spec.selector ?? undefined) : undefined;
-  const change = smallestChange(direction, denied, candidates, known.set, selector);
-  if (!change) return [];
-  const { namespace, name } = change.policy.metadata;
-  const part = change.whole ? '' : '; this allows a part of the connections';
-  return [
-    patch(`Allow ${who} in NetworkPolicy "${name}" (${direction}): add ${change.opens}${part}`, namespace, `networkpolicy/${name}`, change.patch, 'json'),
-  ];
+  const selector = service.spec.selector ?? undefined;
+  const name = `allow-${client.name || client.namespace || client.kind}-to-${service.metadata.name}`;
+  const labels = direction === 'ingress' ? selector : ownLabels(client.labels);
+  const change = smallestChange({
+    direction,
+    denied,
+    candidates,
+    set: known.set,
+    labels: direction === 'egress' ? selector : undefined,
+    own: labels && { labels, name },
+    known: pods.filter((p) => !isFinished(p)).map((p) => partyOf(p, namespaces)),
+  });
+  return change ? [opening(who, direction, change)] : [];
+}
+
+/** Addresses are matched by every plug-in, also those of pods on a node's network, which selectors need not match. */
+function byAddress(direction: Direction, left: readonly Asked[], addresses: readonly string[], first: Policy | undefined, known: Known): Fix[] {
+  const own = known.networkPolicies.find((p) => p.metadata.name === first?.name && p.metadata.namespace === first.namespace);
+  const ports = [...new Map(left.map(({ connection: c }) => [`${c.port}/${c.protocol}`, { port: c.port, protocol: c.protocol }])).values()];
+  if (!own || addresses.length === 0)
+    return [
+      {
+        text: `Allow the connection by addresses (ipBlock) in NetworkPolicy "${first?.name ?? ''}", which does not depend on the plug-in`,
+        command: kubectl(first?.namespace ?? '', 'edit', 'networkpolicy', first?.name ?? ''),
+      },
+    ];
+  const peers = addresses.map((a) => ({ ipBlock: { cidr: `${a}/${a.includes(':') ? 128 : 32}` } }));
+  const rule = { [direction === 'ingress' ? 'from' : 'to']: peers, ports };
+  const operation =
+    own.spec[direction].length === 0 ? { op: 'add', path: `/spec/${direction}`, value: [rule] } : { op: 'add', path: `/spec/${direction}/-`, value: rule };
+  const { namespace, name } = own.metadata;
+  const text = `Allow ${addresses.join(' and ')} by an ipBlock in NetworkPolicy "${name}": selectors need not match pods on a node's network, addresses do`;
+  return [{ ...patch(text, namespace, `networkpolicy/${name}`, [operation], 'json'), affects: [`it also allows everything else on the network of that node`] }];
 }
 
 /** Policies whose effect the API leaves to the plug-in: a hint, which a lost packet turns into the likely cause. */
@@ -47,6 +80,7 @@ function leftOpen<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   who: string,
   service: Service,
   client: Client,
+  known: Known,
 ): Draft<C> {
   const { decision, name, connection } = left[0] as Asked;
   const names = [...new Set(left.map((a) => a.name))];
@@ -65,15 +99,7 @@ function leftOpen<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
       ...(decision.by ? [{ source: 'policy', text: `${decision.by.rule.field} of ${decision.by.policy.name} leaves it open` }] : []),
       { source: 'policy', text: `left to the plug-in: ${who} → ${name}:${connection.port} (${decision.why})` },
     ],
-    fix: [
-      {
-        text:
-          addresses.length > 0
-            ? `Allow ${addresses.join(' and ')} by an ipBlock in NetworkPolicy "${first?.name ?? ''}": selectors need not match pods on a node's network, addresses do`
-            : `Allow the connection by addresses (ipBlock) in NetworkPolicy "${first?.name ?? ''}", which does not depend on the plug-in`,
-        command: kubectl(first?.namespace ?? '', 'edit', 'networkpolicy', first?.name ?? ''),
-      },
-    ],
+    fix: byAddress(direction, left, addresses, first, known),
     pods: names,
   };
 }
@@ -97,7 +123,7 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
   const left = asked.filter((a) => a.decision.verdict === 'unknown');
   const isBlind = left.some((a) => (a.decision.by?.rule.unjudged.length ?? 0) > 0);
   if (left[0] && isBlind) return unknown(left[0].decision.why);
-  if (left.length > 0) return judged('', [leftOpen(direction, code, left, asked.length, clientText(target, client), service, client)]);
+  if (left.length > 0) return judged('', [leftOpen(direction, code, left, asked.length, clientText(target, client), service, client, known)]);
   if (known.blind.length > 0) return unknown(`some policies could not be judged: ${some(known.blind)}`);
   const by = asked.flatMap((a) => (a.decision.by ? [a.decision.by.policy.name] : []))[0];
   return judged(by === undefined ? (asked[0]?.decision.why ?? '') : `"${by}" allows it`);
@@ -116,8 +142,9 @@ function denial<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   denied: readonly [Asked, ...Asked[]],
   asked: readonly Asked[],
   known: Known,
-  { target, service, client, networkDaemons }: TrafficFacts & { service: Service; client: Client },
+  given: TrafficFacts & { service: Service; client: Client },
 ): Draft<C> {
+  const { target, service, client, networkDaemons } = given;
   const [first] = denied;
   const who = clientText(target, client);
   const names = [...new Set(denied.map((d) => d.name))];
@@ -161,7 +188,7 @@ function denial<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
         : []),
       { source: 'policy', text: `denied: ${who} → ${some([...new Set(denied.map((d) => `${d.name}:${d.connection.port}`))])}` },
     ],
-    fix: fixOf(direction, denied, known, service, who),
+    fix: fixOf(direction, denied, known, given, who),
     pods: names,
   };
 }

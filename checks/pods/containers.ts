@@ -3,6 +3,8 @@ import { isGood, isReady } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { plural } from '../format.ts';
 import { kubectl } from '../fix.ts';
+import { moreMemory, otherImage, rolledBack } from './container-fixes.ts';
+import { ownerFacts, ownerOf } from './owner.ts';
 import { containersOf, containerTitle, eventEvidence, eventsOf, grouped, isSidecar, logEvidence, named, situation, weight } from './service-pods.ts';
 
 type Code = 'image-pull-failing' | 'container-crashing' | 'out-of-memory' | 'container-config-error' | 'pod-starting';
@@ -61,9 +63,9 @@ export const containers = check({
   id: 'pods/containers',
   title: "Each pod's containers run",
   needs: ['service', 'pods'],
-  uses: ['slices', 'events', 'podLogs', 'connections'],
+  uses: ['slices', 'events', 'podLogs', 'connections', 'nodes', ...ownerFacts],
   codes: ['image-pull-failing', 'container-crashing', 'out-of-memory', 'container-config-error', 'pod-starting'],
-  run({ service, pods, slices, events, podLogs, connections }) {
+  run({ service, pods, slices, events, podLogs, connections, nodes, ...owners }) {
     const now = situation(service, pods, slices);
     if (now.own.length === 0) return skip('there are no pods');
     const made = connections.seen ? connections.value.list.filter((c) => c.hop === 'endpoint') : [];
@@ -84,6 +86,12 @@ export const containers = check({
       const { code, pod, status, why } = group[0] as Trouble;
       const affected = group.map((t) => t.pod);
       const { message, evidence, fix } = describeTrouble(code, pod, status, why, named(affected, now.own));
+      const owner = ownerOf(pod, owners);
+      const changes = [
+        ...(code === 'pod-starting' ? [] : rolledBack(owner, status.name, owners.replicaSets)),
+        ...(code === 'image-pull-failing' ? otherImage(owner, status.name, status.image, nodes) : []),
+        ...(code === 'out-of-memory' ? moreMemory(owner, status.name) : []),
+      ];
       const said = eventsOf(
         events,
         'Pod',
@@ -103,7 +111,7 @@ export const containers = check({
         confidence: 'confirmed',
         message,
         evidence: [...evidence, ...usual, ...logEvidence(podLogs, pod, status.name)],
-        fix,
+        fix: [...changes, ...fix],
       });
     });
     return judged('', findings);

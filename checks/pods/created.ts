@@ -2,15 +2,13 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { Event, Workload } from '../../src/facts/objects.ts';
 import { selects } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip } from '../check.ts';
-import { kubectl } from '../fix.ts';
+import { kubectl, patch } from '../fix.ts';
 import { plural } from '../format.ts';
+import { allowedBy, quotaRaised } from './admission-fixes.ts';
+import type { Owner } from './owner.ts';
 import { eventEvidence, eventsOf, situation, type Situation, weight } from './service-pods.ts';
 
 type Found = Draft<'no-replicas' | 'pods-quota-exceeded' | 'pods-refused' | 'rollout-stalled'>;
-interface Owner {
-  kind: 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'ReplicaSet';
-  workload: Workload;
-}
 
 const refOf = ({ kind, workload: { metadata } }: Owner): ObjectRef => ({ kind, namespace: metadata.namespace, name: metadata.name });
 
@@ -48,12 +46,12 @@ function noReplicas(owner: Owner): Found {
     evidence: [{ source: `${kind.toLowerCase()}s`, text: isDaemon ? 'status.desiredNumberScheduled: 0' : 'spec.replicas: 0' }],
     fix: isDaemon
       ? [{ text: `Compare nodeSelector and tolerations of DaemonSet "${name}" with the nodes`, command: kubectl(namespace, 'describe', 'daemonset', name) }]
-      : [{ text: `Scale ${kind} "${name}" up`, command: kubectl(namespace, 'scale', `${kind.toLowerCase()}/${name}`, '--replicas=1') }],
+      : [patch(`Scale ${kind} "${name}" up`, namespace, `${kind.toLowerCase()}/${name}`, { spec: { replicas: 1 } })],
   };
 }
 
 /** Pods that the API server does not let in. */
-function refused(owner: Owner, evidence: readonly Evidence[], now: Situation): Found {
+function refused(owner: Owner, evidence: readonly Evidence[], now: Situation, missing: number): Found {
   const { kind, name, namespace } = refOf(owner);
   const first = evidence[0]?.text ?? '';
   const isQuota = /exceeded quota|failed quota/i.test(first);
@@ -66,14 +64,15 @@ function refused(owner: Owner, evidence: readonly Evidence[], now: Situation): F
       ? `${kind} "${name}": a ResourceQuota refuses more pods: ${reasonOf(first)}`
       : `${kind} "${name}": the API server refuses its pods: ${reasonOf(first)}`,
     evidence: evidence.slice(0, 3),
-    fix: isQuota
-      ? [{ text: 'Raise the ResourceQuota, or free a part of it', command: kubectl(namespace, 'describe', 'resourcequota') }]
-      : [
-          {
+    fix: [
+      ...(isQuota ? quotaRaised(owner, first, missing) : allowedBy(owner, first)),
+      isQuota
+        ? { text: 'Raise the ResourceQuota, or free a part of it', command: kubectl(namespace, 'describe', 'resourcequota') }
+        : {
             text: `Change the pod template of ${kind} "${name}" so that it is allowed, or change the rule that refuses it`,
             command: kubectl(namespace, 'describe', `${kind.toLowerCase()}/${name}`),
           },
-        ],
+    ],
   };
 }
 
@@ -142,7 +141,7 @@ export const created = check({
       if (wanted === 0) return now.own.length > 0 ? [] : [noReplicas(owner)];
       // Events outlive the fault that they report; they count only while pods are missing.
       const evidence = have < wanted ? refusals(owner, replicaSets, events) : [];
-      if (evidence.length > 0) return [refused(owner, evidence, now)];
+      if (evidence.length > 0) return [refused(owner, evidence, now, wanted - have)];
       if (have === 0 && now.own.length === 0) return [neverCreated(owner, wanted, have)];
       return stalled(owner, now);
     });

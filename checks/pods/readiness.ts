@@ -2,9 +2,11 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { ContainerStatus, Event, Node, Pod } from '../../src/facts/objects.ts';
 import { isReady } from '../../src/facts/selectors.ts';
-import { check, type Draft, judged, skip, unknown } from '../check.ts';
-import { kubectl } from '../fix.ts';
+import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
+import { kubectl, patch } from '../fix.ts';
 import { plural, some } from '../format.ts';
+import { nameOf, objectOf, type Owner, ownerFacts, ownerOf, type Workloads } from './owner.ts';
+import { probeFix } from './probe-fixes.ts';
 import { containerTitle, eventEvidence, eventsOf, grouped, isSidecar, named, situation, type Situation, weight } from './service-pods.ts';
 
 type Found = Draft<'readiness-failing' | 'readiness-gate-unmet' | 'node-not-ready' | 'pod-starting'>;
@@ -50,8 +52,22 @@ function onLostNode(lost: readonly Pod[], now: Situation, nodes: readonly Node[]
   ];
 }
 
+/** The template without gates that nothing meets; where the template has none, a webhook adds them to each pod. */
+function withoutGates(owner: Owner | undefined, unmet: readonly string[]): Fix[] {
+  const gates = owner?.workload.spec.template.spec.readinessGates ?? [];
+  if (!owner || unmet.length === 0 || !unmet.every((type) => gates.some((g) => g.conditionType === type))) return [];
+  const left = gates.filter((g) => !unmet.includes(g.conditionType));
+  const body = [
+    left.length === 0
+      ? { op: 'remove', path: '/spec/template/spec/readinessGates' }
+      : { op: 'replace', path: '/spec/template/spec/readinessGates', value: left },
+  ];
+  const text = `Remove the readiness gate ${unmet.join(', ')} from ${nameOf(owner)}`;
+  return [{ ...patch(text, owner.workload.metadata.namespace, objectOf(owner), body, 'json'), assumes: 'no controller is to set this condition' }];
+}
+
 /** Pods whose containers are ready while a readiness gate is not met. */
-function onUnmetGate(gated: readonly Pod[], now: Situation): Found[] {
+function onUnmetGate(gated: readonly Pod[], now: Situation, owners: Workloads): Found[] {
   const [first] = gated;
   if (!first) return [];
   const unmet = first.spec.readinessGates
@@ -70,6 +86,7 @@ function onUnmetGate(gated: readonly Pod[], now: Situation): Found[] {
           : `The containers of ${who} are ready, the pod is not`,
       evidence: [{ source: 'status', text: conditions.map((c) => `${c.type}: ${c.status}${c.message ? ` (${c.message})` : ''}`).join('; ') }],
       fix: [
+        ...withoutGates(ownerOf(first, owners), unmet),
         {
           text: `Check the controller that sets the condition ${unmet.join(', ') || 'Ready'} (a load balancer's controller, an operator)`,
           command: describePod(first),
@@ -79,8 +96,15 @@ function onUnmetGate(gated: readonly Pod[], now: Situation): Found[] {
   ];
 }
 
+/** What is known of the insides of the pods, and of the workloads that make them. */
+interface Inside {
+  listeners: Fact<FactTypes['listeners']>;
+  probeAnswers: Fact<FactTypes['probeAnswers']>;
+  owners: Workloads;
+}
+
 /** Pods with the same container and the same probe, whose probe does not succeed. */
-function onProbe(affected: readonly [Pod, ...Pod[]], now: Situation, events: Fact<Event[]>, listeners: Fact<FactTypes['listeners']>): Found {
+function onProbe(affected: readonly [Pod, ...Pod[]], now: Situation, events: Fact<Event[]>, { listeners, probeAnswers, owners }: Inside): Found {
   const [pod] = affected;
   const status = failingIn(pod);
   const container = specOf(pod, status?.name);
@@ -110,6 +134,7 @@ function onProbe(affected: readonly [Pod, ...Pod[]], now: Situation, events: Fac
       ...listeningEvidence(affected, listeners),
     ],
     fix: [
+      ...(isYoung ? [] : affected.flatMap((p) => probeFix(ownerOf(p, owners), p, container?.name ?? '', kind, probe, probeAnswers)).slice(0, 1)),
       {
         text: probe?.httpGet
           ? `Make the program answer GET ${probe.httpGet.path} with 200, or correct path and port of the ${kind} probe`
@@ -142,9 +167,9 @@ export const readiness = check({
   id: 'pods/readiness',
   title: 'Each pod is ready',
   needs: ['service', 'pods'],
-  uses: ['slices', 'events', 'nodes', 'listeners'],
+  uses: ['slices', 'events', 'nodes', 'listeners', 'probeAnswers', ...ownerFacts],
   codes: ['readiness-failing', 'readiness-gate-unmet', 'node-not-ready', 'pod-starting'],
-  run({ service, pods, slices, events, nodes, listeners }) {
+  run({ service, pods, slices, events, nodes, listeners, probeAnswers, ...owners }) {
     const now = situation(service, pods, slices);
     if (now.own.length === 0) return skip('there are no pods');
     const known = nodes.seen ? nodes.value : [];
@@ -167,8 +192,8 @@ export const readiness = check({
     if (!events.seen && failing.size > 0 && !now.othersServe) return unknown(`${events.what}: ${events.why}`);
     const findings = [
       ...onLostNode(lost, now, known),
-      ...onUnmetGate(gated, now),
-      ...[...failing.values()].flatMap(([first, ...others]) => (first ? [onProbe([first, ...others], now, events, listeners)] : [])),
+      ...onUnmetGate(gated, now, owners),
+      ...[...failing.values()].flatMap(([first, ...others]) => (first ? [onProbe([first, ...others], now, events, { listeners, probeAnswers, owners })] : [])),
     ];
     return judged(`${now.own.filter(isReady).length} of ${plural(now.own.length, 'pod')} ready`, findings);
   },

@@ -16,20 +16,37 @@ export interface Evidence {
   text: string;
 }
 
-/** A change of one object, as `kubectl patch` takes it. */
-export interface Patch {
-  kind: string;
-  namespace: string;
-  name: string;
-  type: 'merge' | 'json' | 'strategic';
-  body: object;
+/** A change of one object; `kind` as kubectl takes it: `networkpolicy`. */
+export type Change = ObjectRef &
+  (
+    | { how: 'patch'; type: 'merge' | 'json' | 'strategic'; body: object }
+    | { how: 'create'; manifest: object }
+    /** Removes a pod, which its controller replaces. */
+    | { how: 'restart' }
+    /** Gives a Deployment the pod template of one of its earlier ReplicaSets. */
+    | { how: 'roll-back'; replicaSet: string }
+  );
+
+/** What would follow from a fix by the model of the cluster, all fixes before it included. */
+export interface Predicted {
+  status: 'healthy' | 'degraded' | 'faulty' | 'undecided';
+  /** In one clause: `the Service is healthy then`, or what remains. */
+  text: string;
 }
 
 export interface Fix {
   text: string;
   command?: string;
-  /** What the command changes, where that is one object. */
-  patch?: Patch;
+  /** What the command changes; absent where a person has to decide or to look first. */
+  changes?: Change[];
+  /** What no fact shows, and what has to be so for the fix to work, in one clause. */
+  assumes?: string;
+  /** Where its changes were tried on the model. */
+  predicted?: Predicted;
+  /** What else it changes: other Services, workloads and clients, pods that restart. */
+  affects?: string[];
+  /** Who would undo it, or must be told of it: a Helm release, a GitOps controller, an operator. */
+  owners?: string[];
   /** What the API server said of it in a dry run, where it was asked. */
   tried?: { accepted: boolean; message: string };
 }

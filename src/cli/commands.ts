@@ -91,6 +91,22 @@ const svcCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
       }),
   );
 
+const fixCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
+  y.command(
+    'fix [name]',
+    'repair one Service: show the changes, ask, apply them, and prove the result by a connection',
+    (own) =>
+      svcOptions(own.positional('name', { type: 'string', describe: 'NAME, NAMESPACE/NAME, a DNS name, or a URL' }))
+        .option('yes', { alias: 'y', type: 'boolean', default: false, describe: 'change without asking, for runbooks' })
+        .option('undo', { type: 'string', requiresArg: true, describe: 'take back the changes of a fix, from the FILE that it wrote' })
+        .option('force', { type: 'boolean', default: false, describe: 'change also what another owner (GitOps, an operator) would put back' }),
+    (a) =>
+      answer(async () => {
+        const { fix } = await import('./fix.ts');
+        return fix(asTyped(a, version), screen(a.color));
+      }),
+  );
+
 const scanCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
   y.command(
     'scan',
@@ -178,7 +194,7 @@ function parser(words: string[], start: Start) {
     .scriptName('k8s-doctor')
     .locale('en')
     .usage('Finds out why a Kubernetes Service does not connect, and proves it.\n\nk8s-doctor svc NAME [-n NAMESPACE] [--from pod/CLIENT]');
-  const commands = [svcCommand, scanCommand, reachCommand, demoCommand, explainCommand, cleanupCommand, rbacCommand];
+  const commands = [svcCommand, fixCommand, scanCommand, reachCommand, demoCommand, explainCommand, cleanupCommand, rbacCommand];
   return verboseOption(commands.reduce((y, add) => add(y, start), base))
     .version(start.version)
     .help()

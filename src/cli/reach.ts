@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { patch } from '../../checks/fix.ts';
+import { opening } from '../../checks/network-policy/opening.ts';
 import * as v from 'valibot';
 import { parse } from 'yaml';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import type { ConnectOptions } from '../cluster/index.ts';
-import { matchesLabels } from '../facts/selectors.ts';
+import { matchesLabels, ownLabels } from '../facts/selectors.ts';
 import { smallestChange } from '../policy/change.ts';
 import { type Decision, nearMisses, type NearMiss, type Verdict } from '../policy/decide.ts';
 import { matrixOf } from '../policy/matrix.ts';
@@ -119,10 +119,13 @@ function changesFor(world: World, from: Party, answers: readonly Answer[]): Prop
       .map(({ party, connection }) => ({ connection, ...(direction === 'egress' ? { self: from, other: party } : { self: party, other: from }) }));
     const selecting = new Set(answers.flatMap((a) => a.result[direction].selecting.map((p) => `${p.namespace}/${p.name}`)));
     const candidates = world.networkPolicies.filter((p) => selecting.has(`${p.metadata.namespace}/${p.metadata.name}`));
-    const change = smallestChange(direction, denied, candidates, world.policies);
+    const [first] = denied;
+    const own = first?.self.pod
+      ? { labels: ownLabels(first.self.pod.labels), name: `allow-${from.pod?.name ?? 'client'}-to-${answers[0]?.party.pod?.name ?? 'pod'}` }
+      : undefined;
+    const change = smallestChange({ direction, denied, candidates, set: world.policies, own, known: world.pods });
     if (!change) return [];
-    const { namespace, name } = change.policy.metadata;
-    const { command = '' } = patch('', namespace, `networkpolicy/${name}`, change.patch, 'json');
+    const { command = '' } = opening('it', direction, change);
     return [{ opens: change.opens, command }];
   });
 }

@@ -3,7 +3,7 @@ import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, resources } from '../cluster/index.ts';
 import { shared } from '../cluster/shared.ts';
-import { diagnose } from '../diagnose/diagnose.ts';
+import { reasoned } from '../diagnose/judge.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import { record } from '../diagnose/run.ts';
 import { openJanitor } from '../probes/debug-pod.ts';
@@ -72,17 +72,18 @@ export async function judged(cluster: Cluster, namespace: string, name: string, 
     owner: '',
   };
   const recording = await record(pipeline, context, version, () => {});
-  const d = diagnose(pipeline, recording);
+  const { verdict } = reasoned(pipeline, recording);
+  const service = recording.facts.service.seen ? recording.facts.service.value : null;
   const slices = recording.facts.slices.seen ? recording.facts.slices.value : [];
   const endpoints = slices.flatMap((s) => s.endpoints ?? []);
   return {
     namespace,
     name,
-    type: d.service.type ?? 'unknown',
-    ports: d.service.ports.map((p) => `${p.port}→${p.targetPort}${p.protocol === 'TCP' ? '' : `/${p.protocol}`}`),
+    type: service?.spec.type ?? 'unknown',
+    ports: (service?.spec.ports ?? []).map((p) => `${p.port}→${p.targetPort ?? p.port}${p.protocol === 'TCP' ? '' : `/${p.protocol}`}`),
     endpoints: { ready: endpoints.filter((e) => e.conditions?.ready ?? true).length, total: endpoints.length },
-    status: d.verdict.status,
-    summary: d.verdict.causes[0]?.message ?? d.verdict.summary,
-    causes: d.verdict.causes.map((c) => c.code),
+    status: verdict.status,
+    summary: verdict.causes[0]?.message ?? verdict.summary,
+    causes: verdict.causes.map((c) => c.code),
   };
 }

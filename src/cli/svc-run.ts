@@ -71,8 +71,11 @@ export const leftText = (why: string): string => `A debug pod could not be remov
 /** Ended by a signal; everything that the run created is removed by then, or a message names it. */
 export class Interrupted extends Error {
   readonly signal: NodeJS.Signals;
-  constructor(signal: NodeJS.Signals, clean: boolean) {
-    super(clean ? 'Interrupted; nothing is left behind in the cluster.' : 'Interrupted.');
+  /** No debug pod is left. */
+  readonly isClean: boolean;
+  constructor(signal: NodeJS.Signals, isClean: boolean, note = '') {
+    super(note ? `Interrupted.${note}` : isClean ? 'Interrupted; nothing is left behind in the cluster.' : 'Interrupted.');
     this.signal = signal;
+    this.isClean = isClean;
   }
 }

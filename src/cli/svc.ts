@@ -6,13 +6,11 @@ import type { Recording } from '../facts/capture.ts';
 import { cleanDeep } from '../report/clean.ts';
 import { type Format, formats } from '../report/render.ts';
 import { canDraw, isDrawable } from './first-paint.ts';
-import { canPrompt, confirm } from './yes-no-prompt.ts';
 import { checkFolder, replayed, save } from './captures.ts';
-import { refuse, runLive } from './live-run.ts';
 import { exitStatus, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
-import { progressOn } from './progress.ts';
+import { runShown } from './shown-run.ts';
 import { onSignals } from './signals.ts';
-import { Interrupted, leftText, prepare, type SvcOptions } from './svc-run.ts';
+import { Interrupted, prepare, type SvcOptions } from './svc-run.ts';
 
 /** Diagnoses one Service, live or from a recording, and prints it. Answers the exit status; throws CannotRun where nothing can be said. */
 export async function svc(options: SvcOptions, screen: Screen): Promise<number> {
@@ -77,36 +75,9 @@ async function watched(options: SvcOptions, screen: Screen): Promise<number> {
 
 async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Recording> {
   const { cluster, target } = await prepare(options, env);
-  const ending = new AbortController();
-  const progress = progressOn(process.stderr, options);
-  let interrupted: NodeJS.Signals | undefined;
-  const off = onSignals((signal) => {
-    interrupted = signal;
-    ending.abort();
-  });
-  let isClean = true;
   try {
-    const recording = await runLive(cluster, target, options, {
-      onEvent: progress.onEvent,
-      onLeft(why) {
-        isClean = false;
-        progress.end();
-        process.stderr.write(leftText(why));
-      },
-      consent: canPrompt(options.quiet, env)
-        ? (question) => {
-            progress.end();
-            return confirm(question, ending.signal);
-          }
-        : undefined,
-      signal: ending.signal,
-    });
-    if (interrupted) throw new Interrupted(interrupted, isClean);
-    refuse(recording.facts, cluster.context);
-    return recording;
+    return await runShown(cluster, target, options, env);
   } finally {
-    progress.end();
-    off();
     cluster.close();
   }
 }

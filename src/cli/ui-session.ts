@@ -1,31 +1,33 @@
 /** What the terminal UI reads: a live cluster or a recording. Every text from here is cleaned. */
-import { structuredPatch } from 'diff';
 import { stringify } from 'yaml';
 import { pipeline } from '../../checks/pipeline.ts';
-import type { Patch } from '../catalog/finding.ts';
+import type { Change } from '../catalog/finding.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, type Failure, resources } from '../cluster/index.ts';
 import { shared } from '../cluster/shared.ts';
-import { diagnose, reasoned } from '../diagnose/diagnose.ts';
+import { diagnose } from '../diagnose/diagnose.ts';
+import { reasoned } from '../diagnose/judge.ts';
 import { started } from '../diagnose/progress.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Target } from '../facts/facts.ts';
-import { resourceOf } from '../gather/dry-run.ts';
+import { planOf } from '../repair/plan.ts';
+import { tryChange } from '../repair/trial.ts';
 import { clean, cleanDeep, cleanLines } from '../report/clean.ts';
-import type { Result, ServiceRow, Session, Trial } from '../tui/session.ts';
+import type { Result, ServiceRow, Session } from '../tui/session.ts';
 import { checkFolder, save } from './captures.ts';
 import { refuse, type RunOptions, runLive } from './live-run.ts';
 import { judged } from './scan.ts';
 import { parseFrom } from './target.ts';
 
-/** The diagnosis with its facts and patches. */
+/** The diagnosis with its facts and the changes of its fixes. */
 export function resultOf(recording: Recording): Result {
-  const fixes = reasoned(pipeline, recording).reports.flatMap((r) => r.findings.flatMap((f) => f.fix));
+  const { reports, verdict } = reasoned(pipeline, recording);
+  const fixes = [...reports.flatMap((r) => r.findings.flatMap((f) => f.fix)), ...planOf(pipeline, recording, verdict).map((s) => s.fix)];
   return {
     diagnosis: cleanDeep(diagnose(pipeline, recording)),
     facts: cleanDeep(recording.facts, cleanLines),
     requests: recording.requests,
-    patches: Object.fromEntries(fixes.flatMap((f) => (f.command !== undefined && f.patch ? [[clean(f.command), f.patch] as const] : []))),
+    changes: Object.fromEntries(fixes.flatMap((f) => (f.command !== undefined && f.changes ? [[clean(f.command), f.changes] as const] : []))),
   };
 }
 
@@ -34,24 +36,6 @@ function captured(recording: Recording | null, file: string): string {
   checkFolder(file);
   save(recording, file);
   return `written to ${clean(file)}`;
-}
-
-/** Fields that a diff leaves out: bookkeeping, and values that can be secret. */
-const hidden = new Set(['managedFields', 'resourceVersion', 'generation', 'env', 'envFrom', 'annotations', 'uid', 'creationTimestamp', 'status']);
-const shownPart = (value: unknown): unknown =>
-  Array.isArray(value)
-    ? value.map(shownPart)
-    : value && typeof value === 'object'
-      ? Object.fromEntries(Object.entries(value).flatMap(([k, x]) => (hidden.has(k) ? [] : [[k, shownPart(x)]])))
-      : value;
-const yamlOf = (value: unknown) => stringify(shownPart(value), { lineWidth: 0 });
-
-function diffOf(before: unknown, after: unknown): Trial['lines'] {
-  const { hunks } = structuredPatch('', '', yamlOf(before), yamlOf(after), '', '', { context: 4 });
-  return hunks.flatMap((h, i): Trial['lines'] => [
-    ...(i > 0 ? [{ mark: ' ', text: '…' } as const] : []),
-    ...h.lines.map((l): Trial['lines'][number] => ({ mark: l[0] === '+' || l[0] === '-' ? l[0] : ' ', text: clean(l.slice(1)) || ' ' })),
-  ]);
 }
 
 /** A recording, which can only be inspected. */
@@ -63,10 +47,10 @@ export function replaySession(recording: Recording): Session {
     isReplay: true,
     blank: started(pipeline),
     run: () => Promise.resolve(resultOf(recording)),
-    tryFix(patch: Patch) {
-      const lines = stringify(patch.body).trimEnd().split('\n');
-      const message = `a recording: it can't be tried here; it would patch ${patch.kind} ${patch.name} (${patch.type}) with`;
-      return Promise.resolve({ accepted: false, message: clean(message), lines: lines.map((l) => ({ mark: '+' as const, text: clean(l) })) });
+    tryFix(changes: readonly Change[]) {
+      const lines = changes.flatMap((c) => [`${c.how} ${c.kind} ${c.name}`, ...(c.how === 'patch' ? stringify(c.body).trimEnd().split('\n') : [])]);
+      const message = "a recording: it can't be tried here; it would make these changes";
+      return Promise.resolve({ accepted: false, message, lines: lines.map((l) => ({ mark: '+' as const, text: clean(l) })) });
     },
     capture: (file) => captured(recording, file),
     useContext: none,
@@ -128,16 +112,12 @@ export function liveSession(
       return resultOf(recording);
     },
 
-    async tryFix({ kind, namespace, name, type, body }) {
-      const resource = resourceOf(kind);
-      if (!resource) throw new CannotRun(`${kind} is no kind that can be tried here.`);
-      const [before, after] = await Promise.all([cluster.get(resource, name, namespace), cluster.dryRun({ resource, namespace, name, type, body })]);
-      if (!after.ok) return { accepted: false, message: clean(`refused: ${after.failure.why}`), lines: [] };
-      return {
-        accepted: true,
-        message: 'the API server accepts it (dry run: nothing was changed)',
-        lines: before.ok ? diffOf(before.value, after.value) : [],
-      };
+    async tryFix(changes) {
+      const tried = await Promise.all(changes.map((change) => tryChange(cluster, change)));
+      const refusal = tried.find((t) => t.refusal)?.refusal;
+      if (refusal) return { accepted: false, message: clean(`refused: ${refusal.why}`), lines: [] };
+      const lines = tried.flatMap((t) => t.lines).map((l) => ({ mark: l.mark, text: clean(l.text) }));
+      return { accepted: true, message: 'the API server accepts it (dry run: nothing was changed)', lines };
     },
 
     capture: (file) => captured(last, file),

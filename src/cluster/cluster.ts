@@ -27,12 +27,16 @@ export const resources = {
   statefulsets: { group: 'apps', version: 'v1', plural: 'statefulsets', kind: 'StatefulSet' },
   daemonsets: { group: 'apps', version: 'v1', plural: 'daemonsets', kind: 'DaemonSet' },
   jobs: { group: 'batch', version: 'v1', plural: 'jobs', kind: 'Job' },
+  resourcequotas: { group: '', version: 'v1', plural: 'resourcequotas', kind: 'ResourceQuota' },
+  serviceaccounts: { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount' },
+  clusterrolebindings: { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterrolebindings', kind: 'ClusterRoleBinding' },
 } as const satisfies Record<string, Resource & { kind: string }>;
 
 /** A patch of one object. */
-export interface Change {
+export interface ObjectPatch {
   resource: Resource;
-  namespace: string;
+  /** Absent for kinds of the whole cluster. */
+  namespace: string | undefined;
   name: string;
   type: 'merge' | 'json' | 'strategic';
   body: unknown;
@@ -85,8 +89,15 @@ export interface Cluster {
   relay(where: { namespace: string; name: string }, path: string, signal?: AbortSignal): Promise<Result<{ status: number } | { unreached: string }>>;
   /** The API groups and versions that are served: `apps/v1`. */
   apiVersions(signal?: AbortSignal): Promise<Result<string[]>>;
-  /** Sends a patch that the API server judges with all its admission, and keeps nothing of (`dryRun=All`). Answers the object as it would be. */
-  dryRun(change: Change, signal?: AbortSignal): Promise<Result<unknown>>;
+  /**
+   * Patches an object as the field manager `k8s-doctor`. In a dry run the API server judges it with all its admission and keeps nothing
+   * (`dryRun=All`). Answers the object as it is then.
+   */
+  patch(change: ObjectPatch, dryRun: boolean, signal?: AbortSignal): Promise<Result<unknown>>;
+  /** Creates an object as the field manager `k8s-doctor`, or tries to. */
+  create(resource: Resource, namespace: string | undefined, object: object, dryRun: boolean, signal?: AbortSignal): Promise<Result<unknown>>;
+  /** Deletes an object, and only the one with this uid. One that is not there is no failure. */
+  delete(resource: Resource, namespace: string | undefined, name: string, uid: string): Promise<Result<void>>;
   createPod(namespace: string, pod: object): Promise<Result<unknown>>;
   /** Adds a container to a running pod. It can't be taken out again, only end. */
   addEphemeralContainer(namespace: string, pod: string, container: { name: string }): Promise<Result<unknown>>;
@@ -111,6 +122,10 @@ export interface ConnectOptions extends KubeOptions, Impersonation {
   /** Bounds one request, in milliseconds. */
   requestTimeoutMs: number;
 }
+
+/** Objects remember by it who set which field (metadata.managedFields). */
+const fieldManager = 'k8s-doctor';
+const asDoctor = (dryRun: boolean): string => `fieldManager=${fieldManager}${dryRun ? '&dryRun=All' : ''}`;
 
 const pageSize = 500;
 const openAtOnce = 6;
@@ -273,11 +288,31 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       return answer.ok ? ok((answer.value.groups ?? []).flatMap((g) => (g.versions ?? []).map((x) => x.groupVersion))) : answer;
     },
 
-    dryRun({ resource, namespace, name, type, body }, signal) {
-      const what = `trying a change of ${inWords(resource, namespace, name)}`;
+    patch({ resource, namespace, name, type, body }, dryRun, signal) {
+      const what = `${dryRun ? 'trying a change of' : 'changing'} ${inWords(resource, namespace, name)}`;
       const access = rule(resource, 'patch', namespace, name);
-      const path = `${pathOf(resource, namespace, name)}?dryRun=All`;
+      const path = `${pathOf(resource, namespace, name)}?${asDoctor(dryRun)}`;
       return parse(http.send({ method: 'PATCH', path, body, contentType: patchTypes[type], what, rule: access, signal }), what, access);
+    },
+
+    create(resource, namespace, object, dryRun, signal) {
+      const what = `${dryRun ? 'trying to create' : 'creating'} one of ${inWords(resource, namespace)}`;
+      const access = rule(resource, 'create', namespace);
+      const path = `${pathOf(resource, namespace)}?${asDoctor(dryRun)}`;
+      return parse(http.send({ method: 'POST', path, body: object, what, rule: access, signal }), what, access);
+    },
+
+    async delete(resource, namespace, name, uid) {
+      const what = `deleting ${inWords(resource, namespace, name)}`;
+      const body = { preconditions: { uid } };
+      const answer = await http.send({
+        method: 'DELETE',
+        path: pathOf(resource, namespace, name),
+        body,
+        what,
+        rule: rule(resource, 'delete', namespace, name),
+      });
+      return answer.ok || answer.failure.reason === 'not-found' ? ok(undefined) : answer;
     },
 
     createPod: (namespace, pod) => create(resources.pods, namespace, pod, `creating a debug pod in namespace ${namespace}`),

@@ -5,7 +5,8 @@ import { type Fact, seen } from '../facts/fact.ts';
 import type { Context } from '../gather/collector.ts';
 import { tryFixes } from '../gather/dry-run.ts';
 import { gather } from '../gather/gather.ts';
-import { judge, reasoned, wantedBy } from './diagnose.ts';
+import { planOf } from '../repair/plan.ts';
+import { judge, reasoned, wantedBy } from './judge.ts';
 import { type ProgressEvent, stageOf } from './progress.ts';
 
 /** Gathers what the pipeline reads and judges each check as soon as its facts are there. Ends when all are, or when the context's signal aborts. */
@@ -44,8 +45,8 @@ export async function record(
     facts: facts as Facts,
   });
   if (context.target.probe !== 'none' && !context.signal.aborted) {
-    const fixes = reasoned(pipeline, recording()).verdict.causes.flatMap((c) => c.fix);
-    if (fixes.some((f) => f.patch)) facts.dryRuns = seen(await tryFixes(context.cluster, fixes, context.signal));
+    const fixes = planOf(pipeline, recording(), reasoned(pipeline, recording()).verdict).map((s) => s.fix);
+    if (fixes.length > 0) facts.dryRuns = seen(await tryFixes(context.cluster, fixes, context.signal));
   }
   return recording();
 }

@@ -219,6 +219,10 @@ export const factSchemas = {
   /** The DaemonSets of the cluster, which show its network plug-in; gathered where there are policies, or no kube-proxy. */
   networkDaemons: fact(v.array(v.object({ namespace: v.string(), name: v.string(), images: v.array(v.string()) }))),
   nodes: fact(v.array(o.node)),
+  /** By node and resource: what its pods ask for together, in CPUs and bytes; gathered where a pod finds no room. */
+  nodeRequests: fact(v.record(v.string(), v.record(v.string(), v.number()))),
+  /** What programs answer to requests like those of their probes, where a probe fails: status, or null without an answer. */
+  probeAnswers: fact(v.array(v.object({ pod: v.string(), scheme: v.string(), port: v.number(), path: v.string(), status: v.nullable(v.number()) }))),
   dnsService: fact(v.nullable(o.service)),
   dnsSlices: fact(v.array(o.endpointSlice)),
   dnsPods: fact(v.array(o.pod)),

@@ -4,6 +4,7 @@
  * Field meanings: Kubernetes API reference, v1.35.
  */
 import * as v from 'valibot';
+import { historyOf, ownersOf } from './tracked.ts';
 
 const text = v.string();
 const optionalText = v.optional(text);
@@ -24,6 +25,35 @@ export const meta = v.object({
   ownerReferences: list(ownerReference),
 });
 
+const owner = v.object({ name: text, reverts: v.boolean() });
+const fieldChange = v.object({ manager: text, operation: text, time: text, fields: list(text) });
+
+/** Metadata of objects that a fix may change: who owns them, and who set their fields when. Annotations and managedFields themselves are dropped. */
+const tracked = v.pipe(
+  v.object({
+    ...meta.entries,
+    annotations: v.nullish(v.record(text, text)),
+    managedFields: v.nullish(
+      v.array(
+        v.object({ manager: optionalText, operation: optionalText, time: v.nullish(text), subresource: optionalText, fieldsV1: v.optional(v.unknown()) }),
+      ),
+    ),
+    owners: v.optional(v.array(owner)),
+    history: v.optional(v.array(fieldChange)),
+    /** Of a ReplicaSet: which revision of its Deployment it is; an annotation of the Deployment's controller. */
+    revision: v.optional(v.number()),
+  }),
+  v.transform(({ annotations, managedFields, owners, history, revision, ...kept }) => {
+    const number = revision ?? Number(annotations?.['deployment.kubernetes.io/revision'] ?? NaN);
+    return {
+      ...kept,
+      owners: owners ?? ownersOf({ ...kept, annotations, managedFields }),
+      history: history ?? historyOf(managedFields),
+      ...(Number.isFinite(number) && { revision: number }),
+    };
+  }),
+);
+
 const condition = v.object({
   type: text,
   status: text,
@@ -43,7 +73,7 @@ export const servicePort = v.object({
 });
 
 export const service = v.object({
-  metadata: meta,
+  metadata: tracked,
   spec: v.object({
     type: v.optional(v.picklist(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']), 'ClusterIP'),
     clusterIP: optionalText,
@@ -124,6 +154,11 @@ function portsNamed(command: readonly string[], env: readonly { name: string; va
   return [...new Set([...all.flatMap(portsInWord), ...alone, ...ofEnv].filter((n) => n > 0 && n < 65536))].slice(0, 8);
 }
 
+const quantities = v.nullish(v.record(text, v.pipe(v.union([text, v.number()]), v.transform(String))), {});
+
+/** What a container asks for and may use, by resource. */
+export const resourceList = v.optional(v.object({ requests: quantities, limits: quantities }));
+
 const words = v.nullish(v.array(text), []);
 const container = v.pipe(
   v.object({
@@ -133,6 +168,7 @@ const container = v.pipe(
     ports: list(containerPort),
     readinessProbe: v.optional(probe),
     startupProbe: v.optional(probe),
+    resources: resourceList,
     command: words,
     args: words,
     env: v.nullish(v.array(v.object({ name: text, value: optionalText })), []),
@@ -227,7 +263,7 @@ export const labelSelector = v.object({
 
 /** Deployment, ReplicaSet, StatefulSet and DaemonSet: what they have in common. */
 export const workload = v.object({
-  metadata: meta,
+  metadata: tracked,
   spec: v.object({
     replicas: v.nullish(v.number()),
     selector: v.optional(labelSelector),
@@ -276,6 +312,7 @@ export const node = v.object({
       addresses: list(v.object({ type: text, address: text })),
       images: list(v.object({ names: list(text) })),
       nodeInfo: v.optional(v.object({ kubeletVersion: v.optional(text, '') })),
+      allocatable: quantities,
     }),
     {},
   ),
@@ -293,7 +330,7 @@ const policyPeer = v.object({
 });
 
 export const networkPolicy = v.object({
-  metadata: meta,
+  metadata: tracked,
   spec: v.object({
     podSelector: v.optional(labelSelector, {}),
     policyTypes: list(text),
@@ -314,7 +351,7 @@ export const pluginPolicy = v.object({
   specs: v.optional(v.array(v.looseObject({}))),
 });
 
-export const configMap = v.object({ metadata: meta, data: v.nullish(v.record(text, text), {}) });
+export const configMap = v.object({ metadata: tracked, data: v.nullish(v.record(text, text), {}) });
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 export type Service = v.InferOutput<typeof service>;

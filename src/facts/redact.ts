@@ -14,6 +14,9 @@ const patterns: [RegExp, string][] = [
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, hidden],
 ];
 
+/** Whether something was left out of a text. */
+export const isRedacted = (text: string): boolean => text.includes(hidden);
+
 export const redact = (text: string): string => patterns.reduce((t, [pattern, by]) => t.replace(pattern, by), text);
 
 /** Redacts every string inside a value. */

@@ -1,4 +1,5 @@
 /** Whether a pod may run on a node, as far as node selectors, required node affinity and taints say (Kubernetes documentation, "Assigning Pods to Nodes", "Taints and Tolerations"). */
+import { quantityToScalar } from '@kubernetes/client-node/dist/util.js';
 import type { Node, Workload } from './objects.ts';
 import { matchesLabels } from './selectors.ts';
 
@@ -8,6 +9,11 @@ type PodSpec = Workload['spec']['template']['spec'];
 const daemonTolerations = ['not-ready', 'unreachable', 'disk-pressure', 'memory-pressure', 'pid-pressure', 'unschedulable', 'network-unavailable'].map(
   (t) => `node.kubernetes.io/${t}`,
 );
+
+interface Requests {
+  requests: Record<string, string>;
+  limits: Record<string, string>;
+}
 
 type Requirement = NonNullable<
   NonNullable<NonNullable<PodSpec['affinity']>['nodeAffinity']>['requiredDuringSchedulingIgnoredDuringExecution']
@@ -20,7 +26,14 @@ function isMet({ key, operator, values }: Requirement, labels: Record<string, st
   return matchesLabels({ matchExpressions: [{ key, operator, values }] }, labels);
 }
 
-/** Why a node does not take a DaemonSet's pod, with the field that says so; undefined where nothing of this keeps it away. */
+/** A Kubernetes quantity (`500m`, `64Mi`) as a number: CPUs or bytes. */
+export const amount = (quantity: string): number => Number(quantityToScalar(quantity));
+
+/** What the containers of a pod ask for together, of one resource. Init containers that end do not count beside the others. */
+export const requested = (spec: { containers: readonly { resources?: Requests | undefined }[] }, resource: string): number =>
+  spec.containers.reduce((sum, c) => sum + amount(c.resources?.requests?.[resource] ?? c.resources?.limits?.[resource] ?? '0'), 0);
+
+/** Why a node does not take a pod of a template, with the field that says so; undefined where nothing of this keeps it away. */
 export function keptOff(spec: PodSpec, node: Node): { why: string; field: string; key: string } | undefined {
   const { labels, name } = { labels: node.metadata.labels, name: node.metadata.name };
   for (const [key, value] of Object.entries(spec.nodeSelector ?? {})) {
@@ -36,6 +49,10 @@ export function keptOff(spec: PodSpec, node: Node): { why: string; field: string
       field: 'affinity',
       key: first.key,
     };
+  for (const [key, room] of Object.entries(node.status.allocatable)) {
+    const want = requested(spec, key);
+    if (want > amount(room)) return { why: `it asks for more ${key} than ${name} has (${room})`, field: 'resources', key };
+  }
   const taint = node.spec.taints.find(
     (t) =>
       t.effect !== 'PreferNoSchedule' &&

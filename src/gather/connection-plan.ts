@@ -1,7 +1,7 @@
 /** Planned connections, and their results. */
 import type { Connection, Target } from '../facts/facts.ts';
-import type { Service, ServicePort } from '../facts/objects.ts';
-import { dialledPort, type Endpoint, portsAsked, targetsOf } from '../facts/selectors.ts';
+import type { Pod, Service, ServicePort } from '../facts/objects.ts';
+import { dialledPort, type Endpoint, isHeadless, portsAsked, targetsOf } from '../facts/selectors.ts';
 import { read } from '../probes/outcome.ts';
 import type { Record, Task } from '../probes/script.ts';
 import { hostPort } from '../proxy/model.ts';
@@ -44,7 +44,97 @@ export function speaksTls(service: Service, servicePort: number | null): boolean
   return port !== undefined && (/^(https|tls|ssl)/.test(port.name) || port.port === 443 || port.port === 8443);
 }
 
-const kindOf = (task: Task): Connection['kind'] => (task.kind === 'udp' ? 'udp' : task.kind === 'name' || task.kind === 'ask' ? 'dns' : 'tcp');
+/** With more endpoints than this, so many are tried; the diagnosis says how many there are. */
+const maxEndpoints = 24;
+/** Replicas of the cluster's DNS; over TCP the first few of them. */
+const maxDnsPods = 32;
+const maxDnsOverTcp = 3;
+/** Each takes a few processes in the client's container, which may have little to run them with. */
+const maxPayloads = 6;
+
+/** A server that could answer for the name, asked by itself where the name does not resolve. */
+export interface DnsServer {
+  address: string;
+  pod: string | null;
+  node: string | null;
+}
+
+/** The virtual IP of the cluster's DNS, and a few of its pods. */
+export function dnsServers(service: Service | null | undefined, pods: readonly Pod[]): DnsServer[] {
+  const virtual = (service?.spec.clusterIPs ?? []).slice(0, 1).map((address) => ({ address, pod: null, node: null }));
+  const running = pods.filter((p) => p.status.phase === 'Running' && p.status.podIPs[0]).slice(0, maxDnsPods);
+  return [...virtual, ...running.map((p) => ({ address: p.status.podIPs[0]?.ip ?? '', pod: p.metadata.name, node: p.spec.nodeName ?? null }))];
+}
+
+/** The same endpoints, to send them more than a packet holds and see whether anything comes back: of each node one, then more. */
+function payloads(tried: readonly Planned[]): Planned[] {
+  const perNode = [...Map.groupBy(tried, (p) => p.node).values()];
+  const spread = tried.map((_, round) => perNode.flatMap((own) => own[round] ?? [])).flat();
+  return spread
+    .slice(0, maxPayloads)
+    .flatMap((p) => (p.task.kind === 'tcp' ? [{ ...p, hop: 'payload' as const, task: { ...p.task, kind: 'payload' as const } }] : []));
+}
+
+/** One GET to each virtual IP and endpoint, under the Service's own name. */
+const httpRequests = (tried: readonly Planned[], service: Service, name: string, path: string): Planned[] =>
+  tried.flatMap((p) => {
+    if (p.task.kind !== 'tcp') return [];
+    const tls = speaksTls(service, p.servicePort);
+    return [{ ...p, hop: 'http' as const, task: { kind: 'http' as const, host: p.task.host, port: p.task.port, tls, name, path } }];
+  });
+
+/** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. */
+export function plan(
+  service: Service,
+  target: Target,
+  endpoints: readonly Endpoint[],
+  domain: string,
+  servers: readonly DnsServer[],
+): { planned: Planned[]; total: number } {
+  const external = service.spec.type === 'ExternalName' ? (service.spec.externalName ?? '').replace(/\.$/, '') : undefined;
+  const inCluster = `${target.name}.${target.namespace}.svc`;
+  const families = service.spec.ipFamilies?.includes('IPv6') && !service.spec.ipFamilies.includes('IPv4') ? (['AAAA'] as const) : (['A'] as const);
+  const planned: Planned[] = families.map((type) => ({
+    task: external === undefined ? { kind: 'name', name: inCluster, domain, type } : { kind: 'name', name: external, type },
+    hop: 'name',
+    target: external ?? `${inCluster}.${domain}`,
+    servicePort: null,
+    pod: null,
+    node: null,
+  }));
+  const asked = external === undefined ? { name: inCluster, domain } : { name: external };
+  for (const [i, { address, pod, node }] of servers.entries())
+    for (const tcp of i > maxDnsOverTcp ? [false] : [false, true])
+      planned.push({
+        // Each replica is asked; over TCP, and by the virtual IP, only where that shows more.
+        task: { kind: 'ask', server: address, tcp, always: pod !== null && !tcp, ...asked, type: families[0] },
+        hop: 'dns-server',
+        target: `${hostPort(address, 53)}/${tcp ? 'TCP' : 'UDP'}`,
+        servicePort: null,
+        pod,
+        node,
+      });
+  if (!isHeadless(service))
+    for (const port of portsAsked(service, target.port) ?? [])
+      for (const ip of port.protocol === 'SCTP' ? [] : (service.spec.clusterIPs ?? []))
+        planned.push({
+          task: { kind: port.protocol === 'UDP' ? 'udp' : 'tcp', host: ip, port: port.port },
+          hop: 'virtual-ip',
+          target: hostPort(ip, port.port),
+          servicePort: port.port,
+          pod: null,
+          node: null,
+        });
+  // The same address serves several Service ports at times: one connection for each is enough.
+  const distinct = toEndpoints(service, target.port, endpoints);
+  const tried = distinct.slice(0, maxEndpoints);
+  const virtual = planned.filter((p) => p.hop === 'virtual-ip');
+  const requests = target.http === undefined ? [] : httpRequests([...virtual, ...tried], service, inCluster, target.http);
+  const hints = toTargetPorts(service, target.port, endpoints).slice(0, maxPayloads);
+  return { planned: [...planned, ...tried, ...hints, ...payloads(tried), ...requests], total: distinct.length };
+}
+
+export const kindOf = (task: Task): Connection['kind'] => (task.kind === 'udp' ? 'udp' : task.kind === 'name' || task.kind === 'ask' ? 'dns' : 'tcp');
 
 /** The results of planned connections from a script's records; a connection that could not be tried is left out. */
 export function connectionsOf(planned: readonly Planned[], records: readonly Record[]): Connection[] {

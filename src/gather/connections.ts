@@ -1,26 +1,17 @@
 import { domainOf } from '../dns/corefile.ts';
 import { clusterDomain, parseResolvConf } from '../dns/resolv-conf.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
-import type { Client, Connection, Connections, Target } from '../facts/facts.ts';
-import type { NetworkPolicy, Pod, Service } from '../facts/objects.ts';
-import { endpointsOf, isHeadless, portsAsked } from '../facts/selectors.ts';
+import type { Client, Connection, Connections } from '../facts/facts.ts';
+import type { NetworkPolicy } from '../facts/objects.ts';
+import { endpointsOf, portsAsked } from '../facts/selectors.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { runEphemeral } from '../probes/ephemeral.ts';
-import { hostPort } from '../proxy/model.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
 import { externalConnections } from './external-connections.ts';
-import { connectionsOf, type Planned, speaksTls, toEndpoints, toTargetPorts } from './connection-plan.ts';
+import { connectionsOf, dnsServers, plan, type Planned } from './connection-plan.ts';
 import { isLostNode, whyLost } from './lost-nodes.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
 import { imagesOn, policyLabels } from './debug-pod-options.ts';
-
-/** With more endpoints than this, so many are tried; the diagnosis says how many there are. */
-const maxEndpoints = 24;
-/** Replicas of the cluster's DNS; over TCP the first few of them. */
-const maxDnsPods = 32;
-const maxDnsOverTcp = 3;
-/** Each takes a few processes in the client's container, which may have little to run them with. */
-const maxPayloads = 6;
 
 /** A pod that has run for a while is known to the network plug-in. */
 const atOnce: Patience = { tries: 1, settleS: 0 };
@@ -30,88 +21,6 @@ function asNewPod(policies: Record<string, Fact<NetworkPolicy[]>>, namespace: st
   const own = policies[namespace];
   const isolates = own?.seen && own.value.some((p) => p.spec.policyTypes.includes('Egress') || p.spec.egress.length > 0);
   return { tries: 3, settleS: isolates ? 3 : 0 };
-}
-
-/** A server that could answer for the name, asked by itself where the name does not resolve. */
-interface DnsServer {
-  address: string;
-  pod: string | null;
-  node: string | null;
-}
-
-/** The virtual IP of the cluster's DNS, and a few of its pods. */
-function dnsServers(service: Service | null | undefined, pods: readonly Pod[]): DnsServer[] {
-  const virtual = (service?.spec.clusterIPs ?? []).slice(0, 1).map((address) => ({ address, pod: null, node: null }));
-  const running = pods.filter((p) => p.status.phase === 'Running' && p.status.podIPs[0]).slice(0, maxDnsPods);
-  return [...virtual, ...running.map((p) => ({ address: p.status.podIPs[0]?.ip ?? '', pod: p.metadata.name, node: p.spec.nodeName ?? null }))];
-}
-
-/** The same endpoints, to send them more than a packet holds and see whether anything comes back: of each node one, then more. */
-function payloads(tried: readonly Planned[]): Planned[] {
-  const perNode = [...Map.groupBy(tried, (p) => p.node).values()];
-  const spread = tried.map((_, round) => perNode.flatMap((own) => own[round] ?? [])).flat();
-  return spread
-    .slice(0, maxPayloads)
-    .flatMap((p) => (p.task.kind === 'tcp' ? [{ ...p, hop: 'payload' as const, task: { ...p.task, kind: 'payload' as const } }] : []));
-}
-
-/** One GET to each virtual IP and endpoint, under the Service's own name. */
-const httpRequests = (tried: readonly Planned[], service: Service, name: string, path: string): Planned[] =>
-  tried.flatMap((p) => {
-    if (p.task.kind !== 'tcp') return [];
-    const tls = speaksTls(service, p.servicePort);
-    return [{ ...p, hop: 'http' as const, task: { kind: 'http' as const, host: p.task.host, port: p.task.port, tls, name, path } }];
-  });
-
-/** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. */
-function plan(
-  service: Service,
-  target: Target,
-  endpoints: ReturnType<typeof endpointsOf>,
-  domain: string,
-  servers: readonly DnsServer[],
-): { planned: Planned[]; total: number } {
-  const external = service.spec.type === 'ExternalName' ? (service.spec.externalName ?? '').replace(/\.$/, '') : undefined;
-  const inCluster = `${target.name}.${target.namespace}.svc`;
-  const families = service.spec.ipFamilies?.includes('IPv6') && !service.spec.ipFamilies.includes('IPv4') ? (['AAAA'] as const) : (['A'] as const);
-  const planned: Planned[] = families.map((type) => ({
-    task: external === undefined ? { kind: 'name', name: inCluster, domain, type } : { kind: 'name', name: external, type },
-    hop: 'name',
-    target: external ?? `${inCluster}.${domain}`,
-    servicePort: null,
-    pod: null,
-    node: null,
-  }));
-  const asked = external === undefined ? { name: inCluster, domain } : { name: external };
-  for (const [i, { address, pod, node }] of servers.entries())
-    for (const tcp of i > maxDnsOverTcp ? [false] : [false, true])
-      planned.push({
-        // Each replica is asked; over TCP, and by the virtual IP, only where that shows more.
-        task: { kind: 'ask', server: address, tcp, always: pod !== null && !tcp, ...asked, type: families[0] },
-        hop: 'dns-server',
-        target: `${hostPort(address, 53)}/${tcp ? 'TCP' : 'UDP'}`,
-        servicePort: null,
-        pod,
-        node,
-      });
-  if (!isHeadless(service))
-    for (const port of portsAsked(service, target.port) ?? [])
-      for (const ip of port.protocol === 'SCTP' ? [] : (service.spec.clusterIPs ?? []))
-        planned.push({
-          task: { kind: port.protocol === 'UDP' ? 'udp' : 'tcp', host: ip, port: port.port },
-          hop: 'virtual-ip',
-          target: hostPort(ip, port.port),
-          servicePort: port.port,
-          pod: null,
-          node: null,
-        });
-  // The same address serves several Service ports at times: one connection for each is enough.
-  const distinct = toEndpoints(service, target.port, endpoints);
-  const tried = distinct.slice(0, maxEndpoints);
-  const virtual = planned.filter((p) => p.hop === 'virtual-ip');
-  const requests = target.http === undefined ? [] : httpRequests([...virtual, ...tried], service, inCluster, target.http);
-  const hints = toTargetPorts(service, target.port, endpoints).slice(0, maxPayloads);
-  return { planned: [...planned, ...tried, ...hints, ...payloads(tried), ...requests], total: distinct.length };
 }
 
 function interpret(planned: readonly Planned[], output: string): { list: Connection[]; resolvConf: string | null } {

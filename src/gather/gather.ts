@@ -14,6 +14,7 @@ import { nodeRules, nodeRulesLater } from './node-rules.ts';
 import { routes } from './routes.ts';
 import * as proxyHealth from './proxy-health.ts';
 import { viaApiServer } from './pod-proxy.ts';
+import { probeAnswers } from './probe-answers.ts';
 import { namespaces, networkDaemons, pluginPolicies, policies } from './policies.ts';
 
 /** One collector a fact; `target` is given, not gathered. */
@@ -30,6 +31,7 @@ export const collectors: readonly Collector[] = [
   matrix,
   routes,
   listeners,
+  probeAnswers,
   dnsAnswers,
   nodeRules,
   nodeRulesLater,
@@ -67,6 +69,8 @@ const whatOf: Partial<Record<FactName, string>> = {
   matrix: 'connections from every node',
   routes: 'the routes between the nodes',
   listeners: 'what listens in the pods',
+  probeAnswers: 'what the program answers to probes',
+  nodeRequests: 'what the pods of each node ask for',
   dnsAnswers: "each DNS replica's answer",
   nodeRules: "the nodes' rules",
   nodeRulesLater: "the nodes' rules, a second time",

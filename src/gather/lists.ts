@@ -4,6 +4,7 @@ import { ok, resources } from '../cluster/index.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
+import { requested } from '../facts/scheduling.ts';
 import { labelText, selects } from '../facts/selectors.ts';
 import { collector, fromFailure, parsed, parsedList, read, valueOf } from './collector.ts';
 
@@ -129,6 +130,29 @@ export const nodes = collector({
           })),
         )
       : found;
+  },
+});
+
+const resourcesOnly = v.object({ spec: v.object({ nodeName: v.optional(v.string(), ''), containers: v.array(v.object({ resources: o.resourceList })) }) });
+
+export const nodeRequests = collector({
+  fact: 'nodeRequests',
+  after: ['pods'],
+  access: [read('pods', ['list'], 'cluster')],
+  when({ pods }) {
+    const isShort = valueOf(pods)?.some((p) => p.status.conditions.some((c) => c.type === 'PodScheduled' && /Insufficient/.test(c.message ?? '')));
+    return isShort ? true : 'no pod waits for room on a node';
+  },
+  async collect({ cluster, signal }) {
+    const fieldSelector = 'spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed';
+    const found = parsedList(await cluster.list(resources.pods, { fieldSelector, signal }), resourcesOnly, 'pods of the whole cluster');
+    if (!found.seen) return found;
+    const sums: Record<string, Record<string, number>> = {};
+    for (const { spec } of found.value) {
+      const own = (sums[spec.nodeName] ??= {});
+      for (const resource of ['cpu', 'memory']) own[resource] = (own[resource] ?? 0) + requested(spec, resource);
+    }
+    return seen(sums);
   },
 });
 

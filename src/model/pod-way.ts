@@ -144,7 +144,7 @@ function programStops({ facts, pods }: World, to: Destination): Stop[] {
   }
   if (serving.code === null) return [];
   const why = serving.evidence[0]?.text ?? `nothing listens on port ${to.port}`;
-  return [{ fates: ['refused'], certain: serving.confidence === 'confirmed', why, codes, ...own }];
+  return [{ fates: ['refused'], certain: serving.confidence === 'confirmed', likely: serving.confidence === 'likely', why, codes, ...own }];
 }
 
 /** A full table of connections on the client's node drops new ones. */

@@ -15,6 +15,8 @@ export interface Stop {
   fates: readonly Fate[];
   /** True where the facts decide; false where they leave it open, or where it concerns only a share of the connections. */
   certain: boolean;
+  /** Evidence speaks for it that falls short of certain. */
+  likely?: boolean;
   /** What decides, or what leaves it open. */
   why: string;
   /** The codes of the findings that report it. */

@@ -71,10 +71,10 @@ function useWishes(session: Session, state: State, dispatch: (action: Action) =>
         stdout.write(`\u001b]52;c;${Buffer.from(wish.text).toString('base64')}\u0007`);
         return say(`copied, if the terminal allows it: ${wish.text}`);
       case 'try': {
-        const patch = state.result?.patches[wish.command];
+        const changes = state.result?.changes[wish.command];
         const { command } = wish;
-        if (!patch) return;
-        session.tryFix(patch).then(
+        if (!changes) return;
+        session.tryFix(changes).then(
           (trial) => dispatch({ type: 'trial', command, trial }),
           (error: unknown) => dispatch({ type: 'trial', command, trial: { accepted: false, message: messageOf(error), lines: [] } }),
         );

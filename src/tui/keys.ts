@@ -146,7 +146,7 @@ function diagnosisKeys(state: State, input: string, key: Key, shown: Shown): Pre
       return command === undefined ? note('nothing to copy here: choose a cause') : [{ wish: 'copy', text: command }];
     }
     case 'd': {
-      const command = commands.find((c) => state.result?.patches[c]);
+      const command = commands.find((c) => state.result?.changes[c]);
       return command === undefined
         ? note('no fix here that is one change of one object')
         : [...show({ kind: 'trial', command, trial: null, scroll: 0 }), { wish: 'try', command }];

@@ -1,8 +1,9 @@
 /** The interface between the terminal UI and the rest of the program. All texts that pass it are cleaned. */
-import type { Patch } from '../catalog/finding.ts';
+import type { Change } from '../catalog/finding.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import type { Progress, ProgressEvent } from '../diagnose/progress.ts';
 import type { Facts } from '../facts/facts.ts';
+import type { DiffLine } from '../repair/trial.ts';
 
 /** Whose connection to which Service; `from` as `--from` takes it. */
 export interface Asked {
@@ -15,15 +16,15 @@ export interface Result {
   diagnosis: Diagnosis;
   facts: Facts;
   requests: number;
-  /** What the commands of fixes change, where that is one object; by command. */
-  patches: Record<string, Patch>;
+  /** What the commands of fixes change; by command. */
+  changes: Record<string, Change[]>;
 }
 
 /** What a dry run of a fix says, and what it would change. */
 export interface Trial {
   accepted: boolean;
   message: string;
-  lines: { mark: '+' | '-' | ' '; text: string }[];
+  lines: DiffLine[];
 }
 
 export interface ServiceRow {
@@ -53,7 +54,7 @@ export interface Session {
     asked: Asked,
     watcher: { onEvent(event: ProgressEvent): void; consent: ((question: string) => Promise<boolean>) | undefined; signal: AbortSignal },
   ): Promise<Result>;
-  tryFix(patch: Patch): Promise<Trial>;
+  tryFix(changes: readonly Change[]): Promise<Trial>;
   /** Writes the facts of the last run to a file; returns a message for the person. */
   capture(file: string): string;
   useContext(context: string): Promise<void>;

@@ -8,7 +8,7 @@ const found = (incident: string, change: (facts: Facts) => Partial<Facts> = () =
 
 /** The pairs that the fix changes in the selector. */
 const patched = (incident: string, change?: (facts: Facts) => Partial<Facts>): unknown =>
-  (found(incident, change)?.fix[0]?.patch?.body as { spec: { selector: unknown } } | undefined)?.spec.selector;
+  found(incident, change)?.fix[0]?.changes?.flatMap((c) => (c.how === 'patch' ? [(c.body as { spec: { selector: unknown } }).spec.selector] : []))[0];
 
 const selecting =
   (selector: Record<string, string>) =>
@@ -19,7 +19,7 @@ const selecting =
 
 describe('the labels that a Service is pointed at', () => {
   test('none where nothing is near: not the client, not a Job, not just any application', () => {
-    expect(found('selector-nothing-near')?.fix.some((f) => f.patch)).toBe(false);
+    expect(found('selector-nothing-near')?.fix.some((f) => f.changes)).toBe(false);
     expect(found('selector-nothing-near')?.message).toContain('no pod has app=shop');
   });
   test('never those of the client, however near', () => {

@@ -88,7 +88,7 @@ function healthy(draw: Draw): Cluster {
   };
 }
 
-const meta = (name: string) => ({ name, namespace, uid: name, labels: {}, ownerReferences: [] });
+const meta = (name: string) => ({ name, namespace, uid: name, labels: {}, ownerReferences: [], owners: [], history: [] });
 const selectorOf = (matchLabels: Record<string, string>) => ({ matchLabels, matchExpressions: [] });
 
 /** A policy for the Service's pods (ingress) or the client (egress) that allows only pods with these labels. */

@@ -8,7 +8,13 @@ import { outside } from '../../src/policy/world.ts';
 import { api, ask, far, pod, policy, setOf, web } from './people.ts';
 
 const proposed = (policies: NetworkPolicy[], other = api, labels?: Record<string, string>) =>
-  smallestChange('ingress', [{ self: web, other, connection: { port: 8080, protocol: 'TCP' } }], policies, setOf(policies), labels);
+  smallestChange({
+    direction: 'ingress',
+    denied: [{ self: web, other, connection: { port: 8080, protocol: 'TCP' } }],
+    candidates: policies,
+    set: setOf(policies),
+    labels,
+  });
 
 describe('the smallest change', () => {
   test('a rule for the right client without the port: one port more', () => {
@@ -45,7 +51,7 @@ describe('the smallest change', () => {
     );
   });
   test('an address outside is named as one', () => {
-    expect(proposed([policy({ podSelector: {} })], outside('203.0.113.9'))?.patch[0]?.value).toEqual([
+    expect(proposed([policy({ podSelector: {} })], outside('203.0.113.9'))?.patch?.[0]?.value).toEqual([
       { from: [{ ipBlock: { cidr: '203.0.113.9/32' } }], ports: [{ port: 8080, protocol: 'TCP' }] },
     ]);
     expect(proposed([policy({ podSelector: {} })], outside())).toBeUndefined();
@@ -63,7 +69,12 @@ describe('the smallest change', () => {
       ],
     );
     expect(
-      smallestChange('ingress', [{ self: web, other: api, connection: { port: 1, protocol: 'TCP' } }], [policy({ podSelector: {} })], set),
+      smallestChange({
+        direction: 'ingress',
+        denied: [{ self: web, other: api, connection: { port: 1, protocol: 'TCP' } }],
+        candidates: [policy({ podSelector: {} })],
+        set,
+      }),
     ).toBeUndefined();
   });
   test('whatever denies a pod another pod, some change allows it', () => {

@@ -1,0 +1,76 @@
+/** Changes that make containers run again: the template that served before, another image, more memory. */
+import { distance } from 'fastest-levenshtein';
+import type { Fact } from '../../src/facts/fact.ts';
+import type { Node, Workload } from '../../src/facts/objects.ts';
+import { amount } from '../../src/facts/scheduling.ts';
+import type { Fix } from '../check.ts';
+import { fixBy } from '../fix.ts';
+import { nameOf, type Owner, templatePatch } from './owner.ts';
+import { quantity } from './quantity.ts';
+
+type Container = Workload['spec']['template']['spec']['containers'][number];
+
+const allIn = (w: Workload): Container[] => [...w.spec.template.spec.initContainers, ...w.spec.template.spec.containers];
+const ownTo = (owner: Owner, sets: readonly Workload[]) =>
+  sets.filter((s) => s.metadata.ownerReferences.some((r) => r.kind === owner.kind && r.name === owner.workload.metadata.name));
+const newestFirst = (a: Workload, b: Workload) => (b.metadata.revision ?? 0) - (a.metadata.revision ?? 0);
+/** A Deployment counts as available from then on, or ceases to; at its creation both times are nearly the same. */
+const settledS = 5;
+
+/** Whether the Deployment was available with an earlier ReplicaSet: that one still has ready pods, or availability ended after it was there. */
+function hasServed(owner: Owner, set: Workload): boolean {
+  if ((set.status.readyReplicas ?? 0) > 0) return true;
+  const available = owner.workload.status.conditions.find((c) => c.type === 'Available');
+  const ended = Date.parse(available?.lastTransitionTime ?? '');
+  return available?.status === 'False' && ended > Date.parse(set.metadata.creationTimestamp ?? '') + settledS * 1000;
+}
+
+/** Back to the ReplicaSet before, where it served and the container in question is another one now. */
+export function rolledBack(owner: Owner | undefined, container: string, replicaSets: Fact<Workload[]>): Fix[] {
+  if (owner?.kind !== 'Deployment' || !replicaSets.seen) return [];
+  const [current, before] = ownTo(owner, replicaSets.value).toSorted(newestFirst);
+  if (!current || !before || !hasServed(owner, before)) return [];
+  const [now, then] = [current, before].map((s) => allIn(s).find((c) => c.name === container));
+  if (JSON.stringify(now) === JSON.stringify(then) && current.metadata.revision === before.metadata.revision) return [];
+  const what = now && then && now.image !== then.image ? `, with image ${then.image}` : '';
+  const { namespace, name } = owner.workload.metadata;
+  return [
+    fixBy(`Roll ${nameOf(owner)} back to revision ${before.metadata.revision}, which served${what}`, {
+      how: 'roll-back',
+      kind: 'deployment',
+      namespace,
+      name,
+      replicaSet: before.metadata.name,
+    }),
+  ];
+}
+
+/** Names and tags may differ by so many characters to be taken for a slip. */
+const maxSlips = 3;
+
+/** The image that was meant, among those that the nodes have: the same repository with a near tag, or a near repository. */
+export function otherImage(owner: Owner | undefined, container: string, image: string, nodes: Fact<Node[]>): Fix[] {
+  if (!owner || !nodes.seen) return [];
+  const there = [...new Set(nodes.value.flatMap((n) => n.status.images.flatMap((i) => i.names)))].filter((i) => i !== image && !i.includes('@'));
+  const near = there.map((name) => ({ name, far: distance(name, image) })).toSorted((a, b) => a.far - b.far)[0];
+  if (!near || near.far > maxSlips) return [];
+  const isInit = owner.workload.spec.template.spec.initContainers.some((c) => c.name === container);
+  const text = `Set the image of container "${container}" of ${nameOf(owner)} to ${near.name}, which the nodes have`;
+  return [
+    {
+      ...templatePatch(owner, text, { [isInit ? 'initContainers' : 'containers']: [{ name: container, image: near.name }] }),
+      assumes: 'this is the image that was meant',
+    },
+  ];
+}
+
+/** Twice the memory that the container may use. */
+export function moreMemory(owner: Owner | undefined, container: string): Fix[] {
+  const limit = owner && allIn(owner.workload).find((c) => c.name === container)?.resources?.limits['memory'];
+  if (!owner || limit === undefined) return [];
+  const memory = quantity(2 * amount(limit));
+  const text = `Raise the memory limit of container "${container}" of ${nameOf(owner)} from ${limit} to ${memory}`;
+  return [
+    { ...templatePatch(owner, text, { containers: [{ name: container, resources: { limits: { memory } } }] }), assumes: 'twice as much memory is enough' },
+  ];
+}

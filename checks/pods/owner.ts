@@ -1,0 +1,40 @@
+/** The workload behind a pod: changes belong into its template. */
+import type { Fact } from '../../src/facts/fact.ts';
+import type { Pod, Workload } from '../../src/facts/objects.ts';
+import type { Fix } from '../check.ts';
+import { patch } from '../fix.ts';
+
+export interface Owner {
+  kind: 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'ReplicaSet';
+  workload: Workload;
+}
+
+export interface Workloads {
+  deployments: Fact<Workload[]>;
+  statefulSets: Fact<Workload[]>;
+  daemonSets: Fact<Workload[]>;
+  replicaSets: Fact<Workload[]>;
+}
+
+/** The facts that name the owners of pods. */
+export const ownerFacts = ['deployments', 'statefulSets', 'daemonSets', 'replicaSets'] as const;
+
+const lists = { Deployment: 'deployments', StatefulSet: 'statefulSets', DaemonSet: 'daemonSets', ReplicaSet: 'replicaSets' } as const;
+
+/** The Deployment behind a pod's ReplicaSet, or its owner itself; undefined where nothing that is known makes it. */
+export function ownerOf(pod: Pod | Workload, workloads: Workloads): Owner | undefined {
+  for (const { kind, name } of pod.metadata.ownerReferences) {
+    if (!(kind in lists)) continue;
+    const fact = workloads[lists[kind as Owner['kind']]];
+    const workload = fact.seen ? fact.value.find((w) => w.metadata.name === name) : undefined;
+    if (workload) return (kind === 'ReplicaSet' && ownerOf(workload, workloads)) || { kind: kind as Owner['kind'], workload };
+  }
+  return undefined;
+}
+
+export const nameOf = ({ kind, workload }: Owner): string => `${kind} "${workload.metadata.name}"`;
+export const objectOf = ({ kind, workload }: Owner): string => `${kind.toLowerCase()}/${workload.metadata.name}`;
+
+/** Changes the pod template of a workload (a strategic merge patch: containers are merged by their names). */
+export const templatePatch = (owner: Owner, text: string, spec: object): Fix =>
+  patch(text, owner.workload.metadata.namespace, objectOf(owner), { spec: { template: { spec } } }, 'strategic');

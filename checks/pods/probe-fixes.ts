@@ -1,0 +1,40 @@
+/** Corrections of a probe that a request like it has shown to succeed. */
+import type { Fact } from '../../src/facts/fact.ts';
+import type { FactTypes } from '../../src/facts/facts.ts';
+import type { Pod } from '../../src/facts/objects.ts';
+import type { Fix } from '../check.ts';
+import { nameOf, type Owner, templatePatch } from './owner.ts';
+
+type Probe = NonNullable<Pod['spec']['containers'][number]['readinessProbe']>;
+
+/** The kubelet takes these for success (Kubernetes documentation, "Configure Probes", HTTP probes). */
+const succeeds = (status: number | null): boolean => status !== null && status >= 200 && status < 400;
+
+/** The same path on another port first, then another path: the fewer differences, the more likely it is what was meant. */
+export function probeFix(
+  owner: Owner | undefined,
+  pod: Pod,
+  container: string,
+  kind: 'readiness' | 'startup',
+  probe: Probe | undefined,
+  answers: Fact<FactTypes['probeAnswers']>,
+): Fix[] {
+  if (!owner || !probe || !answers.seen) return [];
+  const own = answers.value.filter((a) => a.pod === pod.metadata.name && succeeds(a.status));
+  const asked = probe.httpGet?.path;
+  const [best] = own.toSorted(
+    (a, b) => Number(a.path !== asked) - Number(b.path !== asked) || Number(a.port !== probe.httpGet?.port) - Number(b.port !== probe.httpGet?.port),
+  );
+  const isInit = owner.workload.spec.template.spec.initContainers.some((c) => c.name === container);
+  const change = (next: object, text: string): Fix[] => [
+    templatePatch(owner, `${text}, which answers: container "${container}" of ${nameOf(owner)}`, {
+      [isInit ? 'initContainers' : 'containers']: [{ name: container, [`${kind}Probe`]: next }],
+    }),
+  ];
+  if (probe.httpGet && best) {
+    const said = `GET ${best.path} on port ${best.port} (HTTP ${best.status})`;
+    return change({ httpGet: { path: best.path, port: best.port } }, `Make the ${kind} probe ask ${said}`);
+  }
+  const open = [...new Set(answers.value.filter((a) => a.pod === pod.metadata.name && a.status !== null).map((a) => a.port))];
+  return probe.tcpSocket && open[0] !== undefined ? change({ tcpSocket: { port: open[0] } }, `Make the ${kind} probe connect to port ${open[0]}`) : [];
+}

@@ -1,0 +1,181 @@
+/** Repairs a Service: diagnoses, shows the changes and what else they touch, asks, applies, and proves the result by a real connection. */
+import { accessSync, constants } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { pipeline } from '../../checks/pipeline.ts';
+import { CannotRun } from '../catalog/cannot-run.ts';
+import type { Cluster } from '../cluster/index.ts';
+import { diagnose } from '../diagnose/diagnose.ts';
+import type { Diagnosis } from '../diagnose/diagnosis.ts';
+import { reasoned } from '../diagnose/judge.ts';
+import type { Recording } from '../facts/capture.ts';
+import type { Target } from '../facts/facts.ts';
+import { apply } from '../repair/apply.ts';
+import { planOf, type Step } from '../repair/plan.ts';
+import { type Trial, tryChange } from '../repair/trial.ts';
+import { saveUndo, type UndoEntry } from '../repair/undo.ts';
+import { cleanDeep, cleanLines } from '../report/clean.ts';
+import { planText, unfixedText } from '../report/fix.ts';
+import { formats } from '../report/render.ts';
+import { checkFolder, save } from './captures.ts';
+import { exitStatus, isUnicode, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
+import { runShown } from './shown-run.ts';
+import { Interrupted, prepare, type SvcOptions } from './svc-run.ts';
+import { revert, takenBack } from './undo.ts';
+import { canPrompt, confirm } from './yes-no-prompt.ts';
+
+export interface FixOptions extends SvcOptions {
+  /** Change without asking. */
+  yes: boolean;
+  /** An undo file, to take a fix back. */
+  undo: string | undefined;
+  /** Also where another owner would revert it, or somebody changed it since. */
+  force: boolean;
+}
+
+/** How long after a change the Service may take to answer, and the time between two looks, in milliseconds. */
+const settleMs = 120_000;
+const lookEveryMs = 2000;
+/** So often a plan is made again because objects changed under it. */
+const maxPlans = 3;
+
+/** One run of `fix`. */
+interface Job {
+  cluster: Cluster;
+  target: Target;
+  options: FixOptions;
+  screen: Screen;
+  /** Writes for a person: on stdout, or on stderr where stdout is for a program. */
+  say(text: string): void;
+  undoFile: string;
+}
+
+/** Repairs the Service, or takes a fix back. Answers the exit status of the last diagnosis; throws CannotRun where nothing can be done. */
+export async function fix(options: FixOptions, screen: Screen): Promise<number> {
+  if (options.undo !== undefined) return revert(options, options.undo, screen);
+  if (options.replay !== undefined) throw new CannotRun('A recording has no cluster to change; leave --replay out, or use svc --replay to see the fixes.');
+  if (options.interactive || options.watch) throw new CannotRun('fix asks once and ends; leave -i and --watch out.');
+  const outputs = parseOutputs(options.output, formats);
+  for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
+  screen.paint.erase();
+  if (!options.yes && !canPrompt(false, screen.env))
+    throw new CannotRun('Nobody can be asked here: run it in a terminal, or give --yes to change without asking.');
+  const { cluster, target } = await prepare(options, screen.env);
+  const isForPerson = outputs.some((o) => !o.file && (o.format === 'text' || o.format === 'wide'));
+  const stream = isForPerson ? screen.stdout : process.stderr;
+  const job: Job = { cluster, target, options, screen, say: (text) => void stream.write(`${text}\n`), undoFile: undoFileFor(target) };
+  try {
+    const last = await repaired(job);
+    if (options.capture !== undefined) save(last.recording, options.capture);
+    await writeOutputs(
+      last.diagnosis,
+      last.recording.requests,
+      isForPerson ? outputs.filter((o): o is Output<'json'> => o.file !== undefined) : outputs,
+      screen,
+    );
+    return exitStatus[last.diagnosis.verdict.status];
+  } finally {
+    cluster.close();
+  }
+}
+
+/** In the folder where it runs, or among the temporary files where that is not writable. */
+function undoFileFor({ namespace, name }: Target): string {
+  const file = `k8s-doctor-undo-${namespace}-${name}-${new Date().toISOString().replace(/[-:]|\..*/g, '')}.json`;
+  try {
+    accessSync('.', constants.W_OK);
+    return file;
+  } catch {
+    return join(tmpdir(), file);
+  }
+}
+
+interface Seen {
+  recording: Recording;
+  diagnosis: Diagnosis;
+}
+
+async function look({ cluster, target, options, screen }: Job, quiet: boolean): Promise<Seen> {
+  const recording = await runShown(cluster, target, { ...options, quiet: options.quiet || quiet }, screen.env);
+  return { recording, diagnosis: cleanDeep(diagnose(pipeline, recording)) };
+}
+
+async function repaired(job: Job): Promise<Seen> {
+  const { cluster, options, say, undoFile } = job;
+  let entries: UndoEntry[] = [];
+  for (let round = 1; ; round++) {
+    const now = await look(job, false);
+    if (now.diagnosis.verdict.status === 'healthy') {
+      say(`${round === 1 ? 'Nothing to fix: ' : ''}${now.diagnosis.verdict.summary}`);
+      return now;
+    }
+    const steps = planOf(pipeline, now.recording, reasoned(pipeline, now.recording).verdict);
+    if (steps.length === 0) {
+      say(unfixedText(now.diagnosis, shown(job)));
+      return now;
+    }
+    const trials = await Promise.all(steps.flatMap((s) => s.fix.changes).map((change) => tryChange(cluster, change)));
+    say(planText(now.diagnosis, cleanDeep(steps), cleanDeep(trials, cleanLines), shown(job)));
+    if (!(await isWanted(job, steps, trials))) return now;
+
+    const file = { apiVersion: 'k8s-doctor/v1', kind: 'Undo', version: options.version, madeAt: new Date().toISOString(), context: cluster.context } as const;
+    const service = { namespace: job.target.namespace, name: job.target.name };
+    const done = await apply(cluster, trials, entries, (changes) => saveUndo(undoFile, { ...file, service, changes }));
+    ({ entries } = done);
+    if (done.result === 'applied') return proved(job, now);
+    say(undoLine(undoFile));
+    if (done.result === 'failed')
+      throw new CannotRun(`${done.change.kind} ${done.change.name} could not be changed (${done.failure.why}); the changes before it were made.`);
+    if (round === maxPlans) throw new CannotRun(`${done.change.kind} ${done.change.name} changes all the time; see who changes it, then try again.`);
+    say(`${done.change.kind} ${done.change.name} was changed by somebody else since it was read; diagnosing again.`);
+  }
+}
+
+const shown = ({ screen }: Job) => ({ colour: screen.colour, unicode: isUnicode(screen.env), columns: screen.stdout.columns ?? 100 });
+const undoLine = (file: string): string => `Undo  k8s-doctor fix --undo ${file}`;
+
+/** Whether the changes are to be made: they can be, no other owner would revert them, and the person wants it. */
+async function isWanted(job: Job, steps: readonly Step[], trials: readonly Trial[]): Promise<boolean> {
+  const { options, say } = job;
+  const refusal = trials.find((t) => t.refusal);
+  if (refusal?.refusal) {
+    say(`Not changed: ${refusal.change.kind} ${refusal.change.name}: ${refusal.refusal.why}.`);
+    return false;
+  }
+  const owners = revertersOf(trials);
+  if (owners.length > 0 && !options.force) {
+    say(`Not changed: ${owners.join(', ')} would put it back. Change it there, or give --force to change it here until then.`);
+    return false;
+  }
+  const ending = new AbortController();
+  return options.yes || confirm(`Make ${steps.length === 1 ? 'this change' : `these ${steps.length} changes`}?`, ending.signal);
+}
+
+const revertersOf = (trials: readonly Trial[]): string[] => [...new Set(trials.flatMap((t) => t.owners.filter((o) => o.reverts).map((o) => o.name)))];
+
+/** Waits until the Service answers, by real connections, and offers to undo where it does not. */
+async function proved(job: Job, before: Seen): Promise<Seen> {
+  const { say, undoFile, options, screen } = job;
+  say(`Changed. ${undoLine(undoFile)}`);
+  const deadline = Date.now() + settleMs;
+  let now = before;
+  try {
+    do {
+      await pause(lookEveryMs);
+      now = await look(job, true);
+    } while (now.diagnosis.verdict.status !== 'healthy' && Date.now() < deadline);
+  } catch (error) {
+    if (error instanceof Interrupted) throw new Interrupted(error.signal, error.isClean, ` The changes were made and not verified. ${undoLine(undoFile)}`);
+    throw error;
+  }
+  const { verdict, probes } = now.diagnosis;
+  if (verdict.status === 'healthy') {
+    say(probes.length > 0 ? `Repaired: ${verdict.summary}` : `Its objects are right now; no connection was made to prove it: ${verdict.summary}`);
+    return now;
+  }
+  say(`Not repaired within ${settleMs / 1000} s: ${verdict.summary}`);
+  if (!options.yes && canPrompt(false, screen.env) && (await confirm('Undo the changes?', new AbortController().signal)))
+    say(await takenBack(job.cluster, undoFile, false));
+  return now;
+}

@@ -1,0 +1,75 @@
+/** Fixes that repair a Service together: each is computed on the world after the one before, and tried on the model. */
+import type { Check } from '../../checks/check.ts';
+import type { Change, Fix, Predicted } from '../catalog/finding.ts';
+import { reasoned } from '../diagnose/judge.ts';
+import type { Recording } from '../facts/capture.ts';
+import type { Finding, Verdict } from '../verdict/verdict.ts';
+import { whatIf } from '../what-if/what-if.ts';
+
+/** One cause and the fix that removes it. */
+export interface Step {
+  cause: Finding;
+  fix: Fix & { changes: Change[] };
+}
+
+/** More causes than this at once have not been seen; each step judges the whole pipeline again. */
+const maxSteps = 6;
+
+const isSame = (a: Finding, b: Finding): boolean =>
+  a.code === b.code && a.object.kind === b.object.kind && a.object.name === b.object.name && a.object.namespace === b.object.namespace;
+
+/** What remains, in one clause. */
+function textOf(verdict: Verdict, assumes: readonly string[]): Predicted['text'] {
+  const [first] = verdict.causes;
+  if (first) return `then this remains: ${first.message}`;
+  if (verdict.status !== 'healthy') return `then not everything that decides was seen: ${verdict.summary}`;
+  return assumes[0] === undefined ? 'then the Service is healthy' : `then the Service is healthy, as far as is known: ${assumes[0]}`;
+}
+
+interface Tried {
+  step: Step;
+  recording: Recording;
+  verdict: Verdict;
+}
+
+/** A fix tried on the model; undefined where its cause would stay, or another fault would come of it. */
+function tried(pipeline: readonly Check[], recording: Recording, before: Verdict, cause: Finding, fix: Fix): Tried | undefined {
+  if (!fix.changes || fix.changes.length === 0) return undefined;
+  const { facts, assumes } = whatIf(recording.facts, fix.changes);
+  const after = { ...recording, facts };
+  const { verdict } = reasoned(pipeline, after);
+  if (verdict.causes.some((c) => isSame(c, cause))) return undefined;
+  // What only the first fault hid may show now; a Service that was served in part must not be served less.
+  if (before.status === 'degraded' && verdict.status === 'faulty') return undefined;
+  const predicted = { status: verdict.status, text: textOf(verdict, fix.assumes === undefined ? assumes : [fix.assumes, ...assumes]) };
+  return { step: { cause, fix: { ...fix, changes: fix.changes, predicted } }, recording: after, verdict };
+}
+
+/** The fixes in the order in which they are to be made, each with what the model predicts after it. Pure. */
+export function planOf(pipeline: readonly Check[], recording: Recording, verdict: Verdict): Step[] {
+  const placeOf = (f: Finding) => pipeline.findIndex((c) => c.codes.includes(f.code));
+  const steps: Step[] = [];
+  let now = { recording, verdict };
+  while (steps.length < maxSteps) {
+    // What stands first in the pipeline first: a policy is opened for the port that the Service has by then.
+    const causes = now.verdict.causes.toSorted((a, b) => placeOf(a) - placeOf(b));
+    let found: Tried | undefined;
+    for (const { cause, fix } of causes.flatMap((c) => c.fix.map((f) => ({ cause: c, fix: f })))) {
+      found = tried(pipeline, now.recording, now.verdict, cause, fix);
+      if (found) break;
+    }
+    if (!found) return steps;
+    steps.push(found.step);
+    now = found;
+  }
+  return steps;
+}
+
+/**
+ * The fixes of a cause as they are shown: the one of the plan first, with what is predicted of it. Changes that would not remove
+ * the cause are left out.
+ */
+export function fixesOf(cause: Finding, steps: readonly Step[]): Fix[] {
+  const own = steps.filter((s) => isSame(s.cause, cause)).map((s) => s.fix);
+  return [...own, ...cause.fix.filter((f) => !f.changes)];
+}

@@ -1,0 +1,115 @@
+/** What would become of the connections of a run after a change: those that were made, and those that it makes possible. */
+import { domainOf } from '../dns/corefile.ts';
+import { seen, unseen, valueOf } from '../facts/fact.ts';
+import type { Connection, Connections, Facts } from '../facts/facts.ts';
+import { connectionKey, endpointsOf, isGood, portsAsked } from '../facts/selectors.ts';
+import { kindOf, plan } from '../gather/connection-plan.ts';
+import { programFaults } from '../model/pod-way.ts';
+import { predict } from '../model/predict.ts';
+import { type Attempt, type Fate, fits, type Stop } from '../model/prediction.ts';
+import { type World, worldOf } from '../model/world.ts';
+
+const outcomes: Record<Fate, Connection['outcome']> = {
+  connects: 'answered',
+  refused: 'refused',
+  lost: 'timed-out',
+  'not-found': 'name-not-found',
+  failing: 'dns-failed',
+};
+
+const keyOf = (s: Stop) => [s.why, ...s.codes].join(' ');
+const lookups = ['name', 'dns-server'] as const;
+
+/** A connection of the model, with what it takes for granted. */
+interface Foretold {
+  connection: Connection;
+  assumes: string[];
+}
+
+/** How a connection would go: as before where nothing on its way has changed, or as the facts decide. */
+function foretold(
+  attempt: Attempt & Pick<Connection, 'kind' | 'hop' | 'target' | 'servicePort'>,
+  was: Connection | undefined,
+  before: World,
+  after: World,
+): Foretold {
+  const { stops } = predict(after, attempt);
+  const base = { ...attempt, latencyMs: was?.latencyMs ?? null, detail: '', answers: was?.answers ?? [] };
+  const end = stops.find((s) => s.certain || s.likely);
+  if (end && !(was && isGood(was))) return { connection: { ...base, outcome: outcomes[end.fates[0] ?? 'lost'] }, assumes: [] };
+  if (was) {
+    const now = new Set(stops.map(keyOf));
+    const isFreed = predict(before, was).stops.some((s) => fits(s, was) && !now.has(keyOf(s)));
+    if (isGood(was) || !isFreed) return { connection: was, assumes: [] };
+  }
+  const answers = attempt.hop === 'name' ? (after.service?.spec.clusterIPs ?? []).filter((ip) => ip !== 'None') : [];
+  const open = stops.filter((s) => s.codes.some((c) => (programFaults as readonly string[]).includes(c)));
+  return { connection: { ...base, answers, outcome: 'answered' }, assumes: open.map((s) => s.why) };
+}
+
+/** What came over a connection says nothing where the connection itself had failed. */
+const wasOpen = (made: readonly Connection[], { hop, target }: Connection): boolean =>
+  (hop !== 'payload' && hop !== 'http') || made.some((c) => (c.hop === 'endpoint' || c.hop === 'virtual-ip') && c.target === target && isGood(c));
+
+/** A program that serves one port is not taken to serve another one, too. */
+function served(made: readonly Connection[], attempt: Attempt): boolean {
+  return (
+    attempt.hop === 'endpoint' &&
+    made.some((c) => c.hop === 'endpoint' && c.pod === attempt.pod && c.servicePort === attempt.servicePort && isGood(c) && c.target !== attempt.target)
+  );
+}
+
+/** The facts after a change with the connections that would be made then. Of what no model foretells (matrix, the API server's requests) nothing is said. */
+export function withConnections(before: Facts, after: Facts): { facts: Facts; assumes: string[] } {
+  const unasked = {
+    matrix: unseen('not-asked', 'connections from every node', 'the model does not foretell it'),
+    viaApiServer: unseen('not-needed', 'requests by the API server', 'the model does not foretell them'),
+  };
+  const [service, target, client] = [valueOf(after.service), valueOf(after.target), valueOf(after.client)];
+  const facts = { ...after, ...unasked, routes: after.routes, dryRuns: unseen('not-needed', 'dry runs', 'nothing is tried') };
+  const made = valueOf(before.connections);
+  const endpoints = endpointsOf(valueOf(after.slices) ?? []);
+  const isReachable =
+    service && (service.spec.type === 'ExternalName' || endpoints.some((e) => e.ready || e.serving)) && portsAsked(service, target?.port) !== undefined;
+  if (!service || !target || !client || (!made && before.connections.seen === false && before.connections.reason !== 'not-needed'))
+    return { facts, assumes: [] };
+  if (!isReachable)
+    return { facts: { ...facts, connections: unseen('not-needed', 'real connections from the client', 'there is no endpoint to connect to') }, assumes: [] };
+  const worlds = [worldOf(before), worldOf(facts)] as const;
+  const { planned, total } = plan(service, target, endpoints, domainOf(valueOf(after.corefile)), []);
+  const inside =
+    client.kind === 'external'
+      ? []
+      : planned.filter((p) => p.hop !== 'payload' && p.hop !== 'target-port' && p.hop !== 'http').map(({ task, ...p }) => ({ kind: kindOf(task), ...p }));
+  const keys = new Set(inside.map(connectionKey));
+  const isThere = (c: Connection) => c.pod === null || endpoints.some((e) => e.pod === c.pod && c.target.startsWith(e.address));
+  // What was tried further, such as node ports and requests by HTTP, where its end is still there.
+  const further = (made?.list ?? []).filter(
+    (c) =>
+      !keys.has(connectionKey(c)) &&
+      c.hop !== 'dns-server' &&
+      c.hop !== 'target-port' &&
+      !(c.hop === 'endpoint' || c.hop === 'virtual-ip') &&
+      !lookups.includes(c.hop as 'name') &&
+      isThere(c) &&
+      wasOpen(made?.list ?? [], c),
+  );
+  const list = made?.list ?? [];
+  const told = [...inside, ...further].map((a): Foretold => {
+    const { connection, assumes } = foretold(
+      a,
+      list.find((c) => connectionKey(c) === connectionKey(a)),
+      ...worlds,
+    );
+    return assumes.length > 0 && served(list, a) ? { connection: { ...connection, outcome: 'refused' }, assumes: [] } : { connection, assumes };
+  });
+  const connections: Connections = {
+    from: made?.from ?? client.name,
+    standIn: made?.standIn ?? false,
+    node: made?.node ?? client.node,
+    list: told.map((t) => t.connection),
+    endpointsTotal: total,
+    resolvConf: made?.resolvConf ?? null,
+  };
+  return { facts: { ...facts, connections: seen(connections) }, assumes: [...new Set(told.flatMap((t) => t.assumes))] };
+}

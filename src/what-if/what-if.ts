@@ -1,0 +1,37 @@
+/** The cluster after a change: its objects, what Kubernetes makes of them in turn, and what connections would find. */
+import type { Change } from '../catalog/finding.ts';
+import { valueOf } from '../facts/fact.ts';
+import type { Facts } from '../facts/facts.ts';
+import { withDns } from './cluster-dns.ts';
+import { withConnections } from './connections.ts';
+import { isFollowed, slicesFor } from './endpoint-slices.ts';
+import { withRules } from './node-rules.ts';
+import { put, withObject } from './objects.ts';
+import { withProxies } from './proxies.ts';
+import { withPods } from './rollout.ts';
+
+export interface WhatIf {
+  facts: Facts;
+  /** What the facts leave open and the result takes for granted, in words. */
+  assumes: string[];
+}
+
+/** The slices of the Service; where their controller did not follow before, it does not now. */
+function withSlices(before: Facts, after: Facts): Facts {
+  const [service, pods, slices] = [valueOf(before.service), valueOf(before.pods), valueOf(before.slices)];
+  const next = { service: valueOf(after.service), pods: valueOf(after.pods) };
+  if (!service || !pods || !slices || !next.service || !next.pods || (next.service === service && next.pods === pods)) return after;
+  if (Object.keys(service.spec.selector ?? {}).length > 0 && !isFollowed(service, pods, slices)) return after;
+  return put(after, 'slices', slicesFor(next.service, next.pods, slices));
+}
+
+/** Pure: the same facts and changes give the same world. */
+export function whatIf(facts: Facts, changes: readonly Change[]): WhatIf {
+  const objects = changes.reduce(withObject, facts);
+  const pods = withPods(facts, objects, changes);
+  const slices = withSlices(facts, pods);
+  const proxies = withProxies(facts, slices, changes);
+  const dns = withDns(facts, proxies.facts, changes);
+  const rules = withRules(facts, dns, proxies.restarted);
+  return withConnections(facts, rules);
+}
