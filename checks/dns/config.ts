@@ -23,7 +23,7 @@ interface Subject {
   dnsPods: readonly Pod[];
 }
 
-/** The correction as changes where it is known, or the place to make one by hand. */
+/** The correction as changes where it is known, or the place to make one. */
 const fixFor = ({ corefile, dnsPods }: Subject, correction: Correction | undefined): Fix[] => {
   const fixes = corrected(corefile, dnsPods, correction);
   return fixes.length > 0 ? fixes : [correct];

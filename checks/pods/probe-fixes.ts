@@ -27,7 +27,7 @@ export function probeFix(
   );
   const isInit = owner.workload.spec.template.spec.initContainers.some((c) => c.name === container);
   const change = (next: object, text: string): Fix[] => [
-    templatePatch(owner, `${text}, which answers: container "${container}" of ${nameOf(owner)}`, {
+    templatePatch(owner, `${text}: container "${container}" of ${nameOf(owner)}`, {
       [isInit ? 'initContainers' : 'containers']: [{ name: container, [`${kind}Probe`]: next }],
     }),
   ];
@@ -36,5 +36,9 @@ export function probeFix(
     return change({ httpGet: { path: best.path, port: best.port } }, `Make the ${kind} probe ask ${said}`);
   }
   const open = [...new Set(answers.value.filter((a) => a.pod === pod.metadata.name && a.status !== null).map((a) => a.port))];
-  return probe.tcpSocket && open[0] !== undefined ? change({ tcpSocket: { port: open[0] } }, `Make the ${kind} probe connect to port ${open[0]}`) : [];
+  const port = open.find((p) => p === probe.httpGet?.port) ?? open[0];
+  if (port === undefined || (!probe.tcpSocket && !probe.httpGet)) return [];
+  const none = probe.httpGet ? `, since no usual path answers with success` : '';
+  const fixes = change({ ...(probe.httpGet && { httpGet: null }), tcpSocket: { port } }, `Make the ${kind} probe connect to port ${port}${none}`);
+  return fixes.map((f) => ({ ...f, assumes: 'the program is ready when it accepts connections' }));
 }

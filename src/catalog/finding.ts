@@ -45,7 +45,7 @@ export interface Fix {
   predicted?: Predicted;
   /** What else it changes: other Services, workloads and clients, pods that restart. */
   affects?: string[];
-  /** Who would undo it, or must be told of it: a Helm release, a GitOps controller, an operator. */
+  /** Who would undo it, or needs the same change: a Helm release, a GitOps controller, an operator. */
   owners?: string[];
   /** What the API server said of it in a dry run, where it was asked. */
   tried?: { accepted: boolean; message: string };

@@ -61,7 +61,8 @@ const svcOptions = <T>(y: Argv<T>) =>
     .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'run again and again, and print changes' })
     .option('ui', { choices: ['auto', 'always', 'never'] as const, default: 'auto' as const, describe: 'the terminal UI; never: plain text, line by line' })
     .option('capture', { type: 'string', requiresArg: true, describe: 'write the collected facts to FILE' })
-    .option('replay', { type: 'string', requiresArg: true, describe: 'diagnose from a captured FILE instead of a cluster' });
+    .option('replay', { type: 'string', requiresArg: true, describe: 'diagnose from a captured FILE instead of a cluster' })
+    .option('since', { type: 'string', requiresArg: true, describe: 'show what changed since an earlier capture FILE' });
 
 /** Options that can be given more than once; for the others a second one is a mistake. */
 const repeatable = new Set(['output', 'o', 'as-group', 'asGroup', '_']);

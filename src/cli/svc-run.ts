@@ -30,6 +30,8 @@ export interface SvcOptions {
   output: string[];
   capture: string | undefined;
   replay: string | undefined;
+  /** An earlier capture to compare with. */
+  since: string | undefined;
   quiet: boolean;
   /** Stack traces, and a line of progress for each check. */
   verbose: boolean;

@@ -20,8 +20,9 @@ export async function svc(options: SvcOptions, screen: Screen): Promise<number> 
   if (wantsUi(options, outputs, screen.env)) return (await import('./terminal-ui.ts')).svcUi(options, outputs, screen);
   screen.paint.erase();
   if (options.watch) return watched(options, screen);
+  const earlier = options.since === undefined ? undefined : replayed(options.since);
   const recording = options.replay !== undefined ? replayed(options.replay) : await live(options, screen.env);
-  const diagnosis = diagnose(pipeline, recording);
+  const diagnosis = diagnose(pipeline, recording, earlier);
   await writeOutputs(diagnosis, recording.requests, outputs, screen);
   if (options.capture !== undefined) save(recording, options.capture);
   return exitStatus[diagnosis.verdict.status];

@@ -4,11 +4,12 @@ import type { Fact, Unseen } from '../facts/fact.ts';
 import { type Facts, type FactTypes, factNames } from '../facts/facts.ts';
 import { fixesOf, planOf } from '../repair/plan.ts';
 import type { Finding } from '../verdict/verdict.ts';
+import { type Earlier, whatChanged } from '../verdict/what-changed.ts';
 import type { CheckReport, Diagnosis, Hop, Matrix, Missing, ProbeReport } from './diagnosis.ts';
 import { partsOf, reasoned, statusOf, targetOf } from './judge.ts';
 
-/** The whole diagnosis from sealed facts. Pure: a replay of a recording prints what the run printed. */
-export function diagnose(pipeline: readonly Check[], recording: Recording): Diagnosis {
+/** The whole diagnosis from sealed facts. Pure: a replay of a recording prints what the run printed. `earlier`: a capture to compare with. */
+export function diagnose(pipeline: readonly Check[], recording: Recording, earlier?: Earlier): Diagnosis {
   const { facts } = recording;
   const target = targetOf(facts);
   const client = facts.client.seen ? facts.client.value : null;
@@ -17,9 +18,12 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
   const tried = facts.dryRuns.seen ? facts.dryRuns.value : {};
   /** The changes and the failed connections stay internal: the command shows what the ones do, `probes` the others. */
   const shown = (f: Finding): Finding => {
-    const fix = (verdict.causes.includes(f) ? fixesOf(f, steps) : f.fix).map(({ changes: _, assumes: __, ...own }) => {
+    const fix = (verdict.causes.includes(f) ? fixesOf(f, steps) : f.fix).map((own) => {
       const answer = own.command === undefined ? undefined : tried[own.command];
-      return { ...own, ...(answer && { tried: answer }) };
+      const visible = { ...own, ...(answer && { tried: answer }) };
+      delete visible.changes;
+      delete visible.assumes;
+      return visible;
     });
     const copy: Finding = { ...f, fix };
     delete copy.failed;
@@ -29,6 +33,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
     const after = r.findings.map((f) => shown(findings.get(f) ?? f));
     return { ...r, findings: after, ...(r.status === 'fail' || r.status === 'warn' ? { status: statusOf(after) } : {}) };
   });
+  const changed = whatChanged(facts, recording.startedAt, verdict.causes, earlier);
   const service = facts.service.seen ? facts.service.value : null;
   return {
     apiVersion: 'k8s-doctor/v1',
@@ -49,7 +54,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording): Diag
     },
     startedAt: recording.startedAt,
     durationMs: recording.durationMs,
-    verdict: { ...verdict, causes: verdict.causes.map(shown) },
+    verdict: { ...verdict, causes: verdict.causes.map(shown), ...(changed && { changed }) },
     checks,
     probes: probesOf(facts),
     path: pathOf(checks, facts),

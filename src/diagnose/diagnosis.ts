@@ -1,4 +1,5 @@
 import type { Finding, Status } from '../verdict/verdict.ts';
+import type { Changed } from '../verdict/what-changed.ts';
 
 export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
 
@@ -64,7 +65,13 @@ export interface Diagnosis {
   /** ISO 8601. */
   startedAt: string;
   durationMs: number;
-  verdict: { status: Status; summary: string; causes: Finding[] };
+  verdict: {
+    status: Status;
+    summary: string;
+    causes: Finding[];
+    /** What changed shortly before and plausibly explains the first cause. */
+    changed?: Changed;
+  };
   checks: CheckReport[];
   probes: ProbeReport[];
   path: Hop[];

@@ -229,6 +229,8 @@ export const factSchemas = {
   dnsWorkload: fact(v.nullable(o.workload)),
   /** null: there is no ConfigMap `coredns` with a Corefile. */
   corefile: fact(v.nullable(v.string())),
+  /** Who set which part of the ConfigMap coredns when. */
+  corefileHistory: fact(v.array(o.fieldChange)),
   /** The ConfigMap coredns-custom, whose files a Corefile may import; null: there is none. */
   corefileCustom: fact(v.nullable(v.record(v.string(), v.string()))),
   /** Pods of NodeLocal DNSCache, one on each node where there is one. */

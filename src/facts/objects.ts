@@ -26,7 +26,7 @@ export const meta = v.object({
 });
 
 const owner = v.object({ name: text, reverts: v.boolean() });
-const fieldChange = v.object({ manager: text, operation: text, time: text, fields: list(text) });
+export const fieldChange = v.object({ manager: text, operation: text, time: text, fields: list(text) });
 
 /** Metadata of objects that a fix may change: who owns them, and who set their fields when. Annotations and managedFields themselves are dropped. */
 const tracked = v.pipe(

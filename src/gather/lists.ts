@@ -251,13 +251,26 @@ export const corefileCustom = collector({
   },
 });
 
+const coredns = 'the ConfigMap kube-system/coredns';
+
 export const corefile = collector({
   fact: 'corefile',
   access: [read('configmaps', ['get'], 'kube-system')],
   async collect({ cluster, signal }) {
-    const found = parsed(await cluster.get(resources.configmaps, 'coredns', system, signal), v.nullable(o.configMap), 'the ConfigMap kube-system/coredns');
+    const found = parsed(await cluster.get(resources.configmaps, 'coredns', system, signal), v.nullable(o.configMap), coredns);
     if (!found.seen) return found;
     const text = found.value?.data?.['Corefile'];
     return seen(text === undefined ? null : redactDeep(text));
+  },
+});
+
+export const corefileHistory = collector({
+  fact: 'corefileHistory',
+  after: ['corefile', 'dnsPods'],
+  access: [read('configmaps', ['get'], 'kube-system')],
+  when: ({ corefile }) => (valueOf(corefile) == null ? 'there is no Corefile' : true),
+  async collect({ cluster, signal }) {
+    const found = parsed(await cluster.get(resources.configmaps, 'coredns', system, signal), v.nullable(o.configMap), coredns);
+    return found.seen ? seen(found.value?.metadata.history ?? []) : found;
   },
 });

@@ -4,6 +4,8 @@ import type { Change, Fix, Predicted } from '../catalog/finding.ts';
 import { reasoned } from '../diagnose/judge.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Finding, Verdict } from '../verdict/verdict.ts';
+import { affectsOf } from './affects.ts';
+import { ownersIn } from './owners.ts';
 import { whatIf } from '../what-if/what-if.ts';
 
 /** One cause and the fix that removes it. */
@@ -42,7 +44,10 @@ function tried(pipeline: readonly Check[], recording: Recording, before: Verdict
   // What only the first fault hid may show now; a Service that was served in part must not be served less.
   if (before.status === 'degraded' && verdict.status === 'faulty') return undefined;
   const predicted = { status: verdict.status, text: textOf(verdict, fix.assumes === undefined ? assumes : [fix.assumes, ...assumes]) };
-  return { step: { cause, fix: { ...fix, changes: fix.changes, predicted } }, recording: after, verdict };
+  const affects = [...(fix.affects ?? []), ...affectsOf(recording.facts, fix.changes)];
+  const owners = ownersIn(recording.facts, fix.changes);
+  const more = { ...(affects.length > 0 && { affects }), ...(owners.length > 0 && { owners }) };
+  return { step: { cause, fix: { ...fix, changes: fix.changes, predicted, ...more } }, recording: after, verdict };
 }
 
 /** The fixes in the order in which they are to be made, each with what the model predicts after it. Pure. */
@@ -51,7 +56,7 @@ export function planOf(pipeline: readonly Check[], recording: Recording, verdict
   const steps: Step[] = [];
   let now = { recording, verdict };
   while (steps.length < maxSteps) {
-    // What stands first in the pipeline first: a policy is opened for the port that the Service has by then.
+    // In the order of the pipeline: a policy is opened for the port that the Service has by then.
     const causes = now.verdict.causes.toSorted((a, b) => placeOf(a) - placeOf(b));
     let found: Tried | undefined;
     for (const { cause, fix } of causes.flatMap((c) => c.fix.map((f) => ({ cause: c, fix: f })))) {

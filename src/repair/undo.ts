@@ -106,7 +106,7 @@ function wayBack(now: Fields, before: Fields): object[] {
 
 export type Restored =
   | { result: 'restored' | 'unchanged' | 'not-possible' }
-  /** Something else stands there now, or somebody changed it since; `why` says it. */
+  /** Something else is there now, or somebody changed it since; `why` says it. */
   | { result: 'changed-since'; why: string }
   | { result: 'failed'; failure: Failure };
 

@@ -2,6 +2,7 @@
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import type { Step } from '../repair/plan.ts';
 import type { Trial } from '../repair/trial.ts';
+import { ownerText } from '../repair/owners.ts';
 import { wrap } from './text.ts';
 import { clientName, headline } from './view.ts';
 
@@ -39,7 +40,7 @@ export function planText(diagnosis: Diagnosis, steps: readonly Step[], trials: r
     for (const trial of trials.slice(next, next + fix.changes.length)) {
       lines.push(`    ${paint('36', objectOf(trial))}`);
       for (const l of trial.lines) lines.push(`      ${paint(tones[l.mark], `${l.mark} ${l.text}`)}`);
-      for (const owner of trial.owners) put(`Owned by ${owner.name}${owner.reverts ? ', which puts it back' : ': make this change there too'}`, 4, '33');
+      for (const owner of trial.owners) put(ownerText(owner), 4, '33');
       put(trial.refusal ? `Not tried: ${trial.refusal.why}` : 'The API server accepts it (dry run)', 4, trial.refusal ? '33' : '2');
     }
     next += fix.changes.length;

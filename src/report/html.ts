@@ -1,6 +1,6 @@
 import type { CheckReport, Diagnosis, Hop, Matrix } from '../diagnose/diagnosis.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import { cellStatus, clientName, headline, matrixSize, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
+import { cellStatus, clientName, fixNotes, headline, matrixSize, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
 
 /** Text from the cluster must not become markup. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -26,7 +26,9 @@ const fixes = (f: Finding): string =>
   f.fix
     .map(
       (x) =>
-        `<p>Fix: ${h(x.text)}${x.tried ? ` <span class="soft">(tried: ${h(x.tried.message)})</span>` : ''}</p>${x.command === undefined ? '' : `<pre>${h(x.command)}</pre>`}`,
+        `<p>Fix: ${h(x.text)}</p>${x.command === undefined ? '' : `<pre>${h(x.command)}</pre>`}${fixNotes(x)
+          .map((n) => `<p class="soft">${h(n)}</p>`)
+          .join('')}`,
     )
     .join('');
 
@@ -84,6 +86,7 @@ export function renderHtml(d: Diagnosis): string {
 <h1><span class="${mark}">${unicodeMarks[mark]}</span> ${h(text)}</h1>
 <p class="soft">${h(`${d.service.namespace}/${d.service.name}`)}, seen from ${h(clientName(d))} · ${h(d.startedAt)} · ${(d.durationMs / 1000).toFixed(1)} s · k8s-doctor ${h(d.version)}</p>
 ${causes.map(cause).join('\n')}
+${d.verdict.changed ? `<p><strong>Changed</strong> ${h(d.verdict.changed.text)}</p>` : ''}
 <ol class="way" aria-label="Path of a packet">${d.path.map((p) => `<li class="${p.state}"><span class="${p.state}">${hopMarks[p.state]}</span> ${h(p.hop)}<small>${h(p.detail)}</small></li>`).join('')}</ol>
 ${section('Warnings', warnings.length === 0 ? '' : `<ul>${warnings.map((f) => `<li><span class="warn">▲</span> ${h(f.message)} <span class="soft">${h(f.code)}</span></li>`).join('')}</ul>`)}${section(
   'Checks',

@@ -1,6 +1,6 @@
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import { clientName, headline, stageRows, unicodeMarks, warningsOf } from './view.ts';
+import { clientName, fixNotes, headline, stageRows, unicodeMarks, warningsOf } from './view.ts';
 
 /** Text from the cluster must not become markup: neither Markdown's nor HTML's. */
 const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~]/g, (c) => `\\${c}`);
@@ -19,9 +19,11 @@ function cause(f: Finding): string[] {
     ...f.evidence.map((e) => `- ${plain(e.source)}: ${plain(e.text)}`),
     '',
     ...f.fix.flatMap((x) => [
-      `Fix: ${plain(x.text)}${x.tried ? ` (tried: ${plain(x.tried.message)})` : ''}`,
+      `Fix: ${plain(x.text)}`,
       '',
       ...(x.command === undefined ? [] : [fenced(x.command), '']),
+      ...fixNotes(x).flatMap((n) => [`- ${plain(n)}`]),
+      ...(fixNotes(x).length > 0 ? [''] : []),
     ]),
   ];
 }
@@ -33,6 +35,7 @@ export function renderMarkdown(d: Diagnosis): string {
     `# ${plain(headline(d, clientName(d)).text)}`,
     '',
     ...d.verdict.causes.flatMap(cause),
+    ...(d.verdict.changed ? [`**Changed** ${plain(d.verdict.changed.text)}`, ''] : []),
     ...warnings.map((f) => `- ▲ ${plain(f.message)}`),
     ...(warnings.length > 0 ? [''] : []),
     '| stage | | |',

@@ -1,7 +1,7 @@
 import stringWidth from 'string-width';
 import type { CheckStatus, Diagnosis, Matrix, Missing } from '../diagnose/diagnosis.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
-import { asciiMarks, cellStatus, clientName, headline, matrixSize, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
+import { asciiMarks, cellStatus, clientName, fixNotes, headline, matrixSize, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
 
 export interface TextOptions {
   colour: boolean;
@@ -89,8 +89,9 @@ function writeCause(f: Finding, number: number, tone: Tone, { line, row, paint, 
     line();
   }
   for (const [i, fix] of f.fix.entries()) {
-    row(2, i === 0 ? 'Fix' : '', 5, `${fix.text}${fix.tried ? ` (tried: ${fix.tried.message})` : ''}`, 'plain', 'bold');
+    row(2, i === 0 ? 'Fix' : '', 5, fix.text, 'plain', 'bold');
     if (fix.command) line(`       ${paint('accent', fix.command)}`);
+    for (const note of fixNotes(fix)) row(7, '', 0, note, 'dim');
   }
   if (f.fix.length > 0) line();
 }
@@ -160,6 +161,10 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
   for (const [i, text] of wrap(top.text, width - 2).entries()) line(`${i === 0 ? paint(tone, marks[verdictMark[top.status]]) : ' '} ${paint('bold', text)}`);
 
   for (const [i, cause] of causes.entries()) writeCause(cause, causes.length > 1 ? i + 1 : 0, tone, p);
+  if (d.verdict.changed) {
+    row(2, 'Changed', 9, d.verdict.changed.text, 'plain', 'bold');
+    line();
+  }
   if (causes.length === 0) line();
   const warnings = warningsOf(d);
   for (const f of warnings) row(2, marks.warn, 2, f.message, 'plain', 'warn');

@@ -1,4 +1,5 @@
 import type { CheckReport, CheckStatus, Diagnosis, Matrix } from '../diagnose/diagnosis.ts';
+import type { Fix } from '../catalog/finding.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 
 /** One line of the pipeline: a stage with its status. */
@@ -96,3 +97,11 @@ export function matrixSize(m: Matrix): string {
   const isSample = m.rows.length < m.nodesTotal || m.endpoints.length < m.endpointsTotal;
   return `${nodes} of ${m.nodesTotal} nodes, ${m.endpoints.length} of ${m.endpointsTotal} endpoints${isSample ? ' (a sample)' : ''}`;
 }
+
+/** What is known of a fix beside its text: what follows, what the API server says, whom it touches, who owns the object. */
+export const fixNotes = ({ predicted, tried, affects = [], owners = [] }: Fix): string[] => [
+  ...(predicted ? [`predicted: ${predicted.text}`] : []),
+  ...(tried ? [`dry run: ${tried.message}`] : []),
+  ...affects.map((a) => `also affects: ${a}`),
+  ...owners,
+];

@@ -5,7 +5,7 @@ import type { CheckReport, Diagnosis, ProbeReport } from '../diagnose/diagnosis.
 import type { Facts } from '../facts/facts.ts';
 import { isGood, isReady } from '../facts/selectors.ts';
 import { wrap } from '../report/text.ts';
-import { cellStatus, worstOf } from '../report/view.ts';
+import { cellStatus, fixNotes, worstOf } from '../report/view.ts';
 import type { Finding } from '../verdict/verdict.ts';
 import type { Tone } from './theme.tsx';
 import type { Result } from './session.ts';
@@ -124,9 +124,10 @@ function findingLines(f: Finding, width: number): Line[] {
     ...(f.evidence.length > 0 ? [{ text: '' }] : []),
     ...(f.fix.length > 0 ? [heading('Fix')] : []),
     ...f.fix.flatMap((x) => [
-      ...paragraph(`${x.text}${x.tried ? ` (tried: ${x.tried.message})` : ''}`, width, 'plain', '  '),
+      ...paragraph(x.text, width, 'plain', '  '),
       // Broken as it is: what is copied (y) is the whole of it.
       ...(x.command === undefined ? [] : paragraph(x.command, width, 'accent', '    ')),
+      ...fixNotes(x).flatMap((n) => paragraph(n, width, 'dim', '    ')),
     ]),
     ...(f.fix.length > 0 ? [{ text: '' }] : []),
   ];

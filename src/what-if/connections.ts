@@ -21,7 +21,7 @@ const keyOf = (s: Stop) => [s.why, ...s.codes].join(' ');
 const lookups = ['name', 'dns-server'] as const;
 
 /** A connection of the model, with what it takes for granted. */
-interface Foretold {
+interface Foreall {
   connection: Connection;
   assumes: string[];
 }
@@ -32,7 +32,7 @@ function foretold(
   was: Connection | undefined,
   before: World,
   after: World,
-): Foretold {
+): Foreall {
   const { stops } = predict(after, attempt);
   const base = { ...attempt, latencyMs: was?.latencyMs ?? null, detail: '', answers: was?.answers ?? [] };
   const end = stops.find((s) => s.certain || s.likely);
@@ -71,8 +71,7 @@ export function withConnections(before: Facts, after: Facts): { facts: Facts; as
   const endpoints = endpointsOf(valueOf(after.slices) ?? []);
   const isReachable =
     service && (service.spec.type === 'ExternalName' || endpoints.some((e) => e.ready || e.serving)) && portsAsked(service, target?.port) !== undefined;
-  if (!service || !target || !client || (!made && before.connections.seen === false && before.connections.reason !== 'not-needed'))
-    return { facts, assumes: [] };
+  if (!service || !target || !client || (!before.connections.seen && before.connections.reason !== 'not-needed')) return { facts, assumes: [] };
   if (!isReachable)
     return { facts: { ...facts, connections: unseen('not-needed', 'real connections from the client', 'there is no endpoint to connect to') }, assumes: [] };
   const worlds = [worldOf(before), worldOf(facts)] as const;
@@ -95,7 +94,7 @@ export function withConnections(before: Facts, after: Facts): { facts: Facts; as
       wasOpen(made?.list ?? [], c),
   );
   const list = made?.list ?? [];
-  const told = [...inside, ...further].map((a): Foretold => {
+  const all = [...inside, ...further].map((a): Foreall => {
     const { connection, assumes } = foretold(
       a,
       list.find((c) => connectionKey(c) === connectionKey(a)),
@@ -107,9 +106,9 @@ export function withConnections(before: Facts, after: Facts): { facts: Facts; as
     from: made?.from ?? client.name,
     standIn: made?.standIn ?? false,
     node: made?.node ?? client.node,
-    list: told.map((t) => t.connection),
+    list: all.map((t) => t.connection),
     endpointsTotal: total,
     resolvConf: made?.resolvConf ?? null,
   };
-  return { facts: { ...facts, connections: seen(connections) }, assumes: [...new Set(told.flatMap((t) => t.assumes))] };
+  return { facts: { ...facts, connections: seen(connections) }, assumes: [...new Set(all.flatMap((t) => t.assumes))] };
 }

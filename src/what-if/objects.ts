@@ -48,7 +48,7 @@ interface Named {
 const isNamed = (o: Named, { namespace, name }: { namespace: string; name: string }) => o.metadata.name === name && o.metadata.namespace === namespace;
 
 /** An object of the facts after a change; the same one where the change concerns another, or gives it a form that the API would refuse. */
-function after<T extends Named, S extends v.GenericSchema<unknown, T>>(object: T, schema: S, change: Change, facts: Facts): T {
+function after<T extends Named>(object: T, schema: v.GenericSchema<unknown, T>, change: Change, facts: Facts): T {
   if (!isNamed(object, change)) return object;
   const result = change.how === 'patch' ? patched(object, change) : change.how === 'roll-back' ? rolledBack(object, change.replicaSet, facts) : object;
   const read = v.safeParse(schema, result);

@@ -8,7 +8,9 @@ type Container = Pod['spec']['containers'][number];
 
 export const json = JSON.stringify;
 /** A container without what only judges it. */
-export const program = ({ readinessProbe: _r, startupProbe: _s, ports: _p, ...rest }: Container): unknown => rest;
+const program = ({ name, image, restartPolicy, resources, portHints }: Container): unknown => ({ name, image, restartPolicy, resources, portHints });
+/** The same without the room that it gets: a program listens where it does with more memory, too. */
+export const withoutRoom = ({ name, image, portHints }: Container): unknown => ({ name, image, portHints });
 /** What decides where a pod may run. */
 const placing = (spec: Template['spec']) => json([spec.nodeSelector, spec.affinity, spec.tolerations, spec.containers.map((c) => c.resources)]);
 

@@ -7,7 +7,7 @@ import { isReady } from '../facts/selectors.ts';
 import { put } from './objects.ts';
 import { isStillBroken, readyPod, statusOf } from './pods.ts';
 
-/** The nodes on which kube-proxy would run anew after the changes, and the facts with its pods there. */
+/** The nodes on which kube-proxy would run again after the changes, and the facts with its pods there. */
 export function withProxies(before: Facts, after: Facts, changes: readonly Change[]): { facts: Facts; restarted: Set<string> } {
   const restarted = new Set<string>();
   const pods = valueOf(before.proxyPods);

@@ -1,12 +1,12 @@
 /** The pods that controllers would make after a change of their workload, or after what kept them from it is gone. */
 import type { Change } from '../catalog/finding.ts';
-import { seen, valueOf } from '../facts/fact.ts';
+import { type Fact, seen, valueOf } from '../facts/fact.ts';
 import type { FactName, Facts } from '../facts/facts.ts';
 import type { Pod, Workload } from '../facts/objects.ts';
 import { keptOff } from '../facts/scheduling.ts';
 import { isFinished, isReady } from '../facts/selectors.ts';
 import { put } from './objects.ts';
-import { isStillBroken, json, program, readyPod, statusOf } from './pods.ts';
+import { isStillBroken, json, readyPod, statusOf, withoutRoom } from './pods.ts';
 
 type Kind = 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'ReplicaSet';
 
@@ -75,16 +75,14 @@ function withoutOldNews(facts: Facts, changed: readonly Changed[], pods: readonl
   const isOld = (name: string | undefined) => name !== undefined && (owners.includes(name) || sets.includes(name));
   const isOther = (name: string) => {
     const [was, now] = [old.find((p) => p.metadata.name === name), pods.find((p) => p.metadata.name === name)];
-    return was && now ? json(was.spec.containers.map(program)) !== json(now.spec.containers.map(program)) : false;
+    return was && now ? json(was.spec.containers.map(withoutRoom)) !== json(now.spec.containers.map(withoutRoom)) : false;
   };
-  const filtered = (name: 'listeners' | 'podLogs', drop: (key: string) => boolean) => {
-    const fact = facts[name];
-    return fact.seen ? seen(Object.fromEntries(Object.entries(fact.value as Record<string, never>).filter(([key]) => !drop(key)))) : fact;
-  };
+  const without = <T>(fact: Fact<Record<string, T>>, isOut: (key: string) => boolean): Fact<Record<string, T>> =>
+    fact.seen ? seen(Object.fromEntries(Object.entries(fact.value).filter(([key]) => !isOut(key)))) : fact;
   return {
     ...facts,
-    listeners: filtered('listeners', isOther) as Facts['listeners'],
-    podLogs: filtered('podLogs', (key) => names.has(key.split('/')[0] ?? '')) as Facts['podLogs'],
+    listeners: without(facts.listeners, isOther),
+    podLogs: without(facts.podLogs, (key) => names.has(key.split('/')[0] ?? '')),
     events: facts.events.seen ? seen(facts.events.value.filter((e) => !isOld(e.involvedObject.name))) : facts.events,
   };
 }

@@ -2,18 +2,17 @@
  * Breaks Services in the cluster that KUBECONFIG names, one scenario after another, and judges what the program says.
  * SCENARIOS: further folders of scenarios (colon-separated). ONLY: their names (comma-separated). CAPTURE_DIR: record each there.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import { type Case, shortfalls } from '../support/expectation.ts';
-import { createNamespace, debugPods, deleteNamespace, doctor, kubectl, must, run } from '../support/kubectl.ts';
+import { debugPods, deleteNamespace, doctor, kubectl } from '../support/kubectl.ts';
+import { broken, foldersOf, healed } from '../support/scenarios.ts';
 
 const own = new URL('./scenarios', import.meta.url).pathname;
 const only = process.env['ONLY']?.split(',');
-const folders = [own, ...(process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [])]
-  .flatMap((dir) => readdirSync(dir).map((name) => join(dir, name)))
-  .filter((folder) => existsSync(join(folder, 'case.json')) && (!only || only.includes(basename(folder))));
+const folders = foldersOf([own, ...(process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [])]).filter((folder) => !only || only.includes(basename(folder)));
 
 /** The incidents of the demo keep their capture beside them. */
 const captureOf = (folder: string, dir: string): string =>
@@ -22,19 +21,9 @@ const captureOf = (folder: string, dir: string): string =>
 /** Milliseconds that each diagnosis took. */
 const times: number[] = [];
 
-async function script(folder: string, name: string, namespace: string): Promise<void> {
-  if (!existsSync(join(folder, name))) return;
-  const ran = await run('bash', ['-e', join(folder, name)], { env: { NS: namespace }, cwd: folder });
-  if (ran.code !== 0) throw new Error(`${name}: ${ran.stderr.trim()}`);
-}
-
 async function diagnosed(folder: string, scenario: Case, namespace: string): Promise<{ exit: number; diagnosis: Diagnosis }> {
-  await createNamespace(namespace);
   try {
-    await must('-n', namespace, 'apply', '-f', join(folder, 'objects.yaml'));
-    for (const wait of scenario.wait ?? []) await must('-n', namespace, 'wait', '--timeout=60s', ...wait);
-    await script(folder, 'break.sh', namespace);
-    await new Promise((r) => setTimeout(r, (scenario.settle ?? 2) * 1000));
+    await broken(folder, scenario, namespace);
     const capture = process.env['CAPTURE_DIR'] ? ['--capture', captureOf(folder, process.env['CAPTURE_DIR'])] : [];
     const ran = await doctor([...scenario.args.map((a) => a.replaceAll('{ns}', namespace)), '-o', 'json', ...capture]);
     times.push(ran.ms);
@@ -45,7 +34,7 @@ async function diagnosed(folder: string, scenario: Case, namespace: string): Pro
     }
   } finally {
     try {
-      await script(folder, 'heal.sh', namespace);
+      await healed(folder, namespace);
     } finally {
       // A scenario that names its namespace shares it with others, and leaves it only when it is gone.
       await deleteNamespace(namespace, scenario.namespace !== undefined);

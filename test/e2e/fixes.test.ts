@@ -1,0 +1,83 @@
+/**
+ * Breaks Services in the cluster that KUBECONFIG names, has `fix --yes` repair them, and takes the repair back.
+ * ONLY: names of scenarios (comma-separated). SCENARIOS: further folders of them (colon-separated).
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
+import type { Case } from '../support/expectation.ts';
+import { debugPods, deleteNamespace, doctor, must } from '../support/kubectl.ts';
+import { repairable } from '../support/repairable.ts';
+import { broken, foldersOf, healed } from '../support/scenarios.ts';
+
+const only = process.env['ONLY']?.split(',');
+const own = new URL('./scenarios', import.meta.url).pathname;
+const folders = foldersOf([own, ...(process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [])]).filter((f) =>
+  only ? only.includes(basename(f)) : repairable.includes(basename(f)),
+);
+
+/** A repaired program may take a while to start, and CoreDNS a while to read its configuration again. */
+const fixMs = 200_000;
+
+interface Listed {
+  kind: string;
+  metadata: { name: string; labels?: Record<string, string> };
+  status?: unknown;
+}
+
+const kinds = 'services,deployments,statefulsets,daemonsets,networkpolicies,resourcequotas,limitranges,serviceaccounts,configmaps';
+
+/** Everything that a fix may change of the objects of a namespace and of kube-system, by kind and name. */
+async function stateOf(namespace: string): Promise<Record<string, unknown>> {
+  const lists = await Promise.all([
+    must('-n', namespace, 'get', kinds, '-o', 'json'),
+    must('-n', 'kube-system', 'get', 'services,deployments,daemonsets,configmaps,networkpolicies', '-o', 'json'),
+    must('get', 'clusterrolebindings', '-o', 'json'),
+  ]);
+  const objects = lists.flatMap((text, i) => (JSON.parse(text) as { items: Listed[] }).items.map((o) => [i, o] as const));
+  return Object.fromEntries(
+    objects.map(([i, { metadata, ...fields }]) => [`${i} ${fields.kind} ${metadata.name}`, { ...fields, status: undefined, labels: metadata.labels ?? {} }]),
+  );
+}
+
+describe('what fix changes repairs the Service, and can be taken back', () => {
+  test.each(folders.map((f) => [basename(f), f]))(
+    '%s',
+    async (name, folder) => {
+      const scenario = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
+      const namespace = scenario.namespace ?? `sc-${name}`;
+      const cwd = mkdtempSync(join(tmpdir(), 'k8s-doctor-fix-'));
+      const args = scenario.args.slice(1).map((a) => a.replaceAll('{ns}', namespace));
+      try {
+        await broken(folder, scenario, namespace);
+        const before = await stateOf(namespace);
+        const fixed = await doctor(['fix', ...args, '--yes', '-q', '-o', 'json'], { cwd, timeoutMs: fixMs });
+        const said = `exit ${fixed.code}\n${fixed.stderr}`;
+        expect(fixed.code, said).toBe(0);
+        const diagnosis = JSON.parse(fixed.stdout) as Diagnosis;
+        expect(diagnosis.verdict.status, said).toBe('healthy');
+        expect(
+          diagnosis.probes.some((p) => p.outcome === 'answered'),
+          said,
+        ).toBe(true);
+        expect(await stateOf(namespace), said).not.toEqual(before);
+
+        const [file = ''] = readdirSync(cwd);
+        const back = await doctor(['fix', '--undo', file, '--yes'], { cwd });
+        expect(back.code, back.stdout + back.stderr).toBe(0);
+        expect(await stateOf(namespace)).toEqual(before);
+      } finally {
+        await healed(folder, namespace);
+        await deleteNamespace(namespace, scenario.namespace !== undefined);
+        rmSync(cwd, { recursive: true });
+      }
+    },
+    fixMs + 120_000,
+  );
+
+  test('no debug pod is left behind', async () => {
+    expect(await debugPods()).toBe('');
+  });
+});

@@ -1,0 +1,2 @@
+/** Scenarios that a change of objects repairs, so that `fix` is held to it. */
+export const repairable: readonly string[] = [];

@@ -1,0 +1,26 @@
+/** Breaking a Service as a scenario's folder says, and repairing what heal.sh has to repair. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Case } from './expectation.ts';
+import { createNamespace, must, run } from './kubectl.ts';
+
+/** All scenarios in some folders. */
+export const foldersOf = (dirs: readonly string[]): string[] =>
+  dirs.flatMap((dir) => readdirSync(dir).map((name) => join(dir, name))).filter((folder) => existsSync(join(folder, 'case.json')));
+
+async function script(folder: string, name: string, namespace: string): Promise<void> {
+  if (!existsSync(join(folder, name))) return;
+  const ran = await run('bash', ['-e', join(folder, name)], { env: { NS: namespace }, cwd: folder });
+  if (ran.code !== 0) throw new Error(`${name}: ${ran.stderr.trim()}`);
+}
+
+/** Creates the namespace and the objects, and breaks what the scenario breaks. */
+export async function broken(folder: string, scenario: Case, namespace: string): Promise<void> {
+  await createNamespace(namespace);
+  await must('-n', namespace, 'apply', '-f', join(folder, 'objects.yaml'));
+  for (const wait of scenario.wait ?? []) await must('-n', namespace, 'wait', '--timeout=60s', ...wait);
+  await script(folder, 'break.sh', namespace);
+  await new Promise((r) => setTimeout(r, (scenario.settle ?? 2) * 1000));
+}
+
+export const healed = (folder: string, namespace: string): Promise<void> => script(folder, 'heal.sh', namespace);
