@@ -2,7 +2,9 @@ import { readCorefile, serverFor } from '../../src/dns/corefile.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connection } from '../../src/facts/facts.ts';
 import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
-import { check, type Evidence, judged, skip, unknown } from '../check.ts';
+import type { Pod } from '../../src/facts/objects.ts';
+import { check, type Evidence, type Fix, judged, skip, unknown } from '../check.ts';
+import { fixBy, patchOf } from '../fix.ts';
 import { plural, some } from '../format.ts';
 import { logLines, staleFix } from './evidence.ts';
 
@@ -43,6 +45,19 @@ function otherwiseAnswered(corefile: string | null, name: string): Evidence[] {
 /** A replica that lost its watch answers with the last state that it received. */
 const lostWatch = (logs: Fact<Record<string, Fact<string>>>): Evidence[] =>
   logLines(logs, (l) => /Failed to (?:list|watch)|is forbidden/.test(l), 1).map(({ key, line }) => ({ source: 'log', text: `${key}: ${line}` }));
+
+/** A pod of CoreDNS's Deployment is replaced; one that only has its labels is none of its replicas. */
+function strayReplicas(wrong: readonly Pod[]): Fix[] {
+  const strays = wrong.filter((p) => !p.metadata.ownerReferences.some((o) => o.controller));
+  const names = (pods: readonly Pod[]) => pods.map((p) => p.metadata.name).join(', ');
+  if (strays.length < wrong.length) {
+    const restarts = wrong.map((p) => ({ how: 'restart', kind: 'pod', namespace: 'kube-system', name: p.metadata.name }) as const);
+    return [{ ...fixBy(`Delete ${names(wrong)}; its Deployment makes another replica`, ...restarts), assumes: 'the new replica answers rightly' }];
+  }
+  const label = 'k8s-app';
+  const changes = strays.map((p) => patchOf('kube-system', `pod/${p.metadata.name}`, { metadata: { labels: { [label]: null } } }));
+  return [fixBy(`Take ${names(strays)} out of the cluster's DNS: no controller made it, and it answers otherwise. Remove its label ${label}`, ...changes)];
+}
 
 export const answers = check({
   id: 'dns/answers',
@@ -86,7 +101,10 @@ export const answers = check({
           ...otherwiseAnswered(corefile.seen ? corefile.value : null, replies[0]?.question.split(' ')[0] ?? ''),
           ...lostWatch(dnsLogs),
         ],
-        fix: [staleFix(wrong[0]?.pod ?? '')],
+        fix: [
+          ...(part && dnsPods.seen && !lag ? strayReplicas(dnsPods.value.filter((p) => wrong.some((r) => r.pod === p.metadata.name))) : []),
+          staleFix(wrong[0]?.pod ?? ''),
+        ],
       },
     ]);
   },

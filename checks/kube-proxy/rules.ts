@@ -5,7 +5,8 @@ import { endsOf, isProxied, type ProxyNode } from '../../src/proxy/expected.ts';
 import { hostPort } from '../../src/proxy/model.ts';
 import type { FactTypes, NodeRules } from '../../src/facts/facts.ts';
 import type { EndpointSlice, Pod, Service, ServicePort } from '../../src/facts/objects.ts';
-import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
+import { check, type Draft, type Evidence, type Fix, judged, type ObjectRef, skip, unknown } from '../check.ts';
+import { onNode } from '../on-node.ts';
 import { plural, serviceRef, some } from '../format.ts';
 import { clientNode, proxyNodeIn, restartOn, rewriteOn } from './nodes.ts';
 
@@ -161,15 +162,22 @@ function findingOf(code: Code, { problems, right, read }: Reading, here: string 
           : `kube-proxy rules on ${some(names)} for ${whose} do not match the endpoints: ${found[0]?.text}`,
       evidence,
       fix: [
-        ...(foreign.length > 0
-          ? [{ text: `Remove the rule on ${names[0]} that kube-proxy did not write, or exclude Services in the program that writes it: ${foreign[0]}` }]
-          : []),
-        ...restartOn(names, proxyPods),
+        ...(foreign.length > 0 ? withoutForeign(found, proxyPods) : restartOn(names, proxyPods)),
         ...(found.some((p) => p.byDefault) ? rewriteOn(names, proxyPods) : []),
       ],
       nodes: names,
     },
   ];
+}
+
+/** The command that deletes each rule that kube-proxy did not write: `nat/PREROUTING: -d 10.96.0.1/32 -j DROP` is how iptables lists it. */
+function withoutForeign(found: readonly Problem[], proxyPods: NodeFacts['proxyPods']): Fix[] {
+  const rules = new Map(found.flatMap((p) => (p.foreign ?? []).map((rule) => [`${p.node} ${rule}`, { node: p.node, rule }] as const)));
+  return [...rules.values()].slice(0, 4).map(({ node, rule }) => {
+    const [, table, chain, words] = /^(\w+)\/(\S+): (-.*)$/.exec(rule) ?? [];
+    const text = `Delete the rule on ${node} that kube-proxy did not write, and exclude Services in the program that writes it: ${rule}`;
+    return { text, ...(table && chain && words && { command: onNode(node, proxyPods, 'iptables', '-t', table, '-D', chain, ...words.split(' ')) }) };
+  });
 }
 
 /** `rules on node1, node2 match the 3 endpoints · iptables mode`. */

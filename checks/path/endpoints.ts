@@ -1,9 +1,10 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connection, Connections, FactTypes, Target } from '../../src/facts/facts.ts';
 import { connectionKey, isGood, isLost } from '../../src/facts/selectors.ts';
-import { check, type Draft, judged, skip, unknown } from '../check.ts';
-import { kubectl } from '../fix.ts';
-import { followPacket, podsOn, restoreRoute, routesBetween, whyLost } from './routes.ts';
+import type { EndpointSlice } from '../../src/facts/objects.ts';
+import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
+import { kubectl, patch } from '../fix.ts';
+import { followPacket, podsOn, restored, routesBetween, whyLost } from './routes.ts';
 import { outcomeText, plural, probeEvidence, serviceRef, some } from '../format.ts';
 
 type Found = Draft<'endpoint-failing' | 'cross-node-unreachable' | 'manual-endpoint-unreachable'>;
@@ -16,6 +17,9 @@ interface Subject {
   tried: readonly Connection[];
   failing: readonly Connection[];
   scope: 'all' | 'part';
+  slices: Fact<EndpointSlice[]>;
+  nodes: Fact<FactTypes['nodes']>;
+  proxyPods: Fact<FactTypes['proxyPods']>;
 }
 
 /** How long the endpoints took; for three and more also the median. */
@@ -28,7 +32,22 @@ function latency(tried: readonly Connection[]): string {
   return `${sorted.length < 3 ? '' : `, median ${Math.round(median)} ms`}, slowest ${Math.round(worst)} ms`;
 }
 
-function manualEndpoints({ target, made, failing, scope }: Subject): Found[] {
+/** A slice beside those of the controller adds endpoints that nobody may remember: without its label it is none of the Service's. */
+function detached({ target, slices }: Subject, failing: readonly Connection[]): Fix[] {
+  const all = slices.seen ? slices.value : [];
+  const isGenerated = (s: EndpointSlice) => s.metadata.labels['endpointslice.kubernetes.io/managed-by'] === 'endpointslice-controller.k8s.io';
+  const own = all.find((s) => !isGenerated(s) && s.endpoints.some((e) => failing.some((c) => e.addresses.some((a) => c.target.includes(a)))));
+  if (!own || !all.some(isGenerated)) return [];
+  const { namespace, name } = own.metadata;
+  return [
+    patch(`Take EndpointSlice "${name}", which no controller made, out of Service "${target.name}": remove its label`, namespace, `endpointslice/${name}`, {
+      metadata: { labels: { 'kubernetes.io/service-name': null } },
+    }),
+  ];
+}
+
+function manualEndpoints(subject: Subject): Found[] {
+  const { target, made, failing, scope } = subject;
   const manual = failing.filter((c) => c.pod === null);
   const [first] = manual;
   if (!first) return [];
@@ -43,6 +62,7 @@ function manualEndpoints({ target, made, failing, scope }: Subject): Found[] {
       evidence: manual.slice(0, 4).map((c) => probeEvidence(made.from, c)),
       failed: manual.map(connectionKey),
       fix: [
+        ...detached(subject, manual),
         {
           text: 'Correct the address and port in the EndpointSlice, or start the program at that address',
           command: kubectl(target.namespace, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${target.name}`, '-o', 'yaml'),
@@ -69,7 +89,7 @@ function lostBetweenNodes({ made, tried, failing }: Subject, routes: Routes) {
   return { lost, badNodes, known };
 }
 
-function crossNode({ made, tried, scope }: Subject, { lost, badNodes, known }: ReturnType<typeof lostBetweenNodes>): Found[] {
+function crossNode({ made, tried, scope, nodes, proxyPods }: Subject, { lost, badNodes, known }: ReturnType<typeof lostBetweenNodes>): Found[] {
   if (lost.length === 0) return [];
   const node = known.dead?.node ?? badNodes[0] ?? '';
   return [
@@ -81,12 +101,9 @@ function crossNode({ made, tried, scope }: Subject, { lost, badNodes, known }: R
       object: { kind: 'Node', namespace: '', name: node },
       message: `Pods on node ${some(badNodes)} cannot be reached from node ${made.node}${tried.some(isGood) ? ', while other pods answer' : ''}: ${whyLost(known.dead)}`,
       evidence: [...known.evidence, ...[...lost.slice(0, 3), ...tried.filter(isGood).slice(0, 2)].map((c) => probeEvidence(made.from, c))],
-      fix: [
-        {
-          text: known.dead ? restoreRoute(known.dead) : `Compare the routes of ${made.node} and ${badNodes[0]}, and check the CNI pods there`,
-          command: podsOn(node),
-        },
-      ],
+      fix: known.dead
+        ? restored(known.dead, nodes, proxyPods)
+        : [{ text: `Compare the routes of ${made.node} and ${badNodes[0]}, and check the CNI pods there`, command: podsOn(node) }],
       pods: lost.flatMap((c) => (c.pod ? [c.pod] : [])),
       // A route that drops the packets is a fact of its own; without one it follows from the connections.
       ...(!known.dead && { failed: lost.map(connectionKey) }),
@@ -125,15 +142,15 @@ export const endpoints = check({
   id: 'path/endpoints',
   title: 'Each endpoint answers the client',
   needs: ['target', 'service', 'connections'],
-  uses: ['routes', 'viaApiServer'],
+  uses: ['routes', 'viaApiServer', 'slices', 'nodes', 'proxyPods'],
   codes: ['endpoint-failing', 'cross-node-unreachable', 'manual-endpoint-unreachable'],
-  run({ target, service, connections: made, routes, viaApiServer }) {
+  run({ target, service, connections: made, routes, viaApiServer, slices, nodes, proxyPods }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no endpoints of its own');
     if (target.from.kind === 'external') return skip('the client is outside the cluster');
     const tried = made.list.filter((c) => c.hop === 'endpoint');
     if (tried.length === 0) return unknown('no tool at hand could connect to an endpoint');
     const failing = tried.filter((c) => !isGood(c));
-    const subject: Subject = { target, made, tried, failing, scope: failing.length === tried.length ? 'all' : 'part' };
+    const subject: Subject = { target, made, tried, failing, scope: failing.length === tried.length ? 'all' : 'part', slices, nodes, proxyPods };
     const between = lostBetweenNodes(subject, routes);
     const silent = tried.filter((c) => c.outcome === 'no-answer').length;
     const total = Math.max(made.endpointsTotal, tried.length);

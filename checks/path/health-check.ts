@@ -1,6 +1,7 @@
 import type { Connection } from '../../src/facts/facts.ts';
 import { connectionKey, endpointsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
+import { onNode } from '../on-node.ts';
 import { outcomeText, plural, serviceRef, some } from '../format.ts';
 
 const answerOf = (c: Connection) => (c.status !== undefined ? `answers ${c.status}` : c.outcome === 'no-answer' ? 'gives no answer' : outcomeText(c.outcome));
@@ -10,8 +11,9 @@ export const healthCheck = check({
   id: 'path/health-check',
   title: 'The health check of each node is right',
   needs: ['target', 'service', 'slices', 'connections'],
+  uses: ['proxyPods'],
   codes: ['health-check-failing'],
-  run({ target, service, slices, connections }) {
+  run({ target, service, slices, connections, proxyPods }) {
     if (!service?.spec.healthCheckNodePort) return skip('the Service has no healthCheckNodePort');
     const tried = connections.list.filter((c) => c.hop === 'health-check');
     if (tried.length === 0) return skip('no node was asked');
@@ -50,7 +52,8 @@ export const healthCheck = check({
         })),
         fix: [
           {
-            text: `Check kube-proxy on ${wrong[0]?.node}, which answers port ${service.spec.healthCheckNodePort}, and firewalls that close this port`,
+            text: `kube-proxy on ${wrong[0]?.node} answers port ${service.spec.healthCheckNodePort}: list the node's firewall rules for this port, delete the one that drops it, or restart kube-proxy there`,
+            command: onNode(wrong[0]?.node ?? '', proxyPods, 'iptables-save'),
           },
         ],
         failed: wrong.map(connectionKey),

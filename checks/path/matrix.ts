@@ -1,7 +1,7 @@
 import type { Connection, Matrix } from '../../src/facts/facts.ts';
 import { connectionKey, isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
-import { followPacket, podsOn, routesBetween, whyLost } from './routes.ts';
+import { followPacket, podsOn, restored, routesBetween, whyLost } from './routes.ts';
 import { outcomeText, plural, serviceRef, some } from '../format.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable';
@@ -29,9 +29,9 @@ export const matrix = check({
   id: 'path/matrix',
   title: 'Every node reaches every endpoint',
   needs: ['target', 'matrix'],
-  uses: ['routes'],
+  uses: ['routes', 'nodes', 'proxyPods'],
   codes: ['endpoint-failing', 'cross-node-unreachable'],
-  run({ target, matrix: found, routes }) {
+  run({ target, matrix: found, routes, nodes, proxyPods }) {
     const asked = found.rows.filter((r) => r.list.length > 0);
     if (asked.length === 0) return found.rows[0] ? unknown(`no node could connect: ${found.rows[0].problem}`) : skip('no node is ready');
     const cells: Cell[] = asked.flatMap((r) => r.list.map((c) => ({ ...c, from: r.node })));
@@ -62,12 +62,9 @@ export const matrix = check({
           ...known.evidence,
           ...[...between.slice(0, 4), ...cells.filter((c) => isGood(c) && between.some((b) => b.target === c.target)).slice(0, 2)].map(evidenceOf),
         ],
-        fix: [
-          {
-            text: `Compare the routes of ${node} with those of the other nodes, and check the CNI pods there`,
-            command: podsOn(node),
-          },
-        ],
+        fix: known.dead
+          ? restored(known.dead, nodes, proxyPods)
+          : [{ text: `Compare the routes of ${node} with those of the other nodes, and check the CNI pods there`, command: podsOn(node) }],
         pods: podsOf(between),
         ...(!known.dead && { failed: between.map(connectionKey) }),
       });

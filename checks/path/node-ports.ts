@@ -2,15 +2,16 @@ import type { Connection } from '../../src/facts/facts.ts';
 import { connectionKey, endpointsOf, isGood, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { outcomeText, plural, probeEvidence, serviceRef, some } from '../format.ts';
-import { kubectl } from '../fix.ts';
+import { onNode } from '../on-node.ts';
 
 /** Each node's port, tried from another node. */
 export const nodePorts = check({
   id: 'path/node-ports',
   title: 'The node ports answer from outside',
   needs: ['target', 'service', 'slices', 'connections'],
+  uses: ['proxyPods'],
   codes: ['node-port-failing'],
-  run({ target, service, slices, connections }) {
+  run({ target, service, slices, connections, proxyPods }) {
     if (!service || target.from.kind !== 'external') return skip('the client is inside the cluster');
     const tried = connections.list.filter((c) => c.hop === 'node-port');
     if (tried.length === 0) return skip('no node port was tried');
@@ -39,8 +40,8 @@ export const nodePorts = check({
         evidence: [...failing.slice(0, 3), ...due.filter(isGood).slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
         fix: [
           {
-            text: `Check firewalls between the nodes for the node port range, and kube-proxy on ${failing[0]?.node ?? 'the node'}`,
-            command: kubectl('kube-system', 'get', 'pods', '-o', 'wide'),
+            text: `No object closes it: list the firewall rules of ${first.node ?? 'the node'} for port ${first.target.split(':').at(-1)}, and delete the one that drops it (iptables -D in the place of -A); the port answers at once then`,
+            command: onNode(first.node ?? '', proxyPods, 'iptables-save'),
           },
         ],
         failed: failing.map(connectionKey),

@@ -1,6 +1,7 @@
 import { check, judged, skip } from '../check.ts';
 import { plural, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
+import { withoutPods } from '../pods/out.ts';
 
 /** Milliseconds without a byte, and without an end of the connection, that count as silence. */
 const silenceMs = 1900;
@@ -10,8 +11,9 @@ export const replies = check({
   id: 'path/replies',
   title: 'All endpoints answer the same question',
   needs: ['target', 'connections'],
+  uses: ['service', 'pods'],
   codes: ['endpoint-hangs'],
-  run({ target, connections }) {
+  run({ target, connections, service, pods: ownPods }) {
     const { list, from } = connections;
     const open = new Set(list.filter((c) => c.hop === 'endpoint' && c.outcome === 'answered').map((c) => `${c.target} ${c.servicePort}`));
     const asked = list.filter((c) => c.hop === 'payload' && open.has(`${c.target} ${c.servicePort}`) && c.outcome !== 'timed-out');
@@ -26,6 +28,7 @@ export const replies = check({
     if (asked.length < 2) return skip('there are not two endpoints to compare');
     if (!first) return judged('');
     const answering = asked.filter((c) => c.outcome === 'answered');
+    const hanging = ownPods.seen ? ownPods.value.filter((p) => silent.some((c) => c.pod === p.metadata.name)) : [];
     const pods = silent.flatMap((c) => (c.pod === null ? [] : [c.pod]));
     return judged('', [
       {
@@ -41,7 +44,8 @@ export const replies = check({
           text: `${from} → ${c.target}${c.pod ? ` (pod ${c.pod})` : ''}  OPTIONS * ${c.outcome === 'answered' ? 'answered' : 'no answer'}`,
         })),
         fix: [
-          { text: `Read the logs of pod "${first.pod ?? ''}", then restart it`, command: kubectl(target.namespace, 'logs', first.pod ?? '', '--tail=20') },
+          ...(service.seen && service.value ? withoutPods(service.value, hanging, 'does not hang') : []),
+          { text: `Read the logs of pod "${first.pod ?? ''}" before`, command: kubectl(target.namespace, 'logs', first.pod ?? '', '--tail=20') },
           {
             text: 'Add a readiness probe that makes the same request as clients (httpGet, grpc or exec, not tcpSocket), so that the Service leaves out a pod that hangs',
           },

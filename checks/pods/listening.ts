@@ -1,9 +1,11 @@
 import type { Connection } from '../../src/facts/facts.ts';
-import type { Pod, ServicePort } from '../../src/facts/objects.ts';
+import type { Pod, Service, ServicePort } from '../../src/facts/objects.ts';
 import { dialledPort, endpointsOf, isReady, podsOf, portsAsked } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { plural, podRef, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';
+import { nameOf, objectOf, ownerFacts, ownerOf, type Workloads } from './owner.ts';
+import { aside } from './out.ts';
 import { type Serving, type ServingCode, servingOf } from '../../src/model/serving.ts';
 
 interface Found extends Serving {
@@ -48,13 +50,24 @@ function fix(
   ];
 }
 
+/** While other pods serve: a workload whose pods all fail gets none until it is corrected, and single pods no requests. */
+function setAside(service: Service, bad: readonly Pod[], ready: readonly Pod[], workloads: Workloads): Fix[] {
+  const [first] = bad;
+  const owner = first && ownerOf(first, workloads);
+  const isOwn = (p: Pod) => ownerOf(p, workloads)?.workload === owner?.workload;
+  if (!owner) return bad.some((p) => p.metadata.ownerReferences.length > 0) ? [] : aside(service, bad);
+  if (owner.kind === 'DaemonSet' || !bad.every(isOwn) || ready.some((p) => isOwn(p) && !bad.includes(p))) return [];
+  const text = `Scale ${nameOf(owner)}, whose pods do not serve this port, to zero until it is corrected`;
+  return [patch(text, owner.workload.metadata.namespace, objectOf(owner), { spec: { replicas: 0 } })];
+}
+
 export const listening = check({
   id: 'pods/listening',
   title: 'The ready pods listen on the targetPort',
   needs: ['target', 'service', 'pods', 'slices'],
-  uses: ['listeners', 'connections'],
+  uses: ['listeners', 'connections', ...ownerFacts],
   codes: ['target-port-not-listening', 'listens-on-loopback', 'protocol-mismatch'],
-  run({ target, service, pods, slices, listeners, connections }) {
+  run({ target, service, pods, slices, listeners, connections, ...owners }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no pods of its own');
     const ready = podsOf(service, pods).filter((p) => isReady(p) || service.spec.publishNotReadyAddresses);
     if (ready.length === 0) return skip('no pod is ready');
@@ -101,7 +114,17 @@ export const listening = check({
               { source: 'service', text: `port ${port.port} → targetPort ${port.targetPort ?? port.port}${named}` },
               ...bad.slice(0, 3).flatMap((b) => [...b.evidence, ...(b.tried && made ? [probeEvidence(made.from, b.tried)] : [])]),
             ],
-            fix: fix(code, first, port, elsewhere, target.namespace, target.name, change),
+            fix: [
+              ...fix(code, first, port, elsewhere, target.namespace, target.name, change),
+              ...(all
+                ? []
+                : setAside(
+                    service,
+                    bad.map((b) => b.pod),
+                    ready,
+                    owners,
+                  )),
+            ],
             pods: names,
           },
         ];

@@ -148,6 +148,11 @@ async function isWanted(job: Job, steps: readonly Step[], trials: readonly Trial
     say(`Not changed: ${owners.join(', ')} would put it back. Change it there, or give --force to change it here until then.`);
     return false;
   }
+  const last = steps.at(-1)?.fix.predicted;
+  if (options.yes && last && last.status !== 'healthy') {
+    say(`Not changed: these changes do not repair it by themselves; ${last.text}.`);
+    return false;
+  }
   const ending = new AbortController();
   return options.yes || confirm(`Make ${steps.length === 1 ? 'this change' : `these ${steps.length} changes`}?`, ending.signal);
 }

@@ -69,7 +69,9 @@ export function withDns(before: Facts, after: Facts, changes: readonly Change[])
       Object.fromEntries(Object.entries(after.dnsAnswers.value).map(([pod, a]) => [pod, a.seen ? seen({ ...right, more: [] }) : a])),
     );
   }
-  const pods = own.every((c) => c.kind === 'service') ? (valueOf(after.dnsPods) ?? []) : podsAfter(after);
+  const isOut = (p: Pod) => p.metadata.labels['k8s-app'] === undefined;
+  const remade = own.some((c) => c.kind !== 'service' && !(c.kind === 'pod' && c.how === 'patch'));
+  const pods = remade ? podsAfter(after) : (valueOf(after.dnsPods) ?? []).filter((p) => !isOut(p));
   const service = valueOf(after.dnsService);
   const slices = valueOf(after.dnsSlices) ?? [];
   const workload = valueOf(after.dnsWorkload);

@@ -1,9 +1,10 @@
 /** What would become of the connections of a run after a change: those that were made, and those that it makes possible. */
+import type { Change } from '../catalog/finding.ts';
 import { domainOf } from '../dns/corefile.ts';
 import { seen, unseen, valueOf } from '../facts/fact.ts';
 import type { Connection, Connections, Facts } from '../facts/facts.ts';
 import { connectionKey, endpointsOf, isGood, portsAsked } from '../facts/selectors.ts';
-import { kindOf, plan } from '../gather/connection-plan.ts';
+import { kindOf, plan, speaksTls } from '../gather/connection-plan.ts';
 import { programFaults } from '../model/pod-way.ts';
 import { predict } from '../model/predict.ts';
 import { type Attempt, type Fate, fits, type Stop } from '../model/prediction.ts';
@@ -21,7 +22,7 @@ const keyOf = (s: Stop) => [s.why, ...s.codes].join(' ');
 const lookups = ['name', 'dns-server'] as const;
 
 /** A connection of the model, with what it takes for granted. */
-interface Foreall {
+interface Foreseen {
   connection: Connection;
   assumes: string[];
 }
@@ -32,7 +33,7 @@ function foretold(
   was: Connection | undefined,
   before: World,
   after: World,
-): Foreall {
+): Foreseen {
   const { stops } = predict(after, attempt);
   const base = { ...attempt, latencyMs: was?.latencyMs ?? null, detail: '', answers: was?.answers ?? [] };
   const end = stops.find((s) => s.certain || s.likely);
@@ -60,7 +61,7 @@ function served(made: readonly Connection[], attempt: Attempt): boolean {
 }
 
 /** The facts after a change with the connections that would be made then. Of what no model foretells (matrix, the API server's requests) nothing is said. */
-export function withConnections(before: Facts, after: Facts): { facts: Facts; assumes: string[] } {
+export function withConnections(before: Facts, after: Facts, changes: readonly Change[]): { facts: Facts; assumes: string[] } {
   const unasked = {
     matrix: unseen('not-asked', 'connections from every node', 'the model does not foretell it'),
     viaApiServer: unseen('not-needed', 'requests by the API server', 'the model does not foretell them'),
@@ -82,8 +83,13 @@ export function withConnections(before: Facts, after: Facts): { facts: Facts; as
       : planned.filter((p) => p.hop !== 'payload' && p.hop !== 'target-port' && p.hop !== 'http').map(({ task, ...p }) => ({ kind: kindOf(task), ...p }));
   const keys = new Set(inside.map(connectionKey));
   const isThere = (c: Connection) => c.pod === null || endpoints.some((e) => e.pod === c.pod && c.target.startsWith(e.address));
+  const restarted = changes.filter((c) => c.how === 'restart').map((c) => c.name);
+  // How a program answered says nothing of the one that runs in its place.
+  const list = (made?.list ?? []).filter((c) => c.pod === null || !restarted.includes(c.pod));
+  const was = valueOf(before.service);
+  const isTlsAsBefore = (c: Connection) => was != null && speaksTls(was, c.servicePort) === speaksTls(service, c.servicePort);
   // What was tried further, such as node ports and requests by HTTP, where its end is still there.
-  const further = (made?.list ?? []).filter(
+  const further = list.filter(
     (c) =>
       !keys.has(connectionKey(c)) &&
       c.hop !== 'dns-server' &&
@@ -91,10 +97,11 @@ export function withConnections(before: Facts, after: Facts): { facts: Facts; as
       !(c.hop === 'endpoint' || c.hop === 'virtual-ip') &&
       !lookups.includes(c.hop as 'name') &&
       isThere(c) &&
-      wasOpen(made?.list ?? [], c),
+      wasOpen(list, c) &&
+      // A port that is named otherwise may be asked with or without TLS.
+      (c.hop !== 'http' || isTlsAsBefore(c)),
   );
-  const list = made?.list ?? [];
-  const all = [...inside, ...further].map((a): Foreall => {
+  const all = [...inside, ...further].map((a): Foreseen => {
     const { connection, assumes } = foretold(
       a,
       list.find((c) => connectionKey(c) === connectionKey(a)),

@@ -63,6 +63,10 @@ function rolledBack(object: unknown, replicaSet: string, facts: Facts): unknown 
 const one = <T>(fact: Fact<T | null>, change: (value: T) => T): Fact<T | null> => (fact.seen && fact.value !== null ? seen(change(fact.value)) : fact);
 const each = <T>(fact: Fact<T[]>, change: (value: T) => T): Fact<T[]> => (fact.seen ? seen(fact.value.map(change)) : fact);
 
+/** A slice belongs to a Service by its label alone (discovery.k8s.io/v1). */
+const ofService = (fact: Facts['slices']): Facts['slices'] =>
+  fact.seen ? seen(fact.value.filter((s) => s.metadata.labels['kubernetes.io/service-name'] !== undefined)) : fact;
+
 /** A policy of the facts, changed or new. */
 function withPolicy(facts: Facts, change: Change): Facts {
   const own = facts.policies.seen ? facts.policies.value[change.namespace] : undefined;
@@ -80,7 +84,7 @@ export function withObject(facts: Facts, change: Change): Facts {
     case 'service':
       return { ...facts, service: one(facts.service, service), dnsService: one(facts.dnsService, service) };
     case 'endpointslice':
-      return { ...facts, slices: each(facts.slices, (s) => after(s, o.endpointSlice, change, facts)) };
+      return { ...facts, slices: ofService(each(facts.slices, (s) => after(s, o.endpointSlice, change, facts))) };
     case 'deployment':
       return { ...facts, deployments: each(facts.deployments, workload), dnsWorkload: one(facts.dnsWorkload, workload) };
     case 'statefulset':

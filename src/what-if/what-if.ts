@@ -33,5 +33,5 @@ export function whatIf(facts: Facts, changes: readonly Change[]): WhatIf {
   const proxies = withProxies(facts, slices, changes);
   const dns = withDns(facts, proxies.facts, changes);
   const rules = withRules(facts, dns, proxies.restarted);
-  return withConnections(facts, rules);
+  return withConnections(facts, rules, changes);
 }
