@@ -37,8 +37,10 @@ export interface FixOptions extends SvcOptions {
 /** How long after a change the Service may take to answer, and the time between two looks, in milliseconds. */
 const settleMs = 120_000;
 const lookEveryMs = 2000;
-/** So often a plan is made again because objects changed under it. */
-const maxPlans = 3;
+/** Another fault that shows in so many looks in a row is not one of the change itself. */
+const lasting = 3;
+/** So often a plan is made: for faults that others hide, and because objects change under it. */
+const maxRounds = 4;
 
 /** One run of `fix`. */
 interface Job {
@@ -101,18 +103,19 @@ async function look({ cluster, target, options, screen }: Job, quiet: boolean): 
   return { recording, diagnosis: cleanDeep(diagnose(pipeline, recording)) };
 }
 
+/** Rounds of diagnosing, asking, changing and waiting, until the Service answers or nothing more can be done. */
 async function repaired(job: Job): Promise<Seen> {
   const { cluster, options, say, undoFile } = job;
   let entries: UndoEntry[] = [];
+  let now = await look(job, false);
+  if (now.diagnosis.verdict.status === 'healthy') {
+    say(`Nothing to fix: ${now.diagnosis.verdict.summary}`);
+    return now;
+  }
   for (let round = 1; ; round++) {
-    const now = await look(job, false);
-    if (now.diagnosis.verdict.status === 'healthy') {
-      say(`${round === 1 ? 'Nothing to fix: ' : ''}${now.diagnosis.verdict.summary}`);
-      return now;
-    }
-    const steps = planOf(pipeline, now.recording, reasoned(pipeline, now.recording).verdict);
+    const steps = planFor(now);
     if (steps.length === 0) {
-      say(unfixedText(now.diagnosis, shown(job)));
+      say(unfixedText(now.diagnosis, shown(job), entries.length > 0));
       return now;
     }
     const trials = await Promise.all(steps.flatMap((s) => s.fix.changes).map((change) => tryChange(cluster, change)));
@@ -123,12 +126,43 @@ async function repaired(job: Job): Promise<Seen> {
     const service = { namespace: job.target.namespace, name: job.target.name };
     const done = await apply(cluster, trials, entries, (changes) => saveUndo(undoFile, { ...file, service, changes }));
     ({ entries } = done);
-    if (done.result === 'applied') return proved(job, now);
-    say(undoLine(undoFile));
-    if (done.result === 'failed')
-      throw new CannotRun(`${done.change.kind} ${done.change.name} could not be changed (${done.failure.why}); the changes before it were made.`);
-    if (round === maxPlans) throw new CannotRun(`${done.change.kind} ${done.change.name} changes all the time; see who changes it, then try again.`);
-    say(`${done.change.kind} ${done.change.name} was changed by somebody else since it was read; diagnosing again.`);
+    say(`${done.result === 'applied' ? 'Changed. ' : ''}${undoLine(undoFile)}`);
+    if (done.result === 'failed') throw new CannotRun(`${objectOf(done.change)} could not be changed (${done.failure.why}); the changes before it were made.`);
+    if (done.result === 'changed-since') {
+      if (round >= maxRounds) throw new CannotRun(`${objectOf(done.change)} changes all the time; see who changes it, then try again.`);
+      say(`${objectOf(done.change)} was changed by somebody else since it was read; diagnosing again.`);
+      now = await look(job, false);
+      continue;
+    }
+    now = await settled(job, steps);
+    if (now.diagnosis.verdict.status === 'healthy' || round >= maxRounds || !isNext(steps, now)) return proved(job, now);
+    say('The first fault is gone, and shows another one.');
+  }
+}
+
+const objectOf = ({ kind, namespace, name }: { kind: string; namespace: string; name: string }) => `${kind} ${namespace ? `${namespace}/` : ''}${name}`;
+const planFor = ({ recording }: Seen): Step[] => planOf(pipeline, recording, reasoned(pipeline, recording).verdict);
+
+/** Whether the causes now are others than those that were fixed, and can be fixed too: the first ones hid them. */
+function isNext(steps: readonly Step[], now: Seen): boolean {
+  const fixed = new Set(steps.map((s) => `${s.cause.code} ${s.cause.object.name}`));
+  return now.diagnosis.verdict.causes.every((c) => !fixed.has(`${c.code} ${c.object.name}`)) && planFor(now).at(-1)?.fix.predicted?.status === 'healthy';
+}
+
+/** Waits until the Service answers, by real connections, or until it shows another fault for a while. */
+async function settled(job: Job, steps: readonly Step[]): Promise<Seen> {
+  const deadline = Date.now() + settleMs;
+  let others = 0;
+  try {
+    for (;;) {
+      await pause(lookEveryMs);
+      const now = await look(job, true);
+      others = isNext(steps, now) ? others + 1 : 0;
+      if (now.diagnosis.verdict.status === 'healthy' || others >= lasting || Date.now() > deadline) return now;
+    }
+  } catch (error) {
+    if (error instanceof Interrupted) throw new Interrupted(error.signal, error.isClean, ` The changes were made and not verified. ${undoLine(job.undoFile)}`);
+    throw error;
   }
 }
 
@@ -159,21 +193,9 @@ async function isWanted(job: Job, steps: readonly Step[], trials: readonly Trial
 
 const revertersOf = (trials: readonly Trial[]): string[] => [...new Set(trials.flatMap((t) => t.owners.filter((o) => o.reverts).map((o) => o.name)))];
 
-/** Waits until the Service answers, by real connections, and offers to undo where it does not. */
-async function proved(job: Job, before: Seen): Promise<Seen> {
+/** What came of the changes; where the Service does not answer, they can be taken back. */
+async function proved(job: Job, now: Seen): Promise<Seen> {
   const { say, undoFile, options, screen } = job;
-  say(`Changed. ${undoLine(undoFile)}`);
-  const deadline = Date.now() + settleMs;
-  let now = before;
-  try {
-    do {
-      await pause(lookEveryMs);
-      now = await look(job, true);
-    } while (now.diagnosis.verdict.status !== 'healthy' && Date.now() < deadline);
-  } catch (error) {
-    if (error instanceof Interrupted) throw new Interrupted(error.signal, error.isClean, ` The changes were made and not verified. ${undoLine(undoFile)}`);
-    throw error;
-  }
   const { verdict, probes } = now.diagnosis;
   if (verdict.status === 'healthy') {
     say(probes.length > 0 ? `Repaired: ${verdict.summary}` : `Its objects are right now; no connection was made to prove it: ${verdict.summary}`);

@@ -18,7 +18,9 @@ export function diagnose(pipeline: readonly Check[], recording: Recording, earli
   const tried = facts.dryRuns.seen ? facts.dryRuns.value : {};
   /** The changes and the failed connections stay internal: the command shows what the ones do, `probes` the others. */
   const shown = (f: Finding): Finding => {
-    const fix = (verdict.causes.includes(f) ? fixesOf(f, steps) : f.fix).map((own) => {
+    // Where nothing is broken nothing is proposed: what a connection contradicts must not be repaired.
+    const proposed = verdict.causes.includes(f) ? fixesOf(f, steps) : verdict.status === 'healthy' ? [] : f.fix.filter((own) => !own.changes);
+    const fix = proposed.map((own) => {
       const answer = own.command === undefined ? undefined : tried[own.command];
       const visible = { ...own, ...(answer && { tried: answer }) };
       delete visible.changes;

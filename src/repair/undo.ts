@@ -98,7 +98,7 @@ export function readUndo(file: string): UndoFile {
 const escaped = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** The JSON patch (RFC 6902) that gives an object its former fields. */
-function wayBack(now: Fields, before: Fields): object[] {
+export function wayBack(now: Fields, before: Fields): object[] {
   const pathOf = (key: string) => (key === 'labels' ? '/metadata/labels' : `/${escaped(key)}`);
   const keys = [...new Set([...Object.keys(now), ...Object.keys(before)])].filter((k) => !isEqual(now[k], before[k]));
   return keys.map((key) => (Object.hasOwn(before, key) ? { op: 'add', path: pathOf(key), value: before[key] } : { op: 'remove', path: pathOf(key) }));

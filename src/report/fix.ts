@@ -53,7 +53,7 @@ export function planText(diagnosis: Diagnosis, steps: readonly Step[], trials: r
 }
 
 /** Where no change of an object repairs it: the causes, with what a person can do about each. */
-export function unfixedText(diagnosis: Diagnosis, options: FixTextOptions): string {
+export function unfixedText(diagnosis: Diagnosis, options: FixTextOptions, wasChanged: boolean): string {
   const { lines, put, paint } = painter(options);
   const { causes, summary } = diagnosis.verdict;
   put(causes.length > 0 ? headline(diagnosis, clientName(diagnosis)).text : summary, 0, '1');
@@ -66,6 +66,6 @@ export function unfixedText(diagnosis: Diagnosis, options: FixTextOptions): stri
     }
   }
   lines.push('');
-  put('Nothing was changed: no change of an object that k8s-doctor can make is known to repair this.', 0);
+  put(`${wasChanged ? 'Nothing more' : 'Nothing'} was changed: no change of an object that k8s-doctor can make is known to repair this.`, 0);
   return lines.join('\n');
 }

@@ -1,6 +1,7 @@
 /** What would become of the connections of a run after a change: those that were made, and those that it makes possible. */
 import type { Change } from '../catalog/finding.ts';
 import { domainOf } from '../dns/corefile.ts';
+import { clusterDomain, parseResolvConf } from '../dns/resolv-conf.ts';
 import { seen, unseen, valueOf } from '../facts/fact.ts';
 import type { Connection, Connections, Facts } from '../facts/facts.ts';
 import { connectionKey, endpointsOf, isGood, portsAsked } from '../facts/selectors.ts';
@@ -19,8 +20,6 @@ const outcomes: Record<Fate, Connection['outcome']> = {
 };
 
 const keyOf = (s: Stop) => [s.why, ...s.codes].join(' ');
-const lookups = ['name', 'dns-server'] as const;
-
 /** A connection of the model, with what it takes for granted. */
 interface Foreseen {
   connection: Connection;
@@ -36,13 +35,12 @@ function foretold(
 ): Foreseen {
   const { stops } = predict(after, attempt);
   const base = { ...attempt, latencyMs: was?.latencyMs ?? null, detail: '', answers: was?.answers ?? [] };
-  const end = stops.find((s) => s.certain || s.likely);
-  if (end && !(was && isGood(was))) return { connection: { ...base, outcome: outcomes[end.fates[0] ?? 'lost'] }, assumes: [] };
-  if (was) {
-    const now = new Set(stops.map(keyOf));
-    const isFreed = predict(before, was).stops.some((s) => fits(s, was) && !now.has(keyOf(s)));
-    if (isGood(was) || !isFreed) return { connection: was, assumes: [] };
-  }
+  const former = was ? predict(before, was).stops : [];
+  const [had, has] = [former, stops].map((some) => new Set(some.map(keyOf)));
+  // What stopped nothing before does not stop it now.
+  const end = stops.find((s) => (s.certain || s.likely) && !(was && isGood(was) && had?.has(keyOf(s))));
+  if (end) return { connection: { ...base, outcome: outcomes[end.fates[0] ?? 'lost'] }, assumes: [] };
+  if (was && (isGood(was) || !former.some((s) => fits(s, was) && !has?.has(keyOf(s))))) return { connection: was, assumes: [] };
   const answers = attempt.hop === 'name' ? (after.service?.spec.clusterIPs ?? []).filter((ip) => ip !== 'None') : [];
   const open = stops.filter((s) => s.codes.some((c) => (programFaults as readonly string[]).includes(c)));
   return { connection: { ...base, answers, outcome: 'answered' }, assumes: open.map((s) => s.why) };
@@ -76,7 +74,9 @@ export function withConnections(before: Facts, after: Facts, changes: readonly C
   if (!isReachable)
     return { facts: { ...facts, connections: unseen('not-needed', 'real connections from the client', 'there is no endpoint to connect to') }, assumes: [] };
   const worlds = [worldOf(before), worldOf(facts)] as const;
-  const { planned, total } = plan(service, target, endpoints, domainOf(valueOf(after.corefile)), []);
+  // Clients look names up under the domain of their own resolv.conf.
+  const domain = (made?.resolvConf == null ? undefined : clusterDomain(parseResolvConf(made.resolvConf))) ?? domainOf(valueOf(after.corefile));
+  const { planned, total } = plan(service, target, endpoints, domain, []);
   const inside =
     client.kind === 'external'
       ? []
@@ -87,15 +87,16 @@ export function withConnections(before: Facts, after: Facts, changes: readonly C
   // How a program answered says nothing of the one that runs in its place.
   const list = (made?.list ?? []).filter((c) => c.pod === null || !restarted.includes(c.pod));
   const was = valueOf(before.service);
+  const isDnsAsBefore = (['dnsPods', 'dnsService', 'corefile'] as const).every((name) => before[name] === after[name]);
   const isTlsAsBefore = (c: Connection) => was != null && speaksTls(was, c.servicePort) === speaksTls(service, c.servicePort);
   // What was tried further, such as node ports and requests by HTTP, where its end is still there.
   const further = list.filter(
     (c) =>
       !keys.has(connectionKey(c)) &&
-      c.hop !== 'dns-server' &&
+      (c.hop !== 'dns-server' || isDnsAsBefore) &&
       c.hop !== 'target-port' &&
       !(c.hop === 'endpoint' || c.hop === 'virtual-ip') &&
-      !lookups.includes(c.hop as 'name') &&
+      c.hop !== 'name' &&
       isThere(c) &&
       wasOpen(list, c) &&
       // A port that is named otherwise may be asked with or without TLS.

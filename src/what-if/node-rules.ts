@@ -63,7 +63,8 @@ function isFollowing(facts: Facts, node: ProxyNode, rules: NodeRules): boolean {
  * others keep what they have.
  */
 export function withRules(before: Facts, after: Facts, restarted: ReadonlySet<string>): Facts {
-  const read = valueOf(before.nodeRules) ?? {};
+  // The second reading, where there is one, shows what the first was too early for.
+  const read = { ...valueOf(before.nodeRules), ...valueOf(before.nodeRulesLater) };
   const here = valueOf(after.connections)?.node ?? valueOf(after.client)?.node;
   const names = new Set([...Object.keys(read), ...(here == null ? [] : [here])]);
   const proxyOn = (name: string): Pod | undefined => valueOf(after.proxyPods)?.find((p) => p.spec.nodeName === name && isReady(p));
