@@ -1,7 +1,4 @@
 /** Repairs a Service: diagnoses, shows the changes and what else they touch, asks, applies, and proves the result by a real connection. */
-import { accessSync, constants } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
@@ -14,7 +11,7 @@ import type { Target } from '../facts/facts.ts';
 import { apply } from '../repair/apply.ts';
 import { planOf, type Step } from '../repair/plan.ts';
 import { type Trial, tryChange } from '../repair/trial.ts';
-import { saveUndo, type UndoEntry } from '../repair/undo.ts';
+import { saveUndo, type UndoEntry, undoFileFor, undoOf } from '../repair/undo.ts';
 import { cleanDeep, cleanLines } from '../report/clean.ts';
 import { planText, unfixedText } from '../report/fix.ts';
 import { formats } from '../report/render.ts';
@@ -82,17 +79,6 @@ export async function fix(options: FixOptions, screen: Screen): Promise<number> 
   }
 }
 
-/** In the folder where it runs, or among the temporary files where that is not writable. */
-function undoFileFor({ namespace, name }: Target): string {
-  const file = `k8s-doctor-undo-${namespace}-${name}-${new Date().toISOString().replace(/[-:]|\..*/g, '')}.json`;
-  try {
-    accessSync('.', constants.W_OK);
-    return file;
-  } catch {
-    return join(tmpdir(), file);
-  }
-}
-
 interface Seen {
   recording: Recording;
   diagnosis: Diagnosis;
@@ -122,9 +108,7 @@ async function repaired(job: Job): Promise<Seen> {
     say(planText(now.diagnosis, cleanDeep(steps), cleanDeep(trials, cleanLines), shown(job)));
     if (!(await isWanted(job, steps, trials))) return now;
 
-    const file = { apiVersion: 'k8s-doctor/v1', kind: 'Undo', version: options.version, madeAt: new Date().toISOString(), context: cluster.context } as const;
-    const service = { namespace: job.target.namespace, name: job.target.name };
-    const done = await apply(cluster, trials, entries, (changes) => saveUndo(undoFile, { ...file, service, changes }));
+    const done = await apply(cluster, trials, entries, (changes) => saveUndo(undoFile, undoOf(cluster.context, options.version, job.target, changes)));
     ({ entries } = done);
     say(`${done.result === 'applied' ? 'Changed. ' : ''}${undoLine(undoFile)}`);
     if (done.result === 'failed') throw new CannotRun(`${objectOf(done.change)} could not be changed (${done.failure.why}); the changes before it were made.`);

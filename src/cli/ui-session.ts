@@ -10,14 +10,17 @@ import { reasoned } from '../diagnose/judge.ts';
 import { started } from '../diagnose/progress.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Target } from '../facts/facts.ts';
+import { apply } from '../repair/apply.ts';
 import { planOf } from '../repair/plan.ts';
 import { tryChange } from '../repair/trial.ts';
+import { saveUndo, undoFileFor, undoOf } from '../repair/undo.ts';
 import { clean, cleanDeep, cleanLines } from '../report/clean.ts';
 import type { Result, ServiceRow, Session } from '../tui/session.ts';
 import { checkFolder, save } from './captures.ts';
 import { refuse, type RunOptions, runLive } from './live-run.ts';
 import { judged } from './scan.ts';
 import { parseFrom } from './target.ts';
+import { takenBack } from './undo.ts';
 
 /** The diagnosis with its facts and the changes of its fixes. */
 export function resultOf(recording: Recording): Result {
@@ -52,6 +55,8 @@ export function replaySession(recording: Recording): Session {
       const message = "a recording: it can't be tried here; it would make these changes";
       return Promise.resolve({ accepted: false, message, lines: lines.map((l) => ({ mark: '+' as const, text: clean(l) })) });
     },
+    makeFix: none,
+    undoFix: none,
     capture: (file) => captured(recording, file),
     useContext: none,
     namespaces: none,
@@ -84,6 +89,7 @@ export function liveSession(
   let cluster = first;
   let once = shared(cluster);
   let last: Recording | null = null;
+  let undoFile: string | null = null;
   const left: string[] = [];
   return {
     get context() {
@@ -118,6 +124,28 @@ export function liveSession(
       if (refusal) return { accepted: false, message: clean(`refused: ${refusal.why}`), lines: [] };
       const lines = tried.flatMap((t) => t.lines).map((l) => ({ mark: l.mark, text: clean(l.text) }));
       return { accepted: true, message: 'the API server accepts it (dry run: nothing was changed)', lines };
+    },
+
+    async makeFix({ namespace, name }, changes) {
+      const trials = await Promise.all(changes.map((change) => tryChange(cluster, change)));
+      const refused = trials.find((t) => t.refusal);
+      if (refused) throw new CannotRun(`Not changed: ${clean(refused.refusal?.why ?? '')}.`);
+      const reverter = trials.flatMap((t) => t.owners).find((o) => o.reverts);
+      if (reverter) throw new CannotRun(`Not changed: ${clean(reverter.name)} would put it back; change it there.`);
+      const file = undoFileFor({ namespace, name });
+      const done = await apply(cluster, trials, [], (entries) => saveUndo(file, undoOf(cluster.context, options.version, { namespace, name }, entries)));
+      undoFile = file;
+      if (done.result === 'applied') return `changed; u takes it back, or: k8s-doctor fix --undo ${file}`;
+      throw new CannotRun(
+        done.result === 'failed' ? `Not changed: ${clean(done.failure.why)}.` : 'Not changed: somebody else changed it since it was read; run again (r).',
+      );
+    },
+
+    async undoFix() {
+      if (undoFile === null) throw new CannotRun('Nothing was changed in this session.');
+      const done = await takenBack(cluster, undoFile, false);
+      undoFile = null;
+      return done.replaceAll('\n', '; ');
     },
 
     capture: (file) => captured(last, file),

@@ -1,5 +1,7 @@
 /** The way back from a fix: what its objects were, written to a file before anything is changed. */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as v from 'valibot';
 import type { Change } from '../catalog/finding.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
@@ -54,6 +56,27 @@ export function isEqual(a: unknown, b: unknown): boolean {
   const keys = Object.keys(x);
   return keys.length === Object.keys(y).length && keys.every((k) => Object.hasOwn(y, k) && isEqual(x[k], y[k]));
 }
+
+/** The file of a fix: in the folder where it runs, or among the temporary files where that is not writable. */
+export function undoFileFor({ namespace, name }: { namespace: string; name: string }): string {
+  const file = `k8s-doctor-undo-${namespace}-${name}-${new Date().toISOString().replace(/[-:]|\..*/g, '')}.json`;
+  try {
+    accessSync('.', constants.W_OK);
+    return file;
+  } catch {
+    return join(tmpdir(), file);
+  }
+}
+
+export const undoOf = (context: string, version: string, { namespace, name }: { namespace: string; name: string }, changes: UndoEntry[]): UndoFile => ({
+  apiVersion: 'k8s-doctor/v1',
+  kind: 'Undo',
+  version,
+  madeAt: new Date().toISOString(),
+  context,
+  service: { namespace, name },
+  changes,
+});
 
 /** The entry for a change of an object as it was read. */
 export const undoEntry = ({ kind, namespace, name, how }: Change, before: unknown): UndoEntry => ({

@@ -1,6 +1,7 @@
 /** The Ink application: one reducer, one place for keys, and the wishes that keys have carried out through the session. */
 import { Box, useApp, useInput, useStdout, useWindowSize } from 'ink';
 import { useCallback, useEffect, useReducer, useRef } from 'react';
+import type { Change } from '../catalog/finding.ts';
 import { DiagnosisView } from './components/diagnosis-view.tsx';
 import { KeysLine } from './components/keys-line.tsx';
 import { Filter, Help, Prompt, Trial } from './components/overlays.tsx';
@@ -52,6 +53,18 @@ function useLatest({ asked, session, namespace, given, watch }: Pick<AppProps, '
 function useWishes(session: Session, state: State, dispatch: (action: Action) => void, runs: Runs, from: string | undefined): (wish: Wish) => void {
   const { stdout } = useStdout();
   const say = (text: string) => dispatch({ type: 'note', text });
+  /** Makes the changes of a fix, or (null) takes the last ones back, once the person agrees; then runs again. */
+  async function changed(asked: Asked | null, changes: readonly Change[] | null): Promise<void> {
+    if (!asked || !(await runs.ask(changes ? 'Make this change in the cluster?' : 'Take the last fix back?'))) return;
+    dispatch({ type: 'overlay', overlay: null });
+    try {
+      say(await (changes ? session.makeFix(asked, changes) : session.undoFix()));
+      runs.run(asked);
+    } catch (error) {
+      say(messageOf(error));
+    }
+  }
+
   return (wish) => {
     switch (wish.wish) {
       case 'quit':
@@ -80,6 +93,14 @@ function useWishes(session: Session, state: State, dispatch: (action: Action) =>
         );
         return;
       }
+      case 'fix': {
+        const { result, asked } = state;
+        const changes = result?.changes[wish.command];
+        if (changes && asked) void changed(asked, changes);
+        return;
+      }
+      case 'undo':
+        return void changed(state.asked, null);
       case 'context':
         session.useContext(wish.name).then(
           () => dispatch({ type: 'level', level: 'namespaces', namespace: null, cursor: '' }),
@@ -168,6 +189,12 @@ function Body({ session, state, title, columns, height, view }: ScreenProps) {
   return <DiagnosisView state={state} result={state.result} title={title} places={places} rows={rows} lines={lines} table={table} />;
 }
 
+/** The bottom line where it says something: a question, an error, or the result of a key. The view of a run has its own place for questions. */
+function noteOf({ view, question, error, note }: State): string {
+  if (view !== 'run' && question) return `${question} (y/n)`;
+  return view === 'diagnosis' && error ? error : note;
+}
+
 function FullScreen({ dispatch, run, ...screen }: ScreenProps & { dispatch(action: Action): void; run: Runs['run'] }) {
   const { session, state, columns, height, view } = screen;
   const { overlay } = state;
@@ -195,7 +222,7 @@ function FullScreen({ dispatch, run, ...screen }: ScreenProps & { dispatch(actio
         ) : overlay?.kind === 'prompt' ? (
           <Prompt overlay={overlay} onSubmit={submit} />
         ) : (
-          <KeysLine keys={legend(state, view.shown)} note={state.view === 'diagnosis' && state.error ? state.error : state.note} width={columns - 2} />
+          <KeysLine keys={legend(state, view.shown)} note={noteOf(state)} width={columns - 2} />
         )}
       </Box>
     </Box>

@@ -13,6 +13,8 @@ export type Wish =
   | { wish: 'open'; row: ServiceRow }
   | { wish: 'copy'; text: string }
   | { wish: 'try'; command: string }
+  | { wish: 'fix'; command: string }
+  | { wish: 'undo' }
   | { wish: 'answer'; yes: boolean }
   | { wish: 'context'; name: string };
 
@@ -72,6 +74,7 @@ function overlayKeys(overlay: Overlay, input: string, key: Key, shown: Shown): P
   if (overlay.kind === 'prompt') return key.escape ? show(null) : [];
   if (key.escape || input === 'q' || key.return || input === '?') return show(null);
   if (overlay.kind === 'trial') {
+    if (input === 'a' && !shown.isReplay && overlay.trial?.accepted) return [{ wish: 'fix', command: overlay.command }];
     const by = step(input, key, shown.page, 10_000);
     const last = Math.max(0, (overlay.trial?.lines.length ?? 0) - 3);
     if (by !== null) return show({ ...overlay, scroll: clamp(overlay.scroll + by, last) });
@@ -151,6 +154,8 @@ function diagnosisKeys(state: State, input: string, key: Key, shown: Shown): Pre
         ? note('no fix here that is one change of one object')
         : [...show({ kind: 'trial', command, trial: null, scroll: 0 }), { wish: 'try', command }];
     }
+    case 'u':
+      return shown.isReplay ? note('a recording: nothing was changed') : [{ wish: 'undo' }];
     case 'c':
       return show({ kind: 'prompt', what: 'capture', value: `${state.asked?.name ?? 'incident'}.json` });
     case 'r':
@@ -197,6 +202,7 @@ export function legend(state: State, shown: Pick<Shown, 'isReplay' | 'hasExplore
     ];
   if (overlay)
     return [
+      ...(overlay.kind === 'trial' && overlay.trial?.accepted && !shown.isReplay ? [['a', 'apply'] as [string, string]] : []),
       ['↑↓', 'scroll'],
       ['esc', 'close'],
     ];

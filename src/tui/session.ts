@@ -55,6 +55,10 @@ export interface Session {
     watcher: { onEvent(event: ProgressEvent): void; consent: ((question: string) => Promise<boolean>) | undefined; signal: AbortSignal },
   ): Promise<Result>;
   tryFix(changes: readonly Change[]): Promise<Trial>;
+  /** Makes the changes of a fix, after its undo file was written; returns how to take it back. Throws an error whose message a person can read. */
+  makeFix(asked: Asked, changes: readonly Change[]): Promise<string>;
+  /** Takes the last fix of this session back; returns what was restored. */
+  undoFix(): Promise<string>;
   /** Writes the facts of the last run to a file; returns a message for the person. */
   capture(file: string): string;
   useContext(context: string): Promise<void>;

@@ -21,7 +21,9 @@ export interface Runs {
   /** Ends the application, once. */
   leave(how: Partial<Ending>): Promise<void>;
   isRunning(): boolean;
-  /** Answers the question that a run waits for. */
+  /** Asks the person, on the screen. */
+  ask(question: string): Promise<boolean>;
+  /** Answers the question that somebody waits for. */
   answer(yes: boolean): void;
   /** The live view is to be replaced by the view to inspect. */
   stay(): void;
@@ -111,5 +113,5 @@ export function useRuns({ session, state, latest, dispatch, exit }: Given): Runs
   const stay = useCallback(() => {
     stays.current = true;
   }, []);
-  return { run, leave, isRunning, answer: answered, stay };
+  return { run, leave, isRunning, ask: consent, answer: answered, stay };
 }
