@@ -5,7 +5,7 @@ import { CannotRun } from '../catalog/cannot-run.ts';
 import type { Cluster } from '../cluster/index.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
-import { reasoned } from '../diagnose/judge.ts';
+import { reasoned } from '../verdict/judge.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Target } from '../facts/facts.ts';
 import { apply } from '../repair/apply.ts';
@@ -119,7 +119,7 @@ async function repaired(job: Job): Promise<Seen> {
       continue;
     }
     now = await settled(job, steps);
-    if (now.diagnosis.verdict.status === 'healthy' || round >= maxRounds || !isNext(steps, now)) return proved(job, now);
+    if (now.diagnosis.verdict.status === 'healthy' || round >= maxRounds || !isNext(steps, now)) return proved(job, now, steps);
     say('The first fault is gone, and shows another one.');
   }
 }
@@ -127,11 +127,12 @@ async function repaired(job: Job): Promise<Seen> {
 const objectOf = ({ kind, namespace, name }: { kind: string; namespace: string; name: string }) => `${kind} ${namespace ? `${namespace}/` : ''}${name}`;
 const planFor = ({ recording }: Seen): Step[] => planOf(pipeline, recording, reasoned(pipeline, recording).verdict);
 
+/** Whether a cause that was to be removed is still there. */
+const isUnchanged = (steps: readonly Step[], now: Seen): boolean =>
+  now.diagnosis.verdict.causes.some((c) => steps.some((s) => s.cause.code === c.code && s.cause.object.kind === c.object.kind));
+
 /** Whether the causes now are others than those that were fixed, and can be fixed too: the first ones hid them. */
-function isNext(steps: readonly Step[], now: Seen): boolean {
-  const fixed = new Set(steps.map((s) => `${s.cause.code} ${s.cause.object.name}`));
-  return now.diagnosis.verdict.causes.every((c) => !fixed.has(`${c.code} ${c.object.name}`)) && planFor(now).at(-1)?.fix.predicted?.status === 'healthy';
-}
+const isNext = (steps: readonly Step[], now: Seen): boolean => !isUnchanged(steps, now) && planFor(now).at(-1)?.fix.predicted?.status === 'healthy';
 
 /** Waits until the Service answers, by real connections, or until it shows another fault for a while. */
 async function settled(job: Job, steps: readonly Step[]): Promise<Seen> {
@@ -178,7 +179,7 @@ async function isWanted(job: Job, steps: readonly Step[], trials: readonly Trial
 const revertersOf = (trials: readonly Trial[]): string[] => [...new Set(trials.flatMap((t) => t.owners.filter((o) => o.reverts).map((o) => o.name)))];
 
 /** What came of the changes; where the Service does not answer, they can be taken back. */
-async function proved(job: Job, now: Seen): Promise<Seen> {
+async function proved(job: Job, now: Seen, steps: readonly Step[]): Promise<Seen> {
   const { say, undoFile, options, screen } = job;
   const { verdict, probes } = now.diagnosis;
   if (verdict.status === 'healthy') {
@@ -186,7 +187,8 @@ async function proved(job: Job, now: Seen): Promise<Seen> {
     return now;
   }
   say(`Not repaired within ${settleMs / 1000} s: ${verdict.summary}`);
-  if (!options.yes && canPrompt(false, screen.env) && (await confirm('Undo the changes?', new AbortController().signal)))
-    say(await takenBack(job.cluster, undoFile, false));
+  // A run that nobody watches leaves no change behind that did not help.
+  const isUndone = options.yes ? isUnchanged(steps, now) : canPrompt(false, screen.env) && (await confirm('Undo the changes?', new AbortController().signal));
+  if (isUndone) say(await takenBack(job.cluster, undoFile, false));
   return now;
 }

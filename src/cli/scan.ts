@@ -3,7 +3,7 @@ import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, resources } from '../cluster/index.ts';
 import { shared } from '../cluster/shared.ts';
-import { reasoned } from '../diagnose/judge.ts';
+import { reasoned } from '../verdict/judge.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import { record } from '../diagnose/run.ts';
 import { openJanitor } from '../probes/debug-pod.ts';

@@ -6,7 +6,7 @@ import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, type Failure, resources } from '../cluster/index.ts';
 import { shared } from '../cluster/shared.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
-import { reasoned } from '../diagnose/judge.ts';
+import { reasoned } from '../verdict/judge.ts';
 import { started } from '../diagnose/progress.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Target } from '../facts/facts.ts';

@@ -5,8 +5,9 @@ import { type Facts, type FactTypes, factNames } from '../facts/facts.ts';
 import { fixesOf, planOf } from '../repair/plan.ts';
 import type { Finding } from '../verdict/verdict.ts';
 import { type Earlier, whatChanged } from '../verdict/what-changed.ts';
-import type { CheckReport, Diagnosis, Hop, Matrix, Missing, ProbeReport } from './diagnosis.ts';
-import { partsOf, reasoned, statusOf, targetOf } from './judge.ts';
+import type { Diagnosis, Hop, Matrix, Missing, ProbeReport } from './diagnosis.ts';
+import type { CheckReport } from '../verdict/judge.ts';
+import { partsOf, reasoned, statusOf, targetOf } from '../verdict/judge.ts';
 
 /** The whole diagnosis from sealed facts. Pure: a replay of a recording prints what the run printed. `earlier`: a capture to compare with. */
 export function diagnose(pipeline: readonly Check[], recording: Recording, earlier?: Earlier): Diagnosis {

@@ -1,21 +1,6 @@
+import type { CheckReport } from '../verdict/judge.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 import type { Changed } from '../verdict/what-changed.ts';
-
-export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
-
-export interface CheckReport {
-  id: string;
-  stage: string;
-  title: string;
-  status: CheckStatus;
-  /** Milliseconds from the start of the run until the check had all its facts. */
-  durationMs: number;
-  /** Why it was skipped or could not be judged. */
-  reason?: string;
-  /** What was found to be right, in a few words. */
-  summary?: string;
-  findings: Finding[];
-}
 
 export interface ProbeReport {
   kind: string;

@@ -1,7 +1,7 @@
 /** The state of a run while it runs: one reducer over its events, for everything that draws it. */
 import type { Check, Stage } from '../../checks/check.ts';
 import type { FactName } from '../facts/facts.ts';
-import type { CheckReport } from './diagnosis.ts';
+import type { CheckReport } from '../verdict/judge.ts';
 
 /** Milliseconds between two runs that are watched. */
 export const watchEveryMs = 5000;

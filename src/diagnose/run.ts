@@ -3,10 +3,10 @@ import type { Recording } from '../facts/capture.ts';
 import { type FactName, factNames, type Facts } from '../facts/facts.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import type { Context } from '../gather/collector.ts';
-import { tryFixes } from '../gather/dry-run.ts';
+import { tryFixes } from '../repair/dry-run.ts';
 import { gather } from '../gather/gather.ts';
 import { planOf } from '../repair/plan.ts';
-import { judge, reasoned, wantedBy } from './judge.ts';
+import { judge, reasoned, wantedBy } from '../verdict/judge.ts';
 import { type ProgressEvent, stageOf } from './progress.ts';
 
 /** Gathers what the pipeline reads and judges each check as soon as its facts are there. Ends when all are, or when the context's signal aborts. */

@@ -1,7 +1,7 @@
 /** Fixes that repair a Service together: each is computed on the world after the one before, and tried on the model. */
 import type { Check } from '../../checks/check.ts';
 import type { Change, Fix, Predicted } from '../catalog/finding.ts';
-import { reasoned } from '../diagnose/judge.ts';
+import { reasoned } from '../verdict/judge.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Finding, Verdict } from '../verdict/verdict.ts';
 import { affectsOf } from './affects.ts';

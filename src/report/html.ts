@@ -1,4 +1,5 @@
-import type { CheckReport, Diagnosis, Hop, Matrix } from '../diagnose/diagnosis.ts';
+import type { Diagnosis, Hop, Matrix } from '../diagnose/diagnosis.ts';
+import type { CheckReport } from '../verdict/judge.ts';
 import type { Finding } from '../verdict/verdict.ts';
 import { cellStatus, clientName, fixNotes, headline, matrixSize, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
 

@@ -1,5 +1,6 @@
 import { XMLBuilder } from 'fast-xml-parser';
-import type { CheckReport, Diagnosis } from '../diagnose/diagnosis.ts';
+import type { Diagnosis } from '../diagnose/diagnosis.ts';
+import type { CheckReport } from '../verdict/judge.ts';
 import type { Finding } from '../verdict/verdict.ts';
 
 const seconds = (ms: number) => (ms / 1000).toFixed(3);

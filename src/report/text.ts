@@ -1,5 +1,6 @@
 import stringWidth from 'string-width';
-import type { CheckStatus, Diagnosis, Matrix, Missing } from '../diagnose/diagnosis.ts';
+import type { Diagnosis, Matrix, Missing } from '../diagnose/diagnosis.ts';
+import type { CheckStatus } from '../verdict/judge.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 import { asciiMarks, cellStatus, clientName, fixNotes, headline, matrixSize, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
 

@@ -1,4 +1,5 @@
-import type { CheckReport, CheckStatus, Diagnosis, Matrix } from '../diagnose/diagnosis.ts';
+import type { Diagnosis, Matrix } from '../diagnose/diagnosis.ts';
+import type { CheckReport, CheckStatus } from '../verdict/judge.ts';
 import type { Fix } from '../catalog/finding.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 

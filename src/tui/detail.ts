@@ -1,7 +1,8 @@
 /** The details of a row as lines: evidence, fixes, the objects as YAML, the connections. */
 import { stringify } from 'yaml';
 import type { ObjectRef } from '../catalog/finding.ts';
-import type { CheckReport, Diagnosis, ProbeReport } from '../diagnose/diagnosis.ts';
+import type { Diagnosis, ProbeReport } from '../diagnose/diagnosis.ts';
+import type { CheckReport } from '../verdict/judge.ts';
 import type { Facts } from '../facts/facts.ts';
 import { isGood, isReady } from '../facts/selectors.ts';
 import { wrap } from '../report/text.ts';

@@ -1,5 +1,6 @@
 /** The state of the terminal UI, and how it changes. The diagnosis itself is made elsewhere. */
-import type { CheckReport, Diagnosis } from '../diagnose/diagnosis.ts';
+import type { Diagnosis } from '../diagnose/diagnosis.ts';
+import type { CheckReport } from '../verdict/judge.ts';
 import { type Progress, type ProgressEvent, progressed } from '../diagnose/progress.ts';
 import type { Asked, Quick, Result, ServiceRow, Trial } from './session.ts';
 

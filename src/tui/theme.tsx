@@ -1,7 +1,8 @@
 /** Tones for colours, and marks that have their meaning without colours. */
 import { Text, type TextProps } from 'ink';
 import { createContext, type ReactNode, useContext } from 'react';
-import type { CheckStatus, Hop } from '../diagnose/diagnosis.ts';
+import type { Hop } from '../diagnose/diagnosis.ts';
+import type { CheckStatus } from '../verdict/judge.ts';
 import { asciiMarks, unicodeMarks } from '../report/view.ts';
 
 export type Tone = 'good' | 'bad' | 'warn' | 'dim' | 'accent' | 'plain' | 'bold';

@@ -5,7 +5,7 @@ import { pipeline } from '../../checks/pipeline.ts';
 import { type Check, stages } from '../../checks/check.ts';
 import { codes } from '../../src/catalog/codes.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
-import { judge } from '../../src/diagnose/judge.ts';
+import { judge } from '../../src/verdict/judge.ts';
 import type { Facts } from '../../src/facts/facts.ts';
 import { collectors } from '../../src/gather/gather.ts';
 import { recorded } from '../support/recordings.ts';

@@ -1,7 +1,7 @@
 /** Which server the client asks decides what policies must allow: the cluster's, a cache on its own node, or one of its own. */
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
-import { judge } from '../../src/diagnose/judge.ts';
+import { judge } from '../../src/verdict/judge.ts';
 import { recordingOf } from '../support/recordings.ts';
 
 const check = pipeline.find((c) => c.id === 'network-policy/dns');

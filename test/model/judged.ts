@@ -1,7 +1,7 @@
 /** What the tests of random clusters share: the verdict on one, and how a failure is described. */
 import { pipeline } from '../../checks/pipeline.ts';
 import type { Code } from '../../src/catalog/codes.ts';
-import { reasoned } from '../../src/diagnose/judge.ts';
+import { reasoned } from '../../src/verdict/judge.ts';
 import type { FactName, Facts } from '../../src/facts/facts.ts';
 import type { Cluster } from './worlds.ts';
 

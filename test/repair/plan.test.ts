@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
 import type { Fix } from '../../src/catalog/finding.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
-import { reasoned } from '../../src/diagnose/judge.ts';
+import { reasoned } from '../../src/verdict/judge.ts';
 import { partyOf, policiesKnown, clientParty } from '../../src/model/parties.ts';
 import { reach } from '../../src/policy/world.ts';
 import { planOf } from '../../src/repair/plan.ts';

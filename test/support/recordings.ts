@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCapture, type Recording } from '../../src/facts/capture.ts';
 import { pipeline } from '../../checks/pipeline.ts';
-import { judge } from '../../src/diagnose/judge.ts';
-import type { CheckReport } from '../../src/diagnose/diagnosis.ts';
+import { judge } from '../../src/verdict/judge.ts';
+import type { CheckReport } from '../../src/verdict/judge.ts';
 import type { Facts } from '../../src/facts/facts.ts';
 import type { Case } from './expectation.ts';
 

@@ -1,7 +1,7 @@
 /** The model of what follows from a change, held to recordings of a real cluster. */
 import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
-import { reasoned } from '../../src/diagnose/judge.ts';
+import { reasoned } from '../../src/verdict/judge.ts';
 import { seen } from '../../src/facts/fact.ts';
 import type { Recording } from '../../src/facts/capture.ts';
 import { endpointsOf } from '../../src/facts/selectors.ts';

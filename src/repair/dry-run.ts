@@ -2,7 +2,7 @@ import type { Fix } from '../catalog/finding.ts';
 import type { Cluster } from '../cluster/index.ts';
 import type { FactTypes } from '../facts/facts.ts';
 import { redact } from '../facts/redact.ts';
-import { send } from '../repair/send.ts';
+import { send } from './send.ts';
 
 /** Asks the API server of each fix whether it would take its changes, with the user's own rights; nothing is kept (`dryRun=All`). By command. */
 export async function tryFixes(cluster: Cluster, fixes: readonly Fix[], signal: AbortSignal): Promise<FactTypes['dryRuns']> {

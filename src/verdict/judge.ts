@@ -4,8 +4,23 @@ import { clientText } from '../../checks/format.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { FactName, Facts } from '../facts/facts.ts';
-import { asFinding, reason, type Reasoned } from '../verdict/verdict.ts';
-import type { CheckReport, CheckStatus } from './diagnosis.ts';
+import { asFinding, type Finding, reason, type Reasoned } from './verdict.ts';
+
+export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
+
+export interface CheckReport {
+  id: string;
+  stage: string;
+  title: string;
+  status: CheckStatus;
+  /** Milliseconds from the start of the run until the check had all its facts. */
+  durationMs: number;
+  /** Why it was skipped or could not be judged. */
+  reason?: string;
+  /** What was found to be right, in a few words. */
+  summary?: string;
+  findings: Finding[];
+}
 
 /** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
 export function judge(check: Check, facts: Facts, durationMs: number): CheckReport {
