@@ -13,7 +13,14 @@ export interface Ran {
 export function run(
   command: string,
   args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; input?: string; cwd?: string; timeoutMs?: number; signalAfter?: [NodeJS.Signals, number] } = {},
+  options: {
+    env?: NodeJS.ProcessEnv;
+    input?: string;
+    cwd?: string;
+    timeoutMs?: number;
+    signalAfter?: [NodeJS.Signals, number];
+    signalWhen?: Promise<NodeJS.Signals>;
+  } = {},
 ): Promise<Ran> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
@@ -25,6 +32,7 @@ export function run(
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code: code ?? -1, signal, stdout, stderr, ms: performance.now() - started }));
     child.stdin.end(options.input ?? '');
+    void options.signalWhen?.then((s) => child.kill(s));
     if (options.signalAfter) setTimeout((s: NodeJS.Signals) => child.kill(s), options.signalAfter[1], options.signalAfter[0]).unref();
   });
 }
