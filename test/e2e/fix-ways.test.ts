@@ -170,7 +170,8 @@ describe('cut off', () => {
 
 describe('undo', () => {
   beforeEach(async () => {
-    expect((await doctor([...fix, '--yes'], { cwd })).code).toBe(0);
+    const made = await doctor([...fix, '--yes'], { cwd });
+    if (made.code !== 0) throw new Error(made.stdout + made.stderr);
   });
   const undo = (...more: string[]) => doctor(['fix', '--undo', undoFile() ?? '', '--yes', ...more], { cwd });
   test('twice: the second time there is nothing to do', async () => {
