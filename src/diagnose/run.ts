@@ -3,7 +3,7 @@ import type { Recording } from '../facts/capture.ts';
 import { type FactName, factNames, type Facts } from '../facts/facts.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import type { Context } from '../gather/collector.ts';
-import { tryFixes } from '../repair/dry-run.ts';
+import { otherServices, replacesPods, tryFixes } from '../repair/dry-run.ts';
 import { gather } from '../gather/gather.ts';
 import { planOf } from '../repair/plan.ts';
 import { judge, reasoned, wantedBy } from '../verdict/judge.ts';
@@ -46,6 +46,14 @@ export async function record(
   });
   if (context.target.probe !== 'none' && !context.signal.aborted) {
     const fixes = planOf(pipeline, recording(), reasoned(pipeline, recording()).verdict).map((s) => s.fix);
+    const { target } = context;
+    if (
+      replacesPods(
+        fixes.flatMap((f) => f.changes),
+        target.namespace,
+      )
+    )
+      facts.otherServices = await otherServices(context.cluster, target, context.signal);
     if (fixes.length > 0) facts.dryRuns = seen(await tryFixes(context.cluster, fixes, context.signal));
   }
   return recording();

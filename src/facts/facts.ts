@@ -261,6 +261,8 @@ export const factSchemas = {
   routes: fact(each(route)),
   /** By pod. */
   listeners: fact(each(listeners)),
+  /** The selectors of the namespace's other Services, read where a fix replaces pods. */
+  otherServices: fact(v.array(v.object({ name: v.string(), selector: v.record(v.string(), v.string()) }))),
   /** The API server's answer to a dry run of each fix, by command; nothing was changed. */
   dryRuns: fact(v.record(v.string(), v.object({ accepted: v.boolean(), message: v.string() }))),
 };

@@ -2,6 +2,7 @@
 import type { Change } from '../catalog/finding.ts';
 import { valueOf } from '../facts/fact.ts';
 import type { Facts } from '../facts/facts.ts';
+import { selects } from '../facts/selectors.ts';
 import { podsOfWorkload } from '../what-if/rollout.ts';
 
 const kinds: Record<string, string> = { deployment: 'Deployment', statefulset: 'StatefulSet', daemonset: 'DaemonSet', replicaset: 'ReplicaSet' };
@@ -38,6 +39,17 @@ function ofService(facts: Facts, change: Change): string[] {
   ];
 }
 
+/** Other Services of the namespace whose pods are replaced. */
+function ofOthers(facts: Facts, changes: readonly Change[]): string[] {
+  const pods = changes.flatMap((c) => {
+    const kind = kinds[c.kind];
+    if (kind !== undefined && touches(c, 'spec', 'template')) return podsOfWorkload(facts, kind, c.name);
+    return c.how === 'restart' ? (valueOf(facts.pods) ?? []).filter((p) => p.metadata.name === c.name) : [];
+  });
+  const found = (valueOf(facts.otherServices) ?? []).filter((s) => pods.some((p) => selects(s.selector, p.metadata.labels)));
+  return found.length > 0 ? [`${plural(found.length, 'other Service')} with the same pods: ${found.map((s) => s.name).join(', ')}`] : [];
+}
+
 /** In words, a line each. What a policy lets through is named where the policy is judged. */
 export function affectsOf(facts: Facts, changes: readonly Change[]): string[] {
   const restarts = changes.filter((c) => c.how === 'restart').map((c) => c.name);
@@ -52,6 +64,7 @@ export function affectsOf(facts: Facts, changes: readonly Change[]): string[] {
   return [
     ...new Set([
       ...lines,
+      ...ofOthers(facts, changes),
       ...(restarts.length > 0 ? [`${plural(restarts.length, 'pod')} restart${restarts.length === 1 ? 's' : ''}: ${restarts.join(', ')}`] : []),
     ]),
   ];

@@ -1,6 +1,8 @@
-import type { Fix } from '../catalog/finding.ts';
-import type { Cluster } from '../cluster/index.ts';
-import type { FactTypes } from '../facts/facts.ts';
+import * as v from 'valibot';
+import type { Change, Fix } from '../catalog/finding.ts';
+import { type Cluster, resources } from '../cluster/index.ts';
+import { seen, unseen } from '../facts/fact.ts';
+import type { Facts, FactTypes } from '../facts/facts.ts';
 import { redact } from '../facts/redact.ts';
 import { send } from './send.ts';
 
@@ -24,3 +26,28 @@ export async function tryFixes(cluster: Cluster, fixes: readonly Fix[], signal: 
   );
   return Object.fromEntries(tried.flat());
 }
+
+const named = v.array(
+  v.object({
+    metadata: v.object({ name: v.string() }),
+    spec: v.optional(v.object({ selector: v.nullish(v.record(v.string(), v.string()), {}) }), { selector: {} }),
+  }),
+);
+
+/** The other Services of a namespace, to see which of them notice that pods are replaced. */
+export async function otherServices(
+  cluster: Cluster,
+  { namespace, name }: { namespace: string; name: string },
+  signal: AbortSignal,
+): Promise<Facts['otherServices']> {
+  const listed = await cluster.list(resources.services, { namespace, signal });
+  const what = `the other Services of namespace ${namespace}`;
+  if (!listed.ok) return unseen('not-needed', what, listed.failure.why);
+  const read = v.safeParse(named, listed.value);
+  if (!read.success) return unseen('malformed', what, read.issues[0].message);
+  return seen(read.output.filter((s) => s.metadata.name !== name).map((s) => ({ name: s.metadata.name, selector: s.spec.selector })));
+}
+
+/** Whether changes replace pods in a namespace. */
+export const replacesPods = (changes: readonly Change[], namespace: string): boolean =>
+  changes.some((c) => c.namespace === namespace && ['deployment', 'statefulset', 'daemonset', 'pod'].includes(c.kind));

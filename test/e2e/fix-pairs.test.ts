@@ -104,7 +104,7 @@ const specsOf = async (namespace: string): Promise<string> =>
   );
 
 describe('two faults at once', () => {
-  test.each(pairs.map(([a, b], i) => [`${a}, and ${b}`, a, b, i] as const))(
+  test.concurrent.each(pairs.map(([a, b], i) => [`${a}, and ${b}`, a, b, i] as const))(
     '%s',
     async (_, a, b, i) => {
       const namespace = `pair-${i}`;

@@ -10,7 +10,7 @@ import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import type { Case } from '../support/expectation.ts';
 import { debugPods, deleteNamespace, doctor, must } from '../support/kubectl.ts';
 import { repairable } from '../support/repairable.ts';
-import { broken, foldersOf, healed } from '../support/scenarios.ts';
+import { broken, foldersOf, healed, isAlone } from '../support/scenarios.ts';
 
 const only = process.env['ONLY']?.split(',');
 const own = new URL('./scenarios', import.meta.url).pathname;
@@ -42,40 +42,42 @@ async function stateOf(namespace: string): Promise<Record<string, unknown>> {
   );
 }
 
-describe('what fix changes repairs the Service, and can be taken back', () => {
-  test.each(folders.map((f) => [basename(f), f]))(
-    '%s',
-    async (name, folder) => {
-      const scenario = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
-      const namespace = scenario.namespace ?? `sc-${name}`;
-      const cwd = mkdtempSync(join(tmpdir(), 'k8s-doctor-fix-'));
-      const args = scenario.args.slice(1).map((a) => a.replaceAll('{ns}', namespace));
-      try {
-        await broken(folder, scenario, namespace);
-        const before = await stateOf(namespace);
-        const fixed = await doctor(['fix', ...args, '--yes', '-q', '-o', 'json'], { cwd, timeoutMs: fixMs });
-        const said = `exit ${fixed.code}\n${fixed.stderr}`;
-        expect(fixed.code, said).toBe(0);
-        const diagnosis = JSON.parse(fixed.stdout) as Diagnosis;
-        expect(diagnosis.verdict.status, said).toBe('healthy');
-        expect(
-          diagnosis.probes.some((p) => p.outcome === 'answered'),
-          said,
-        ).toBe(true);
-        expect(await stateOf(namespace), said).not.toEqual(before);
+async function repaired(name: string, folder: string): Promise<void> {
+  const scenario = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
+  const namespace = scenario.namespace ?? `sc-${name}`;
+  const cwd = mkdtempSync(join(tmpdir(), 'k8s-doctor-fix-'));
+  const args = scenario.args.slice(1).map((a) => a.replaceAll('{ns}', namespace));
+  try {
+    await broken(folder, scenario, namespace);
+    const before = await stateOf(namespace);
+    const fixed = await doctor(['fix', ...args, '--yes', '-q', '-o', 'json'], { cwd, timeoutMs: fixMs });
+    const said = `exit ${fixed.code}\n${fixed.stderr}`;
+    expect(fixed.code, said).toBe(0);
+    const diagnosis = JSON.parse(fixed.stdout) as Diagnosis;
+    expect(diagnosis.verdict.status, said).toBe('healthy');
+    expect(
+      diagnosis.probes.some((p) => p.outcome === 'answered'),
+      said,
+    ).toBe(true);
+    expect(await stateOf(namespace), said).not.toEqual(before);
 
-        const [file = ''] = readdirSync(cwd);
-        const back = await doctor(['fix', '--undo', file, '--yes'], { cwd });
-        expect(back.code, back.stdout + back.stderr).toBe(0);
-        expect(await stateOf(namespace)).toEqual(before);
-      } finally {
-        await healed(folder, namespace);
-        await deleteNamespace(namespace, scenario.namespace !== undefined);
-        rmSync(cwd, { recursive: true });
-      }
-    },
-    fixMs + 120_000,
-  );
+    const [file = ''] = readdirSync(cwd);
+    const back = await doctor(['fix', '--undo', file, '--yes'], { cwd });
+    expect(back.code, back.stdout + back.stderr).toBe(0);
+    expect(await stateOf(namespace)).toEqual(before);
+  } finally {
+    await healed(folder, namespace);
+    await deleteNamespace(namespace, scenario.namespace !== undefined);
+    rmSync(cwd, { recursive: true });
+  }
+}
+
+describe('what fix changes repairs the Service, and can be taken back', () => {
+  const named = folders.map((folder) => [basename(folder), folder] as const);
+  // oxlint-disable-next-line vitest/expect-expect
+  test.concurrent.each(named.filter(([, folder]) => !isAlone(folder)))('%s', repaired, fixMs + 120_000);
+  // oxlint-disable-next-line vitest/expect-expect
+  test.each(named.filter(([, folder]) => isAlone(folder)))('%s', repaired, fixMs + 120_000);
 
   test('no debug pod is left behind', async () => {
     expect(await debugPods()).toBe('');

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import { type Case, shortfalls } from '../support/expectation.ts';
 import { debugPods, deleteNamespace, doctor, kubectl } from '../support/kubectl.ts';
-import { broken, foldersOf, healed } from '../support/scenarios.ts';
+import { broken, foldersOf, healed, isAlone } from '../support/scenarios.ts';
 
 const own = new URL('./scenarios', import.meta.url).pathname;
 const only = process.env['ONLY']?.split(',');
@@ -42,12 +42,18 @@ async function diagnosed(folder: string, scenario: Case, namespace: string): Pro
   }
 }
 
+async function judged(name: string, folder: string): Promise<void> {
+  const scenario = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
+  const { exit, diagnosis } = await diagnosed(folder, scenario, scenario.namespace ?? `sc-${name}`);
+  expect(shortfalls(scenario.expect, exit, diagnosis), scenario.title).toEqual([]);
+}
+
 describe('scenarios', () => {
-  test.each(folders.map((folder) => [basename(folder), folder]))('%s', async (name, folder) => {
-    const scenario = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
-    const { exit, diagnosis } = await diagnosed(folder, scenario, scenario.namespace ?? `sc-${name}`);
-    expect(shortfalls(scenario.expect, exit, diagnosis), scenario.title).toEqual([]);
-  });
+  const named = folders.map((folder) => [basename(folder), folder] as const);
+  // oxlint-disable-next-line vitest/expect-expect
+  test.concurrent.each(named.filter(([, folder]) => !isAlone(folder)))('%s', judged);
+  // oxlint-disable-next-line vitest/expect-expect
+  test.each(named.filter(([, folder]) => isAlone(folder)))('%s', judged);
 
   test('no debug pod is left behind, and the cluster answers', async () => {
     const sorted = times.toSorted((a, b) => a - b);

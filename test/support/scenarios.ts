@@ -8,6 +8,9 @@ import { createNamespace, must, run } from './kubectl.ts';
 export const foldersOf = (dirs: readonly string[]): string[] =>
   dirs.flatMap((dir) => readdirSync(dir).map((name) => join(dir, name))).filter((folder) => existsSync(join(folder, 'case.json')));
 
+/** What breaks more than its own namespace needs the cluster for itself. */
+export const isAlone = (folder: string): boolean => existsSync(join(folder, 'break.sh')) || existsSync(join(folder, 'heal.sh'));
+
 async function script(folder: string, name: string, namespace: string): Promise<void> {
   if (!existsSync(join(folder, name))) return;
   const ran = await run('bash', ['-e', join(folder, name)], { env: { NS: namespace }, cwd: folder });
