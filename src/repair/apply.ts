@@ -62,7 +62,8 @@ export async function apply(
     const sent = await applyOne(cluster, met);
     if (sent === 'changed-since') return { result: 'changed-since', change, entries };
     if (!sent.ok) return { result: 'failed', change, failure: sent.failure, entries };
-    entries = entries.map((e, k) => (k === before.length + i ? { ...e, after: fieldsOf(sent.value) } : e));
+    const created = change.how === 'create' ? (sent.value as { metadata?: { uid?: string } }).metadata?.uid : undefined;
+    entries = entries.map((e, k) => (k === before.length + i ? { ...e, ...(created !== undefined && { uid: created }), after: fieldsOf(sent.value) } : e));
     remember(entries);
   }
   return { result: 'applied', entries };

@@ -14,7 +14,7 @@ const entry = v.object({
   namespace: v.string(),
   name: v.string(),
   how: v.picklist(['patch', 'create', 'restart', 'roll-back']),
-  /** Of the object that was changed; null where the fix creates it. */
+  /** Of the object that was changed or created; null where the fix had not created it yet. */
   uid: v.nullable(v.string()),
   /** The object's fields before; null where it did not exist. */
   before: fields,
@@ -146,7 +146,9 @@ export async function restore(cluster: Cluster, e: UndoEntry, force: boolean): P
   const now = read.value as Raw | null;
   if (e.before === null) {
     if (now === null) return { result: 'unchanged' };
-    if (!setByUs(now)) return { result: 'changed-since', why: 'another object of this name is there, which k8s-doctor did not create' };
+    // A run that was killed does not know the uid of what it created; the field manager shows whose it is.
+    if (e.uid === null ? !setByUs(now) : now.metadata?.uid !== e.uid)
+      return { result: 'changed-since', why: 'another object of this name is there, which k8s-doctor did not create' };
     const removed = await cluster.delete(resource, namespace, e.name, now.metadata?.uid ?? '');
     return removed.ok ? { result: 'restored' } : { result: 'failed', failure: removed.failure };
   }

@@ -43,7 +43,10 @@ function foretold(
   if (was && (isGood(was) || !former.some((s) => fits(s, was) && !has?.has(keyOf(s))))) return { connection: was, assumes: [] };
   const answers = attempt.hop === 'name' ? (after.service?.spec.clusterIPs ?? []).filter((ip) => ip !== 'None') : [];
   const open = stops.filter((s) => s.codes.some((c) => (programFaults as readonly string[]).includes(c)));
-  return { connection: { ...base, answers, outcome: 'answered' }, assumes: open.map((s) => s.why) };
+  return {
+    connection: { ...base, answers, outcome: 'answered' },
+    assumes: open.length > 0 ? [`the program listens on port ${attempt.target.split(':').at(-1)}`] : [],
+  };
 }
 
 /** What came over a connection says nothing where the connection itself had failed. */
