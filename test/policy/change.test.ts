@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { NetworkPolicy } from '../../src/facts/objects.ts';
-import { smallestChange } from '../../src/policy/change.ts';
+import { manifestOf, smallestChange } from '../../src/policy/change.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
 import { outside } from '../../src/policy/world.ts';
 import { api, ask, far, pod, policy, setOf, web } from './people.ts';
@@ -95,6 +95,47 @@ describe('the smallest change', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe('whom else a change lets through', () => {
+  const denied = [{ self: web, other: api, connection: { port: 8080, protocol: 'TCP' as const } }];
+  const closed = [policy({ podSelector: {} })];
+  const own = { labels: { app: 'web' }, name: 'allow-api-to-web' };
+  const db = pod('db', { app: 'db' }, '10.0.0.7');
+
+  test('a policy that selects every pod is left as it is: the workload gets one of its own', () => {
+    const change = smallestChange({ direction: 'ingress', denied, candidates: closed, set: setOf(closed), own, known: [web, api, db] });
+    expect(change).toMatchObject({ whole: true, patch: null, others: [], policy: { metadata: { name: 'allow-api-to-web', namespace: 'shop' } } });
+    expect(change && manifestOf(change.policy)).toMatchObject({
+      kind: 'NetworkPolicy',
+      spec: { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] },
+    });
+  });
+  test('without labels of the workload a rule is added, and the others that it lets through are named', () => {
+    const change = smallestChange({ direction: 'ingress', denied, candidates: closed, set: setOf(closed), known: [web, api, db] });
+    expect(change?.patch).not.toBeNull();
+    expect(change?.others).toEqual(['api → db']);
+  });
+  test('a policy of its own never closes a pod that is open', () => {
+    // Only web-0 is closed; a policy for all pods with app=web would close the other one for everybody else.
+    const first = pod('web-0', { app: 'web', slot: '0' }, '10.0.0.20');
+    const second = pod('web-1', { app: 'web', slot: '1' }, '10.0.0.21');
+    const guard = [policy({ podSelector: { matchLabels: { slot: '0' } } })];
+    const change = smallestChange({
+      direction: 'ingress',
+      denied: [{ self: first, other: api, connection: { port: 8080, protocol: 'TCP' } }],
+      candidates: guard,
+      set: setOf(guard),
+      own,
+      known: [first, second, api],
+    });
+    expect(change?.patch).not.toBeNull();
+  });
+  test('a taken name is not taken again', () => {
+    const taken = [...closed, policy({ podSelector: { matchLabels: { app: 'nobody' } } }, 'shop', 'allow-api-to-web')];
+    const change = smallestChange({ direction: 'ingress', denied, candidates: closed, set: setOf(taken), own, known: [web, api] });
+    expect(change?.policy.metadata.name).toBe('allow-api-to-web-2');
   });
 });
 
