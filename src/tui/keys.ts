@@ -151,7 +151,7 @@ function diagnosisKeys(state: State, input: string, key: Key, shown: Shown): Pre
     case 'd': {
       const command = commands.find((c) => state.result?.changes[c]);
       return command === undefined
-        ? note('no fix here that is one change of one object')
+        ? note('no fix here that changes an object')
         : [...show({ kind: 'trial', command, trial: null, scroll: 0 }), { wish: 'try', command }];
     }
     case 'u':

@@ -274,6 +274,29 @@ describe('against a cluster', () => {
     expect(await must('-n', ns, 'get', 'service', 'typo', '-o', 'jsonpath={.spec.selector.app}')).toBe('shpo');
   });
 
+  test('a there applies it after a question, and u takes it back', async () => {
+    const selector = () => must('-n', ns, 'get', 'service', 'typo', '-o', 'jsonpath={.spec.selector.app}');
+    const t = opened(100, 30, ['svc', 'typo', '-n', ns, '-i']);
+    await t.shows('1 checks', 30_000);
+    await t.keys('d');
+    await t.shows('a apply');
+    await t.keys('a');
+    await t.shows('Make this change in the cluster? (y/n)');
+    await t.keys('n');
+    expect(await selector()).toBe('shpo');
+    await t.keys('a');
+    await t.shows('(y/n)');
+    await t.keys('y');
+    await t.shows(/typo answers from|0 of \d+ checks/, 30_000);
+    expect(await selector()).toBe('shop');
+    await t.shows('1 checks', 30_000);
+    await t.keys('u');
+    await t.shows('Take the last fix back? (y/n)');
+    await t.keys('y');
+    await t.shows('selects no pod', 30_000);
+    expect(await selector()).toBe('shpo');
+  });
+
   test('--watch without a terminal UI prints a line when the verdict changes', async () => {
     const t = opened(100, 30, ['svc', 'typo', '-n', ns, '--watch', '--ui', 'never', '--probe', 'none']);
     expect(await t.shows('faulty')).toContain('typo cannot be reached');

@@ -114,6 +114,15 @@ describe('around a diagnosis', () => {
     expect(after(around(healthy), 'y', 'd').wishes).toEqual([]);
     expect(after(around(healthy), 'd').state.note).toContain('no fix');
   });
+  test('a change is applied only after its diff was shown and accepted, and never in a recording', () => {
+    const trial = (accepted: boolean) => ({
+      ...after(around(), 'd').state,
+      overlay: { kind: 'trial' as const, command: 'c', trial: { accepted, message: '', lines: [] }, scroll: 0 },
+    });
+    expect(after(trial(true), 'a').wishes).toEqual([{ wish: 'fix', command: 'c' }]);
+    expect(after(trial(false), 'a').wishes).toEqual([]);
+    expect(after(around(), 'a').wishes).toEqual([]);
+  });
   test('tabs go round, a filter goes with its list', () => {
     expect(after(around(), key('tab'), key('tab')).state.tab).toBe('nodes');
     expect(after(around(), key('tab'), key('tab'), key('tab'), key('tab')).state.tab).toBe('checks');
