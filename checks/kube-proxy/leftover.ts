@@ -2,12 +2,14 @@ import { portsAsked } from '../../src/facts/selectors.ts';
 import { compare } from '../../src/proxy/compare.ts';
 import { check, type Evidence, judged, skip, unknown } from '../check.ts';
 import { serviceRef, some } from '../format.ts';
+import { onNode } from '../on-node.ts';
 import { clientNode, proxyNodeIn } from './nodes.ts';
 
-const clean: Record<string, { text: string; command: string }> = {
-  iptables: { text: 'remove the iptables rules of the earlier mode', command: 'kube-proxy --cleanup' },
-  nftables: { text: 'remove the nftables tables of the earlier mode', command: 'nft delete table ip kube-proxy; nft delete table ip6 kube-proxy' },
-  ipvs: { text: 'remove the IPVS tables of the earlier mode', command: 'ipvsadm --clear' },
+/** What removes the rules of a mode from a node. */
+const clean: Record<string, { text: string; words(isIPv6: boolean): string[] }> = {
+  iptables: { text: 'Remove the iptables rules of the earlier mode', words: () => ['kube-proxy', '--cleanup'] },
+  nftables: { text: 'Remove the nftables table of the earlier mode', words: (isIPv6) => ['nft', 'delete', 'table', isIPv6 ? 'ip6' : 'ip', 'kube-proxy'] },
+  ipvs: { text: 'Remove the IPVS tables of the earlier mode', words: () => ['ipvsadm', '--clear'] },
 };
 
 /** Rules of two modes at once: the first that the kernel reaches decide, and kube-proxy updates only one of them. */
@@ -48,6 +50,8 @@ export const leftover = check({
       }
     }
     const remedy = clean[old];
+    const isIPv6 = service.spec.clusterIPs[0]?.includes(':') ?? false;
+    const configuredMode = proxyMode.seen ? proxyMode.value : null;
     const names = wrong.length > 0 ? wrong : both.map(([name]) => name);
     return judged('', [
       {
@@ -64,8 +68,8 @@ export const leftover = check({
         nodes: names,
         fix: [
           {
-            text: `On ${names[0]}, ${remedy?.text ?? 'remove the rules of the earlier mode'}; or restart the node`,
-            ...(remedy && { command: remedy.command }),
+            text: `${remedy?.text ?? 'Remove the rules of the earlier mode'} on ${names.join(', ')}; the next connection takes the rules of ${configuredMode || 'the present mode'}. Or restart the node`,
+            ...(remedy && { command: names.map((n) => onNode(n, proxyPods, ...remedy.words(isIPv6))).join(' && ') }),
           },
         ],
       },
