@@ -108,9 +108,9 @@ async function repaired(job: Job): Promise<Seen> {
     say(planText(now.diagnosis, cleanDeep(steps), cleanDeep(trials, cleanLines), shown(job)));
     if (!(await isWanted(job, steps, trials))) return now;
 
+    say(undoLine(undoFile));
     const done = await apply(cluster, trials, entries, (changes) => saveUndo(undoFile, undoOf(cluster.context, options.version, job.target, changes)));
     ({ entries } = done);
-    say(`${done.result === 'applied' ? 'Changed. ' : ''}${undoLine(undoFile)}`);
     if (done.result === 'failed') throw new CannotRun(`${objectOf(done.change)} could not be changed (${done.failure.why}); the changes before it were made.`);
     if (done.result === 'changed-since') {
       if (round >= maxRounds) throw new CannotRun(`${objectOf(done.change)} changes all the time; see who changes it, then try again.`);
@@ -118,6 +118,7 @@ async function repaired(job: Job): Promise<Seen> {
       now = await look(job, false);
       continue;
     }
+    say('Changed; waiting until it answers.');
     now = await settled(job, steps);
     if (now.diagnosis.verdict.status === 'healthy' || round >= maxRounds || !isNext(steps, now)) return proved(job, now, steps);
     say('The first fault is gone, and shows another one.');

@@ -60,8 +60,12 @@ export async function apply(
             before: { ...(trial.before as object), ...entries[before.length + earlier]?.after, metadata: (trial.before as { metadata?: object }).metadata },
           };
     const sent = await applyOne(cluster, met);
-    if (sent === 'changed-since') return { result: 'changed-since', change, entries };
-    if (!sent.ok) return { result: 'failed', change, failure: sent.failure, entries };
+    if (sent === 'changed-since' || !sent.ok) {
+      // What was not changed is not to be restored.
+      entries = entries.slice(0, before.length + i);
+      remember(entries);
+      return sent === 'changed-since' ? { result: 'changed-since', change, entries } : { result: 'failed', change, failure: sent.failure, entries };
+    }
     const created = change.how === 'create' ? (sent.value as { metadata?: { uid?: string } }).metadata?.uid : undefined;
     entries = entries.map((e, k) => (k === before.length + i ? { ...e, ...(created !== undefined && { uid: created }), after: fieldsOf(sent.value) } : e));
     remember(entries);

@@ -156,6 +156,8 @@ export async function restore(cluster: Cluster, e: UndoEntry, force: boolean): P
   if (now.metadata?.uid !== e.uid) return { result: 'changed-since', why: 'it was deleted and created again' };
   const have = fieldsOf(now) ?? {};
   if (isEqual(have, e.before)) return { result: 'unchanged' };
+  // A run that ended early may not have got to this object.
+  if (!force && !e.after && !setByUs(now)) return { result: 'changed-since', why: 'the fix had not changed it; somebody else did' };
   if (!force && e.after && !isEqual(have, e.after)) return { result: 'changed-since', why: 'somebody changed it after the fix' };
   const unchanged = { op: 'test', path: '/metadata/resourceVersion', value: now.metadata?.resourceVersion };
   const back = await cluster.patch({ resource, namespace, name: e.name, type: 'json', body: [unchanged, ...wayBack(have, e.before)] }, false);

@@ -119,7 +119,8 @@ export function withConnections(before: Facts, after: Facts, changes: readonly C
     node: made?.node ?? client.node,
     list: all.map((t) => t.connection),
     endpointsTotal: total,
-    resolvConf: made?.resolvConf ?? null,
+    // A client that is replaced gets another one.
+    resolvConf: before.client === after.client ? (made?.resolvConf ?? null) : null,
   };
   return { facts: { ...facts, connections: seen(connections) }, assumes: [...new Set(all.flatMap((t) => t.assumes))] };
 }

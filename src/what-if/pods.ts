@@ -36,7 +36,8 @@ const running = (c: Container) => ({ name: c.name, ready: true, started: true, r
 /** The first address of a node's range that is free; one that is used for documentation where the range is not known (RFC 5737). */
 function freeAddress(node: Node | undefined, index: number): string {
   const [range = '192.0.2.0/24'] = node?.spec.podCIDRs ?? [];
-  return range.replace(/\d+\/\d+$/, String(200 + (index % 50)));
+  const last = 200 + (index % 50);
+  return range.includes(':') ? range.replace(/:[^:/]*\/\d+$/, `:${last.toString(16)}`) : range.replace(/\d+\/\d+$/, String(last));
 }
 
 /** A pod of a template that runs and is ready, in the place of one that was there or on some node. */

@@ -45,7 +45,9 @@ function podsAfter(facts: Facts, { kind, before, after, isRollBack }: Changed, p
     const old = own[i];
     if (old && !isRollBack && isStillBroken(old, before.spec.template.spec, spec, nodes))
       return { ...old, metadata: { ...old.metadata, labels: { ...old.metadata.labels, ...after.spec.template.metadata.labels } } };
-    return readyPod(after, kind, i, old, fitting[i % Math.max(1, fitting.length)]);
+    // One that the new template would not let run there moves.
+    const stays = old && (old.spec.nodeName === undefined || fitting.some((n) => n.metadata.name === old.spec.nodeName));
+    return readyPod(after, kind, i, stays ? old : undefined, fitting[i % Math.max(1, fitting.length)]);
   });
 }
 
@@ -117,5 +119,12 @@ export function withPods(before: Facts, after: Facts, changes: readonly Change[]
     daemonSets: scaled('daemonSets'),
     replicaSets: scaled('replicaSets'),
   };
-  return put(withoutOldNews(settled, changed, pods), 'pods', pods);
+  return put(withClient(withoutOldNews(settled, changed, pods), pods), 'pods', pods);
+}
+
+/** The client may be one of the pods that are replaced. */
+function withClient(facts: Facts, pods: readonly Pod[]): Facts {
+  const client = valueOf(facts.client);
+  const pod = pods.find((p) => p.metadata.name === client?.name && p.metadata.namespace === client.namespace);
+  return client?.pod && pod && pod !== client.pod ? put(facts, 'client', { ...client, pod, labels: pod.metadata.labels }) : facts;
 }
