@@ -143,7 +143,7 @@ function byHistory({ ref, fields, history, created, mayBeNew = false }: Suspect,
   const isCreation = created != null && Date.parse(entry.time) - Date.parse(created) < creationMs;
   if (ago < 0 || ago > recentMs || (isCreation && !mayBeNew)) return undefined;
   const when = `${ageText(ago)} before`;
-  const own = [...new Set(entry.fields.filter(concerns).map((p) => p.split('.').slice(0, 3).join('.')))];
+  const own = [...new Set(entry.fields.filter(concerns).map((p) => p.split('.').slice(0, 6).join('.')))];
   if (isCreation) return { object: ref, field: '', by: entry.manager, at: entry.time, text: `${refText(ref)} was created ${when}, by ${entry.manager}` };
   const field = own.slice(0, 2).join(', ');
   const text =
@@ -164,7 +164,7 @@ const partsOf = (c: Container): Record<string, unknown> => ({
 const brief = (x: unknown): string => (typeof x === 'string' ? x : (JSON.stringify(x) ?? 'nothing')).slice(0, 80);
 
 /** What a Deployment's last revision changed in its containers; nothing that is visible where only their commands or variables did. */
-function byRevision({ ref }: Suspect, facts: Facts, now: number): Changed | undefined {
+function byRevision({ ref, fields }: Suspect, facts: Facts, now: number): Changed | undefined {
   if (ref.kind !== 'Deployment') return undefined;
   const sets = (valueOf(facts.replicaSets) ?? []).filter((s) => s.metadata.ownerReferences.some((o) => o.name === ref.name));
   const [latest, before] = sets.toSorted((a, b) => (b.metadata.revision ?? 0) - (a.metadata.revision ?? 0));
@@ -180,11 +180,17 @@ function byRevision({ ref }: Suspect, facts: Facts, now: number): Changed | unde
   const what = differences[0] ? `: ${differences[0].text}` : '';
   return {
     object: ref,
-    field: differences[0]?.field ?? 'spec.template',
+    field: differences[0]?.field ?? fields[0] ?? 'spec.template',
     by: null,
     at,
     text: `${refText(ref)} rolled out revision ${latest.metadata.revision} ${ageText(now - Date.parse(at))} before${what}`,
   };
+}
+
+/** A revision that shows what changed comes before the field manager that made it; one that shows nothing comes after. */
+function byTime(s: Suspect, facts: Facts, now: number): Changed | undefined {
+  const [revision, manager] = [byRevision(s, facts, now), byHistory(s, now)];
+  return revision && !s.fields.includes(revision.field) ? revision : (manager ?? revision);
 }
 
 /** The paths at which two values differ, with both values. */
@@ -227,9 +233,7 @@ export function whatChanged(facts: Facts, startedAt: string, causes: readonly Fi
     const suspects = suspectsOf(facts, cause);
     const before = earlier ? suspectsOf(earlier.facts, cause) : [];
     const compared = earlier ? suspects.flatMap((s) => byCapture(s, before, earlier.startedAt.slice(0, 16).replace('T', ' ')) ?? []) : [];
-    const dated = suspects
-      .flatMap((s) => [byRevision(s, facts, now), byHistory(s, now)].flatMap((c) => c ?? []))
-      .toSorted((a, b) => ((a.at ?? '') < (b.at ?? '') ? 1 : -1));
+    const dated = suspects.flatMap((s) => byTime(s, facts, now) ?? []).toSorted((a, b) => ((a.at ?? '') < (b.at ?? '') ? 1 : -1));
     const [found] = [...compared, ...dated];
     if (found) return found;
   }
