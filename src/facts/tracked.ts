@@ -97,7 +97,7 @@ function pathsOf(node: unknown, path: string): string[] {
 }
 
 /** Fields that people set; a status is written by controllers all the time. */
-const isWanted = (path: string) => !path.startsWith('status') && !path.startsWith('metadata.annotations') && !path.includes('.env.');
+const isWanted = (path: string) => !path.startsWith('status') && !path.includes('.annotations') && !path.includes('.env.');
 
 /** Who set which fields, the newest first. */
 export function historyOf(managedFields: readonly RawEntry[] | null | undefined): FieldChange[] {

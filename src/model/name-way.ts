@@ -1,7 +1,8 @@
 /** The way of a lookup: the client's resolver, the policies and rules between it and DNS, the DNS pods and their answers. */
 import type { Code } from '../catalog/codes.ts';
 import { valueOf } from '../facts/fact.ts';
-import { isNodeLocal, parseResolvConf } from '../dns/resolv-conf.ts';
+import { kubernetesZones, readCorefile } from '../dns/corefile.ts';
+import { clusterDomain, isNodeLocal, parseResolvConf } from '../dns/resolv-conf.ts';
 import type { Pod } from '../facts/objects.ts';
 import { endpointsOf, isFinished, isReady, selects } from '../facts/selectors.ts';
 import { decided, receiverOf } from './parties.ts';
@@ -106,6 +107,24 @@ function serverStops({ facts, service }: World, replicas: readonly Pod[]): Stop[
   return [{ fates: failing, certain: known.length > 0 && wrong.length === answers.length, why, codes: serverFaults, ...unseen }];
 }
 
+/** The client looks names up under a domain that CoreDNS does not serve. Plugins other than kubernetes may answer for it. */
+function zoneStops({ facts }: World): Stop[] {
+  const resolvConf = valueOf(facts.connections)?.resolvConf;
+  const domain = resolvConf == null ? undefined : clusterDomain(parseResolvConf(resolvConf));
+  const file = readCorefile(valueOf(facts.corefile));
+  const zones = (file && kubernetesZones(file))?.map((z) => z.replace(/\.$/, ''));
+  if (domain === undefined || !zones || zones.some((z) => z === '' || domain === z || domain.endsWith(`.${z}`))) return [];
+  return [{ fates: failing, certain: false, why: `CoreDNS serves ${zones.join(', ')}, the client asks under ${domain}`, codes: ['dns-zone-mismatch'] }];
+}
+
+/** Replicas that the client itself cannot reach, while it reaches others: a share of its lookups is lost. */
+function silentStops({ facts }: World): Stop[] {
+  const asked = (valueOf(facts.connections)?.list ?? []).filter((c) => c.hop === 'dns-server' && c.pod !== null && c.target.endsWith('/UDP'));
+  const silent = asked.filter((c) => c.outcome === 'dns-timed-out');
+  if (silent.length === 0 || silent.length === asked.length) return [];
+  return [{ fates: failing, certain: false, why: `${silent.map((c) => c.pod).join(', ')} does not answer the client`, codes: ['dns-pods-down'] }];
+}
+
 /** All stops on the way of the Service's name to its address. */
 export function stopsToName(world: World): Stop[] {
   const replicas = (valueOf(world.facts.dnsPods) ?? []).filter((p) => !isFinished(p) && !p.metadata.deletionTimestamp);
@@ -119,6 +138,8 @@ export function stopsToName(world: World): Stop[] {
     ),
     ...serviceStops(world),
     ...serverStops(world, replicas),
+    ...zoneStops(world),
+    ...silentStops(world),
     ...absent,
   ];
 }

@@ -3,7 +3,8 @@ import type { Change } from '../catalog/finding.ts';
 import { domainOf } from '../dns/corefile.ts';
 import { clusterDomain, parseResolvConf } from '../dns/resolv-conf.ts';
 import { seen, unseen, valueOf } from '../facts/fact.ts';
-import type { Connection, Connections, Facts } from '../facts/facts.ts';
+import type { Connection, Connections, Facts, Target } from '../facts/facts.ts';
+import type { Service } from '../facts/objects.ts';
 import { connectionKey, endpointsOf, isGood, portsAsked } from '../facts/selectors.ts';
 import { kindOf, plan, speaksTls } from '../gather/connection-plan.ts';
 import { programFaults } from '../model/pod-way.ts';
@@ -61,57 +62,73 @@ function served(made: readonly Connection[], attempt: Attempt): boolean {
   );
 }
 
+const isDnsAsBefore = (before: Facts, after: Facts): boolean => (['dnsPods', 'dnsService', 'corefile'] as const).every((name) => before[name] === after[name]);
+
+/** What was tried beside names, virtual IPs and endpoints, where it would be tried in the same way. */
+function furtherOf(list: readonly Connection[], before: Facts, after: Facts): Connection[] {
+  const [was, service] = [valueOf(before.service), valueOf(after.service)];
+  const endpoints = endpointsOf(valueOf(after.slices) ?? []);
+  const isThere = (c: Connection) => c.pod === null || endpoints.some((e) => e.pod === c.pod && c.target.startsWith(e.address));
+  // A port that is named otherwise may be asked with or without TLS.
+  const isTlsAsBefore = (c: Connection) => was != null && service != null && speaksTls(was, c.servicePort) === speaksTls(service, c.servicePort);
+  return list.filter((c) => {
+    switch (c.hop) {
+      case 'dns-server':
+        return isDnsAsBefore(before, after);
+      case 'http':
+        return isThere(c) && wasOpen(list, c) && isTlsAsBefore(c);
+      case 'payload':
+        return isThere(c) && wasOpen(list, c);
+      case 'node-port':
+      case 'load-balancer':
+      case 'health-check':
+        return true;
+      default:
+        return false;
+    }
+  });
+}
+
+/** What is planned for a client in the cluster: the name, the virtual IPs, each endpoint. Clients look names up under the domain of their own resolv.conf. */
+function plannedFor(service: Service, target: Target, after: Facts, resolvConf: string | null | undefined): { attempts: Attempt[]; total: number } {
+  const domain = (resolvConf == null ? undefined : clusterDomain(parseResolvConf(resolvConf))) ?? domainOf(valueOf(after.corefile));
+  const { planned, total } = plan(service, target, endpointsOf(valueOf(after.slices) ?? []), domain, []);
+  const attempts = planned
+    .filter((p) => p.hop === 'name' || p.hop === 'virtual-ip' || p.hop === 'endpoint')
+    .map(({ task, ...p }): Attempt => ({ kind: kindOf(task), ...p }));
+  return { attempts: valueOf(after.client)?.kind === 'external' ? [] : attempts, total };
+}
+
+const isReachable = (service: Service, target: Target, after: Facts): boolean =>
+  (service.spec.type === 'ExternalName' || endpointsOf(valueOf(after.slices) ?? []).some((e) => e.ready || e.serving)) &&
+  portsAsked(service, target.port) !== undefined;
+
 /** The facts after a change with the connections that would be made then. Of what no model foretells (matrix, the API server's requests) nothing is said. */
 export function withConnections(before: Facts, after: Facts, changes: readonly Change[]): { facts: Facts; assumes: string[] } {
-  const unasked = {
+  const facts: Facts = {
+    ...after,
     matrix: unseen('not-asked', 'connections from every node', 'the model does not foretell it'),
     viaApiServer: unseen('not-needed', 'requests by the API server', 'the model does not foretell them'),
+    dryRuns: unseen('not-needed', 'dry runs', 'nothing is tried'),
   };
-  const [service, target, client] = [valueOf(after.service), valueOf(after.target), valueOf(after.client)];
-  const facts = { ...after, ...unasked, routes: after.routes, dryRuns: unseen('not-needed', 'dry runs', 'nothing is tried') };
-  const made = valueOf(before.connections);
-  const endpoints = endpointsOf(valueOf(after.slices) ?? []);
-  const isReachable =
-    service && (service.spec.type === 'ExternalName' || endpoints.some((e) => e.ready || e.serving)) && portsAsked(service, target?.port) !== undefined;
-  if (!service || !target || !client || (!before.connections.seen && before.connections.reason !== 'not-needed')) return { facts, assumes: [] };
-  if (!isReachable)
+  const [service, target, client, made] = [valueOf(after.service), valueOf(after.target), valueOf(after.client), valueOf(before.connections)];
+  if (!service || !target || !client || (!made && !before.connections.seen && before.connections.reason !== 'not-needed')) return { facts, assumes: [] };
+  if (!isReachable(service, target, after))
     return { facts: { ...facts, connections: unseen('not-needed', 'real connections from the client', 'there is no endpoint to connect to') }, assumes: [] };
-  const worlds = [worldOf(before), worldOf(facts)] as const;
-  // Clients look names up under the domain of their own resolv.conf.
-  const domain = (made?.resolvConf == null ? undefined : clusterDomain(parseResolvConf(made.resolvConf))) ?? domainOf(valueOf(after.corefile));
-  const { planned, total } = plan(service, target, endpoints, domain, []);
-  const inside =
-    client.kind === 'external'
-      ? []
-      : planned.filter((p) => p.hop !== 'payload' && p.hop !== 'target-port' && p.hop !== 'http').map(({ task, ...p }) => ({ kind: kindOf(task), ...p }));
-  const keys = new Set(inside.map(connectionKey));
-  const isThere = (c: Connection) => c.pod === null || endpoints.some((e) => e.pod === c.pod && c.target.startsWith(e.address));
+
   const restarted = changes.filter((c) => c.how === 'restart').map((c) => c.name);
   // How a program answered says nothing of the one that runs in its place.
   const list = (made?.list ?? []).filter((c) => c.pod === null || !restarted.includes(c.pod));
-  const was = valueOf(before.service);
-  const isDnsAsBefore = (['dnsPods', 'dnsService', 'corefile'] as const).every((name) => before[name] === after[name]);
-  const isTlsAsBefore = (c: Connection) => was != null && speaksTls(was, c.servicePort) === speaksTls(service, c.servicePort);
-  // What was tried further, such as node ports and requests by HTTP, where its end is still there.
-  const further = list.filter(
-    (c) =>
-      !keys.has(connectionKey(c)) &&
-      (c.hop !== 'dns-server' || isDnsAsBefore) &&
-      c.hop !== 'target-port' &&
-      !(c.hop === 'endpoint' || c.hop === 'virtual-ip') &&
-      c.hop !== 'name' &&
-      isThere(c) &&
-      wasOpen(list, c) &&
-      // A port that is named otherwise may be asked with or without TLS.
-      (c.hop !== 'http' || isTlsAsBefore(c)),
-  );
-  const all = [...inside, ...further].map((a): Foreseen => {
-    const { connection, assumes } = foretold(
-      a,
-      list.find((c) => connectionKey(c) === connectionKey(a)),
-      ...worlds,
-    );
-    return assumes.length > 0 && served(list, a) ? { connection: { ...connection, outcome: 'refused' }, assumes: [] } : { connection, assumes };
+  const { attempts, total } = plannedFor(service, target, after, made?.resolvConf);
+  // A client that is replaced gets another resolv.conf; servers that changed have not been asked.
+  const resolvConf = before.client === after.client ? (made?.resolvConf ?? null) : null;
+  const asked = isDnsAsBefore(before, after) ? list : list.filter((c) => c.hop !== 'dns-server');
+  const known: Facts = made ? { ...facts, connections: seen({ ...made, resolvConf, list: asked }) } : facts;
+  const [worldBefore, worldAfter] = [worldOf(before), worldOf(known)];
+  const all = [...attempts, ...furtherOf(list, before, after)].map((attempt): Foreseen => {
+    const was = list.find((c) => connectionKey(c) === connectionKey(attempt));
+    const { connection, assumes } = foretold(attempt, was, worldBefore, worldAfter);
+    return assumes.length > 0 && served(list, attempt) ? { connection: { ...connection, outcome: 'refused' }, assumes: [] } : { connection, assumes };
   });
   const connections: Connections = {
     from: made?.from ?? client.name,
@@ -119,8 +136,7 @@ export function withConnections(before: Facts, after: Facts, changes: readonly C
     node: made?.node ?? client.node,
     list: all.map((t) => t.connection),
     endpointsTotal: total,
-    // A client that is replaced gets another one.
-    resolvConf: before.client === after.client ? (made?.resolvConf ?? null) : null,
+    resolvConf,
   };
   return { facts: { ...facts, connections: seen(connections) }, assumes: [...new Set(all.flatMap((t) => t.assumes))] };
 }
