@@ -28,8 +28,10 @@ interface Suspect {
   fields: readonly string[];
   history: readonly FieldChange[];
   created: string | null | undefined;
-  /** Its being there at all can be the cause. */
+  /** Its being there at all can be the cause: where it came after the Service. */
   mayBeNew?: boolean;
+  /** When the Service was created. */
+  serviceSince?: string | null | undefined;
   value: unknown;
 }
 
@@ -100,7 +102,7 @@ function suspectsOf(facts: Facts, cause: Finding): Suspect[] {
     const policies = Object.values(valueOf(facts.policies) ?? {}).flatMap((f) => valueOf(f) ?? []);
     return policies
       .filter((p) => p.metadata.name === cause.object.name && p.metadata.namespace === cause.object.namespace)
-      .map((p) => suspect('NetworkPolicy', p, ['spec'], true));
+      .map((p) => ({ ...suspect('NetworkPolicy', p, ['spec'], true), serviceSince: service?.metadata.creationTimestamp }));
   }
   const [dns, proxy, dnsService] = [valueOf(facts.dnsWorkload), valueOf(facts.proxyWorkload), valueOf(facts.dnsService)];
   if (dnsCodes.includes(cause.code)) {
@@ -129,19 +131,25 @@ function ageText(ms: number): string {
   return ms < 90_000 ? `${Math.max(0, Math.round(ms / 1000))} s` : minutes < 90 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
+/** Objects that are created within this time of each other were created together; in milliseconds. */
+const togetherMs = 30_000;
+
 const refText = ({ kind, name }: ObjectRef) => `${kind} "${name}"`;
 
 /** A manager that wrote the whole object does not show which of its fields it changed. */
 const maxOwn = 12;
 
 /** The last change of the fields that matter. */
-function byHistory({ ref, fields, history, created, mayBeNew = false }: Suspect, now: number): Changed | undefined {
-  const concerns = (path: string) => fields.some((f) => path === f || path.startsWith(`${f}.`));
+function byHistory({ ref, fields, history, created, mayBeNew = false, serviceSince }: Suspect, now: number): Changed | undefined {
+  // A restart is written into an annotation of the template.
+  const concerns = (path: string) => !path.includes('.annotations') && fields.some((f) => path === f || path.startsWith(`${f}.`));
   const entry = history.find((h) => h.fields.some(concerns));
   if (!entry) return undefined;
   const ago = now - Date.parse(entry.time);
   const isCreation = created != null && Date.parse(entry.time) - Date.parse(created) < creationMs;
-  if (ago < 0 || ago > recentMs || (isCreation && !mayBeNew)) return undefined;
+  // What came together with the Service is no change.
+  const isNew = mayBeNew && !(serviceSince != null && Date.parse(entry.time) - Date.parse(serviceSince) < togetherMs);
+  if (ago < 0 || ago > recentMs || (isCreation && !isNew)) return undefined;
   const when = `${ageText(ago)} before`;
   const own = [...new Set(entry.fields.filter(concerns).map((p) => p.split('.').slice(0, 6).join('.')))];
   if (isCreation) return { object: ref, field: '', by: entry.manager, at: entry.time, text: `${refText(ref)} was created ${when}, by ${entry.manager}` };
