@@ -1,6 +1,7 @@
 /**
  * Breaks Services in the cluster that KUBECONFIG names, has `fix --yes` repair them, and takes the repair back.
- * ONLY: names of scenarios (comma-separated). SCENARIOS: further folders of them (colon-separated).
+ * ONLY: names of scenarios (comma-separated). SCENARIOS: further folders of them (colon-separated). NIGHTLY: all that can be repaired;
+ * without it those of the further folders, which is what a change is judged by.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,9 +16,9 @@ import { broken, foldersOf, healed, isAlone } from '../support/scenarios.ts';
 
 const only = process.env['ONLY']?.split(',');
 const own = new URL('./scenarios', import.meta.url).pathname;
-const folders = foldersOf([own, ...(process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [])]).filter((f) =>
-  only ? only.includes(basename(f)) : repairable.includes(basename(f)),
-);
+const others = process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [];
+const isAll = only !== undefined || process.env['NIGHTLY'] !== undefined || others.length === 0;
+const folders = foldersOf([...(isAll ? [own] : []), ...others]).filter((f) => (only ?? repairable).includes(basename(f)));
 
 /** A repaired program may take a while to start, and CoreDNS a while to read its configuration again. */
 const fixMs = 200_000;
