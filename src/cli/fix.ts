@@ -18,6 +18,7 @@ import { formats } from '../report/render.ts';
 import { checkFolder, save } from './captures.ts';
 import { exitStatus, isUnicode, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { runShown } from './shown-run.ts';
+import { onSignals } from './signals.ts';
 import { Interrupted, prepare, type SvcOptions } from './svc-run.ts';
 import { revert, takenBack } from './undo.ts';
 import { canPrompt, confirm } from './yes-no-prompt.ts';
@@ -135,20 +136,29 @@ const isUnchanged = (steps: readonly Step[], now: Seen): boolean =>
 /** Whether the causes now are others than those that were fixed, and can be fixed too: the first ones hid them. */
 const isNext = (steps: readonly Step[], now: Seen): boolean => !isUnchanged(steps, now) && planFor(now).at(-1)?.fix.predicted?.status === 'healthy';
 
-/** Waits until the Service answers, by real connections, or until it shows another fault for a while. */
+/** Waits until the Service answers, by real connections, or until it shows another fault for a while. Throws Interrupted, which names the undo file. */
 async function settled(job: Job, steps: readonly Step[]): Promise<Seen> {
   const deadline = Date.now() + settleMs;
+  const ending = new AbortController();
+  let interrupted: NodeJS.Signals | undefined;
+  const off = onSignals((signal) => {
+    interrupted = signal;
+    ending.abort();
+  });
   let others = 0;
   try {
     for (;;) {
-      await pause(lookEveryMs);
+      await pause(lookEveryMs, undefined, { signal: ending.signal });
       const now = await look(job, true);
       others = isNext(steps, now) ? others + 1 : 0;
       if (now.diagnosis.verdict.status === 'healthy' || others >= lasting || Date.now() > deadline) return now;
     }
   } catch (error) {
-    if (error instanceof Interrupted) throw new Interrupted(error.signal, error.isClean, ` The changes were made and not verified. ${undoLine(job.undoFile)}`);
-    throw error;
+    if (!interrupted) throw error;
+    const isClean = !(error instanceof Interrupted) || error.isClean;
+    throw new Interrupted(interrupted, isClean, ` The changes were made and not verified. ${undoLine(job.undoFile)}`);
+  } finally {
+    off();
   }
 }
 

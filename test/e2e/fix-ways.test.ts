@@ -7,7 +7,7 @@ import { patchOf } from '../../checks/fix.ts';
 import { connect } from '../../src/cluster/index.ts';
 import { apply as applyChanges } from '../../src/repair/apply.ts';
 import { tryChange } from '../../src/repair/trial.ts';
-import { apply, createNamespace, deleteNamespace, doctor, kubectl, must } from '../support/kubectl.ts';
+import { apply, createNamespace, deleteNamespace, doctor, must } from '../support/kubectl.ts';
 
 const namespace = 'fix-ways';
 const objects = `
@@ -46,8 +46,9 @@ subjects: [{ kind: ServiceAccount, name: reader, namespace: ${namespace} }]
 const service = `
 apiVersion: v1
 kind: Service
-metadata: { name: shop, labels: {} }
+metadata: { name: shop }
 spec:
+  sessionAffinity: None
   selector: { app: shpo }
   ports: [{ name: http, port: 80, targetPort: 8080 }]
 `;
@@ -93,8 +94,9 @@ beforeAll(async () => {
 afterAll(() => deleteNamespace(namespace));
 beforeEach(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'k8s-doctor-ways-'));
-  await kubectl('-n', namespace, 'delete', 'service', 'shop', '--ignore-not-found');
+  // The same Service each time: DNS servers remember the address of one that was deleted.
   await apply(namespace, service);
+  await must('-n', namespace, 'label', 'service', 'shop', 'argocd.argoproj.io/instance-');
   return () => rmSync(cwd, { recursive: true });
 });
 

@@ -65,7 +65,7 @@ describe('a recording', () => {
       for (const line of frame.split('\n')) expect(stringWidth(line), name).toBeLessThanOrEqual(100);
       unmount();
     }
-  });
+  }, 180_000);
 });
 
 describe("the packet's way", () => {
