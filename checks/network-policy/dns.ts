@@ -3,6 +3,7 @@ import type { Pod } from '../../src/facts/objects.ts';
 import { isFinished, isReady, ownLabels } from '../../src/facts/selectors.ts';
 import { isNodeLocal, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import type { Fact } from '../../src/facts/fact.ts';
+import { serversOf as resolverServers } from '../../src/model/name-way.ts';
 import { clientParty, type Known, type Namespaces, partyOf, policiesKnown, type Question } from '../../src/model/parties.ts';
 import { smallestChange } from '../../src/policy/change.ts';
 import { type Decision, decide } from '../../src/policy/decide.ts';
@@ -28,12 +29,6 @@ interface Asked extends Question {
   server: string;
   local: boolean;
   decision: Decision;
-}
-
-/** The servers of the client's resolv.conf or spec; empty where it uses the cluster's. */
-function ownServers(client: Client, conf: ResolvConf | undefined): string[] {
-  if (conf) return conf.nameservers;
-  return client.pod?.spec.dnsPolicy === 'None' ? (client.pod.spec.dnsConfig?.nameservers ?? []) : [];
 }
 
 /** Servers of the client's own, or one replica of the cluster's DNS. */
@@ -111,7 +106,7 @@ function denial(
 /** The client's own servers that are not the cluster's DNS. */
 function otherServers(client: Client, conf: ResolvConf | undefined, dnsService: Fact<FactTypes['dnsService']>): string[] {
   const clusterIps = dnsService.seen ? (dnsService.value?.spec.clusterIPs ?? []) : undefined;
-  return ownServers(client, conf).filter((a) => (clusterIps ? !clusterIps.includes(a) : isNodeLocal(a)));
+  return (resolverServers(client, conf) ?? []).filter((a) => (clusterIps ? !clusterIps.includes(a) : isNodeLocal(a)));
 }
 
 /** Resolvers ask over UDP first and use TCP for long answers only: a denial of UDP breaks names, one of TCP rarely does. */

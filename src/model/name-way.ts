@@ -2,7 +2,8 @@
 import type { Code } from '../catalog/codes.ts';
 import { valueOf } from '../facts/fact.ts';
 import { kubernetesZones, readCorefile } from '../dns/corefile.ts';
-import { clusterDomain, isNodeLocal, parseResolvConf } from '../dns/resolv-conf.ts';
+import { clusterDomain, isNodeLocal, parseResolvConf, type ResolvConf } from '../dns/resolv-conf.ts';
+import type { Client } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { endpointsOf, isFinished, isReady, selects } from '../facts/selectors.ts';
 import { decided, receiverOf } from './parties.ts';
@@ -34,11 +35,16 @@ export const nameFaults: readonly Code[] = [
   'conntrack-full',
 ];
 
-/** The servers that the client's resolver asks; undefined where they are the cluster's as far as is known. */
+/** The servers that a client's resolver asks, by its own resolv.conf or its spec; undefined where they are the cluster's as far as is known. */
+export function serversOf(client: Client, conf: ResolvConf | undefined): string[] | undefined {
+  if (conf) return conf.nameservers;
+  return client.pod?.spec.dnsPolicy === 'None' ? (client.pod.spec.dnsConfig?.nameservers ?? []) : undefined;
+}
+
 function ownServers({ facts, client }: World): string[] | undefined {
   const made = valueOf(facts.connections);
-  if (made && !made.standIn && made.resolvConf !== null) return parseResolvConf(made.resolvConf).nameservers;
-  return client?.pod?.spec.dnsPolicy === 'None' ? (client.pod.spec.dnsConfig?.nameservers ?? []) : undefined;
+  const conf = made && !made.standIn && made.resolvConf !== null ? parseResolvConf(made.resolvConf) : undefined;
+  return client ? serversOf(client, conf) : conf?.nameservers;
 }
 
 function resolverStops(world: World): Stop[] {
