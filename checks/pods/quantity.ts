@@ -4,9 +4,9 @@ const units: readonly [string, number][] = [
   ['Ki', 2 ** 10],
 ];
 
-/** A number of CPUs, bytes or things as a quantity: exact, in the largest unit that divides it. */
+/** A number of CPUs, bytes or things as a quantity: exact to a thousandth, in the largest unit that divides it. */
 export function quantity(n: number): string {
   const unit = units.find(([, size]) => n >= size && n % size === 0);
   if (unit) return `${n / unit[1]}${unit[0]}`;
-  return Number.isInteger(n) ? String(n) : `${Math.ceil(n * 1000)}m`;
+  return Number.isInteger(n) ? String(n) : `${Math.ceil(Math.round(n * 1e6) / 1e3)}m`;
 }
