@@ -50,6 +50,14 @@ function tried(pipeline: readonly Check[], recording: Recording, before: Verdict
   return { step: { cause, fix: { ...fix, changes: fix.changes, predicted, ...more } }, recording: after, verdict };
 }
 
+/** A later fix was computed on what the earlier ones make, and its prediction holds only after them. */
+function inOrder(step: Step, before: readonly Step[]): Step {
+  const { predicted } = step.fix;
+  if (before.length === 0 || !predicted) return step;
+  const text = `after the fix of ${before.map((s) => s.cause.code).join(' and ')}: ${predicted.text}`;
+  return { ...step, fix: { ...step.fix, predicted: { ...predicted, text } } };
+}
+
 /** The fixes in the order in which they are to be made, each with what the model predicts after it. Pure. */
 export function planOf(pipeline: readonly Check[], recording: Recording, verdict: Verdict): Step[] {
   const placeOf = (f: Finding) => pipeline.findIndex((c) => c.codes.includes(f.code));
@@ -64,7 +72,7 @@ export function planOf(pipeline: readonly Check[], recording: Recording, verdict
       if (found) break;
     }
     if (!found) return steps;
-    steps.push(found.step);
+    steps.push(inOrder(found.step, steps));
     now = found;
   }
   return steps;
