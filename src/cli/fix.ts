@@ -15,7 +15,7 @@ import { saveUndo, type UndoEntry, undoFileFor, undoOf } from '../repair/undo.ts
 import { cleanDeep, cleanLines } from '../report/clean.ts';
 import { planText, unfixedText } from '../report/fix.ts';
 import { formats } from '../report/render.ts';
-import { checkFolder, save } from './captures.ts';
+import { checkFolder, replayed, save } from './captures.ts';
 import { exitStatus, isUnicode, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { runShown } from './shown-run.ts';
 import { onSignals } from './signals.ts';
@@ -49,6 +49,8 @@ interface Job {
   /** Writes for a person: on stdout, or on stderr where stdout is for a program. */
   say(text: string): void;
   undoFile: string;
+  /** The capture of --since. */
+  earlier: Recording | undefined;
 }
 
 /** Repairs the Service, or takes a fix back. Answers the exit status of the last diagnosis; throws CannotRun where nothing can be done. */
@@ -58,13 +60,14 @@ export async function fix(options: FixOptions, screen: Screen): Promise<number> 
   if (options.interactive || options.watch) throw new CannotRun('fix asks once and ends; leave -i and --watch out.');
   const outputs = parseOutputs(options.output, formats);
   for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
+  const earlier = options.since === undefined ? undefined : replayed(options.since);
   screen.paint.erase();
   if (!options.yes && !canPrompt(false, screen.env))
     throw new CannotRun('Nobody can be asked here: run it in a terminal, or give --yes to change without asking.');
   const { cluster, target } = await prepare(options, screen.env);
   const isForPerson = outputs.some((o) => !o.file && (o.format === 'text' || o.format === 'wide'));
   const stream = isForPerson ? screen.stdout : process.stderr;
-  const job: Job = { cluster, target, options, screen, say: (text) => void stream.write(`${text}\n`), undoFile: undoFileFor(target) };
+  const job: Job = { cluster, target, options, screen, say: (text) => void stream.write(`${text}\n`), undoFile: undoFileFor(target), earlier };
   try {
     const last = await repaired(job);
     if (options.capture !== undefined) save(last.recording, options.capture);
@@ -85,9 +88,9 @@ interface Seen {
   diagnosis: Diagnosis;
 }
 
-async function look({ cluster, target, options, screen }: Job, quiet: boolean): Promise<Seen> {
+async function look({ cluster, target, options, screen, earlier }: Job, quiet: boolean): Promise<Seen> {
   const recording = await runShown(cluster, target, { ...options, quiet: options.quiet || quiet }, screen.env);
-  return { recording, diagnosis: cleanDeep(diagnose(pipeline, recording)) };
+  return { recording, diagnosis: cleanDeep(diagnose(pipeline, recording, earlier)) };
 }
 
 /** Rounds of diagnosing, asking, changing and waiting, until the Service answers or nothing more can be done. */

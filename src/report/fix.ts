@@ -32,6 +32,7 @@ const objectOf = ({ change }: Trial): string =>
 export function planText(diagnosis: Diagnosis, steps: readonly Step[], trials: readonly Trial[], options: FixTextOptions): string {
   const { lines, put, paint } = painter(options);
   put(headline(diagnosis, clientName(diagnosis)).text, 0, '1');
+  if (diagnosis.verdict.changed) put(`Changed: ${diagnosis.verdict.changed.text}`, 2);
   let next = 0;
   for (const [i, { cause, fix }] of steps.entries()) {
     lines.push('');
