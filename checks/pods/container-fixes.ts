@@ -31,7 +31,10 @@ export function rolledBack(owner: Owner | undefined, container: string, replicaS
   const [current, before] = ownTo(owner, replicaSets.value).toSorted(newestFirst);
   if (!current || !before || !hasServed(owner, before)) return [];
   const [now, then] = [current, before].map((s) => allIn(s).find((c) => c.name === container));
-  if (JSON.stringify(now) === JSON.stringify(then) && current.metadata.revision === before.metadata.revision) return [];
+  // Commands and variables are not read: what looks the same may differ, unless the change is seen to be in another container.
+  const isSame = JSON.stringify(now) === JSON.stringify(then);
+  const isElsewhere = allIn(current).some((c) => c.name !== container && JSON.stringify(c) !== JSON.stringify(allIn(before).find((o) => o.name === c.name)));
+  if (isSame && isElsewhere) return [];
   const what = now && then && now.image !== then.image ? `, with image ${then.image}` : '';
   const { namespace, name } = owner.workload.metadata;
   return [
@@ -45,20 +48,34 @@ export function rolledBack(owner: Owner | undefined, container: string, replicaS
   ];
 }
 
-/** Names and tags may differ by so many characters to be taken for a slip. */
-const maxSlips = 3;
+/** `registry:5000/team/web:1.2` as repository and tag. */
+function partsOf(image: string): { repository: string; tag: string } {
+  const at = image.lastIndexOf(':');
+  return at > image.lastIndexOf('/') ? { repository: image.slice(0, at), tag: image.slice(at + 1) } : { repository: image, tag: 'latest' };
+}
 
-/** The image that was meant, among those that the nodes have: the same repository with a near tag, or a near repository. */
+const sorted = (text: string) => Array.from(text).toSorted().join('');
+/** The name of a repository may differ by so many characters to be taken for a slip. */
+const maxSlips = 2;
+
+/** Whether one image was written for another: characters of the tag exchanged, a `v` too many or too few, or a misspelt name. Another version is no slip. */
+function isSlip(image: string, other: string): boolean {
+  const [a, b] = [partsOf(image), partsOf(other)];
+  if (a.repository === b.repository) return sorted(a.tag) === sorted(b.tag) || a.tag === `v${b.tag}` || b.tag === `v${a.tag}`;
+  return a.tag === b.tag && distance(a.repository, b.repository) <= maxSlips;
+}
+
+/** The image that was meant, where the nodes have exactly one that it may be a slip of. */
 export function otherImage(owner: Owner | undefined, container: string, image: string, nodes: Fact<Node[]>): Fix[] {
   if (!owner || !nodes.seen) return [];
   const there = [...new Set(nodes.value.flatMap((n) => n.status.images.flatMap((i) => i.names)))].filter((i) => i !== image && !i.includes('@'));
-  const near = there.map((name) => ({ name, far: distance(name, image) })).toSorted((a, b) => a.far - b.far)[0];
-  if (!near || near.far > maxSlips) return [];
+  const [near, ...others] = there.filter((name) => isSlip(image, name));
+  if (near === undefined || others.length > 0) return [];
   const isInit = owner.workload.spec.template.spec.initContainers.some((c) => c.name === container);
-  const text = `Set the image of container "${container}" of ${nameOf(owner)} to ${near.name}, which the nodes have`;
+  const text = `Set the image of container "${container}" of ${nameOf(owner)} to ${near}, which the nodes have`;
   return [
     {
-      ...templatePatch(owner, text, { [isInit ? 'initContainers' : 'containers']: [{ name: container, image: near.name }] }),
+      ...templatePatch(owner, text, { [isInit ? 'initContainers' : 'containers']: [{ name: container, image: near }] }),
       assumes: 'this is the image that was meant',
     },
   ];

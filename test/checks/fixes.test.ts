@@ -2,10 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { corrected, withKubernetes, word, zones } from '../../checks/dns/corefile-fixes.ts';
+import { otherImage } from '../../checks/pods/container-fixes.ts';
 import { quotaRaised } from '../../checks/pods/admission-fixes.ts';
 import type { Owner } from '../../checks/pods/owner.ts';
 import { quantity } from '../../checks/pods/quantity.ts';
 import { kubernetesZones, parseCorefile } from '../../src/dns/corefile.ts';
+import { seen } from '../../src/facts/fact.ts';
 import { amount } from '../../src/facts/scheduling.ts';
 import type { Fix } from '../../checks/check.ts';
 import { recordingOf, valueOf } from '../support/recordings.ts';
@@ -37,6 +39,26 @@ describe('a quota', () => {
     expect(raised(message, 2)).toEqual([{ spec: { hard: { pods: '4', 'requests.cpu': '2' } } }]);
   });
   test('a message that is none of a quota changes nothing', () => expect(raised('exceeded something', 1)).toEqual([]));
+});
+
+describe('an image', () => {
+  const { facts } = recordingOf('healthy');
+  const [workload] = valueOf(facts.deployments);
+  const [node] = valueOf(facts.nodes);
+  if (!workload || !node) throw new Error('no Deployment, or no node');
+  const meant = (image: string, ...there: string[]) => {
+    const nodes = seen([{ ...node, status: { ...node.status, images: [{ names: there }] } }]);
+    return otherImage({ kind: 'Deployment', workload }, 'web', image, nodes).length > 0;
+  };
+  test.each([
+    ['digits that are exchanged', 'shop/web:2.75', 'shop/web:2.57', true],
+    ['a v too few', 'shop/web:1.2', 'shop/web:v1.2', true],
+    ['a misspelt name', 'shop/wbe:1.2', 'shop/web:1.2', true],
+    ['another version', 'nginx:1.25', 'nginx:1.27', false],
+    ['another program', 'shop/api:1.2', 'shop/web:1.2', false],
+    ['a registry with a port', 'registry:5000/web', 'registry:5000/wbe', true],
+  ])('%s', (_, image, there, is) => expect(meant(image, there)).toBe(is));
+  test('of two that it may be none is taken', () => expect(meant('web:2.75', 'web:2.57', 'web:5.27')).toBe(false));
 });
 
 describe('a Corefile', () => {
