@@ -32,7 +32,7 @@ export function run(
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code: code ?? -1, signal, stdout, stderr, ms: performance.now() - started }));
     child.stdin.end(options.input ?? '');
-    void options.signalWhen?.then((s) => child.kill(s));
+    options.signalWhen?.then((s) => child.kill(s), reject);
     if (options.signalAfter) setTimeout((s: NodeJS.Signals) => child.kill(s), options.signalAfter[1], options.signalAfter[0]).unref();
   });
 }
