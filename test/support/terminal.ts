@@ -41,10 +41,12 @@ export function terminal(columns: number, rows: number, args: readonly string[],
     if (ran.status !== 0) throw new Error(`tmux ${args.join(' ')}: ${ran.stderr || ran.error?.message}`);
     return ran.stdout;
   };
-  const log = join(mkdtempSync(join(tmpdir(), 'k8s-doctor-tui-')), 'bytes');
+  // Files that the program writes go to a folder of its own.
+  const folder = mkdtempSync(join(tmpdir(), 'k8s-doctor-tui-'));
+  const log = join(folder, 'bytes');
   const set = Object.entries({ LANG: 'C.UTF-8', KUBECONFIG: process.env['KUBECONFIG'] ?? '', ...env }).map(([k, x]) => `${k}=${quote(x)}`);
   const command = `env -u CI -u NO_COLOR ${set.join(' ')} ${[process.execPath, program, ...args].map(quote).join(' ')}; echo "exit=$?"; stty -a | grep -o -- '-\\?icanon'`;
-  tmux('new-session', '-d', '-s', name, '-x', String(columns), '-y', String(rows), 'sh');
+  tmux('new-session', '-d', '-c', folder, '-s', name, '-x', String(columns), '-y', String(rows), 'sh');
   tmux('pipe-pane', '-t', name, '-o', `cat > ${log}`);
   tmux('send-keys', '-t', name, '-l', `PS1='$ '; clear; ${command}`);
   tmux('send-keys', '-t', name, 'Enter');
