@@ -173,7 +173,8 @@ const brief = (x: unknown): string => (typeof x === 'string' ? x : (JSON.stringi
 
 /** What a Deployment's last revision changed in its containers; nothing that is visible where only their commands or variables did. */
 function byRevision({ ref, fields }: Suspect, facts: Facts, now: number): Changed | undefined {
-  if (ref.kind !== 'Deployment') return undefined;
+  const isOfContainers = fields.some((f) => 'spec.template.spec'.startsWith(f));
+  if (ref.kind !== 'Deployment' || !isOfContainers) return undefined;
   const sets = (valueOf(facts.replicaSets) ?? []).filter((s) => s.metadata.ownerReferences.some((o) => o.name === ref.name));
   const [latest, before] = sets.toSorted((a, b) => (b.metadata.revision ?? 0) - (a.metadata.revision ?? 0));
   const at = latest?.metadata.creationTimestamp;

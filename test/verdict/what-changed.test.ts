@@ -68,4 +68,22 @@ test('a policy that is new can be the cause', () => {
   expect(changedIn(denied, before)?.text).toBe('NetworkPolicy "default-deny" was not there on 2026-01-01 00:00');
 });
 
+describe('by revisions of a Deployment', () => {
+  const tag = recordingOf('rollout-crashes');
+  /** The incident with another image in the revision before. */
+  const rolled = (image: string): Recording => {
+    const sets = valueOf(tag.facts.replicaSets).map((s) => {
+      const containers = s.spec.template.spec.containers.map((c) => (s.metadata.revision === 1 ? { ...c, image } : c));
+      return { ...s, spec: { ...s.spec, template: { ...s.spec.template, spec: { ...s.spec.template.spec, containers } } } };
+    });
+    return { ...tag, facts: { ...tag.facts, replicaSets: seen(sets) } };
+  };
+  test('what it changed, where that is visible', () => {
+    expect(changedIn(rolled('shop/web:1'))?.text).toMatch(/^Deployment "shop" rolled out revision 2 \d+ s before: image shop\/web:1 → registry/);
+  });
+  test('else the field manager that made it', () => {
+    expect(changedIn(tag)).toMatchObject({ by: 'kubectl-patch', field: 'spec.template.spec.containers.args' });
+  });
+});
+
 test('a healthy Service has no such line', () => expect(changedIn(recordingOf('healthy'))).toBeUndefined());
