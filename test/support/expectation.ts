@@ -19,6 +19,8 @@ export interface Case {
   /** A connection shows something else than the objects. */
   needsConnection?: boolean;
   wait?: string[][];
+  /** Pods with the same labels in other namespaces would change the result. */
+  alone?: boolean;
   /** Seconds to let pass after the break. */
   settle?: number;
   expect: Expectation;

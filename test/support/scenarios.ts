@@ -1,5 +1,5 @@
 /** Breaking a Service as a scenario's folder says, and repairing what heal.sh has to repair. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Case } from './expectation.ts';
 import { createNamespace, must, run } from './kubectl.ts';
@@ -8,8 +8,11 @@ import { createNamespace, must, run } from './kubectl.ts';
 export const foldersOf = (dirs: readonly string[]): string[] =>
   dirs.flatMap((dir) => readdirSync(dir).map((name) => join(dir, name))).filter((folder) => existsSync(join(folder, 'case.json')));
 
-/** What breaks more than its own namespace needs the cluster for itself. */
-export const isAlone = (folder: string): boolean => existsSync(join(folder, 'break.sh')) || existsSync(join(folder, 'heal.sh'));
+/** What breaks more than its own namespace, or reads other ones, needs the cluster for itself. */
+export const isAlone = (folder: string): boolean =>
+  existsSync(join(folder, 'break.sh')) ||
+  existsSync(join(folder, 'heal.sh')) ||
+  (JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case).alone === true;
 
 async function script(folder: string, name: string, namespace: string): Promise<void> {
   if (!existsSync(join(folder, name))) return;
