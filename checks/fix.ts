@@ -30,6 +30,9 @@ export const fixBy = (text: string, ...changes: Change[]): Fix => ({ text, comma
 export const patch = (text: string, namespace: string, object: string, body: object, type: PatchType = 'merge'): Fix =>
   fixBy(text, patchOf(namespace, object, body, type));
 
+/** The pod is deleted; its controller makes another. */
+export const restartOf = (namespace: string, name: string): Change => ({ how: 'restart', kind: 'pod', namespace, name });
+
 export function patchOf(namespace: string, object: string, body: object, type: PatchType = 'merge'): Change {
   const [kind = '', name = ''] = object.split('/');
   return { how: 'patch', kind, namespace, name, type, body };

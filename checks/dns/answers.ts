@@ -4,7 +4,7 @@ import type { Connection } from '../../src/facts/facts.ts';
 import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { check, type Evidence, type Fix, judged, skip, unknown } from '../check.ts';
-import { fixBy, patchOf } from '../fix.ts';
+import { fixBy, patchOf, restartOf } from '../fix.ts';
 import { plural, some } from '../format.ts';
 import { logLines, staleFix } from './evidence.ts';
 
@@ -51,7 +51,7 @@ function strayReplicas(wrong: readonly Pod[]): Fix[] {
   const strays = wrong.filter((p) => !p.metadata.ownerReferences.some((o) => o.controller));
   const names = (pods: readonly Pod[]) => pods.map((p) => p.metadata.name).join(', ');
   if (strays.length < wrong.length) {
-    const restarts = wrong.map((p) => ({ how: 'restart', kind: 'pod', namespace: 'kube-system', name: p.metadata.name }) as const);
+    const restarts = wrong.map((p) => restartOf('kube-system', p.metadata.name));
     return [{ ...fixBy(`Delete ${names(wrong)}; its Deployment makes another replica`, ...restarts), assumes: 'the new replica answers rightly' }];
   }
   const label = 'k8s-app';

@@ -2,8 +2,8 @@
 import type { Directive, Server } from '../../src/dns/corefile.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { isRedacted } from '../../src/facts/redact.ts';
-import type { Change, Fix } from '../check.ts';
-import { fixBy, patchOf } from '../fix.ts';
+import type { Fix } from '../check.ts';
+import { fixBy, patchOf, restartOf } from '../fix.ts';
 
 /** How to get from the Corefile as it is to the right one. */
 export interface Correction {
@@ -21,9 +21,7 @@ export function corrected(corefile: string, dnsPods: readonly Pod[], correction:
   if (old === undefined) return [];
   const next = [...lines.slice(0, correction.line - 1), ...correction.lines(old), ...lines.slice(correction.line)].join('\n');
   if (next === corefile) return [];
-  const restarts = dnsPods
-    .filter((p) => p.metadata.ownerReferences.length > 0)
-    .map((p): Change => ({ how: 'restart', kind: 'pod', namespace: p.metadata.namespace, name: p.metadata.name }));
+  const restarts = dnsPods.filter((p) => p.metadata.ownerReferences.length > 0).map((p) => restartOf(p.metadata.namespace, p.metadata.name));
   return [fixBy(correction.text, patchOf('kube-system', 'configmap/coredns', { data: { Corefile: next } }), ...restarts)];
 }
 

@@ -3,7 +3,7 @@ import type { Connections, FactTypes } from '../../src/facts/facts.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, unknown } from '../check.ts';
-import { fixBy, kubectl, patch } from '../fix.ts';
+import { fixBy, kubectl, patch, restartOf } from '../fix.ts';
 import { plural, probeEvidence, some } from '../format.ts';
 import { logLines } from './evidence.ts';
 
@@ -34,8 +34,6 @@ const coreDnsRights = {
   roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'system:coredns' },
   subjects: [{ kind: 'ServiceAccount', name: 'coredns', namespace: 'kube-system' }],
 };
-
-const restartOf = (name: string) => ({ how: 'restart', kind: 'pod', namespace: 'kube-system', name }) as const;
 
 /** No DNS pod is ready: scaled to zero, without rights, or failing. */
 function noneReady(live: readonly Pod[], workload: Workload | null, object: ObjectRef, dnsLogs: Logs): Found {
@@ -101,7 +99,10 @@ function silent(ready: readonly Pod[], dnsAnswers: Fact<FactTypes['dnsAnswers']>
       }),
       fix: [
         {
-          ...fixBy(`Delete the pods that do not answer; Deployment "${object.name}" replaces them`, ...namesOf(failing).map(restartOf)),
+          ...fixBy(
+            `Delete the pods that do not answer; Deployment "${object.name}" replaces them`,
+            ...namesOf(failing).map((name) => restartOf('kube-system', name)),
+          ),
           assumes: 'new pods answer',
         },
       ],
@@ -127,7 +128,7 @@ function silentForClient(ready: readonly Pod[], { list, from }: Connections, dns
       evidence: asked.slice(0, 6).map((c) => probeEvidence(from, c)),
       fix: [
         {
-          ...fixBy(`Delete the pod; Deployment "${object.name}" makes another, with another address`, ...names.map(restartOf)),
+          ...fixBy(`Delete the pod; Deployment "${object.name}" makes another, with another address`, ...names.map((name) => restartOf('kube-system', name))),
           assumes: 'the new pod can be reached',
         },
         { text: `If new pods fail there too, check the network of the node of "${names[0]}"` },

@@ -1,12 +1,10 @@
 import type { EndpointSlice, Pod, Service } from '../../src/facts/objects.ts';
-import { type Endpoint, endpointsOf, isReady, podsOf } from '../../src/facts/selectors.ts';
+import { type Endpoint, endpointsOf, isGenerated, isReady, podsOf } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, type ObjectRef, skip } from '../check.ts';
 import { kubectl } from '../fix.ts';
 import { plural, serviceRef, some } from '../format.ts';
 
 type Found = Draft<'endpoints-missing' | 'endpoints-stale'>;
-
-const byController = 'endpointslice-controller.k8s.io';
 
 const checkController = [{ text: 'Check that kube-controller-manager runs: it creates EndpointSlices', command: 'kubectl -n kube-system get pods,leases' }];
 
@@ -52,9 +50,8 @@ function missing(service: Service, own: readonly Pod[], addresses: ReadonlySet<s
 
 /** Addresses in EndpointSlices that no pod has. */
 function stale(endpoints: readonly Endpoint[], slices: readonly EndpointSlice[], known: ReadonlySet<string>, object: ObjectRef): Found[] {
-  const generated = endpoints.filter(
-    (e) => slices.find((s) => s.metadata.name === e.slice)?.metadata.labels['endpointslice.kubernetes.io/managed-by'] === byController,
-  );
+  const written = slices.filter(isGenerated).map((s) => s.metadata.name);
+  const generated = endpoints.filter((e) => written.includes(e.slice));
   const unknown = endpoints.filter((e) => e.ready && !known.has(e.address));
   const gone = unknown.filter((e) => generated.includes(e));
   const manual = unknown.filter((e) => !generated.includes(e));

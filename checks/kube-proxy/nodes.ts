@@ -3,7 +3,7 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import { type ProxyNode, proxyNodeOf } from '../../src/proxy/expected.ts';
 import type { Fix } from '../check.ts';
-import { fixBy, kubectl } from '../fix.ts';
+import { fixBy, kubectl, restartOf } from '../fix.ts';
 
 /** The node from which the client connects; null where it is not known. */
 export const clientNode = (client: Fact<FactTypes['client']>, connections: Fact<FactTypes['connections']>): string | null =>
@@ -27,7 +27,7 @@ export function restartOn(nodes: readonly string[], proxyPods: Fact<FactTypes['p
     return nodes
       .slice(0, 1)
       .map((n) => ({ text, command: kubectl('kube-system', 'delete', 'pod', '-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${n}`) }));
-  const restarts = pods.map((name) => ({ how: 'restart', kind: 'pod', namespace: 'kube-system', name }) as const);
+  const restarts = pods.map((name) => restartOf('kube-system', name));
   return [{ ...fixBy(text, ...restarts), assumes: 'nothing else on the node changes the rules again' }];
 }
 

@@ -3,7 +3,7 @@ import type { Client, FactTypes } from '../../src/facts/facts.ts';
 import type { Service } from '../../src/facts/objects.ts';
 import { type Asked, type Given, type Known, partyOf, policiesKnown, questions } from '../../src/model/parties.ts';
 import { isFinished, ownLabels } from '../../src/facts/selectors.ts';
-import { smallestChange } from '../../src/policy/change.ts';
+import { blockOf, portsOf, smallestChange } from '../../src/policy/change.ts';
 import { type NearMiss, nearMisses } from '../../src/policy/decide.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
 import type { Direction, Policy } from '../../src/policy/rule.ts';
@@ -54,7 +54,7 @@ function fixOf(
 /** Addresses are matched by every plug-in, also those of pods on a node's network, which selectors need not match. */
 function byAddress(direction: Direction, left: readonly Asked[], addresses: readonly string[], first: Policy | undefined, known: Known): Fix[] {
   const own = known.networkPolicies.find((p) => p.metadata.name === first?.name && p.metadata.namespace === first.namespace);
-  const ports = [...new Map(left.map(({ connection: c }) => [`${c.port}/${c.protocol}`, { port: c.port, protocol: c.protocol }])).values()];
+  const ports = portsOf(left);
   if (!own || addresses.length === 0)
     return [
       {
@@ -62,7 +62,7 @@ function byAddress(direction: Direction, left: readonly Asked[], addresses: read
         command: kubectl(first?.namespace ?? '', 'edit', 'networkpolicy', first?.name ?? ''),
       },
     ];
-  const peers = addresses.map((a) => ({ ipBlock: { cidr: `${a}/${a.includes(':') ? 128 : 32}` } }));
+  const peers = addresses.map((a) => ({ ipBlock: { cidr: blockOf(a) } }));
   const rule = { [direction === 'ingress' ? 'from' : 'to']: peers, ports };
   const operation =
     own.spec[direction].length === 0 ? { op: 'add', path: `/spec/${direction}`, value: [rule] } : { op: 'add', path: `/spec/${direction}/-`, value: rule };

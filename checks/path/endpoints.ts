@@ -1,6 +1,6 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connection, Connections, FactTypes, Target } from '../../src/facts/facts.ts';
-import { connectionKey, isGood, isLost } from '../../src/facts/selectors.ts';
+import { connectionKey, isGenerated, isGood, isLost } from '../../src/facts/selectors.ts';
 import type { EndpointSlice } from '../../src/facts/objects.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
@@ -35,7 +35,6 @@ function latency(tried: readonly Connection[]): string {
 /** A slice beside those of the controller adds endpoints that nobody may remember: without its label it is none of the Service's. */
 function detached({ target, slices }: Subject, failing: readonly Connection[]): Fix[] {
   const all = slices.seen ? slices.value : [];
-  const isGenerated = (s: EndpointSlice) => s.metadata.labels['endpointslice.kubernetes.io/managed-by'] === 'endpointslice-controller.k8s.io';
   const own = all.find((s) => !isGenerated(s) && s.endpoints.some((e) => failing.some((c) => e.addresses.some((a) => c.target.includes(a)))));
   if (!own || !all.some(isGenerated)) return [];
   const { namespace, name } = own.metadata;

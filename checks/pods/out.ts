@@ -1,7 +1,7 @@
 /** Pods that are to get no more requests, while others serve: replaced, or taken out of the Service until somebody corrects them. */
 import type { Pod, Service } from '../../src/facts/objects.ts';
 import type { Fix } from '../check.ts';
-import { fixBy, patchOf } from '../fix.ts';
+import { fixBy, patchOf, restartOf } from '../fix.ts';
 
 /** A pod of a controller is deleted and replaced; one by itself loses the label by which the Service selects it. `hope`: what a new pod is expected to do. */
 export function withoutPods(service: Service, pods: readonly Pod[], hope: string): Fix[] {
@@ -11,10 +11,7 @@ export function withoutPods(service: Service, pods: readonly Pod[], hope: string
   if (pods.every((p) => p.metadata.ownerReferences.some((o) => o.controller)))
     return [
       {
-        ...fixBy(
-          `Delete ${names}; its controller makes another pod`,
-          ...pods.map((p) => ({ how: 'restart', kind: 'pod', namespace: p.metadata.namespace, name: p.metadata.name }) as const),
-        ),
+        ...fixBy(`Delete ${names}; its controller makes another pod`, ...pods.map((p) => restartOf(p.metadata.namespace, p.metadata.name))),
         assumes: `a new pod ${hope}`,
       },
     ];

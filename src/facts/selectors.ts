@@ -85,6 +85,13 @@ export interface Endpoint {
   slice: string;
 }
 
+/** The labels by which the slices of Kubernetes' own controller are known. */
+export const byController = { 'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io' } as const;
+
+/** Whether Kubernetes' own controller wrote a slice, and not a person or another controller (well-known label managed-by). */
+export const isGenerated = (slice: EndpointSlice): boolean =>
+  Object.entries(byController).every(([label, controller]) => slice.metadata.labels[label] === controller);
+
 /**
  * The endpoints of slices, one for each address and port. A condition that is unknown counts as true for `ready` and
  * `serving`, as the API says that consumers must read it (discovery.k8s.io/v1, EndpointConditions).

@@ -43,6 +43,14 @@ type Peer = NetworkPolicy['spec']['ingress'][number]['from'][number];
 type Port = { port: number; protocol: Protocol };
 type Labels = Record<string, string>;
 
+/** The ports of some connections, each once. */
+export const portsOf = (connections: readonly { connection: Connection }[]): Port[] => [
+  ...new Map(connections.map(({ connection: { port, protocol } }) => [`${port}/${protocol}`, { port, protocol }])).values(),
+];
+
+/** One address as the block that holds nothing else. */
+export const blockOf = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`;
+
 const selectorOf = (matchLabels: Labels) => ({ matchLabels, matchExpressions: [] });
 const nameSelector = (namespace: string) => selectorOf({ 'kubernetes.io/metadata.name': namespace });
 
@@ -50,7 +58,7 @@ const nameSelector = (namespace: string) => selectorOf({ 'kubernetes.io/metadata
 function peerFor(other: Party, home: string, labels: Labels | undefined): Peer | undefined {
   if (!other.pod) {
     const address = other.addresses[0];
-    return address === undefined ? undefined : { ipBlock: { cidr: `${address}/${address.includes(':') ? 128 : 32}`, except: [] } };
+    return address === undefined ? undefined : { ipBlock: { cidr: blockOf(address), except: [] } };
   }
   const own = labels ?? ownLabels(other.pod.labels);
   return {
@@ -252,7 +260,7 @@ function othersLet({ direction, denied, set, known = [] }: Wanted, after: Policy
     denied.some((d) => isSamePod(d.other, other) || (d.other.pod?.name === '' && d.other.pod.namespace === other.pod?.namespace));
   const selves = kindsOf([...known, ...denied.map((d) => d.self)]);
   const others = kindsOf([...known, ...denied.map((d) => d.other)]);
-  const connections = [...new Map(denied.map(({ connection: c }) => [`${c.port}/${c.protocol}`, c])).values()];
+  const connections = portsOf(denied);
   const found = selves.flatMap((self) =>
     others.flatMap((other) => {
       if (!self.pod || isSamePod(self, other) || asked(self, other)) return [];
@@ -271,7 +279,7 @@ function othersLet({ direction, denied, set, known = [] }: Wanted, after: Policy
  */
 export function smallestChange(wanted: Wanted): Change | undefined {
   const { direction, denied, set } = wanted;
-  const ports = [...new Map(denied.map(({ connection: c }) => [`${c.port}/${c.protocol}`, { port: c.port, protocol: c.protocol }])).values()];
+  const ports = portsOf(denied);
   let part: Change | undefined;
   let best: Change | undefined;
   for (const draft of drafts(wanted, ports)) {

@@ -1,10 +1,7 @@
 /** The EndpointSlices of a Service as its controller writes them (kubernetes/kubernetes v1.35, pkg/controller/endpointslice, and k8s.io/endpointslice). */
 import type { EndpointSlice, Pod, Service, ServicePort } from '../facts/objects.ts';
-import { endpointsOf, isFinished, isReady, selects } from '../facts/selectors.ts';
+import { byController, endpointsOf, isFinished, isGenerated, isReady, selects } from '../facts/selectors.ts';
 import { familyOf } from '../proxy/model.ts';
-
-const managedBy = 'endpointslice.kubernetes.io/managed-by';
-const controller = 'endpointslice-controller.k8s.io';
 
 /** The number of a Service port on a pod; undefined where no container has a port of that name. */
 function numberOn(pod: Pod, port: ServicePort): number | undefined {
@@ -27,7 +24,7 @@ function slice(service: Service, addressType: string, index: number, ports: Endp
       name: `${service.metadata.name}-${addressType.toLowerCase()}-${index}`,
       namespace: service.metadata.namespace,
       uid: undefined,
-      labels: { 'kubernetes.io/service-name': service.metadata.name, [managedBy]: controller },
+      labels: { 'kubernetes.io/service-name': service.metadata.name, ...byController },
       ownerReferences: [],
     },
     addressType,
@@ -52,7 +49,7 @@ function slice(service: Service, addressType: string, index: number, ports: Endp
 
 /** The slices of a Service with a selector: of each family, pods with the same ports together. Slices that people or other controllers wrote stay. */
 export function slicesFor(service: Service, pods: readonly Pod[], before: readonly EndpointSlice[]): EndpointSlice[] {
-  const foreign = before.filter((s) => s.metadata.labels[managedBy] !== controller);
+  const foreign = before.filter((s) => !isGenerated(s));
   if (Object.keys(service.spec.selector ?? {}).length === 0 || service.spec.type === 'ExternalName') return [...before];
   const own = pods.filter((p) => selects(service.spec.selector, p.metadata.labels) && !isFinished(p));
   const families = service.spec.ipFamilies.length > 0 ? service.spec.ipFamilies : ['IPv4'];
