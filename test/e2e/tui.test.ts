@@ -77,8 +77,8 @@ describe.each(sizes)('a recorded incident at %d × %d', (columns, rows) => {
     const t = around();
     await t.shows('policy-denies-ingress');
     await t.keys('/', 'config', 'Enter');
-    const filtered = await t.shows('✓ config');
-    expect(filtered).not.toContain('selector  ');
+    // The row is on the screen before the filter is, too: what tells is that the others have gone.
+    await t.shows(/^(?![\s\S]*selector {2})[\s\S]*✓ .?config/);
     await t.keys('Escape');
     await t.shows('policy-denies-ingress');
     await t.keys('?');
