@@ -68,6 +68,8 @@ export function refuse(facts: Facts, context: string): void {
     throw new CannotRun(`The API server does not accept the credentials of context "${context}" (${service.why}); log in again.`);
   if (!service.seen && (service.reason === 'unreachable' || service.reason === 'timed-out'))
     throw new CannotRun(`The API server of context "${context}" cannot be reached (${service.why}); check the cluster, the VPN, or --context.`);
+  if (!service.seen && service.reason === 'malformed')
+    throw new CannotRun(`What answers for context "${context}" is no Kubernetes API (${service.why}); check "server" and "proxy-url" in the kubeconfig.`);
   if (!client.seen && client.reason === 'not-found' && !(service.seen && service.value === null))
     throw new CannotRun(`${client.what}: ${client.why}.`.replace(/\?\.$/, '?'));
 }

@@ -42,14 +42,14 @@ export interface SvcOptions {
   version: string;
 }
 
-/** The connection to the cluster and the target of the run. Sends nothing yet. Throws CannotRun for options that make no sense. */
-export async function prepare(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<{ cluster: Cluster; target: Target }> {
+/** The connection to the cluster and the target of the run. Sends nothing yet, but a credential plug-in may ask on the terminal. Throws CannotRun for options that make no sense. */
+export async function prepare(options: SvcOptions, env: NodeJS.ProcessEnv, beforeAsking?: () => void): Promise<{ cluster: Cluster; target: Target }> {
   if (options.name === undefined) throw new CannotRun('Which Service? Give its name: k8s-doctor svc NAME.');
   const named = parseService(options.name);
   if (named.namespace !== undefined && options.namespace !== undefined && named.namespace !== options.namespace) {
     throw new CannotRun(`"${options.name}" is in namespace ${named.namespace}, but -n says ${options.namespace}; leave one of them out.`);
   }
-  const cluster = await connect({ ...options, asGroups: options.asGroup, namespace: named.namespace ?? options.namespace }, env);
+  const cluster = await connect({ ...options, asGroups: options.asGroup, namespace: named.namespace ?? options.namespace, beforeAsking }, env);
   const port = options.port ?? named.port;
   const target: Target = {
     namespace: cluster.namespace,

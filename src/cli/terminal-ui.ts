@@ -65,7 +65,7 @@ export async function svcUi(options: SvcOptions, outputs: readonly Output<Format
     const ending = await drawn({ session: replaySession(recording), asked, namespace, inline: false, watch: false, given, from: undefined }, screen);
     return leftBehind(ending, true, outputs, screen);
   }
-  const { cluster, target } = await prepare(options, screen.env);
+  const { cluster, target } = await prepare(options, screen.env, screen.paint.erase);
   const { namespace, name, from: _, ...base } = target;
   const session = liveSession(cluster, options, base, screen.env);
   return withSession(session, async () => {
@@ -80,7 +80,7 @@ export async function svcUi(options: SvcOptions, outputs: readonly Output<Format
 
 /** `k8s-doctor` alone: the explorer. */
 export async function explore(options: SvcOptions, screen: Screen): Promise<number> {
-  const { cluster } = await prepare({ ...options, name: 'any' }, screen.env);
+  const { cluster } = await prepare({ ...options, name: 'any' }, screen.env, screen.paint.erase);
   const session = liveSession(cluster, options, { probe: 'auto', nodes: 10, matrix: false }, screen.env);
   return withSession(session, async () => {
     const ending = await drawn({ session, asked: null, namespace: cluster.namespace, inline: false, watch: false, given: null, from: options.from }, screen);

@@ -151,7 +151,7 @@ export function liveSession(
     capture: (file) => captured(last, file),
 
     async useContext(context) {
-      const next = await connect({ ...options, context, namespace: undefined }, env);
+      const next = await connect({ ...options, context, namespace: undefined, beforeAsking: null }, env);
       cluster.close();
       cluster = next;
       once = shared(cluster);

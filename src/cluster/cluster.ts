@@ -1,9 +1,8 @@
 import pLimit from 'p-limit';
-import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
-import { CannotRun } from '../catalog/cannot-run.ts';
 import { type AccessRule, failed, fromStatus, ok, type Result } from './failure.ts';
-import { type Http, type Impersonation, openHttp } from './http.ts';
+import { openHttp } from './http.ts';
 import { type KubeOptions, loadKubeConfig } from './kubeconfig.ts';
+import { logIn } from './login.ts';
 import type { Command, ExecOutput, Tunnel } from './sockets.ts';
 
 /** A kind of object as the API server's paths name it. */
@@ -117,7 +116,12 @@ export interface Cluster {
   close(): void;
 }
 
-export interface ConnectOptions extends KubeOptions, Impersonation {
+export interface ConnectOptions extends KubeOptions {
+  /** Whom to speak for, instead of what the kubeconfig says. */
+  as?: string | undefined;
+  asGroups?: string[] | undefined;
+  /** Called before a credential plug-in asks the person on the terminal; null where none may, because the screen is taken. */
+  beforeAsking?: (() => void) | null | undefined;
   namespace?: string | undefined;
   /** Bounds one request, in milliseconds. */
   requestTimeoutMs: number;
@@ -163,22 +167,11 @@ const inWords = (resource: Resource, namespace?: string, name?: string) =>
 
 /** Reads credentials and prepares requests to the API server; sends nothing yet. Throws CannotRun where there are no usable credentials. */
 export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): Promise<Cluster> {
-  const config: KubeConfig = loadKubeConfig(options, env);
-  const context = config.getContextObject(config.getCurrentContext());
-  let http: Http;
-  try {
-    http = await openHttp(config, options, options.requestTimeoutMs);
-  } catch (error) {
-    const err = error as NodeJS.ErrnoException;
-    const user = config.getCurrentUser() as { exec?: { command?: string; installHint?: string } } | null;
-    if (user?.exec) {
-      const hint = err.code === 'ENOENT' && user.exec.installHint ? ` ${user.exec.installHint.trim().split('\n')[0]}` : '';
-      throw new CannotRun(
-        `The credential plug-in "${user.exec.command}" of context "${context?.name}" failed (${err.code === 'ENOENT' ? 'it is not installed' : err.message.trim().split('\n')[0]}).${hint || ' Run it in a terminal to see why.'}`,
-      );
-    }
-    throw new CannotRun(`The credentials of context "${context?.name}" cannot be used (${err.message.split('\n')[0]}); correct the kubeconfig.`);
-  }
+  const chosen = loadKubeConfig(options, env);
+  if (options.as !== undefined) chosen.user = { ...chosen.user, as: options.as, 'as-groups': undefined, 'as-uid': undefined, 'as-user-extra': undefined };
+  if (options.asGroups !== undefined) chosen.user['as-groups'] = options.asGroups;
+  const login = await logIn(chosen, env, options.beforeAsking === undefined ? () => {} : options.beforeAsking);
+  const http = await openHttp(login, options.requestTimeoutMs);
 
   async function parse<T>(sent: Promise<Result<string>>, what: string, access: AccessRule): Promise<Result<T>> {
     const answer = await sent;
@@ -203,12 +196,15 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
   const sockets = () => import('./sockets.ts');
   const opening = pLimit(openAtOnce);
-  const connection = () => ({ config, impersonation: options, agent: http.agent, opening });
+  const connection = async () => {
+    await http.fresh();
+    return { login, agent: http.agent, opening };
+  };
 
   return {
-    namespace: options.namespace ?? context?.namespace ?? 'default',
-    context: context?.name ?? '',
-    contexts: config.getContexts().map((c) => c.name),
+    namespace: options.namespace ?? chosen.namespace ?? 'default',
+    context: chosen.context,
+    contexts: chosen.contexts,
 
     async get(resource, name, namespace, signal) {
       const what = inWords(resource, namespace, name);
@@ -257,11 +253,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
 
     async exec(where, command, timeoutMs, onLine) {
       const access = podSubresourceRule('exec', where.namespace, ['create', 'get']);
-      return (await sockets()).exec(connection(), where, command, timeoutMs, access, onLine);
+      return (await sockets()).exec(await connection(), where, command, timeoutMs, access, onLine);
     },
 
     async portForward(where, port) {
-      return (await sockets()).portForward(connection(), where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
+      return (await sockets()).portForward(await connection(), where, port, podSubresourceRule('portforward', where.namespace, ['create', 'get']));
     },
 
     async relay({ namespace, name }, path, signal) {

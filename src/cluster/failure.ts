@@ -32,33 +32,45 @@ export const failed = (failure: Failure): Result<never> => ({ ok: false, failure
 /** Admission's refusal (a quota, Pod Security, a webhook): no right that could be granted would change it. */
 const admission = /is forbidden: (?!User )|^admission webhook|exceeded quota|violates PodSecurity/;
 
-/** Reads the API server's answer (a `metav1.Status`, or a proxy's page) as a failure. */
-export function fromStatus(status: number, body: string, what: string, rule: AccessRule): Failure {
-  let message = body.trim().split('\n')[0]?.slice(0, 300) ?? '';
+/** The message of a `metav1.Status`; undefined where the body is none. */
+function statusMessage(body: string): string | undefined {
   try {
     const parsed: unknown = JSON.parse(body);
-    if (parsed && typeof parsed === 'object' && 'message' in parsed) message = String(parsed.message);
+    if (typeof parsed === 'object' && parsed !== null && 'kind' in parsed && parsed.kind === 'Status') return 'message' in parsed ? String(parsed.message) : '';
   } catch {
-    // Not a Status: a proxy between here and the API server may answer in its own words.
+    // Something between here and the API server may answer in its own words.
   }
-  const reason: FailureReason =
-    status === 401
-      ? 'unauthenticated'
-      : status === 403
-        ? admission.test(message)
-          ? 'refused'
-          : 'forbidden'
-        : status === 404
-          ? 'not-found'
-          : status === 408 || status === 504
-            ? 'timed-out'
-            : status === 429 || status >= 500
-              ? 'unreachable'
-              : 'refused';
+  return undefined;
+}
+
+const byStatus: Record<number, FailureReason> = {
+  401: 'unauthenticated',
+  403: 'forbidden',
+  404: 'not-found',
+  408: 'timed-out',
+  429: 'unreachable',
+  504: 'timed-out',
+};
+
+/**
+ * Reads a status of HTTP and its body as a failure. What is no `metav1.Status` was not said by the API server's own rules: it tells
+ * nothing of an object or of a right, only that something else answered.
+ */
+export function fromStatus(status: number, body: string, what: string, rule: AccessRule): Failure {
+  const message = statusMessage(body);
+  const reason = byStatus[status] ?? (status >= 500 ? 'unreachable' : 'refused');
+  if (message === undefined) {
+    const line = body.trim().startsWith('<') ? '' : (body.trim().split('\n')[0]?.slice(0, 200) ?? '');
+    const why = `${status === 404 ? 'what answers there is no API server' : 'something in front of the API server refused'}: ${status}${line ? ` ${line.replace(/^\d{3} /, '')}` : ''}`;
+    if (status < 500 && status !== 401 && status !== 408) return { reason: status === 403 ? 'refused' : 'unreachable', what, why, status, rule };
+    return { reason, what, why: `the answer was ${status}${line ? ` (${line})` : ''}`, status, rule };
+  }
+  // The API server takes a request without credentials for that of a user of this name (Kubernetes documentation, "Anonymous requests").
+  if (status === 403 && /User "system:anonymous"/.test(message)) return { reason: 'unauthenticated', what, why: message, status, rule };
+  if (status === 403 && admission.test(message)) return { reason: 'refused', what, why: message, status, rule };
   // RBAC's refusal only repeats the rule; other refusals (Pod Security, a quota) have a reason of their own.
   const refused = status === 403 && /cannot (\w+) resource "([^"]+)"/.exec(message);
-  if (refused) message = `not allowed to ${refused[1]} ${refused[2]}`;
-  return { reason, what, why: message || `the API server answered ${status}`, status, rule };
+  return { reason, what, why: refused ? `not allowed to ${refused[1]} ${refused[2]}` : message || `the API server answered ${status}`, status, rule };
 }
 
 const systemReasons: Record<string, [FailureReason, string]> = {

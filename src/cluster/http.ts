@@ -1,12 +1,8 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
-import { type AccessRule, failed, fromError, fromStatus, ok, type Result } from './failure.ts';
-
-export interface Impersonation {
-  as?: string | undefined;
-  asGroups?: string[] | undefined;
-}
+import { blameOfError, blameOfRefusal } from './blame.ts';
+import { type AccessRule, failed, type Failure, fromError, fromStatus, ok, type Result } from './failure.ts';
+import type { Login } from './login.ts';
 
 export interface Request {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -30,6 +26,8 @@ export interface Http {
   readonly agent: http.Agent | undefined;
   /** Requests sent so far. */
   count(): number;
+  /** Renews credentials that have run out. */
+  fresh(): Promise<void>;
   close(): void;
 }
 
@@ -40,37 +38,57 @@ const idleTimeoutMs = 20_000;
  * Thin requests with client-node's credentials: it opens a connection for each call and drops the fields that its models
  * don't know, so only its knowledge of kubeconfigs is used. `timeoutMs` bounds each request.
  */
-export async function openHttp(config: KubeConfig, impersonation: Impersonation, timeoutMs: number): Promise<Http> {
-  const cluster = config.getCurrentCluster();
-  const base = new URL(cluster?.server ?? '');
+export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
+  const { proxy } = login;
+  const base = new URL(login.chosen.cluster.server);
   const prefix = base.pathname.replace(/\/$/, '');
   const transport = base.protocol === 'http:' ? http : https;
 
-  /** The headers of each request, with the user's credentials. Throws where a credential plug-in fails. */
+  /** The headers of each request, with the user's credentials. */
   async function prepare() {
     const options: https.RequestOptions = { headers: {} };
-    await config.applyToHTTPSOptions(options);
+    await login.config.applyToHTTPSOptions(options);
     // A few connections that stay open, where client-node's agent would close each; a proxy's agent is left as it is.
-    if (!cluster?.proxyUrl) {
+    if (!proxy) {
       const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
       const tls = Object.fromEntries(Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(([, x]) => x !== undefined));
       options.agent = new transport.Agent({ ...tls, keepAlive: true, maxSockets: 6, timeout: idleTimeoutMs });
     }
-    const headers: http.OutgoingHttpHeaders = { ...(options.headers as http.OutgoingHttpHeaders), Accept: 'application/json', 'User-Agent': 'k8s-doctor' };
-    if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
-    if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
+    const own = options.headers as http.OutgoingHttpHeaders;
+    const headers: http.OutgoingHttpHeaders = { ...own, ...login.impersonation, Accept: 'application/json', 'User-Agent': 'k8s-doctor' };
     return { options, headers };
   }
   let prepared = await prepare();
   let sent = 0;
   let renewal: Promise<void> | undefined;
 
-  /** Renews the credentials: a plug-in's tokens live for minutes, and a terminal can stay open for hours. */
+  /**
+   * Renews the credentials: a plug-in's tokens live for minutes, and a terminal can stay open for hours. Where none are given out,
+   * the old ones stay, and the API server's answer to them is what is reported.
+   */
   async function renew(): Promise<void> {
-    const renewed = await prepare().catch(() => prepared);
+    const renewed = await login.renew().then(prepare, () => prepared);
     const said = ({ headers, options }: typeof prepared) => `${String(headers['Authorization'])} ${String(options.cert)}`;
     if (said(renewed) !== said(prepared)) prepared = renewed;
   }
+  const renewOnce = () => (renewal ??= renew().finally(() => (renewal = undefined)));
+  const fresh = async () => {
+    if (login.runsOutAt() <= Date.now()) await renewOnce();
+  };
+  const unreached = (error: unknown, request: Request): Result<never> => {
+    const failure = fromError(error, request.what, request.rule);
+    return failed({ ...failure, why: blameOfError(login, error) ?? failure.why });
+  };
+  const refused = ({ statusCode: status = 0, headers }: http.IncomingMessage, body: string, request: Request): Result<never> => {
+    const failure: Failure = fromStatus(status, body, request.what, request.rule);
+    if (status >= 300 && status < 400)
+      return failed({
+        ...failure,
+        reason: 'unreachable',
+        why: `"server" of cluster "${login.chosen.cluster.name}" sends to ${headers.location ?? 'elsewhere'}, and an API server does not`,
+      });
+    return failed(failure.reason === 'unauthenticated' ? { ...failure, why: blameOfRefusal(login) } : failure);
+  };
 
   function open(request: Request, signal: AbortSignal, isFirst = true): Promise<http.IncomingMessage> {
     sent++;
@@ -103,10 +121,11 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
 
   /** The answer; where the credentials have run out, to the same request with new ones. */
   async function answered(request: Request, signal: AbortSignal): Promise<http.IncomingMessage> {
+    await fresh();
     const used = prepared;
     const message = await open(request, signal);
     if (message.statusCode !== 401) return message;
-    if (prepared === used) await (renewal ??= renew().finally(() => (renewal = undefined)));
+    if (prepared === used) await renewOnce();
     if (prepared === used) return message;
     message.destroy();
     return open(request, signal);
@@ -134,10 +153,10 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
         await new Promise((r) => setTimeout(r, seconds * 1000));
         return await send(request, false);
       }
-      if (status < 200 || status > 299) return failed(fromStatus(status, body, request.what, request.rule));
+      if (status < 200 || status > 299) return refused(message, body, request);
       return ok(body);
     } catch (error) {
-      return failed(fromError(error, request.what, request.rule));
+      return unreached(error, request);
     }
   }
 
@@ -145,7 +164,7 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
     try {
       const message = await answered(request, request.signal ?? AbortSignal.timeout(timeoutMs));
       const status = message.statusCode ?? 0;
-      if (status < 200 || status > 299) return failed(fromStatus(status, await readAll(message), request.what, request.rule));
+      if (status < 200 || status > 299) return refused(message, await readAll(message), request);
       message.setEncoding('utf8');
       let rest = '';
       for await (const chunk of message) {
@@ -160,7 +179,7 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
       if (rest) onLine(rest);
       return ok(undefined);
     } catch (error) {
-      return failed(fromError(error, request.what, request.rule));
+      return unreached(error, request);
     }
   }
 
@@ -173,7 +192,7 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
       message.destroy();
       return ok({ status: code, said: '' });
     } catch (error) {
-      return failed(fromError(error, request.what, request.rule));
+      return unreached(error, request);
     }
   }
 
@@ -182,9 +201,10 @@ export async function openHttp(config: KubeConfig, impersonation: Impersonation,
     lines,
     status,
     get agent() {
-      return cluster?.proxyUrl ? undefined : (prepared.options.agent as http.Agent);
+      return proxy ? undefined : (prepared.options.agent as http.Agent);
     },
     count: () => sent,
+    fresh,
     close: () => (prepared.options.agent as http.Agent | undefined)?.destroy?.(),
   };
 }

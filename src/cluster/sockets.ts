@@ -1,11 +1,10 @@
 import type http from 'node:http';
 import { PassThrough } from 'node:stream';
-import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js';
 import type { LimitFunction } from 'p-limit';
 import WebSocket from 'ws';
 import { type AccessRule, failed, fromError, fromStatus, ok, ForwardFailed, type Result } from './failure.ts';
-import type { Impersonation } from './http.ts';
+import type { Login } from './login.ts';
 
 export interface ExecOutput {
   stdout: string;
@@ -36,21 +35,18 @@ const handshakeTimeoutMs = 10_000;
 
 /** How connections to the API server are opened. */
 export interface Way {
-  config: KubeConfig;
-  impersonation: Impersonation;
+  login: Login;
   /** Its idle connections are taken over: each handshake that is spared is a round trip or two. */
   agent: http.Agent | undefined;
   /** A proxy in front of an API server can refuse or delay many connections at once. */
   opening: LimitFunction;
 }
 
-function handler({ config, impersonation, agent }: Way): WebSocketHandler {
+function handler({ login, agent }: Way): WebSocketHandler {
   return new WebSocketHandler(
-    config,
+    login.config,
     (uri, protocols, options) => {
-      const headers = { ...options.headers } as Record<string, string | string[]>;
-      if (impersonation.as) headers['Impersonate-User'] = impersonation.as;
-      if (impersonation.asGroups?.length) headers['Impersonate-Group'] = impersonation.asGroups;
+      const headers = { ...options.headers, ...login.impersonation } as Record<string, string | string[]>;
       const all = { ...options, ...(agent && { agent }), headers, handshakeTimeout: handshakeTimeoutMs };
       const socket = new WebSocket(uri, protocols, all as WebSocket.ClientOptions);
       socket.on('unexpected-response', (_request, response) => {

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:https';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,9 +23,13 @@ interface Config {
   users: { user: { 'client-certificate-data'?: string; 'client-key-data'?: string } }[];
 }
 
+/** The relay has credentials of its own. */
+const passedOn = (headers: IncomingHttpHeaders, host: string): IncomingHttpHeaders =>
+  Object.fromEntries(Object.entries({ ...headers, host }).filter(([name]) => name !== 'authorization'));
+
 const decoded = (data: string | undefined): Buffer | undefined => (data === undefined ? undefined : Buffer.from(data, 'base64'));
 
-export async function relay(faultOf: (path: string) => Fault): Promise<Relay> {
+export async function relay(faultOf: (path: string, headers: IncomingHttpHeaders) => Fault): Promise<Relay> {
   const config = JSON.parse(await must('config', 'view', '--raw', '--minify', '--flatten', '-o', 'json')) as Config;
   const server = new URL(config.clusters[0]?.cluster.server ?? '');
   const user = config.users[0]?.user;
@@ -46,12 +50,12 @@ export async function relay(faultOf: (path: string) => Fault): Promise<Relay> {
   const open = new Set<Socket>();
 
   const https = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (asked, answer) => {
-    const fault = faultOf(asked.url ?? '');
+    const fault = faultOf(asked.url ?? '', asked.headers);
     if (fault === 'hang') return;
     if (fault === 'reset') return void asked.socket.destroy();
     if (typeof fault === 'number') return void answer.writeHead(fault).end('{}');
     const passed = request(
-      { ...credentials, host: server.hostname, port: server.port, path: asked.url, method: asked.method, headers: { ...asked.headers, host: server.host } },
+      { ...credentials, host: server.hostname, port: server.port, path: asked.url, method: asked.method, headers: passedOn(asked.headers, server.host) },
       (got) => {
         answer.writeHead(got.statusCode ?? 502, got.headers);
         got.pipe(answer);
@@ -63,12 +67,12 @@ export async function relay(faultOf: (path: string) => Fault): Promise<Relay> {
   https.on('upgrade', (asked: IncomingMessage, socket: Socket, head: Buffer) => {
     open.add(socket);
     socket.on('error', () => socket.destroy());
-    const fault = faultOf(asked.url ?? '');
+    const fault = faultOf(asked.url ?? '', asked.headers);
     if (fault === 'hang') return;
     if (fault === 'reset') return void socket.destroy();
     if (typeof fault === 'number') return void socket.end(`HTTP/1.1 ${fault} Failed\r\nContent-Length: 0\r\n\r\n`);
     const passed = connect({ ...credentials, host: server.hostname, port: Number(server.port), servername: 'kubernetes' }, () => {
-      const headers = Object.entries({ ...asked.headers, host: server.host }).map(([name, value]) => `${name}: ${String(value)}`);
+      const headers = Object.entries(passedOn(asked.headers, server.host)).map(([name, value]) => `${name}: ${String(value)}`);
       passed.write(`${asked.method} ${asked.url} HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n`);
       passed.write(head);
       socket.pipe(passed).pipe(socket);
