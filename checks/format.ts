@@ -1,6 +1,7 @@
 /** How checks write counts, lists, clients and connections. */
 import type { Client, Connection, Target } from '../src/facts/facts.ts';
 import type { Pod, Service } from '../src/facts/objects.ts';
+import { familyOf, splitTarget } from '../src/facts/selectors.ts';
 import type { Evidence, ObjectRef } from './check.ts';
 
 export const serviceRef = (target: Target): ObjectRef => ({ kind: 'Service', namespace: target.namespace, name: target.name });
@@ -13,6 +14,20 @@ export const plural = (n: number, one: string, many = `${one}s`): string => `${n
 export function some(items: readonly string[], most = 3): string {
   return items.length <= most ? items.join(', ') : `${items.slice(0, most).join(', ')} and ${items.length - most} more`;
 }
+
+/** ` over IPv6`, where some of the addresses are all of one family, and the others are not; else nothing. */
+export function overFamily(some: readonly string[], all: readonly string[]): string {
+  const of = (addresses: readonly string[]) => [...new Set(addresses.map(familyOf))];
+  const [one, ...more] = of(some);
+  return one !== undefined && more.length === 0 && of(all).length > 1 ? ` over ${one}` : '';
+}
+
+/** The same of connections. */
+export const overFamilyOf = (some: readonly Connection[], all: readonly Connection[]): string =>
+  overFamily(
+    some.map((c) => splitTarget(c.target).address),
+    all.map((c) => splitTarget(c.target).address),
+  );
 
 export const targetPortOf = (port: Service['spec']['ports'][number]): number | string => port.targetPort ?? port.port;
 

@@ -8,6 +8,7 @@ import { replicas } from './dns/replicas.ts';
 import { search } from './dns/search.ts';
 import { service as dnsService } from './dns/service.ts';
 import { upstream } from './dns/upstream.ts';
+import { families } from './endpoints/families.ts';
 import { overlap } from './endpoints/overlap.ts';
 import { portNames } from './endpoints/port-names.ts';
 import { ready } from './endpoints/ready.ts';
@@ -58,6 +59,7 @@ export const pipeline: readonly Check[] = [
 
   selector,
   overlap,
+  families,
   slices,
   portNames,
   ready,

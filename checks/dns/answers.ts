@@ -1,7 +1,7 @@
 import { readCorefile, serverFor } from '../../src/dns/corefile.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connection } from '../../src/facts/facts.ts';
-import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
+import { endpointsOf, familyOf, isHeadless } from '../../src/facts/selectors.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { check, type Evidence, type Fix, judged, skip, unknown } from '../check.ts';
 import { fixBy, patchOf, restartOf } from '../fix.ts';
@@ -67,25 +67,29 @@ export const answers = check({
   codes: ['dns-wrong-answer'],
   run({ service, slices, dnsAnswers, dnsPods, connections, corefile, dnsLogs }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no addresses of its own');
-    const forwarded = Object.entries(dnsAnswers).flatMap(([pod, a]): Reply[] => (a.seen ? [{ pod, ...a.value }] : []));
+    const asked = Object.entries(dnsAnswers).flatMap(([pod, a]) => (a.seen ? [{ pod, ...a.value }] : []));
+    const forwarded: Reply[] = asked;
+    // A name of two families is asked for in both.
+    const others = asked.flatMap(({ pod, question, more }): Reply[] =>
+      more.flatMap((r) => (r.question !== question && /^(\S+) A/.exec(r.question)?.[1] === question.split(' ')[0] ? [{ pod, ...r }] : [])),
+    );
     const replies = [...forwarded, ...byClient(connections.seen ? connections.value.list : []).filter((r) => !forwarded.some((f) => f.pod === r.pod))];
     if (replies.length === 0) return unknown('no DNS replica could be asked');
     const endpoints = endpointsOf(slices);
-    const family = (a: string) => a.includes(':');
-    const wantsV6 = replies[0]?.question.endsWith('AAAA') ?? false;
+    const expectedBy = ({ question }: Reply) => all.filter((a) => familyOf(a) === (question.endsWith(' AAAA') ? 'IPv6' : 'IPv4')).toSorted();
     const ready = endpoints.filter((e) => e.ready || service.spec.publishNotReadyAddresses);
     const all = isHeadless(service) ? [...new Set(ready.map((e) => e.address))] : service.spec.clusterIPs;
-    const expected = all.filter((a) => family(a) === wantsV6).toSorted();
-    const wrong = replies.filter((r) => [...new Set(r.addresses)].toSorted().join() !== expected.join());
+    const wrong = [...replies, ...others].filter((r) => [...new Set(r.addresses)].toSorted().join() !== expectedBy(r).join());
+    const expected = expectedBy(wrong[0] ?? (replies[0] as Reply));
     if (wrong.length === 0)
       return judged(
         expected.length > 0
-          ? `${replies.length === 1 ? 'the DNS replica answers' : `all ${replies.length} DNS replicas answer`} ${some(expected)}`
+          ? `${replies.length === 1 ? 'the DNS replica answers' : `all ${replies.length} DNS replicas answer`} ${some([...expected, ...(others[0] ? expectedBy(others[0]) : [])])}`
           : `the name has no address because there is no ready endpoint`,
       );
     const said = (r: (typeof replies)[number]) => (r.addresses.length > 0 ? some([...new Set(r.addresses)]) : r.rcode === 'NOERROR' ? 'no address' : r.rcode);
     const total = dnsPods.seen ? dnsPods.value.length : replies.length;
-    const part = wrong.length < replies.length;
+    const part = wrong.length < replies.length || wrong.every((r) => others.includes(r));
     // A headless Service's addresses change with its pods; a replica may need a moment to follow.
     const lag = isHeadless(service) && wrong.every((r) => r.addresses.some((a) => expected.includes(a)));
     return judged('', [
@@ -95,9 +99,9 @@ export const answers = check({
         confidence: 'confirmed',
         scope: part ? 'part' : 'all',
         object: { kind: 'Pod', namespace: 'kube-system', name: wrong[0]?.pod ?? '' },
-        message: `${wrong.length} of ${plural(total, 'DNS replica')} ${wrong.length === 1 ? 'answers' : 'answer'} ${wrong[0]?.question.split(' ')[0]} with ${said(wrong[0] as (typeof replies)[number])}; the objects say ${some(expected) || 'no ready address'}`,
+        message: `${wrong.length} of ${plural(total, 'DNS replica')} ${wrong.length === 1 ? 'answers' : 'answer'} ${wrong[0]?.question.split(' ')[0]}${others.length > 0 ? ` (${wrong[0]?.question.split(' ')[1]})` : ''} with ${said(wrong[0] as (typeof replies)[number])}; the objects say ${some(expected) || 'no ready address'}`,
         evidence: [
-          ...replies.map((r) => ({ source: 'dns', text: `${r.pod} answers ${r.question} with ${said(r)}` })),
+          ...[...replies, ...others].map((r) => ({ source: 'dns', text: `${r.pod} answers ${r.question} with ${said(r)}` })),
           ...otherwiseAnswered(corefile.seen ? corefile.value : null, replies[0]?.question.split(' ')[0] ?? ''),
           ...lostWatch(dnsLogs),
         ],

@@ -8,7 +8,7 @@ import { type NearMiss, nearMisses } from '../../src/policy/decide.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
 import type { Direction, Policy } from '../../src/policy/rule.ts';
 import { type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
-import { clientText, plural, some } from '../format.ts';
+import { clientText, overFamily, plural, some } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';
 import { opening } from './opening.ts';
 import { beforeDnat, blockers, blockerText, denialEvidence, inWrongNamespace, written } from './denial.ts';
@@ -153,8 +153,10 @@ function denial<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   const ports = [...new Set(denied.map((d) => d.connection.port))].join(', ');
   const [nearest] = nearMisses(direction, first.self, first.other, first.connection, first.decision);
   const isolating = blockers(first.decision, direction);
-  const those = part ? `${names.length} of ${total}` : plural(total, 'pod');
-  const behind = `behind Service "${target.name}" on port ${ports}: ${reasonOf(direction, first, nearest)}`;
+  const endpointOf = (a: Asked) => (direction === 'ingress' ? a.self : a.other).addresses[0] ?? '';
+  const over = overFamily(denied.map(endpointOf), asked.map(endpointOf));
+  const those = part && names.length < total ? `${names.length} of ${total}` : plural(total, 'pod');
+  const behind = `behind Service "${target.name}" on port ${ports}${over}: ${reasonOf(direction, first, nearest)}`;
   const blocks = blockerText(first.decision, direction, 'blocks', 'block');
   const blamed = first.decision.by?.policy ?? nearest?.policy ?? isolating[0];
   // A node port replaces the source by the node's address, unless the policy is Local; some plug-ins allow that address.

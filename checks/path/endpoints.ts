@@ -1,11 +1,11 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connection, Connections, FactTypes, Target } from '../../src/facts/facts.ts';
-import { connectionKey, isGenerated, isGood, isLost } from '../../src/facts/selectors.ts';
+import { connectionKey, familyOf, isGenerated, isGood, isLost, splitTarget } from '../../src/facts/selectors.ts';
 import type { EndpointSlice } from '../../src/facts/objects.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
 import { followPacket, podsOn, restored, routesBetween, whyLost } from './routes.ts';
-import { outcomeText, plural, probeEvidence, serviceRef, some } from '../format.ts';
+import { outcomeText, overFamilyOf, plural, probeEvidence, serviceRef, some } from '../format.ts';
 
 type Found = Draft<'endpoint-failing' | 'cross-node-unreachable' | 'manual-endpoint-unreachable'>;
 type Routes = Fact<FactTypes['routes']>;
@@ -75,17 +75,26 @@ function manualEndpoints(subject: Subject): Found[] {
 function lostBetweenNodes({ made, tried, failing }: Subject, routes: Routes) {
   const here = made.node;
   const ofPods = failing.filter((c) => c.pod !== null);
-  const badNodes = [...new Set(ofPods.filter((c) => isLost(c) && c.node !== null && c.node !== here).map((c) => c.node as string))].filter((n) =>
-    tried.filter((c) => c.node === n).every(isLost),
+  // Each family has routes of its own.
+  const addressOf = (c: Connection) => splitTarget(c.target).address;
+  const wayOf = (c: Connection) => `${c.node} ${familyOf(addressOf(c))}`;
+  const badWays = new Set(
+    ofPods
+      .filter((c) => isLost(c) && c.node !== null && c.node !== here)
+      .map(wayOf)
+      .filter((way) => tried.filter((c) => wayOf(c) === way).every(isLost)),
   );
-  const known = routesBetween(routes, [here, ...badNodes]);
+  const bad = ofPods.filter((c) => badWays.has(wayOf(c)));
+  const known = routesBetween(routes, [here, ...bad.map((c) => c.node)]);
   // Where routes show which way is dead, the others were lost for another reason.
-  const addresses = (node: string) => ofPods.filter((c) => c.node === node).map((c) => c.target.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
-  const dead = badNodes.filter((n) => known.read.some((r) => !r.leads && (r.node === n || addresses(n).includes(r.to))));
-  if (dead.length > 0) badNodes.splice(0, badNodes.length, ...dead);
-  const isProved = known.dead !== undefined || tried.some((c) => isGood(c) && c.node !== null && !badNodes.includes(c.node));
-  const lost = here !== null && isProved ? ofPods.filter((c) => c.node !== null && badNodes.includes(c.node)) : [];
-  return { lost, badNodes, known };
+  const isDead = (c: Connection) =>
+    known.read.some((r) => !r.leads && (r.to === addressOf(c) || (r.node === c.node && familyOf(r.to) === familyOf(addressOf(c)))));
+  const dead = new Set(bad.filter(isDead).map(wayOf));
+  const kept = dead.size > 0 ? bad.filter((c) => dead.has(wayOf(c))) : bad;
+  const families = new Set(kept.map((c) => familyOf(addressOf(c))));
+  const elsewhere = tried.some((c) => isGood(c) && c.node !== null && families.has(familyOf(addressOf(c))) && !kept.some((k) => wayOf(k) === wayOf(c)));
+  const lost = here !== null && (known.dead !== undefined || elsewhere) ? kept : [];
+  return { lost, badNodes: [...new Set(kept.map((c) => c.node ?? ''))], known };
 }
 
 function crossNode({ made, tried, scope, nodes, proxyPods }: Subject, { lost, badNodes, known }: ReturnType<typeof lostBetweenNodes>): Found[] {
@@ -98,7 +107,7 @@ function crossNode({ made, tried, scope, nodes, proxyPods }: Subject, { lost, ba
       confidence: known.dead ? 'confirmed' : 'likely',
       scope,
       object: { kind: 'Node', namespace: '', name: node },
-      message: `Pods on node ${some(badNodes)} cannot be reached from node ${made.node}${tried.some(isGood) ? ', while other pods answer' : ''}: ${whyLost(known.dead)}`,
+      message: `Pods on node ${some(badNodes)} cannot be reached from node ${made.node}${overFamilyOf(lost, tried)}${tried.some(isGood) ? ', while other pods answer' : ''}: ${whyLost(known.dead)}`,
       evidence: [...known.evidence, ...[...lost.slice(0, 3), ...tried.filter(isGood).slice(0, 2)].map((c) => probeEvidence(made.from, c))],
       fix: known.dead
         ? restored(known.dead, nodes, proxyPods)
@@ -124,7 +133,7 @@ function others({ target, made, tried, failing, scope }: Subject, explained: rea
       confidence: 'confirmed',
       scope,
       object: serviceRef(target),
-      message: `Service "${target.name}": direct connections to ${group.length} of ${plural(tried.length, 'endpoint')} fail (${outcomeText(outcome)})`,
+      message: `Service "${target.name}": direct connections to ${group.length} of ${plural(tried.length, 'endpoint')} fail${overFamilyOf(group, tried)} (${outcomeText(outcome)})`,
       evidence: [
         ...group.slice(0, 4).map((c) => probeEvidence(made.from, c)),
         ...routesBetween(routes, [made.node, ...group.filter(isLost).map((c) => c.node)]).evidence,

@@ -2,7 +2,7 @@ import type { Connection, Matrix } from '../../src/facts/facts.ts';
 import { connectionKey, isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { followPacket, podsOn, restored, routesBetween, whyLost } from './routes.ts';
-import { outcomeText, plural, serviceRef, some } from '../format.ts';
+import { outcomeText, overFamilyOf, plural, serviceRef, some } from '../format.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable';
 type Cell = Connection & { from: string };
@@ -57,7 +57,7 @@ export const matrix = check({
         confidence: 'confirmed',
         scope,
         object: { kind: 'Node', namespace: '', name: node },
-        message: `Connections between some nodes are lost (${some(pairs, 4)}), while the same pods answer other nodes: ${whyLost(known.dead)}`,
+        message: `Connections between some nodes are lost${overFamilyOf(between, cells)} (${some(pairs, 4)}), while the same pods answer other nodes: ${whyLost(known.dead)}`,
         evidence: [
           ...known.evidence,
           ...[...between.slice(0, 4), ...cells.filter((c) => isGood(c) && between.some((b) => b.target === c.target)).slice(0, 2)].map(evidenceOf),
@@ -81,7 +81,7 @@ export const matrix = check({
         confidence: 'confirmed',
         scope,
         object: serviceRef(target),
-        message: `${some(targets)} cannot be reached from ${from === asked.length ? 'any node' : `${from} of ${plural(asked.length, 'node')}`} (${outcomeText(outcome)})`,
+        message: `${some(targets)} cannot be reached${overFamilyOf(group, cells)} from ${from === asked.length ? 'any node' : `${from} of ${plural(asked.length, 'node')}`} (${outcomeText(outcome)})`,
         evidence: group.slice(0, 4).map(evidenceOf),
         fix: [followPacket],
         pods: podsOf(group),

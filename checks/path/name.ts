@@ -29,22 +29,25 @@ export const name = check({
   run({ target, service, connections }) {
     if (!service) return skip('the Service does not exist');
     if (target.from.kind === 'external') return skip('the client is outside the cluster');
-    const looked = connections.list.find((c) => c.hop === 'name');
-    if (!looked) return unknown('no tool at hand could look the name up');
+    const lookups = connections.list.filter((c) => c.hop === 'name');
+    if (lookups.length === 0) return unknown('no tool at hand could look the name up');
     const expected = service.spec.clusterIPs;
-    const resolves = looked.outcome === 'answered';
+    const resolves = (c: Connection) => c.outcome === 'answered';
     // Another address than the Service's is as bad as none.
-    const right = service.spec.type === 'ExternalName' || isHeadless(service) || looked.answers.some((a) => expected.includes(a));
-    if (resolves && right) return judged(`${looked.target} → ${looked.answers.join(', ')}`);
+    const isRight = (c: Connection) =>
+      resolves(c) && (service.spec.type === 'ExternalName' || isHeadless(service) || c.answers.some((x) => expected.includes(x)));
+    const wrong = lookups.filter((c) => !isRight(c));
+    const [looked] = wrong;
+    if (!looked) return judged(lookups.map((c) => `${c.target} → ${c.answers.join(', ')}`).join('; '));
     const servers = connections.list.filter((c) => c.hop === 'dns-server');
     return judged('', [
       {
         code: 'name-not-resolving',
         severity: 'error',
         confidence: 'confirmed',
-        scope: 'all',
+        scope: wrong.length === lookups.length ? 'all' : 'part',
         object: serviceRef(target),
-        message: resolves
+        message: resolves(looked)
           ? `The name ${looked.target} resolves to ${looked.answers.join(', ')}, not to ${expected.join(', ')}`
           : `The name ${looked.target} does not resolve for the client: ${outcomeText(looked.outcome)}${whereItFails(servers)}`,
         evidence: [
@@ -54,7 +57,7 @@ export const name = check({
           ...(connections.resolvConf ? [{ source: 'resolv.conf', text: connections.resolvConf.trim().replace(/\s*\n\s*/g, '; ') }] : []),
         ],
         fix: [],
-        failed: [connectionKey(looked)],
+        failed: wrong.map(connectionKey),
       },
     ]);
   },

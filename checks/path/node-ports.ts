@@ -1,7 +1,7 @@
 import type { Connection } from '../../src/facts/facts.ts';
-import { connectionKey, endpointsOf, isGood, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
+import { connectionKey, endpointsOf, familyOf, isGood, portsAsked, splitTarget, targetsOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
-import { outcomeText, plural, probeEvidence, serviceRef, some } from '../format.ts';
+import { outcomeText, overFamilyOf, plural, probeEvidence, serviceRef, some } from '../format.ts';
 import { onNode } from '../on-node.ts';
 
 /** Each node's port, tried from another node. */
@@ -23,9 +23,10 @@ export const nodePorts = check({
     const due = tried.filter(serves);
     const failing = due.filter((c) => !isGood(c));
     const closed = tried.filter((c) => !serves(c) && !isGood(c));
+    const shut = [...new Set(closed.map((c) => c.node ?? c.target))];
     const note =
       closed.length > 0
-        ? `; ${some(closed.map((c) => c.node ?? c.target))} ${closed.length === 1 ? 'has' : 'have'} no endpoint and ${closed.length === 1 ? 'drops' : 'drop'} packets (externalTrafficPolicy Local)`
+        ? `; ${some(shut)} ${shut.length === 1 ? 'has' : 'have'} no endpoint and ${shut.length === 1 ? 'drops' : 'drop'} packets (externalTrafficPolicy Local)`
         : '';
     const [first] = failing;
     if (!first) return judged(`${due.length} of ${plural(due.length, 'node port')} answered${note}`);
@@ -36,12 +37,12 @@ export const nodePorts = check({
         confidence: 'confirmed',
         scope: failing.length === due.length ? 'all' : 'part',
         object: serviceRef(target),
-        message: `Service "${target.name}": the node port fails on ${some(failing.map((c) => c.node ?? c.target))} (${outcomeText(first.outcome)})${note}`,
+        message: `Service "${target.name}": the node port fails on ${some([...new Set(failing.map((c) => c.node ?? c.target))])}${overFamilyOf(failing, due)} (${outcomeText(first.outcome)})${note}`,
         evidence: [...failing.slice(0, 3), ...due.filter(isGood).slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
         fix: [
           {
             text: `No object closes it: list the firewall rules of ${first.node ?? 'the node'} for port ${first.target.split(':').at(-1)}, and delete the one that drops it (iptables -D in the place of -A); the port answers at once then`,
-            command: onNode(first.node ?? '', proxyPods, 'iptables-save'),
+            command: onNode(first.node ?? '', proxyPods, familyOf(splitTarget(first.target).address) === 'IPv6' ? 'ip6tables-save' : 'iptables-save'),
           },
         ],
         failed: failing.map(connectionKey),

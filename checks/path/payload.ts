@@ -1,5 +1,5 @@
 import { check, type Evidence, judged, skip } from '../check.ts';
-import { probeEvidence, serviceRef, some } from '../format.ts';
+import { overFamilyOf, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 
 /** Connections that open and then transport nothing: small packets arrive, full-size packets are lost without a message to the sender. */
@@ -31,7 +31,7 @@ export const payload = check({
         confidence: 'confirmed',
         scope: lost.length === tried.length ? 'all' : 'part',
         object: serviceRef(target),
-        message: `Connections ${node ? `from ${node} ` : ''}to ${some(whereTo)} open, but full-size packets are lost: a link between has a smaller MTU, and its ICMP message does not arrive`,
+        message: `Connections ${node ? `from ${node} ` : ''}to ${some(whereTo)} open${overFamilyOf(lost, tried)}, but full-size packets are lost: a link between has a smaller MTU, and its ICMP message does not arrive`,
         evidence: [
           ...evidence,
           ...direct

@@ -5,6 +5,8 @@ import { withoutPods } from '../pods/out.ts';
 
 /** Milliseconds without a byte, and without an end of the connection, that count as silence. */
 const silenceMs = 1900;
+/** Milliseconds for an answer, above which the vantage itself is taken to be slow. */
+const slowMs = silenceMs / 2;
 
 /** Some endpoints accept connections and answer, others accept them and stay silent: those hang. */
 export const replies = check({
@@ -28,6 +30,8 @@ export const replies = check({
     if (asked.length < 2) return skip('there are not two endpoints to compare');
     if (!first) return judged('');
     const answering = asked.filter((c) => c.outcome === 'answered');
+    // On a vantage that is short of CPU every answer takes long, and silence shows nothing about one program.
+    if (answering.some((c) => (c.latencyMs ?? 0) > slowMs)) return judged('answers take too long here to tell silence from slowness');
     const hanging = ownPods.seen ? ownPods.value.filter((p) => silent.some((c) => c.pod === p.metadata.name)) : [];
     const pods = silent.flatMap((c) => (c.pod === null ? [] : [c.pod]));
     return judged('', [

@@ -1,6 +1,7 @@
 /** Routes of the nodes as evidence for packets that are lost between them. */
 import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes, Route } from '../../src/facts/facts.ts';
+import { familyOf } from '../../src/facts/selectors.ts';
 import { inside } from '../../src/policy/rule.ts';
 import type { Evidence, Fix } from '../check.ts';
 import { onNode } from '../on-node.ts';
@@ -27,22 +28,27 @@ export function whyLost(dead: Route | undefined): string {
 /** Lists the pods of a node, the CNI plug-in's among them. */
 export const podsOn = (node: string): string => `kubectl get pods -A -o wide --field-selector=spec.nodeName=${node}`;
 
+const ip6 = (address: string): string[] => (familyOf(address) === 'IPv6' ? ['-6'] : []);
+
 /** The command that restores a route on its node, and what to expect after it. */
 export function restored({ node, to, route }: Route, nodes: Fact<FactTypes['nodes']>, proxyPods: Fact<FactTypes['proxyPods']>): Fix[] {
   const expect = `The connection answers at once then, unless the CNI plug-in or a script on ${node} sets it again`;
   const check: Fix = { text: `Then find out what changed it: check the CNI pods on ${node}`, command: podsOn(node) };
   if (/^(blackhole|unreachable|prohibit|throw) /.test(route))
-    return [{ text: `Remove the route "${route}" on ${node}. ${expect}`, command: onNode(node, proxyPods, 'ip', 'route', 'del', ...route.split(' ')) }, check];
+    return [
+      { text: `Remove the route "${route}" on ${node}. ${expect}`, command: onNode(node, proxyPods, 'ip', ...ip6(to), 'route', 'del', ...route.split(' ')) },
+      check,
+    ];
   // Where each node has one range of pods, its own address is the way to them (Node API, spec.podCIDR).
   const other = nodes.seen ? nodes.value.find((n) => n.spec.podCIDRs.some((range) => inside(to, range))) : undefined;
   const range = other?.spec.podCIDRs.find((r) => inside(to, r));
-  const via = other?.status.addresses.find((a) => a.type === 'InternalIP')?.address;
+  const via = other?.status.addresses.find((a) => a.type === 'InternalIP' && familyOf(a.address) === familyOf(to))?.address;
   if (route !== 'none' || !range || via === undefined || other?.metadata.name === node)
     return [{ text: `Restore the route to ${to} on ${node}. Check the CNI pods on that node`, command: podsOn(node) }];
   return [
     {
       text: `Add the route to ${range} by ${other?.metadata.name} on ${node}, where the nodes share a network. ${expect}`,
-      command: onNode(node, proxyPods, 'ip', 'route', 'add', range, 'via', via),
+      command: onNode(node, proxyPods, 'ip', ...ip6(to), 'route', 'add', range, 'via', via),
     },
     check,
   ];

@@ -1,6 +1,6 @@
 import type { Connection } from '../../src/facts/facts.ts';
 import type { Pod, Service, ServicePort } from '../../src/facts/objects.ts';
-import { dialledPort, endpointsOf, isReady, podsOf, portsAsked } from '../../src/facts/selectors.ts';
+import { dialledPort, endpointsOf, familiesOf, isReady, podsOf, portsAsked, splitTarget } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { plural, podRef, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';
@@ -19,6 +19,8 @@ function message(code: ServingCode, first: Found, port: ServicePort, who: string
   if (code === 'listens-on-loopback') return `The program in ${who} listens on ${first.loopback}:${first.number} only, which no other pod can reach`;
   if (code === 'protocol-mismatch')
     return `Service port ${port.port} is ${port.protocol}, but ${who} listen${who.startsWith('pod ') ? 's' : ''} on port ${first.number}/${port.protocol === 'UDP' ? 'TCP' : 'UDP'}`;
+  if (first.family !== undefined)
+    return `The program in ${who} listens on port ${first.number} of IPv4 addresses only: connections over ${first.family} are refused`;
   const isHint = first.confidence === 'possible';
   const instead = elsewhere.length > 0 ? `; ${isHint ? 'it declares' : 'open ports'}: ${some(elsewhere.map(String))}` : '';
   return `${isHint ? 'Possibly nothing' : 'Nothing'} listens on port ${first.number} (targetPort of Service port ${port.port}) in ${who}${instead}`;
@@ -35,6 +37,13 @@ function fix(
 ): Fix[] {
   if (code === 'listens-on-loopback')
     return [{ text: `Configure the program to listen on 0.0.0.0:${first.number} (all addresses) instead of ${first.loopback}:${first.number}` }];
+  if (first.family !== undefined)
+    return [
+      {
+        text: `Configure the program to listen on [::]:${first.number}, which takes connections of both families; or take ${first.family} out of Service "${service}" (spec.ipFamilies) until it does`,
+        command: kubectl(namespace, 'edit', 'service', service),
+      },
+    ];
   if (code === 'protocol-mismatch') {
     const spoken = port.protocol === 'UDP' ? 'TCP' : 'UDP';
     return [patch(`Change the protocol of Service port ${port.port} to ${spoken}`, namespace, `service/${service}`, change('protocol', spoken), 'json')];
@@ -78,13 +87,21 @@ export const listening = check({
     const looked = asked.map((port) => ({
       port,
       found: ready.flatMap((pod): Found[] => {
-        const endpoint = endpoints.find((e) => e.pod === pod.metadata.name && e.portName === port.name && e.protocol === port.protocol);
-        const number = endpoint ? dialledPort(service, port, endpoint) : null;
-        if (number === null) return [];
         const inside = listeners.seen ? listeners.value[pod.metadata.name] : undefined;
-        const tried = made?.list.find((c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.servicePort === port.port);
-        const serving = servingOf(pod, number, port.protocol, inside?.seen ? inside.value : undefined, tried);
-        return serving ? [{ ...serving, pod, number, tried }] : [];
+        // A pod of two families is an endpoint in each.
+        const own = endpoints.filter((e) => e.pod === pod.metadata.name && e.portName === port.name && e.protocol === port.protocol);
+        const each = own.flatMap((endpoint): Found[] => {
+          const number = dialledPort(service, port, endpoint);
+          if (number === null) return [];
+          const tried = made?.list.find(
+            (c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.servicePort === port.port && splitTarget(c.target).address === endpoint.address,
+          );
+          const to = { port: number, protocol: port.protocol, address: endpoint.address };
+          const serving = servingOf(pod, to, inside?.seen ? inside.value : undefined, tried);
+          return serving ? [{ ...serving, pod, number, tried }] : [];
+        });
+        const [failing] = each.filter((f) => f.code !== null);
+        return failing ? [failing] : each.slice(0, 1);
       }),
     }));
 
@@ -107,7 +124,7 @@ export const listening = check({
             code,
             severity: 'error',
             confidence: first.confidence,
-            scope: all && asked.length === 1 ? 'all' : 'part',
+            scope: all && asked.length === 1 && (first.family === undefined || familiesOf(service).length === 1) ? 'all' : 'part',
             object: code === 'listens-on-loopback' ? podRef(first.pod) : serviceRef(target),
             message: message(code, first, port, who, elsewhere),
             evidence: [

@@ -17,7 +17,7 @@ export const exists = check({
           ? (service.spec.externalName ?? '')
           : service.spec.clusterIP === 'None'
             ? 'headless'
-            : (service.spec.clusterIPs[0] ?? '');
+            : service.spec.clusterIPs.join(', ');
       return judged(`${service.spec.type} ${address}${ports ? `, port ${ports}` : ''}`);
     }
     if (!nearServices.seen && nearServices.reason !== 'forbidden') return unknown(nearServices.why);

@@ -80,6 +80,7 @@ export const codes = {
   'endpoints-missing': 'definition',
   'endpoints-stale': 'definition',
   'endpoint-port-name-mismatch': 'definition',
+  'ip-family-mismatch': 'definition',
   'manual-endpoint-unreachable': 'definition',
   'cross-node-unreachable': 'network',
   'mtu-blackhole': 'network',

@@ -48,7 +48,7 @@ function execInfo(plugin: ExecPlugin, { cluster }: Chosen, interactive: boolean)
  */
 export async function runPlugin(plugin: ExecPlugin, chosen: Chosen, env: NodeJS.ProcessEnv, beforeAsking: (() => void) | null): Promise<Credential> {
   const mode = plugin.interactiveMode ?? 'IfAvailable';
-  const mayAsk = mode !== 'Never' && beforeAsking !== null && Boolean(process.stdin.isTTY);
+  const mayAsk = mode !== 'Never' && beforeAsking !== null && process.stdin.isTTY;
   const failed = (why: string, todo: string) =>
     new CannotRun(`The credential plug-in "${plugin.command}" ("exec" of user "${chosen.user.name}", context "${chosen.context}") ${why}; ${todo}.`);
   if (mode === 'Always' && !mayAsk)

@@ -3,6 +3,16 @@ import type { EndpointSlice, LabelSelector, Node, Pod, Service } from './objects
 
 type Labels = Record<string, string>;
 
+/** As `ipFamilies` of a Service and `addressType` of an EndpointSlice write it. */
+export type Family = 'IPv4' | 'IPv6';
+export const familyOf = (address: string): Family => (address.includes(':') ? 'IPv6' : 'IPv4');
+
+/** `10.0.0.1:80`, `[fd00::1]:80`. */
+export function splitTarget(target: string): { address: string; port: number } {
+  const at = target.lastIndexOf(':');
+  return { address: target.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(target.slice(at + 1)) };
+}
+
 /** A Service's selector against labels: every pair must be there. An empty or absent selector selects nothing (Service API, `spec.selector`). */
 export const selects = (selector: Labels | null | undefined, labels: Labels): boolean =>
   selector != null && Object.keys(selector).length > 0 && Object.entries(selector).every(([k, x]) => labels[k] === x);
@@ -118,6 +128,12 @@ export function endpointsOf(slices: readonly EndpointSlice[]): Endpoint[] {
 }
 
 export const isHeadless = (service: Service): boolean => service.spec.clusterIP === 'None';
+
+/** The families in which a Service has addresses (Service API, spec.ipFamilies). */
+export const familiesOf = ({ spec }: Service): Family[] => {
+  const own = spec.clusterIPs.filter((a) => a !== 'None').map(familyOf);
+  return own.length > 0 ? own : (spec.ipFamilies ?? []).map((f) => (f === 'IPv6' ? 'IPv6' : 'IPv4'));
+};
 
 /** The Service's ports that were asked about. Undefined where `port` names none of them. */
 export function portsAsked(service: Service, port: string | undefined): Service['spec']['ports'] | undefined {

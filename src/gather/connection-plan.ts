@@ -1,7 +1,7 @@
 /** Planned connections, and their results. */
 import type { Connection, Target } from '../facts/facts.ts';
 import type { Pod, Service, ServicePort } from '../facts/objects.ts';
-import { dialledPort, type Endpoint, isHeadless, portsAsked, targetsOf } from '../facts/selectors.ts';
+import { dialledPort, type Endpoint, familiesOf, familyOf, isHeadless, portsAsked, targetsOf } from '../facts/selectors.ts';
 import { read } from '../probes/outcome.ts';
 import type { Record, Task } from '../probes/script.ts';
 import { hostPort } from '../proxy/model.ts';
@@ -66,9 +66,9 @@ export function dnsServers(service: Service | null | undefined, pods: readonly P
   return [...virtual, ...running.map((p) => ({ address: p.status.podIPs[0]?.ip ?? '', pod: p.metadata.name, node: p.spec.nodeName ?? null }))];
 }
 
-/** The same endpoints, to send them more than a packet holds and see whether anything comes back: of each node one, then more. */
-function payloads(tried: readonly Planned[]): Planned[] {
-  const perNode = [...Map.groupBy(tried, (p) => p.node).values()];
+/** The same endpoints, to send them more than a packet holds and see whether anything comes back: of each node one in each family, then more. */
+function payloads(tried: readonly ToEndpoint[]): Planned[] {
+  const perNode = [...Map.groupBy(tried, (p) => `${p.node} ${familyOf(p.task.host)}`).values()];
   const spread = tried.map((_, round) => perNode.flatMap((own) => own[round] ?? [])).flat();
   return spread
     .slice(0, maxPayloads)
@@ -83,21 +83,27 @@ const httpRequests = (tried: readonly Planned[], service: Service, name: string,
     return [{ ...p, hop: 'http' as const, task: { kind: 'http' as const, host: p.task.host, port: p.task.port, tls, name, path } }];
   });
 
-/** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. */
+/** Which connections prove the Service: its name, its virtual IPs, and each endpoint directly. `client`: its addresses, none where they are not known. */
 export function plan(
   service: Service,
   target: Target,
   endpoints: readonly Endpoint[],
   domain: string,
   servers: readonly DnsServer[],
+  client: readonly string[],
 ): { planned: Planned[]; total: number } {
   const external = service.spec.type === 'ExternalName' ? (service.spec.externalName ?? '').replace(/\.$/, '') : undefined;
   const inCluster = `${target.name}.${target.namespace}.svc`;
-  const families = service.spec.ipFamilies?.includes('IPv6') && !service.spec.ipFamilies.includes('IPv4') ? (['AAAA'] as const) : (['A'] as const);
-  const planned: Planned[] = families.map((type) => ({
-    task: external === undefined ? { kind: 'name', name: inCluster, domain, type } : { kind: 'name', name: external, type },
+  const all = familiesOf(service);
+  // Of a Service of two families a client uses those that it has itself.
+  const own = all.filter((f) => client.length === 0 || client.some((a) => familyOf(a) === f));
+  const isUsed = (address: string) => own.length === 0 || own.includes(familyOf(address));
+  const types = (own.length > 0 ? own : all).map((f) => (f === 'IPv6' ? ('AAAA' as const) : ('A' as const)));
+  const [type = 'A'] = types;
+  const planned: Planned[] = (external === undefined && types.length > 0 ? types : (['A'] as const)).map((t) => ({
+    task: external === undefined ? { kind: 'name', name: inCluster, domain, type: t } : { kind: 'name', name: external, type: t },
     hop: 'name',
-    target: external ?? `${inCluster}.${domain}`,
+    target: external ?? `${inCluster}.${domain}${t === type ? '' : ` (${t})`}`,
     servicePort: null,
     pod: null,
     node: null,
@@ -107,7 +113,7 @@ export function plan(
     for (const tcp of i > maxDnsOverTcp ? [false] : [false, true])
       planned.push({
         // Each replica is asked; over TCP, and by the virtual IP, only where that shows more.
-        task: { kind: 'ask', server: address, tcp, always: pod !== null && !tcp, ...asked, type: families[0] },
+        task: { kind: 'ask', server: address, tcp, always: pod !== null && !tcp, ...asked, type },
         hop: 'dns-server',
         target: `${hostPort(address, 53)}/${tcp ? 'TCP' : 'UDP'}`,
         servicePort: null,
@@ -116,7 +122,7 @@ export function plan(
       });
   if (!isHeadless(service))
     for (const port of portsAsked(service, target.port) ?? [])
-      for (const ip of port.protocol === 'SCTP' ? [] : (service.spec.clusterIPs ?? []))
+      for (const ip of port.protocol === 'SCTP' ? [] : service.spec.clusterIPs.filter(isUsed))
         planned.push({
           task: { kind: port.protocol === 'UDP' ? 'udp' : 'tcp', host: ip, port: port.port },
           hop: 'virtual-ip',
@@ -126,11 +132,12 @@ export function plan(
           node: null,
         });
   // The same address serves several Service ports at times: one connection for each is enough.
-  const distinct = toEndpoints(service, target.port, endpoints);
+  const reached = endpoints.filter((e) => isUsed(e.address));
+  const distinct = toEndpoints(service, target.port, reached);
   const tried = distinct.slice(0, maxEndpoints);
   const virtual = planned.filter((p) => p.hop === 'virtual-ip');
   const requests = target.http === undefined ? [] : httpRequests([...virtual, ...tried], service, inCluster, target.http);
-  const hints = toTargetPorts(service, target.port, endpoints).slice(0, maxPayloads);
+  const hints = toTargetPorts(service, target.port, reached).slice(0, maxPayloads);
   return { planned: [...planned, ...tried, ...hints, ...payloads(tried), ...requests], total: distinct.length };
 }
 

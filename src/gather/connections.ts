@@ -28,7 +28,8 @@ function interpret(planned: readonly Planned[], output: string): { list: Connect
   const resolvConf = records.find((r) => r.id === 'resolv.conf')?.output ?? null;
   const domain = resolvConf === null ? undefined : clusterDomain(parseResolvConf(resolvConf));
   // The client's own domain is known only now.
-  const inDomain = (p: Planned) => (p.task.kind === 'name' && p.task.domain !== undefined ? `${p.task.name}.${domain ?? p.task.domain}` : p.target);
+  const inDomain = (p: Planned) =>
+    p.task.kind === 'name' && p.task.domain !== undefined ? p.target.replace(`.svc.${p.task.domain}`, `.svc.${domain ?? p.task.domain}`) : p.target;
   return {
     list: connectionsOf(
       planned.map((p) => ({ ...p, target: inDomain(p) })),
@@ -75,6 +76,7 @@ export const connections = collector({
       endpointsOf(valueOf(slices) ?? []),
       domainOf(valueOf(corefile)),
       dnsServers(valueOf(dnsService), valueOf(dnsPods) ?? []),
+      who.addresses,
     );
     const tasks = planned.map((p) => p.task);
     const made = (from: string, standIn: boolean, node: string | null, output: string): Connections => ({

@@ -4,7 +4,7 @@ import { askAll, DnsProblem, type Question } from '../dns/query.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { DnsAnswer, DnsReply } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
-import { isHeadless, isReady, podsOf } from '../facts/selectors.ts';
+import { familiesOf, isHeadless, isReady, podsOf } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 
 const dnsTimeoutMs = 3000;
@@ -49,9 +49,10 @@ async function askReplica(cluster: Cluster, pod: Pod, questions: readonly [Quest
 /** At most so many pods' own names are asked for. */
 const maxNames = 3;
 
-/** SRV for each named port, and the names that a headless Service gives to pods with a hostname (StatefulSets). */
+/** The other family of a Service of two, SRV for each named port, and the names that a headless Service gives to pods with a hostname (StatefulSets). */
 function furtherQuestions(service: Service, name: string, pods: readonly Pod[], type: 'A' | 'AAAA'): Question[] {
   if (service.spec.type === 'ExternalName') return [];
+  const other: Question[] = familiesOf(service).length > 1 ? [{ name, type: type === 'A' ? 'AAAA' : 'A' }] : [];
   const srv = service.spec.ports.filter((p) => p.name !== '').map((p): Question => ({ name: `_${p.name}._${p.protocol.toLowerCase()}.${name}`, type: 'SRV' }));
   const own = isHeadless(service)
     ? podsOf(service, pods)
@@ -59,7 +60,7 @@ function furtherQuestions(service: Service, name: string, pods: readonly Pod[], 
         .slice(0, maxNames)
         .map((p): Question => ({ name: `${p.spec.hostname}.${name}`, type }))
     : [];
-  return [...srv, ...own];
+  return [...other, ...srv, ...own];
 }
 
 export const dnsAnswers = collector({
@@ -79,7 +80,7 @@ export const dnsAnswers = collector({
       svc.spec.type === 'ExternalName'
         ? (svc.spec.externalName ?? '').replace(/\.$/, '')
         : `${target.name}.${target.namespace}.svc.${domainOf(valueOf(corefile))}`;
-    const type = svc.spec.ipFamilies?.[0] === 'IPv6' ? 'AAAA' : 'A';
+    const type = familiesOf(svc)[0] === 'IPv6' ? 'AAAA' : 'A';
     // The root last: it is the one that may take long, where the upstream is away.
     const questions: [Question, ...Question[]] = [{ name, type }, ...furtherQuestions(svc, name, valueOf(pods) ?? [], type), { name: '.', type: 'NS' }];
     const running = (valueOf(dnsPods) ?? []).filter((p) => p.status.phase === 'Running');

@@ -4,7 +4,7 @@
  */
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Connections } from '../facts/facts.ts';
-import { type Endpoint, isReady } from '../facts/selectors.ts';
+import { type Endpoint, familiesOf, familyOf, isReady } from '../facts/selectors.ts';
 import type { Node, Service, ServicePort } from '../facts/objects.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { buildScript, readRecords, type Task } from '../probes/script.ts';
@@ -16,27 +16,30 @@ import { connectionsOf, type Planned } from './connection-plan.ts';
 /** Of larger clusters the nodes of the endpoints and a few others are tried. */
 const maxNodes = 8;
 
-const addressOf = (node: Node): string | undefined => node.status.addresses.find((a) => a.type === 'InternalIP')?.address;
+/** The node's first address of each family in which the Service has addresses: kube-proxy opens node ports in these. */
+const addressesOf = (node: Node, service: Service): string[] =>
+  familiesOf(service).flatMap((family) => node.status.addresses.find((a) => a.type === 'InternalIP' && familyOf(a.address) === family)?.address ?? []);
 
 /** What load balancers ask each node: whether it has an endpoint (Service API, spec.healthCheckNodePort). */
-const healthChecks = ({ spec: { healthCheckNodePort: port } }: Service, nodes: readonly Node[]): Planned[] =>
+const healthChecks = (service: Service, nodes: readonly Node[]): Planned[] =>
   nodes.flatMap((node): Planned[] => {
-    const address = addressOf(node);
+    const port = service.spec.healthCheckNodePort;
+    const [address] = addressesOf(node, service);
     if (!port || address === undefined) return [];
     const task: Task = { kind: 'http', host: address, port, tls: false, name: 'k8s-doctor', path: '/healthz' };
     return [{ task, hop: 'health-check', target: hostPort(address, port), servicePort: null, pod: null, node: node.metadata.name }];
   });
 
-/** Each node port on each node. */
-const nodePorts = (ports: readonly ServicePort[], nodes: readonly Node[]): Planned[] =>
-  ports.flatMap((port) =>
-    nodes.flatMap((node): Planned[] => {
-      const address = addressOf(node);
-      if (!port.nodePort || address === undefined || port.protocol === 'SCTP') return [];
-      const kind = port.protocol === 'UDP' ? 'udp' : 'tcp';
-      const target = hostPort(address, port.nodePort);
-      return [{ task: { kind, host: address, port: port.nodePort }, hop: 'node-port', target, servicePort: port.port, pod: null, node: node.metadata.name }];
-    }),
+/** Each node port on each node, in each family. */
+const nodePorts = (service: Service, ports: readonly ServicePort[], nodes: readonly Node[]): Planned[] =>
+  ports.flatMap(({ port, nodePort, protocol }) =>
+    nodes.flatMap((node) =>
+      addressesOf(node, service).flatMap((host): Planned[] => {
+        if (!nodePort || protocol === 'SCTP') return [];
+        const task: Task = { kind: protocol === 'UDP' ? 'udp' : 'tcp', host, port: nodePort };
+        return [{ task, hop: 'node-port', target: hostPort(host, nodePort), servicePort: port, pod: null, node: node.metadata.name }];
+      }),
+    ),
   );
 
 /**
@@ -76,7 +79,7 @@ async function toNodes(
   const runs = await Promise.all(
     [first, second].map(async (vantage): Promise<Fact<Connection[]>> => {
       const strangers = chosen.filter((n) => (n === first) === (vantage === second));
-      const mine = [...nodePorts(ports, strangers), ...healthChecks(service, strangers)];
+      const mine = [...nodePorts(service, ports, strangers), ...healthChecks(service, strangers)];
       if (mine.length === 0) return seen([]);
       const ran = await runDebugPod(
         context.cluster,

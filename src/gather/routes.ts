@@ -4,7 +4,7 @@ import type { Cluster } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Facts, Route } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
-import { isLost } from '../facts/selectors.ts';
+import { type Family, familyOf, isLost, splitTarget } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 
 const timeoutMs = 3000;
@@ -48,18 +48,16 @@ function waysOf({ connections, matrix, client, nodes }: Pick<Facts, 'connections
   ];
   const who = valueOf(client);
   // For the answers, any address of the node's pods will do where the client's own is not known.
-  const addressOn = (node: string) =>
-    (who?.node === node && !who.hostNetwork ? who.addresses[0] : undefined) ??
-    valueOf(nodes)
-      ?.find((n) => n.metadata.name === node)
-      ?.spec.podCIDRs[0]?.split('/')[0];
-  const distinct = new Map(ways.map((w) => [`${w.from} ${w.c.node}`, w]));
+  const addressOn = (node: string, family: Family) => {
+    const own = who?.node === node && !who.hostNetwork ? who.addresses : [];
+    const ranges = valueOf(nodes)?.find((n) => n.metadata.name === node)?.spec.podCIDRs ?? [];
+    return [...own, ...ranges.map((r) => r.split('/')[0] ?? '')].find((a) => familyOf(a) === family);
+  };
+  const distinct = new Map(ways.map((w) => [`${w.from} ${w.c.node} ${familyOf(splitTarget(w.c.target).address)}`, w]));
   return [...distinct.values()].slice(0, maxWays).flatMap(({ c, from }) => {
-    const back = addressOn(from);
-    return [
-      { node: from, to: c.target.replace(/:\d+$/, '').replace(/^\[|\]$/g, '') },
-      ...(back === undefined || c.node === null ? [] : [{ node: c.node, to: back }]),
-    ];
+    const to = splitTarget(c.target).address;
+    const back = addressOn(from, familyOf(to));
+    return [{ node: from, to }, ...(back === undefined || c.node === null ? [] : [{ node: c.node, to: back }])];
   });
 }
 

@@ -134,7 +134,7 @@ function programStops({ facts, pods }: World, to: Destination): Stop[] {
   const pod = to.pod === null ? undefined : pods.get(to.pod);
   if (!pod || to.protocol === 'SCTP') return [];
   const read: Fact<Listeners> | undefined = facts.listeners.seen ? facts.listeners.value[pod.metadata.name] : facts.listeners;
-  const serving = servingOf(pod, to.port, to.protocol, read?.seen ? read.value : undefined, undefined);
+  const serving = servingOf(pod, to, read?.seen ? read.value : undefined, undefined);
   const codes = programFaults;
   const own = { pods: [pod.metadata.name] };
   if (!serving) {

@@ -1,4 +1,5 @@
 /** What should become of a connection, from the facts alone. */
+import { familyOf, splitTarget } from '../facts/selectors.ts';
 import type { Protocol } from '../proxy/model.ts';
 import { stopsToName } from './name-way.ts';
 import { stopsToEndpoint } from './pod-way.ts';
@@ -6,16 +7,22 @@ import { type Attempt, type Prediction, predictionOf, type Stop } from './predic
 import { stopsThroughRules } from './rules-way.ts';
 import type { World } from './world.ts';
 
-/** `10.0.0.1:80`, `[fd00::1]:80`. */
-function splitTarget(target: string): { address: string; port: number } {
-  const at = target.lastIndexOf(':');
-  return { address: target.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(target.slice(at + 1)) };
-}
-
 /** What no fact shows: the prediction stays open. */
 const unforeseen = (what: string): Stop => ({ fates: ['refused', 'lost', 'not-found', 'failing'], certain: false, why: `${what} is in no object`, codes: [] });
 
+/** Without an address of its own in a family, a client has nothing to send a packet from. */
+function familyStops({ client }: World, address: string): Stop[] {
+  const own = client?.addresses ?? [];
+  if (client?.kind === 'external' || own.length === 0 || own.some((a) => familyOf(a) === familyOf(address))) return [];
+  return [{ fates: ['lost', 'refused'], certain: true, why: `the client has no ${familyOf(address)} address`, codes: ['ip-family-mismatch'] }];
+}
+
 function stopsOf(world: World, attempt: Attempt): Stop[] {
+  if (attempt.hop === 'name' || attempt.hop === 'dns-server') return stopsOnWay(world, attempt);
+  return [...familyStops(world, splitTarget(attempt.target).address), ...stopsOnWay(world, attempt)];
+}
+
+function stopsOnWay(world: World, attempt: Attempt): Stop[] {
   const { service, client } = world;
   const { address, port } = splitTarget(attempt.target);
   const protocol: Protocol = attempt.kind === 'udp' ? 'UDP' : 'TCP';

@@ -20,6 +20,7 @@ export const endpointFaults = [
   'rollout-stalled',
   'named-port-missing',
   'endpoint-port-name-mismatch',
+  'ip-family-mismatch',
   'protocol-mismatch',
   'endpoints-missing',
   'endpoints-stale',

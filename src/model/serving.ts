@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js';
 import type { Draft, Evidence } from '../catalog/finding.ts';
 import type { Connection, Listeners } from '../facts/facts.ts';
 import type { Pod, Protocol } from '../facts/objects.ts';
-import { isReady } from '../facts/selectors.ts';
+import { type Family, familyOf, isReady } from '../facts/selectors.ts';
 
 export type ServingCode = 'target-port-not-listening' | 'listens-on-loopback' | 'protocol-mismatch';
 
@@ -16,6 +16,16 @@ export interface Serving {
   elsewhere: number[];
   /** The loopback address that it listens on, for `listens-on-loopback`. */
   loopback: string;
+  /** The family of addresses on which nothing listens, while something does on the other. */
+  family?: Family;
+}
+
+/** What connections are made to. */
+export interface Served {
+  port: number;
+  protocol: Protocol;
+  /** Of the endpoint: a program may listen on addresses of one family only. */
+  address: string;
 }
 
 const firstFew = (items: readonly string[]): string => `${items.slice(0, 5).join(', ')}${items.length > 5 ? ` and ${items.length - 5} more` : ''}`;
@@ -32,7 +42,7 @@ const verdict = (code: Serving['code'], confidence: Serving['confidence'], evide
 });
 
 /** From the pod's own sockets, the best evidence. */
-function bySockets(name: string, port: number, protocol: Protocol, sockets: NonNullable<Listeners['sockets']>): Serving {
+function bySockets(name: string, { port, protocol, address }: Served, sockets: NonNullable<Listeners['sockets']>): Serving {
   const transport = protocol === 'UDP' ? 'udp' : 'tcp';
   const own = sockets.filter((s) => s.protocol === transport);
   const evidence: Evidence[] = [
@@ -41,8 +51,13 @@ function bySockets(name: string, port: number, protocol: Protocol, sockets: NonN
       text: `${name} listens on ${firstFew(own.map((s) => `${s.address}:${s.port}`)) || `no ${protocol} port`}`,
     },
   ];
-  const open = [...new Set(own.filter((s) => !isLoopback(s.address)).map((s) => s.port))];
+  // A socket of IPv6 takes connections of IPv4, too, unless its program asked otherwise (ipv6(7), IPV6_V6ONLY); one of IPv4 never the other way.
+  const family = familyOf(address);
+  const reachable = own.filter((s) => !isLoopback(s.address));
+  const onIPv4 = family === 'IPv6' && reachable.find((s) => s.port === port);
+  const open = [...new Set(reachable.filter((s) => family === 'IPv4' || familyOf(s.address) === family).map((s) => s.port))];
   if (open.includes(port)) return verdict(null, 'confirmed', evidence);
+  if (onIPv4) return verdict('target-port-not-listening', 'confirmed', evidence, { family });
   const onLoopback = own.find((s) => s.port === port);
   if (onLoopback) return verdict('listens-on-loopback', 'confirmed', evidence, { loopback: onLoopback.address });
   const other = sockets.find((s) => s.protocol !== transport && s.port === port);
@@ -94,9 +109,10 @@ function byRefusal(pod: Pod, port: number, protocol: Protocol): Serving | undefi
 }
 
 /** Undefined where nothing is known. `listening` is absent where the pod's sockets were not read, `tried` where no connection was made. */
-export function servingOf(pod: Pod, port: number, protocol: Protocol, listening: Listeners | undefined, tried: Connection | undefined): Serving | undefined {
+export function servingOf(pod: Pod, to: Served, listening: Listeners | undefined, tried: Connection | undefined): Serving | undefined {
+  const { port, protocol } = to;
   if (tried?.outcome === 'answered') return verdict(null, 'confirmed', []);
-  if (listening?.sockets) return bySockets(pod.metadata.name, port, protocol, listening.sockets);
+  if (listening?.sockets) return bySockets(pod.metadata.name, to, listening.sockets);
   const refused = tried?.outcome === 'refused';
   // A port-forward speaks TCP only: it shows nothing about a UDP program.
   const byLoopback = protocol === 'TCP' && listening ? byForward(pod.metadata.name, port, listening.forwarded, refused) : undefined;

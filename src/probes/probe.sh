@@ -119,9 +119,9 @@ s=socket.create_connection((sys.argv[1],int(sys.argv[2])),1)
 s.sendall(sys.stdin.buffer.read())
 s.settimeout($LIMIT)
 sys.stdout.write(chr(120)*len(s.recv(1)))" "$0" "$1"' "$@"; }
-# The kernel shows how many bytes of a connection are not acknowledged yet (proc(5), /proc/net/tcp: rem_address, st, tx_queue).
+# The kernel shows how many bytes of a connection are not acknowledged yet (proc(5), /proc/net/tcp and tcp6: rem_address, st, tx_queue).
 # A shell reads the file byte by byte, which takes seconds where a program holds thousands of connections.
-pick() { if have grep; then grep -F " $1 " /proc/net/tcp; else while IFS= read -r l; do echo "$l"; done </proc/net/tcp; fi; }
+pick() { f=/proc/net/tcp; case "$1" in ????????????????*) f=/proc/net/tcp6 ;; esac; if have grep; then grep -F " $1 " $f; else while IFS= read -r l; do echo "$l"; done <$f; fi; }
 owed() {
   W=0; S=
   for x in $(pick "$1" | while read -r _ _ r st q _; do if [ "$r" = "$1" ] && [ "${q%:*}" != 00000000 ]; then echo "${q%:*}/$st"; fi; done); do W=${x%/*}; S=${x#*/}; done

@@ -2,12 +2,13 @@
  * The script that makes all connections of a run, in parallel, with the tools that the image has: `probe.sh`, then one line for
  * each task. Each result is one record, written at once: SOH id STX tool STX exit status STX milliseconds STX output ETX.
  */
+import ipaddr from 'ipaddr.js';
 import functions from './probe.sh';
 
 export type Task =
   | { kind: 'tcp'; host: string; port: number }
   | { kind: 'udp'; host: string; port: number }
-  /** Sends packets of full size: are they acknowledged, and does an answer come back? IPv4 only. */
+  /** Sends packets of full size: are they acknowledged, and does an answer come back? */
   | { kind: 'payload'; host: string; port: number }
   /** One GET, under a name of the Service. A certificate is not verified; its subject is reported. */
   | { kind: 'http'; host: string; port: number; tls: boolean; name: string; path: string }
@@ -39,13 +40,13 @@ const dnsName = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
 const wholeName = (task: { name: string; domain?: string }) => `${task.name}${task.domain === undefined ? '' : `.\${D:-${task.domain}}`}.`;
 
-/** An IPv4 address and port as /proc/net/tcp writes them on a little-endian machine: `0100007F:0050`; null for others. */
-function procAddress(host: string, port: number): string | null {
-  const bytes = host.split('.').map(Number);
-  if (bytes.length !== 4) return null;
+/** An address and port as /proc/net/tcp and tcp6 write them on a little-endian machine, in words of four bytes: `0100007F:0050`. */
+function procAddress(host: string, port: number): string {
+  const bytes = ipaddr.parse(host).toByteArray();
   const hex = (n: number, digits: number) => n.toString(16).toUpperCase().padStart(digits, '0');
-  return `${bytes
-    .toReversed()
+  const words = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.slice(4 * i, 4 * i + 4).toReversed());
+  return `${words
+    .flat()
     .map((b) => hex(b, 2))
     .join('')}:${hex(port, 4)}`;
 }
@@ -55,8 +56,7 @@ function line(task: Task, id: number): string {
   if (task.kind === 'tcp' || task.kind === 'udp')
     return address.test(task.host) && Number.isInteger(task.port) ? `${task.kind} ${id} ${task.host} ${task.port} &` : '';
   if (task.kind === 'payload') {
-    const hex = address.test(task.host) ? procAddress(task.host, task.port) : null;
-    return hex === null ? '' : `payload ${id} ${task.host} ${task.port} ${hex} &`;
+    return ipaddr.isValid(task.host) ? `payload ${id} ${task.host} ${task.port} ${procAddress(task.host, task.port)} &` : '';
   }
   if (task.kind === 'http') {
     const fits = address.test(task.host) && dnsName.test(task.name) && httpPath.test(task.path);

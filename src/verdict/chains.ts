@@ -27,6 +27,7 @@ const chains: readonly (readonly (readonly Code[])[])[] = [
   ],
   // What the Service selects, and its ports.
   [['selector-mismatch', 'service-port-missing'], ['no-ready-endpoints']],
+  [['ip-family-mismatch'], ['endpoints-missing', 'endpoints-stale'], ['no-ready-endpoints']],
   [['named-port-missing', 'endpoint-port-name-mismatch', 'protocol-mismatch'], ['endpoints-missing'], ['no-ready-endpoints']],
   [['selector-overlap'], ['named-port-missing', 'readiness-failing', 'target-port-not-listening', 'listens-on-loopback', 'headless-port-mismatch']],
   [['out-of-memory'], ['container-crashing'], ['target-port-not-listening']],

@@ -92,7 +92,7 @@ function furtherOf(list: readonly Connection[], before: Facts, after: Facts): Co
 /** What is planned for a client in the cluster: the name, the virtual IPs, each endpoint. Clients look names up under the domain of their own resolv.conf. */
 function plannedFor(service: Service, target: Target, after: Facts, resolvConf: string | null | undefined): { attempts: Attempt[]; total: number } {
   const domain = (resolvConf == null ? undefined : clusterDomain(parseResolvConf(resolvConf))) ?? domainOf(valueOf(after.corefile));
-  const { planned, total } = plan(service, target, endpointsOf(valueOf(after.slices) ?? []), domain, []);
+  const { planned, total } = plan(service, target, endpointsOf(valueOf(after.slices) ?? []), domain, [], valueOf(after.client)?.addresses ?? []);
   const attempts = planned
     .filter((p) => p.hop === 'name' || p.hop === 'virtual-ip' || p.hop === 'endpoint')
     .map(({ task, ...p }): Attempt => ({ kind: kindOf(task), ...p }));

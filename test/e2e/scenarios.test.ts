@@ -8,11 +8,14 @@ import { describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import { type Case, shortfalls } from '../support/expectation.ts';
 import { debugPods, deleteNamespace, doctor, kubectl } from '../support/kubectl.ts';
-import { broken, foldersOf, healed, isAlone } from '../support/scenarios.ts';
+import { broken, foldersOf, healed, isAlone, isFor, kindOfCluster } from '../support/scenarios.ts';
 
 const own = new URL('./scenarios', import.meta.url).pathname;
 const only = process.env['ONLY']?.split(',');
-const folders = foldersOf([own, ...(process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [])]).filter((folder) => !only || only.includes(basename(folder)));
+const kind = await kindOfCluster();
+const folders = foldersOf([own, ...(process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [])]).filter(
+  (folder) => (!only || only.includes(basename(folder))) && isFor(folder, kind),
+);
 
 /** The incidents of the demo keep their capture beside them. */
 const captureOf = (folder: string, dir: string): string =>

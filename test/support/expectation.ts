@@ -19,6 +19,10 @@ export interface Case {
   /** A connection shows something else than the objects. */
   needsConnection?: boolean;
   wait?: string[][];
+  /** Only on a cluster with both families of addresses. */
+  families?: 'dual';
+  /** Only where kube-proxy runs in one of these modes. */
+  modes?: string[];
   /** Pods with the same labels in other namespaces would change the result. */
   alone?: boolean;
   /** Seconds to let pass after the break. */

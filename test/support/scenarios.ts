@@ -8,11 +8,32 @@ import { createNamespace, must, run } from './kubectl.ts';
 export const foldersOf = (dirs: readonly string[]): string[] =>
   dirs.flatMap((dir) => readdirSync(dir).map((name) => join(dir, name))).filter((folder) => existsSync(join(folder, 'case.json')));
 
+const caseOf = (folder: string): Case => JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
+
+/** What of the cluster decides which scenarios are for it. */
+export interface Kind {
+  release: string;
+  mode: string;
+  families: 'ipv4' | 'dual';
+}
+
+export async function kindOfCluster(): Promise<Kind> {
+  const version = JSON.parse(await must('get', '--raw', '/version')) as { gitVersion: string };
+  const proxy = await must('-n', 'kube-system', 'get', 'configmap', 'kube-proxy', '-o', 'jsonpath={.data}');
+  const ranges = await must('get', 'nodes', '-o', 'jsonpath={.items[0].spec.podCIDRs}');
+  return { release: version.gitVersion, mode: /mode: \W*(\w+)/.exec(proxy)?.[1] ?? 'iptables', families: ranges.includes('::') ? 'dual' : 'ipv4' };
+}
+
+export function isFor(folder: string, kind: Kind): boolean {
+  const { families, modes } = caseOf(folder);
+  return (families === undefined || families === kind.families) && (modes === undefined || modes.includes(kind.mode));
+}
+
 /** What breaks more than its own namespace, or reads other ones, needs the cluster for itself. */
 export const isAlone = (folder: string): boolean =>
   existsSync(join(folder, 'break.sh')) ||
   existsSync(join(folder, 'heal.sh')) ||
-  (JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case).alone === true;
+  caseOf(folder).alone === true;
 
 async function script(folder: string, name: string, namespace: string): Promise<void> {
   if (!existsSync(join(folder, name))) return;
