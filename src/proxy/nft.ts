@@ -2,7 +2,7 @@
  * kube-proxy's tables of nftables: what `nft list` prints, as text or as JSON, becomes statements; these become rules.
  * What kube-proxy writes: kubernetes/kubernetes, pkg/proxy/nftables/proxier.go. Meaning of statements: nft(8).
  */
-import { type Action, type Hook, type Match, passedOver, rangeOf, type Rule, type Ruleset, type Wanted } from './rule.ts';
+import { type Action, type Hook, type Mark, type Match, passedOver, rangeOf, type Rule, type Ruleset, type Wanted } from './rule.ts';
 
 /** A part of a packet that a statement reads. */
 export type Selector =
@@ -115,6 +115,8 @@ export function nftTables({ packets, likely }: Wanted): NftTables {
   /** A rule with a map has several results: each element becomes a rule of its own. */
   function expand(table: string, statements: Statement[], text: string): Rule[] {
     const matches: Match[] = [];
+    const marks: Mark[] = [];
+    const marked = () => (marks.length > 0 ? { marks } : {});
     for (const s of statements) {
       if (s.says === 'unknown') matches.push({ asks: 'unknown', text: s.text });
       else if (s.says === 'match') {
@@ -138,12 +140,13 @@ export function nftTables({ packets, likely }: Wanted): NftTables {
               ? // The rules are met one after the other, so each takes its share of what those before it left.
                 [{ asks: 'chance', share: 1 / Math.max(1, first.outOf - i) }]
               : s.selectors.map((selector, at) => isIn([key[at] ?? ''], selector));
-          return { matches: [...matches, ...one], action: verdict ? within(table, verdict) : { does: 'unknown' }, text };
+          return { matches: [...matches, ...one], ...marked(), action: verdict ? within(table, verdict) : { does: 'unknown' }, text };
         });
-      } else return [{ matches, action: within(table, s.action), text }];
+      } else if (s.action.does === 'mark') marks.push(s.action);
+      else if (s.action.does !== 'nothing') return [{ matches, ...marked(), action: within(table, s.action), text }];
     }
     // What is not known may be the end of the rule, too.
-    return [{ matches, action: { does: statements.some((s) => s.says === 'unknown') ? 'unknown' : 'nothing' }, text }];
+    return [{ matches, ...marked(), action: { does: statements.some((s) => s.says === 'unknown') ? 'unknown' : 'nothing' }, text }];
   }
 
   return {

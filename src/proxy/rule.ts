@@ -28,17 +28,25 @@ export type Match = { not?: boolean } & (
   | { asks: 'unknown'; text: string }
 );
 
+/** Clears the bits of `mask`, then turns those of `value`: iptables' --set-xmark. */
+export interface Mark {
+  does: 'mark';
+  value: number;
+  mask: number;
+}
+
 export type Action =
   | { does: 'jump' | 'goto'; chain: string }
   | { does: 'return' | 'accept' | 'drop' | 'reject' | 'masquerade' | 'nothing' }
   | { does: 'dnat'; to: string }
-  /** Clears the bits of `mask`, then turns those of `value`: iptables' --set-xmark. */
-  | { does: 'mark'; value: number; mask: number }
+  | Mark
   /** Its end is not known: it may let the packet go on, or not. */
   | { does: 'unknown' };
 
 export interface Rule {
   matches: Match[];
+  /** What it does to the mark before its action, once all of it matches: a rule of nftables can do several things. */
+  marks?: Mark[];
   action: Action;
   /** As it is written. */
   text: string;

@@ -1,5 +1,5 @@
 import { backendsOf, type Handling, notHandled, type Packet } from './model.ts';
-import { type Action, type Hook, hostOf, inRange, type Match, type Range, type Rule, type Ruleset } from './rule.ts';
+import { type Action, type Hook, hostOf, inRange, type Mark, type Match, type Range, type Rule, type Ruleset } from './rule.ts';
 
 /** A share of the packets that take one way through the rules. */
 interface Way {
@@ -65,6 +65,8 @@ function merged(ways: Way[]): Way[] {
   return [...found.values()];
 }
 
+const marked = (way: Way, { mask, value }: Mark): Way => ({ ...way, mark: ((way.mark & ~mask) ^ value) >>> 0 });
+
 function act(action: Action, walk: Walk, way: Way, depth: number): End[] {
   switch (action.does) {
     case 'jump':
@@ -75,7 +77,7 @@ function act(action: Action, walk: Walk, way: Way, depth: number): End[] {
     case 'unknown':
       return [{ ...way, by: 'through' }];
     case 'mark':
-      return [{ ...way, mark: ((way.mark & ~action.mask) ^ action.value) >>> 0, by: 'through' }];
+      return [{ ...marked(way, action), by: 'through' }];
     case 'dnat':
       return [{ ...way, by: 'dnat', to: action.to }];
     default:
@@ -99,7 +101,7 @@ function through(chain: string, walk: Walk, start: Way, depth: number): End[] {
       const { met, missed } = meet(rule, walk, way);
       if (missed) next.push(missed);
       if (!met) continue;
-      const out = act(rule.action, walk, met, depth);
+      const out = act(rule.action, walk, (rule.marks ?? []).reduce(marked, met), depth);
       const leaves = rule.action.does === 'goto' || rule.action.does === 'return';
       for (const end of out) {
         if (end.by !== 'through' || leaves) ends.push({ chain, rule: rule.text, ...end });
@@ -129,7 +131,7 @@ function meet(rule: Rule, walk: Walk, way: Way): { met?: Way; missed?: Way } {
     const met = { ...way, share: way.share * portion };
     return portion === 1 ? { met } : { met, missed: { ...way, share: way.share * (1 - portion) } };
   }
-  if (changesNothingButMarks(rule.action, walk)) return { missed: rule.action.does === 'nothing' ? way : { ...way, markInDoubt: true } };
+  if (changesNothingButMarks(rule.action, walk)) return { missed: rule.action.does === 'nothing' && !rule.marks ? way : { ...way, markInDoubt: true } };
   walk.unread.add(rule.text);
   return { missed: way };
 }

@@ -1,19 +1,24 @@
 /**
  * Rules against packets: Services of every kind are made in the real cluster, each node's rules are read, and what they
- * say is compared with real connections. With RECORD_ZOO=FILE.json.gz all of it is kept for the unit tests.
+ * say is compared with real connections. FAMILY=IPv6 does so over IPv6. With RECORD_ZOO=FOLDER all of it is kept for the unit tests.
  */
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as v from 'valibot';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Family, familyOf, splitTarget } from '../../src/facts/selectors.ts';
 import { endsOf } from '../../src/proxy/expected.ts';
+import { hostPort } from '../../src/proxy/model.ts';
 import { apply, createNamespace, kubectl, must, run } from '../support/kubectl.ts';
+import { kindOfCluster } from '../support/scenarios.ts';
 import { clientPod, corefile, nodeOf, serverPod, servers, unreadyPod, zoo, zooServices } from '../support/zoo.ts';
 import { contradiction, differences, formsOf, predict, proxyNode } from '../support/zoo-judge.ts';
 import { type Seen, type ZooWorld, zooWorld } from '../support/zoo-world.ts';
 
 const zones = ['a', 'b', 'b'];
 const zoneLabel = 'topology.kubernetes.io/zone';
+const family: Family = process.env['FAMILY'] === 'IPv6' ? 'IPv6' : 'IPv4';
 let nodes: string[] = [];
 let world: ZooWorld;
 
@@ -22,7 +27,7 @@ const json = async <T>(...args: string[]): Promise<T> => JSON.parse(await must(.
 
 interface Named {
   metadata: { name: string };
-  status: { podIP: string; addresses: { type: string; address: string }[] };
+  status: { podIPs: { ip: string }[]; addresses: { type: string; address: string }[] };
 }
 
 /** Rejects are sent by ICMP, once a second to one client (icmp(7)): too seldom for thousands of connections. */
@@ -47,7 +52,7 @@ const rounds = [
 
 /** Connects from one client to all addresses, several times, many at once. */
 async function connect(client: string, ends: Seen['to'][], attempts: { TCP: number; UDP: number }): Promise<{ outcomes: string[]; seenAs: string | null }[]> {
-  const url = (e: Seen['to'], path: string) => `http://${e.address}:${e.port}/${path}`;
+  const url = (e: Seen['to'], path: string) => `http://${hostPort(e.address, e.port)}/${path}`;
   const tcp = ends.flatMap((e, i) =>
     e.protocol !== 'TCP' ? [] : [...Array.from({ length: attempts.TCP }, () => ({ i, url: url(e, 'hostname') })), { i, url: url(e, 'clientip') }],
   );
@@ -83,7 +88,7 @@ xargs -P 60 -n 3 sh -c 'echo "U $0 $(dig +short +tries=1 +time=1 @$1 -p $2 x.exa
     const body = bodies.get(n);
     const exit = exits.get(n);
     if (t.url.endsWith('clientip')) {
-      if (body !== undefined) (found[t.i] as { seenAs: string | null }).seenAs = body.replace(/:\d+$/, '');
+      if (body !== undefined) (found[t.i] as { seenAs: string | null }).seenAs = splitTarget(body).address;
     } else found[t.i]?.outcomes.push(body !== undefined ? `pod ${body}` : exit === 7 ? 'refused' : exit === 28 ? 'timed-out' : `curl ${exit}`);
   });
   return found;
@@ -98,7 +103,8 @@ beforeAll(async () => {
   ).items;
   nodes = items.map((n) => n.metadata.name).slice(0, 3);
   if (nodes.length < 3) throw new Error(`three nodes are needed, there are ${nodes.length}`);
-  const address = (node: string) => items.find((n) => n.metadata.name === node)?.status.addresses.find((a) => a.type === 'InternalIP')?.address ?? '';
+  const address = (node: string) =>
+    items.find((n) => n.metadata.name === node)?.status.addresses.find((a) => a.type === 'InternalIP' && familyOf(a.address) === family)?.address ?? '';
   for (const [i, node] of nodes.entries()) await must('label', 'node', node, `${zoneLabel}=${zones[i]}`, '--overwrite');
   await must('-n', zoo, 'create', 'configmap', 'corefile', `--from-literal=Corefile=${corefile}`);
   const clients = nodes.flatMap((node, i) => [
@@ -112,9 +118,11 @@ beforeAll(async () => {
     if (limited.code !== 0) throw new Error(`sysctl: ${limited.stderr}`);
   }
   const pods = (await json<{ items: Named[] }>('-n', zoo, 'get', 'pods')).items;
-  const addressOf = Object.fromEntries(pods.map((p) => [p.metadata.name, p.status.podIP]));
+  const addressOf = Object.fromEntries(pods.map((p) => [p.metadata.name, p.status.podIPs.find((i) => familyOf(i.ip) === family)?.ip ?? '']));
+  // The servers tell their first address over DNS, whatever family they were asked in.
+  const byFirst = new Map(pods.map((p) => [p.status.podIPs[0]?.ip ?? '', addressOf[p.metadata.name] ?? '']));
 
-  const made = zooServices(addressOf, nodes, nodes.map(address));
+  const made = zooServices(addressOf, nodes, nodes.map(address), family);
   await apply(zoo, list(made.map((m) => ({ apiVersion: 'v1', kind: 'Service', ...m.object }))));
   await apply(zoo, list(made.flatMap((m) => m.slice ?? [])));
   await Promise.all(
@@ -136,11 +144,14 @@ beforeAll(async () => {
   for (const node of nodes) {
     const proxy = proxies.find((p) => p.spec.nodeName === node)?.metadata.name ?? '';
     const listed = async (...command: string[]) => (await kubectl('-n', 'kube-system', 'exec', proxy, '--', ...command)).stdout;
-    const [iptables, nft] = [await listed('iptables-save'), await listed('nft', 'list', 'ruleset')];
+    const [iptables, nft] = [await listed(family === 'IPv6' ? 'ip6tables-save' : 'iptables-save'), await listed('nft', 'list', 'ruleset')];
     if (/^table ip kube-proxy/m.test(nft)) mode = 'nftables';
     rules[node] =
       mode === 'nftables'
-        ? { 'nft list ruleset': nft, 'nft -j list table ip kube-proxy': await listed('nft', '-j', 'list', 'table', 'ip', 'kube-proxy') }
+        ? {
+            'nft list ruleset': nft,
+            'nft -j list table ip kube-proxy': await listed('nft', '-j', 'list', 'table', family === 'IPv6' ? 'ip6' : 'ip', 'kube-proxy'),
+          }
         : { 'iptables-save': iptables };
   }
   world = { mode, nodes: nodes.map((name, i) => ({ name, zone: zones[i] ?? '', address: address(name) })), ...parsed, rules, seen: [] };
@@ -159,13 +170,14 @@ beforeAll(async () => {
       world.seen.push({
         from: { node: client.node, hostNetwork: client.hostNetwork, address: addressOf[client.name] ?? '' },
         to: t,
-        outcomes: outcomes.map((x) => (x.startsWith('pod ') ? (addressOf[x.slice(4)] ?? x) : x)),
+        outcomes: outcomes.map((x) => (x.startsWith('pod ') ? (addressOf[x.slice(4)] ?? x) : (byFirst.get(x) ?? x))),
         seenAs,
       });
     });
   }
-  const file = process.env['RECORD_ZOO'];
-  if (file) writeFileSync(file, gzipSync(JSON.stringify(world), { level: 9 }));
+  const folder = process.env['RECORD_ZOO'];
+  const { release } = await kindOfCluster();
+  if (folder) writeFileSync(join(folder, `zoo-${release}-${mode}-${family}.json.gz`), gzipSync(JSON.stringify(world), { level: 9 }));
 }, 600_000);
 
 afterAll(async () => {

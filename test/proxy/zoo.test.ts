@@ -1,13 +1,19 @@
 /** Rules against packets, as they were recorded on a real cluster by test/e2e/proxy.test.ts, in each of kube-proxy's modes. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import { contradiction, differences, formsOf, predict } from '../support/zoo-judge.ts';
 import { zooWorld } from '../support/zoo-world.ts';
 
-describe.each(['iptables', 'nftables'])('a cluster whose kube-proxies use %s', (mode) => {
-  const world = v.parse(zooWorld, JSON.parse(gunzipSync(readFileSync(new URL(`./fixtures/zoo-${mode}.json.gz`, import.meta.url))).toString('utf8')));
+const fixtures = new URL('./fixtures/', import.meta.url);
+const recordings = readdirSync(fixtures).flatMap((file) => {
+  const [, release, mode, family] = /^zoo-(v[\d.]+)-(\w+)-(IPv\d)\.json\.gz$/.exec(file) ?? [];
+  return release && mode && family ? [{ release, mode, family, file }] : [];
+});
+
+describe.each(recordings)('kube-proxy $release, $mode, $family', ({ file, mode }) => {
+  const world = v.parse(zooWorld, JSON.parse(gunzipSync(readFileSync(new URL(file, fixtures))).toString('utf8')));
   test('has at least 200 Services, and connections from each node and its pods', () => {
     expect(world.mode).toBe(mode);
     expect(world.services.length).toBeGreaterThanOrEqual(200);

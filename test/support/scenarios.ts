@@ -31,9 +31,7 @@ export function isFor(folder: string, kind: Kind): boolean {
 
 /** What breaks more than its own namespace, or reads other ones, needs the cluster for itself. */
 export const isAlone = (folder: string): boolean =>
-  existsSync(join(folder, 'break.sh')) ||
-  existsSync(join(folder, 'heal.sh')) ||
-  caseOf(folder).alone === true;
+  existsSync(join(folder, 'break.sh')) || existsSync(join(folder, 'heal.sh')) || caseOf(folder).alone === true;
 
 async function script(folder: string, name: string, namespace: string): Promise<void> {
   if (!existsSync(join(folder, name))) return;

@@ -1,3 +1,4 @@
+import { familyOf, splitTarget } from '../../src/facts/selectors.ts';
 import { inRange, rangeOf } from '../../src/proxy/rule.ts';
 import { expected, endsOf, type ProxyNode } from '../../src/proxy/expected.ts';
 import { iptablesReader } from '../../src/proxy/iptables.ts';
@@ -68,10 +69,12 @@ export function contradiction(world: ZooWorld, { seen, node, packet, handling }:
   if (handling.unread.length > 0) return say('something is unread');
   const out = handling.sourceRanges.length > 0 && !handling.sourceRanges.some((r) => inRange(packet.source, rangeOf(r)?.parsed ?? ([] as never)));
   const verdict = out ? 'dropped' : handling.verdict;
-  if (verdict === 'rejected') return seen.outcomes.every((x) => x === 'refused') ? undefined : say('seen');
+  // The kernel sends few errors of ICMPv6 to one address (RFC 4443, section 2.4 (f)); the others look like packets that were dropped.
+  const isTold = (x: string) => x === 'refused' || (familyOf(packet.address) === 'IPv6' && x === 'timed-out');
+  if (verdict === 'rejected') return seen.outcomes.every(isTold) ? undefined : say('seen');
   if (verdict === 'dropped') return seen.outcomes.every((x) => x === 'timed-out') ? undefined : say('seen');
   if (verdict === 'not-handled') return seen.outcomes.every((x) => x === 'timed-out' || x === 'refused') ? undefined : say('seen');
-  const hosts = new Set(handling.backends.map((b) => b.to.slice(0, b.to.lastIndexOf(':'))));
+  const hosts = new Set(handling.backends.map((b) => splitTarget(b.to).address));
   // A port on which nothing listens is refused by the pod itself.
   if (handling.backends.every((b) => b.to.endsWith(':8099'))) return seen.outcomes.every((x) => x === 'refused') ? undefined : say('seen');
   // A pod's own address is kept where it comes to another node's port; a backend elsewhere then answers it past that node,

@@ -1,4 +1,5 @@
 /** Services of every kind; their rules on the nodes are compared with real connections. */
+import type { Family } from '../../src/facts/selectors.ts';
 
 export const zoo = 'proxy-zoo';
 /** Server pods: two on the first node, two on the second, one on the third. */
@@ -7,11 +8,11 @@ export const nodeOf = (name: string): number => Number(name[1]) - 1;
 
 const http = 8080;
 const dns = 8053;
-/** Documentation ranges (RFC 5737): nobody has these addresses. */
-let external = 0;
-const nextExternal = () => `198.51.100.${(external += 1)}`;
-let balanced = 0;
-const nextBalanced = () => `192.0.2.${(balanced += 1)}`;
+/** Documentation ranges (RFC 5737, RFC 3849): nobody has these addresses. */
+const rangesOf = {
+  IPv4: { external: '198.51.100.', balanced: '192.0.2.', elsewhere: '203.0.113.0/24', pods: '10.244.0.0/16', all: '0.0.0.0/0', one: 32 },
+  IPv6: { external: '2001:db8:1::', balanced: '2001:db8:2::', elsewhere: '2001:db8:3::/48', pods: 'fd00:244::/32', all: '::/0', one: 128 },
+} as const;
 
 type Where = 'all' | 'one' | 'none' | 'unready' | 'hand-made';
 export interface ZooService {
@@ -51,13 +52,13 @@ const policies = ['Cluster', 'Local'] as const;
 const affinities = ['None', 'ClientIP'] as const;
 
 /** A manually created EndpointSlice for a Service without selector. */
-function slice(name: string, endpoints: object[], addresses: Record<string, string>): object {
+function slice(name: string, endpoints: object[], addresses: Record<string, string>, addressType: Family): object {
   const real = (endpoints as { pod: string }[]).map(({ pod, ...rest }) => ({ addresses: [addresses[pod]], ...rest }));
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name: `${name}-hand`, namespace: zoo, labels: { 'kubernetes.io/service-name': name } },
-    addressType: 'IPv4',
+    addressType,
     ports: [
       { name: 'http', port: http, protocol: 'TCP' },
       { name: 'dns', port: dns, protocol: 'UDP' },
@@ -66,10 +67,13 @@ function slice(name: string, endpoints: object[], addresses: Record<string, stri
   };
 }
 
-/** All Services; `addresses`: of the server pods by name, `nodes`: names, in order, of three nodes in the zones a, b and b. */
-export function zooServices(addresses: Record<string, string>, nodes: readonly string[], nodeAddresses: readonly string[]): ZooService[] {
-  external = 0;
-  balanced = 0;
+/** All Services, in one family; `addresses`: of the server pods by name, `nodes`: names, in order, of three nodes in the zones a, b and b. */
+export function zooServices(addresses: Record<string, string>, nodes: readonly string[], nodeAddresses: readonly string[], family: Family): ZooService[] {
+  const own = rangesOf[family];
+  let external = 0;
+  let balanced = 0;
+  const nextExternal = () => `${own.external}${(external += 1)}`;
+  const nextBalanced = () => `${own.balanced}${(balanced += 1)}`;
   const found: ZooService[] = [];
   for (const x of grid({ where: wheres, internalTrafficPolicy: policies, sessionAffinity: affinities })) {
     const { where, ...spec } = x;
@@ -80,7 +84,7 @@ export function zooServices(addresses: Record<string, string>, nodes: readonly s
     found.push(service(`np-${short(x)}`, where, { type: 'NodePort', ...spec }));
     found.push(service(`ex-${short(x)}`, where, { externalIPs: [nextExternal()], ...spec }));
   }
-  const ranges = [[], ['203.0.113.0/24'], [`${nodeAddresses[1]}/32`, '203.0.113.0/24'], ['10.244.0.0/16'], ['0.0.0.0/0']];
+  const ranges = [[], [own.elsewhere], [`${nodeAddresses[1]}/${own.one}`, own.elsewhere], [own.pods], [own.all]];
   for (const x of grid({ where: ['all', 'one', 'none'] as const, externalTrafficPolicy: policies, ranges })) {
     const { where, ranges: loadBalancerSourceRanges, ...spec } = x;
     const name = `lb-${short({ where, p: x.externalTrafficPolicy, r: ranges.indexOf(loadBalancerSourceRanges) })}`;
@@ -125,8 +129,10 @@ export function zooServices(addresses: Record<string, string>, nodes: readonly s
     for (const externalTrafficPolicy of policies) {
       const name = `hm-${kind}-${externalTrafficPolicy.toLowerCase()}`;
       const spec = { type: 'NodePort', externalTrafficPolicy, internalTrafficPolicy: externalTrafficPolicy };
-      found.push({ ...service(name, 'hand-made', spec), slice: slice(name, endpoints, addresses) });
+      found.push({ ...service(name, 'hand-made', spec), slice: slice(name, endpoints, addresses, family) });
     }
+  for (const { object } of found)
+    if (object.spec['type'] !== 'ExternalName') Object.assign(object.spec, { ipFamilyPolicy: 'SingleStack', ipFamilies: [family] });
   return found;
 }
 
