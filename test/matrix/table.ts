@@ -1,0 +1,53 @@
+/** Cells of the matrix, and the table of docs/clusters.md that shows what became of them. */
+
+export interface Cell {
+  release: string;
+  mode: 'iptables' | 'nftables';
+  families: 'ipv4' | 'dual';
+}
+
+export interface Outcome {
+  cell: Cell;
+  passed: number;
+  /** Names of scenarios. */
+  failed: readonly string[];
+}
+
+/** Reads `v1.37.2,nftables,dual`. Throws where a part of it is not known. */
+export function parseCell(text: string): Cell {
+  const [release = '', ...parts] = text.split(',');
+  if (!/^v1\.\d+\.\d+$/.test(release)) throw new Error(`"${release}" is no release; write it like v1.37.2.`);
+  const cell: Cell = { release, mode: 'iptables', families: 'ipv4' };
+  for (const part of parts) {
+    if (part === 'iptables' || part === 'nftables') cell.mode = part;
+    else if (part === 'ipv4' || part === 'dual') cell.families = part;
+    else throw new Error(`"${part}" is neither a mode (iptables, nftables) nor families (ipv4, dual).`);
+  }
+  return cell;
+}
+
+const families = { ipv4: 'IPv4', dual: 'IPv4 and IPv6' } as const;
+
+const rowOf = ({ cell, passed, failed }: Outcome): string =>
+  `| ${cell.release} | ${cell.mode} | ${families[cell.families]} | ${passed} | ${failed.length === 0 ? '0' : `${failed.length}: ${failed.join(', ')}`} |`;
+
+const head = ['| Kubernetes | kube-proxy | families | passed | failed |', '| --- | --- | --- | --- | --- |'];
+
+export const tableOf = (outcomes: readonly Outcome[]): string => [...head, ...outcomes.map(rowOf)].join('\n');
+
+const begin = '<!-- table: written by npm run test:matrix -->';
+const end = '<!-- end of the table -->';
+
+/** The page with the rows of these cells, in the place of their earlier ones. Throws where the page has no table. */
+export function withTable(page: string, outcomes: readonly Outcome[]): string {
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+  if (from < 0 || to < from) throw new Error('The page has no table to write into.');
+  const keyOf = (row: string) => row.split('|').slice(1, 4).join('|');
+  const kept = page
+    .slice(from + begin.length, to)
+    .split('\n')
+    .filter((row) => /^\| v/.test(row));
+  const rows = new Map([...kept, ...outcomes.map(rowOf)].map((row) => [keyOf(row), row]));
+  const sorted = [...rows.values()].toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  return `${page.slice(0, from)}${begin}\n\n${[...head, ...sorted].join('\n')}\n\n${page.slice(to)}`;
+}
