@@ -2,7 +2,9 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import { type ProxyNode, proxyNodeOf } from '../../src/proxy/expected.ts';
+import type { Family } from '../../src/facts/selectors.ts';
 import type { Fix } from '../check.ts';
+import { onNode } from '../on-node.ts';
 import { fixBy, kubectl, restartOf } from '../fix.ts';
 
 /** The node from which the client connects; null where it is not known. */
@@ -24,18 +26,22 @@ export function restartOn(nodes: readonly string[], proxyPods: Fact<FactTypes['p
   const text = `Restart kube-proxy on ${nodes.join(', ')}`;
   const pods = nodes.flatMap((n) => proxyOn(n, proxyPods) ?? []);
   if (pods.length < nodes.length || pods.length === 0)
-    return nodes
-      .slice(0, 1)
-      .map((n) => ({ text, command: kubectl('kube-system', 'delete', 'pod', '-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${n}`) }));
+    return [
+      {
+        text,
+        command: nodes.map((n) => kubectl('kube-system', 'delete', 'pod', '-l', 'k8s-app=kube-proxy', `--field-selector=spec.nodeName=${n}`)).join(' && '),
+      },
+    ];
   const restarts = pods.map((name) => restartOf('kube-system', name));
   return [{ ...fixBy(text, ...restarts), assumes: 'nothing else on the node changes the rules again' }];
 }
 
 /** Seen with kube-proxy v1.35 and nft 1.0.6: after a restart it takes entries for written that it could not read. */
-export function rewriteOn(nodes: readonly string[], proxyPods: Fact<FactTypes['proxyPods']>): Fix[] {
-  const pods = nodes.flatMap((n) => proxyOn(n, proxyPods) ?? []);
-  const commands = pods.map((pod) => kubectl('kube-system', 'exec', pod, '--', 'nft', 'delete', 'table', 'ip', 'kube-proxy'));
-  return pods.length === 0
+export function rewriteOn(nodes: readonly string[], proxyPods: Fact<FactTypes['proxyPods']>, families: readonly Family[]): Fix[] {
+  const known = nodes.filter((n) => proxyOn(n, proxyPods) !== undefined);
+  const tables = families.map((f) => (f === 'IPv6' ? 'ip6' : 'ip'));
+  const commands = known.flatMap((n) => tables.map((table) => onNode(n, proxyPods, 'nft', 'delete', 'table', table, 'kube-proxy')));
+  return commands.length === 0
     ? []
     : [
         {

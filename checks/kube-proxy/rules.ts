@@ -1,10 +1,10 @@
-import { endpointsOf, isGood, portsAsked, virtualIpAloneFails } from '../../src/facts/selectors.ts';
+import { endpointsOf, type Family, familyOf, isGood, portsAsked, virtualIpAloneFails } from '../../src/facts/selectors.ts';
 import { byChoice, type Fact } from '../../src/facts/fact.ts';
 import { compare, type Difference, isPartial } from '../../src/proxy/compare.ts';
 import { endsOf, isProxied, type ProxyNode } from '../../src/proxy/expected.ts';
 import { hostPort } from '../../src/proxy/model.ts';
 import type { FactTypes, NodeRules } from '../../src/facts/facts.ts';
-import type { EndpointSlice, Pod, Service, ServicePort } from '../../src/facts/objects.ts';
+import type { EndpointSlice, Node, Pod, Service, ServicePort } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, type Fix, judged, type ObjectRef, skip, unknown } from '../check.ts';
 import { onNode } from '../on-node.ts';
 import { plural, serviceRef, some } from '../format.ts';
@@ -49,6 +49,8 @@ interface Problem {
   byDefault?: boolean;
   /** Deciding rules that the proxy did not write. */
   foreign?: string[];
+  /** Of the address that the rules are for. */
+  family?: Family;
 }
 
 interface Subject {
@@ -57,8 +59,14 @@ interface Subject {
   slices: readonly EndpointSlice[];
 }
 
-/** What one reading of a node's rules shows. `doubt`: some could not be understood. */
-function against(read: NodeRules, name: string, node: ProxyNode, subjects: readonly Subject[], setUp: string | null): { problems: Problem[]; doubt: boolean } {
+/** What one reading of a node's rules shows. `unread`: rules that could change the result and could not be understood. */
+function against(
+  read: NodeRules,
+  name: string,
+  node: ProxyNode,
+  subjects: readonly Subject[],
+  setUp: string | null,
+): { problems: Problem[]; unread: string[] } {
   const modes = Object.entries(read.modes);
   // With rules of two modes, those of the configured mode count; `kube-proxy/leftover` judges the others.
   const [mode = '', handled] = modes.find(([m]) => m === setUp) ?? modes[0] ?? [];
@@ -68,7 +76,7 @@ function against(read: NodeRules, name: string, node: ProxyNode, subjects: reado
       const text = `no rule for ${some(ends.map((e) => hostPort(e.address, e.port)))}: the node has no rules of a proxy at all`;
       return { service, node: name, code: 'kube-proxy-rules-missing', text, partly: false };
     });
-    return { problems, doubt: false };
+    return { problems, unread: [] };
   }
   const compared = subjects.map((s) => ({ service: s.service, found: compare(s.service, s.ports, s.slices, node, mode, handled) }));
   const problems = compared.flatMap(({ service, found }) =>
@@ -80,11 +88,12 @@ function against(read: NodeRules, name: string, node: ProxyNode, subjects: reado
         text: differenceText(d),
         partly: isPartial(d) || d.end.kind !== 'cluster-ip',
         foreign: d.have.foreign,
+        family: familyOf(d.end.address),
         byDefault: d.have.byDefault && d.have.verdict !== 'not-handled',
       }),
     ),
   );
-  return { problems, doubt: compared.some((c) => c.found.unread.length > 0) };
+  return { problems, unread: compared.flatMap((c) => c.found.unread).map((rule) => `${rule} (${mode} mode)`) };
 }
 
 /** All readings together: what is wrong, and the nodes whose rules are right or could not be understood. */
@@ -92,6 +101,8 @@ interface Reading {
   problems: Problem[];
   right: string[];
   unread: string[];
+  /** The rules on these nodes that were not understood. */
+  notUnderstood: string[];
   read: string[];
   modes: string[];
 }
@@ -110,7 +121,7 @@ function readAll(
   /** The node from which the virtual IP fails while all endpoints answer. */
   failsOn: string | null,
 ): Reading {
-  const result: Reading = { problems: [], right: [], unread: [], read: [], modes: [] };
+  const result: Reading = { problems: [], right: [], unread: [], notUnderstood: [], read: [], modes: [] };
   for (const [name, fact] of Object.entries(nodeRules).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     if (!fact.seen) continue;
     result.read.push(name);
@@ -131,7 +142,8 @@ function readAll(
     result.problems.push(
       ...found.problems.map((p) => (cameBack ? { ...p, text: `${p.text} (a second later it was right: something changes these rules)` } : p)),
     );
-    if (found.problems.length === 0) (found.doubt ? result.unread : result.right).push(name);
+    if (found.problems.length === 0) (found.unread.length > 0 ? result.unread : result.right).push(name);
+    result.notUnderstood.push(...found.unread);
   }
   return result;
 }
@@ -163,7 +175,7 @@ function findingOf(code: Code, { problems, right, read }: Reading, here: string 
       evidence,
       fix: [
         ...(foreign.length > 0 ? withoutForeign(found, proxyPods) : restartOn(names, proxyPods)),
-        ...(found.some((p) => p.byDefault) ? rewriteOn(names, proxyPods) : []),
+        ...(found.some((p) => p.byDefault) ? rewriteOn(names, proxyPods, [...new Set(found.flatMap((p) => p.family ?? []))]) : []),
       ],
       nodes: names,
     },
@@ -172,23 +184,36 @@ function findingOf(code: Code, { problems, right, read }: Reading, here: string 
 
 /** The command that deletes each rule that kube-proxy did not write: `nat/PREROUTING: -d 10.96.0.1/32 -j DROP` is how iptables lists it. */
 function withoutForeign(found: readonly Problem[], proxyPods: NodeFacts['proxyPods']): Fix[] {
-  const rules = new Map(found.flatMap((p) => (p.foreign ?? []).map((rule) => [`${p.node} ${rule}`, { node: p.node, rule }] as const)));
-  return [...rules.values()].slice(0, 4).map(({ node, rule }) => {
+  const rules = new Map(found.flatMap((p) => (p.foreign ?? []).map((rule) => [`${p.node} ${rule}`, { ...p, rule }] as const)));
+  return [...rules.values()].slice(0, 4).map(({ node, rule, family }) => {
     const [, table, chain, words] = /^(\w+)\/(\S+): (-.*)$/.exec(rule) ?? [];
     const text = `Delete the rule on ${node} that kube-proxy did not write, and exclude Services in the program that writes it: ${rule}`;
-    return { text, ...(table && chain && words && { command: onNode(node, proxyPods, 'iptables', '-t', table, '-D', chain, ...words.split(' ')) }) };
+    return {
+      text,
+      ...(table &&
+        chain &&
+        words && { command: onNode(node, proxyPods, family === 'IPv6' ? 'ip6tables' : 'iptables', '-t', table, '-D', chain, ...words.split(' ')) }),
+    };
   });
 }
 
+/** Which rule was not understood, on which release, and what to do about it: a proxy may write its rules in a form of its own. */
+function doubtText({ unread, notUnderstood }: Pick<Reading, 'unread' | 'notUnderstood'>, nodes: readonly Node[]): string {
+  const [rule] = notUnderstood;
+  if (rule === undefined) return `rules on ${some(unread)} could not be understood`;
+  const releases = [...new Set(nodes.filter((n) => unread.includes(n.metadata.name)).map((n) => n.status.nodeInfo?.kubeletVersion ?? ''))].filter(Boolean);
+  return `rules on ${some(unread)}${releases.length > 0 ? ` (Kubernetes ${releases.join(', ')})` : ''} could not be understood: ${rule}; --capture FILE keeps what was read, to report it with`;
+}
+
 /** `rules on node1, node2 match the 3 endpoints · iptables mode`. */
-function summaryOf({ right, unread, read, modes }: Reading, slices: readonly EndpointSlice[], nodesTotal: number | undefined): string {
+function summaryOf({ right, unread, notUnderstood, read, modes }: Reading, slices: readonly EndpointSlice[], nodes: readonly Node[]): string {
   const ready = new Set(endpointsOf(slices).flatMap((e) => (e.ready ? [e.address] : []))).size;
   const to =
     ready === 0
       ? `rules on ${some(right)} reject connections: there is no endpoint`
       : `rules on ${some(right)} match ${ready === 1 ? 'the endpoint' : `the ${ready} endpoints`}`;
-  const doubt = unread.length > 0 ? `; rules on ${some(unread)} could not be understood` : '';
-  const rest = nodesTotal === undefined ? 0 : nodesTotal - read.length;
+  const doubt = unread.length > 0 ? `; ${doubtText({ unread, notUnderstood }, nodes)}` : '';
+  const rest = Math.max(0, nodes.length - read.length);
   const more = rest > 0 ? `; ${plural(rest, 'node')} not checked (--nodes all)` : '';
   const distinct = [...new Set(modes)];
   return `${to}${doubt}${more}${distinct.length === 1 ? ` · ${distinct[0]} mode` : ''}`;
@@ -221,8 +246,8 @@ export const rules = check({
     // Where a connection failed, the rules that the client's packets meet decide; those of other nodes say nothing about them.
     const isFailing = connections.seen && connections.value.list.some((c) => (c.hop === 'virtual-ip' || c.hop === 'name') && !isGood(c));
     const isOpen = isFailing && here !== null && reading.unread.includes(here);
-    if (findings.length === 0 && (reading.right.length === 0 || isOpen)) return unknown(`rules on ${some(reading.unread)} could not be understood`);
+    if (findings.length === 0 && (reading.right.length === 0 || isOpen)) return unknown(doubtText(reading, nodes.seen ? nodes.value : []));
     if (subjects[0]?.service !== service) return judged(`rules on ${some(reading.right)} match the DNS pods`, findings);
-    return judged(summaryOf(reading, slices, nodes.seen ? nodes.value.length : undefined), findings);
+    return judged(summaryOf(reading, slices, nodes.seen ? nodes.value : []), findings);
   },
 });

@@ -3,11 +3,12 @@ import { type Cluster, type Failure, failed, noRule, ok } from '../cluster/index
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { NodeRules } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
+import { type Family, familyOf } from '../facts/selectors.ts';
 import { runNodePod } from '../probes/node-pod.ts';
 import { readCilium } from '../proxy/cilium.ts';
 import { iptablesReader } from '../proxy/iptables.ts';
 import { readIpvs } from '../proxy/ipvs.ts';
-import { type Family, familyOf, type Handling, keyOf, type Packet } from '../proxy/model.ts';
+import { type Handling, keyOf, type Packet } from '../proxy/model.ts';
 import { nftJsonReader } from '../proxy/nft-json.ts';
 import { nftReader } from '../proxy/nft-text.ts';
 import { judgeRules, type Listing } from '../proxy/read.ts';
@@ -121,10 +122,11 @@ export async function ciliumRules(cluster: Cluster, agent: Pod, packets: readonl
   const shell = execIn(cluster, agent);
   for (const program of ['cilium-dbg', 'cilium']) {
     const lines: string[] = [];
-    const ran = await shell([program, 'service', 'list'], (line) => lines.push(line));
+    const ran = await shell([program, 'service', 'list', '-o', 'json'], (line) => lines.push(line));
     if (!ran.ok && isMissingTool(ran.failure)) continue;
     if (!ran.ok) return fromFailure(ran.failure);
-    const found = readCilium(lines, packets);
+    const found = readCilium(lines.join('\n'), packets);
+    if (!found) return unseen('malformed', `the Services that Cilium handles, in pod ${agent.metadata.name}`, `${program} answers in another form`);
     return seen({ from: `pod ${agent.metadata.name}`, modes: found.present ? { cilium: file({}, packets, found.handled) } : {} });
   }
   return unseen('not-possible', `the Services that Cilium handles, in pod ${agent.metadata.name}`, 'it has neither cilium-dbg nor cilium');

@@ -5,6 +5,7 @@
  */
 import * as v from 'valibot';
 import { policyMeta } from '../facts/objects.ts';
+import { familyOf } from '../facts/selectors.ts';
 import { type CalicoSelector, parseSelector } from './calico-selector.ts';
 import {
   type Direction,
@@ -138,6 +139,15 @@ function entityPeer(raw: Entity, home: string): Peer {
   };
 }
 
+/** A rule with `ipVersion` is for packets of that family alone; both ends of a packet have the same. */
+const versionPeer =
+  (version: number): Peer =>
+  (other) => {
+    const families = [...new Set(other.addresses.map(familyOf))];
+    if (families.length !== 1) return 'maybe';
+    return families[0] === `IPv${version}` ? true : { far: 4, reason: () => `is for IPv${version}, and this is ${families[0]}` };
+  };
+
 const numbers: Record<string, string> = { '6': 'TCP', '17': 'UDP', '132': 'SCTP' };
 const protocolName = (p: number | string) => numbers[String(p)] ?? String(p).toUpperCase();
 
@@ -181,9 +191,10 @@ function ruleOf(raw: RawRule, direction: Direction, index: number, home: string)
   if (raw.source?.ports?.length || raw.source?.notPorts?.length) unjudged.push('source.ports');
   // What a rule asks of the pod's own side is not worth more: it is what `selector` is for.
   if (own && Object.keys(own).some((k) => k !== 'ports' && k !== 'notPorts')) unjudged.push(direction === 'ingress' ? 'destination' : 'source');
-  if (raw.ipVersion != null) unjudged.push('ipVersion');
   const ports = portsOf(raw);
-  return [{ field: `${direction}[${index}]`, index, action, peers: other ? [entityPeer(other, home)] : null, ports, unjudged, memory: newMemory() }];
+  const parts = [...(other ? [entityPeer(other, home)] : []), ...(raw.ipVersion == null ? [] : [versionPeer(raw.ipVersion)])];
+  const peers: Peer[] | null = parts.length > 0 ? [(party) => together(parts.map((peer) => peer(party)))] : null;
+  return [{ field: `${direction}[${index}]`, index, action, peers, ports, unjudged, memory: newMemory() }];
 }
 
 /** Throws SelectorError for an expression that can't be read. */

@@ -4,8 +4,8 @@
  */
 import ipaddr from 'ipaddr.js';
 import type { EndpointSlice, Node, Pod, Service, ServicePort } from '../facts/objects.ts';
-import { isHeadless } from '../facts/selectors.ts';
-import { familyOf, hostPort, type Origin, type ServiceAddress } from './model.ts';
+import { familyOf, isHeadless } from '../facts/selectors.ts';
+import { hostPort, type Origin, type ServiceAddress } from './model.ts';
 
 /** A node as the proxies know it. */
 export interface ProxyNode {

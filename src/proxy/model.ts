@@ -49,9 +49,6 @@ export interface Handling {
   unread: string[];
 }
 
-export type Family = 'IPv4' | 'IPv6';
-export const familyOf = (address: string): Family => (address.includes(':') ? 'IPv6' : 'IPv4');
-
 /** `address:port`, an IPv6 address in brackets (RFC 3986, section 3.2.2). */
 export const hostPort = (address: string, port: number): string => `${address.includes(':') ? `[${address}]` : address}:${port}`;
 

@@ -1,7 +1,6 @@
 /** The EndpointSlices of a Service as its controller writes them (kubernetes/kubernetes v1.35, pkg/controller/endpointslice, and k8s.io/endpointslice). */
 import type { EndpointSlice, Pod, Service, ServicePort } from '../facts/objects.ts';
-import { byController, endpointsOf, isFinished, isGenerated, isReady, selects } from '../facts/selectors.ts';
-import { familyOf } from '../proxy/model.ts';
+import { byController, endpointsOf, familyOf, isFinished, isGenerated, isReady, selects } from '../facts/selectors.ts';
 
 /** The number of a Service port on a pod; undefined where no container has a port of that name. */
 function numberOn(pod: Pod, port: ServicePort): number | undefined {

@@ -46,7 +46,7 @@ export function withTable(page: string, outcomes: readonly Outcome[]): string {
   const kept = page
     .slice(from + begin.length, to)
     .split('\n')
-    .filter((row) => /^\| v/.test(row));
+    .filter((row) => row.startsWith('| v'));
   const rows = new Map([...kept, ...outcomes.map(rowOf)].map((row) => [keyOf(row), row]));
   const sorted = [...rows.values()].toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   return `${page.slice(0, from)}${begin}\n\n${[...head, ...sorted].join('\n')}\n\n${page.slice(to)}`;

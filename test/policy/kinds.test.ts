@@ -143,6 +143,28 @@ describe('cilium.io', () => {
       'denied',
     );
   });
+
+  // Form: what `cilium-dbg policy get` lists of an agent: the rules of policies with their sources in keys, as docs.cilium.io shows it.
+  test('rules as an agent lists them, with the sources of labels in their keys', () => {
+    const listed = {
+      endpointSelector: { matchLabels: { 'k8s:app': 'web', 'k8s:io.kubernetes.pod.namespace': 'shop' } },
+      ingress: [
+        {
+          fromEndpoints: [{ matchLabels: { 'k8s:role': 'api', 'k8s:io.kubernetes.pod.namespace': 'shop' } }],
+          toPorts: [{ ports: [{ port: '8080', protocol: 'TCP' }] }],
+        },
+      ],
+      labels: [
+        { key: 'io.cilium.k8s.policy.derived-from', value: 'CiliumNetworkPolicy', source: 'k8s' },
+        { key: 'io.cilium.k8s.policy.name', value: 'web', source: 'k8s' },
+        { key: 'io.cilium.k8s.policy.namespace', value: 'shop', source: 'k8s' },
+      ],
+      enableDefaultDeny: { ingress: true, egress: false },
+      description: 'web is for api alone',
+    };
+    const into = (from: Parameters<typeof ask>[2], port: number) => ask('ingress', web, from, port, setOf([], [cilium(listed)])).verdict;
+    expect([into(api, 8080), into(api, 80), into(far, 8080), into(world, 8080)]).toEqual(['allowed', 'denied', 'denied', 'denied']);
+  });
 });
 
 describe('projectcalico.org', () => {
@@ -195,6 +217,45 @@ describe('projectcalico.org', () => {
     expect(into(api, 1, tier(10), passing)).toBe('allowed');
     expect(into(pod('x', {}, '10.0.0.9'), 1, tier(10), passing)).toBe('denied');
     expect(into(pod('x', {}, '10.0.0.9'), 1, tier(10, 'Pass'), passing)).toBe('allowed');
+  });
+  // Calico v3.32, "Tier" and "Get started with policy tiers": kube-admin has order 1,000, default 1,000,000, kube-baseline 10,000,000.
+  test('the tiers that Calico v3.32 makes by itself stand around the default one', () => {
+    const made = [
+      ['kube-admin', 1000, 'Pass'],
+      ['default', 1_000_000, 'Deny'],
+      ['kube-baseline', 10_000_000, 'Pass'],
+    ].map(([name, order, defaultAction]) => ({ apiVersion: 'projectcalico.org/v3', kind: 'Tier', metadata: { name }, spec: { order, defaultAction } }));
+    const inTier = (tier: string, action: string) =>
+      calico(
+        { tier, order: 50, selector: "app == 'web'", types: ['Ingress'], ingress: [{ action, protocol: 'TCP', source: { selector: "role == 'api'" } }] },
+        'GlobalNetworkPolicy',
+        `${tier}.x`,
+      );
+    const open = calico({ selector: 'all()', ingress: [{ action: 'Allow' }] });
+    const closed = calico({ selector: 'all()', ingress: [{ action: 'Deny' }] });
+    expect(into(api, 1, ...made, inTier('kube-admin', 'Deny'), open)).toBe('denied');
+    expect(into(api, 1, ...made, inTier('kube-admin', 'Allow'), closed)).toBe('allowed');
+    expect(into(api, 1, ...made, inTier('kube-admin', 'Pass'), closed)).toBe('denied');
+    // The default tier decides before the baseline is asked.
+    expect(into(api, 1, ...made, inTier('kube-baseline', 'Deny'), open)).toBe('allowed');
+    expect(into(api, 1, ...made, inTier('kube-baseline', 'Deny'))).toBe('denied');
+  });
+  test('staged policies are reported on by Calico, and allow and deny nothing', () => {
+    const spec = { tier: 'default', selector: 'all()', types: ['Ingress'], ingress: [{ action: 'Deny' }] };
+    for (const kind of ['StagedNetworkPolicy', 'StagedGlobalNetworkPolicy']) expect(into(api, 1, calico(spec, kind, 'internal-access.deny'))).toBe('allowed');
+    expect(into(api, 1, calico({ podSelector: {}, policyTypes: ['Ingress'] }, 'StagedKubernetesNetworkPolicy'))).toBe('allowed');
+  });
+  test('ipVersion: a rule for one family says nothing of the other', () => {
+    const v6 = { ...web, addresses: ['fd00:244:1::1'] };
+    const rule = (ipVersion: number) => calico({ selector: 'all()', ingress: [{ action: 'Allow', ipVersion }] });
+    const over = (self: typeof web, address: string, version: number) =>
+      ask('ingress', self, { ...api, addresses: [address] }, 1, setOf([], [rule(version)])).verdict;
+    expect([over(web, '10.0.0.2', 4), over(web, '10.0.0.2', 6), over(v6, 'fd00:244:1::2', 6), over(v6, 'fd00:244:1::2', 4)]).toEqual([
+      'allowed',
+      'denied',
+      'allowed',
+      'denied',
+    ]);
   });
   test('a selector without a namespaceSelector means the own namespace; a global policy means all', () => {
     expect(into(far, 1, calico({ selector: 'all()', ingress: [{ action: 'Allow', source: { selector: 'role == "api"' } }] }))).toBe('denied');
