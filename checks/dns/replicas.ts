@@ -2,10 +2,11 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { Connections, FactTypes } from '../../src/facts/facts.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
-import { check, type Draft, type Evidence, judged, type ObjectRef, unknown } from '../check.ts';
+import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
 import { fixBy, kubectl, patch, restartOf } from '../fix.ts';
 import { plural, probeEvidence, some } from '../format.ts';
 import { logLines } from './evidence.ts';
+import { platformIn } from '../platform.ts';
 
 type Found = Draft<'dns-pods-down'>;
 type Logs = Fact<FactTypes['dnsLogs']>;
@@ -160,9 +161,11 @@ export const replicas = check({
   id: 'dns/replicas',
   title: "The cluster's DNS pods run and answer",
   needs: ['dnsPods'],
-  uses: ['dnsWorkload', 'dnsService', 'dnsAnswers', 'dnsLogs', 'connections'],
+  uses: ['dnsWorkload', 'dnsService', 'dnsAnswers', 'dnsLogs', 'connections', 'nodes'],
   codes: ['dns-pods-down'],
-  run({ dnsPods, dnsWorkload, dnsService, dnsAnswers, dnsLogs, connections }) {
+  run({ dnsPods, dnsWorkload, dnsService, dnsAnswers, dnsLogs, connections, nodes }) {
+    const platform = platformIn({ nodes, connections });
+    if (platform?.dns && dnsPods.length === 0) return skip(`${platform.dns.by} answers on ${platform.name}: ${platform.dns.look}`);
     const live = dnsPods.filter((p) => !p.metadata.deletionTimestamp);
     const ready = live.filter(isReady);
     const workload = dnsWorkload.seen ? dnsWorkload.value : null;

@@ -1,14 +1,17 @@
 import { endpointsOf, isReady, labelText, selects } from '../../src/facts/selectors.ts';
-import { check, type Draft, judged, unknown } from '../check.ts';
+import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { patch } from '../fix.ts';
+import { platformIn } from '../platform.ts';
 
 export const service = check({
   id: 'dns/service',
   title: 'The Service kube-dns selects the DNS pods',
   needs: ['dnsService', 'dnsPods'],
-  uses: ['dnsSlices'],
+  uses: ['dnsSlices', 'nodes', 'connections'],
   codes: ['dns-service-broken'],
-  run({ dnsService, dnsPods, dnsSlices }) {
+  run({ dnsService, dnsPods, dnsSlices, nodes, connections }) {
+    const platform = platformIn({ nodes, connections });
+    if (platform?.dns && dnsPods.length === 0) return skip(`${platform.dns.by} answers on ${platform.name}: ${platform.dns.look}`);
     const object = { kind: 'Service', namespace: 'kube-system', name: 'kube-dns' };
     const broken = (message: string, text: string, fix: Draft['fix']) =>
       judged('', [

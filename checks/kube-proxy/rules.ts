@@ -7,6 +7,7 @@ import type { FactTypes, NodeRules } from '../../src/facts/facts.ts';
 import type { EndpointSlice, Node, Pod, Service, ServicePort } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, type Fix, judged, type ObjectRef, skip, unknown } from '../check.ts';
 import { onNode } from '../on-node.ts';
+import { platformIn } from '../platform.ts';
 import { plural, serviceRef, some } from '../format.ts';
 import { clientNode, proxyNodeIn, restartOn, rewriteOn } from './nodes.ts';
 
@@ -239,7 +240,10 @@ export const rules = check({
     const failsOn = connections.seen && virtualIpAloneFails(connections.value) ? here : null;
     const facts = { nodes, proxyPods, mode: proxyMode.seen ? proxyMode.value : null };
     const reading = readAll(nodeRules, nodeRulesLater, subjects, facts, failsOn);
-    if (reading.read.length === 0) return unknown("no node's rules could be read");
+    if (reading.read.length === 0) {
+      const platform = platformIn({ nodes, connections });
+      return unknown(`no node's rules could be read${platform?.services ? `; on ${platform.name}: ${platform.services.look}` : ''}`);
+    }
     const findings = (['kube-proxy-rules-missing', 'kube-proxy-rules-stale'] as const).flatMap((code) =>
       findingOf(code, reading, here, serviceRef(target), proxyPods),
     );

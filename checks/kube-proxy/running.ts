@@ -5,6 +5,7 @@ import { replacementOf } from '../../src/proxy/replacement.ts';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
 import { plural, some } from '../format.ts';
+import { platformIn } from '../platform.ts';
 import { clientNode } from './nodes.ts';
 
 /** What is known of kube-proxy's pods. */
@@ -126,6 +127,10 @@ export const running = check({
         networkDaemons.seen ? networkDaemons.value.map((d) => d.name) : [],
         nodes.seen ? nodes.value.map((n) => n.status.nodeInfo?.kubeletVersion ?? '') : [],
       );
+      const platform = platformIn({ nodes, networkDaemons, connections });
+      const own = platform?.services;
+      if (own && (found?.judged || own.isKubeProxy)) return judged(`${own.by} handles Services (${platform.name})`);
+      if (own) return unknown(`${own.by} handles Services on ${platform.name}: ${own.look}`);
       if (found?.judged) return judged(`${found.name} handles Services`);
       return unknown(`${found ? found.name : 'another program'} handles Services here instead of kube-proxy, which is not judged`);
     }

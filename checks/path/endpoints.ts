@@ -5,6 +5,7 @@ import type { EndpointSlice } from '../../src/facts/objects.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
 import { followPacket, podsOn, restored, routesBetween, whyLost } from './routes.ts';
+import { outsideKubernetes } from '../platform.ts';
 import { outcomeText, overFamilyOf, plural, probeEvidence, serviceRef, some } from '../format.ts';
 
 type Found = Draft<'endpoint-failing' | 'cross-node-unreachable' | 'manual-endpoint-unreachable'>;
@@ -111,7 +112,7 @@ function crossNode({ made, tried, scope, nodes, proxyPods }: Subject, { lost, ba
       evidence: [...known.evidence, ...[...lost.slice(0, 3), ...tried.filter(isGood).slice(0, 2)].map((c) => probeEvidence(made.from, c))],
       fix: known.dead
         ? restored(known.dead, nodes, proxyPods)
-        : [{ text: `Compare the routes of ${made.node} and ${badNodes[0]}, and check the CNI pods there`, command: podsOn(node) }],
+        : [{ text: `Compare the routes of ${made.node} and ${badNodes[0]}, and check the CNI pods there`, command: podsOn(node) }, ...outsideKubernetes(nodes)],
       pods: lost.flatMap((c) => (c.pod ? [c.pod] : [])),
       // A route that drops the packets is a fact of its own; without one it follows from the connections.
       ...(!known.dead && { failed: lost.map(connectionKey) }),
@@ -120,7 +121,12 @@ function crossNode({ made, tried, scope, nodes, proxyPods }: Subject, { lost, ba
 }
 
 /** Failures of pods that nothing above explains, one finding for each outcome. */
-function others({ target, made, tried, failing, scope }: Subject, explained: readonly Connection[], routes: Routes, viaApiServer: Fact<Connection[]>): Found[] {
+function others(
+  { target, made, tried, failing, scope, nodes }: Subject,
+  explained: readonly Connection[],
+  routes: Routes,
+  viaApiServer: Fact<Connection[]>,
+): Found[] {
   // A program that answers the API server works; the network from the client to it does not.
   const answering = (pods: readonly string[]) =>
     (viaApiServer.seen ? viaApiServer.value : []).filter((c) => c.pod !== null && pods.includes(c.pod) && c.outcome === 'answered').slice(0, 2);
@@ -139,7 +145,7 @@ function others({ target, made, tried, failing, scope }: Subject, explained: rea
         ...routesBetween(routes, [made.node, ...group.filter(isLost).map((c) => c.node)]).evidence,
         ...answering(pods).map((c) => probeEvidence(made.from, c)),
       ],
-      fix: [followPacket],
+      fix: outcome === 'refused' ? followPacket(nodes).slice(0, 1) : followPacket(nodes),
       pods,
       failed: group.map(connectionKey),
     };

@@ -2,14 +2,16 @@ import { connectionKey } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { outcomeText, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
+import { outsideKubernetes } from '../platform.ts';
 
 /** The load balancer's address, which users connect to, tried from the machine that k8s-doctor runs on. */
 export const loadBalancer = check({
   id: 'path/load-balancer',
   title: 'The load balancer answers this machine',
   needs: ['target', 'service', 'connections'],
+  uses: ['nodes'],
   codes: ['load-balancer-failing'],
-  run({ target, service, connections }) {
+  run({ target, service, connections, nodes }) {
     if (!service || target.from.kind !== 'external') return skip('the client is inside the cluster');
     const tried = connections.list.filter((c) => c.hop === 'load-balancer');
     if (tried.length === 0) return skip('the Service has no load balancer address');
@@ -34,6 +36,7 @@ export const loadBalancer = check({
             text: `Check the load balancer itself (listeners, health checks, firewall), and read the events of Service "${target.name}"`,
             command: kubectl(target.namespace, 'describe', 'service', target.name),
           },
+          ...outsideKubernetes(nodes),
         ],
         failed: failing.map(connectionKey),
       },

@@ -2,6 +2,7 @@ import type { Connection, Matrix } from '../../src/facts/facts.ts';
 import { connectionKey, isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { followPacket, podsOn, restored, routesBetween, whyLost } from './routes.ts';
+import { outsideKubernetes } from '../platform.ts';
 import { outcomeText, overFamilyOf, plural, serviceRef, some } from '../format.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable';
@@ -64,7 +65,10 @@ export const matrix = check({
         ],
         fix: known.dead
           ? restored(known.dead, nodes, proxyPods)
-          : [{ text: `Compare the routes of ${node} with those of the other nodes, and check the CNI pods there`, command: podsOn(node) }],
+          : [
+              { text: `Compare the routes of ${node} with those of the other nodes, and check the CNI pods there`, command: podsOn(node) },
+              ...outsideKubernetes(nodes),
+            ],
         pods: podsOf(between),
         ...(!known.dead && { failed: between.map(connectionKey) }),
       });
@@ -83,7 +87,7 @@ export const matrix = check({
         object: serviceRef(target),
         message: `${some(targets)} cannot be reached${overFamilyOf(group, cells)} from ${from === asked.length ? 'any node' : `${from} of ${plural(asked.length, 'node')}`} (${outcomeText(outcome)})`,
         evidence: group.slice(0, 4).map(evidenceOf),
-        fix: [followPacket],
+        fix: followPacket(nodes),
         pods: podsOf(group),
         failed: group.map(connectionKey),
       });

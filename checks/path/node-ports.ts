@@ -3,15 +3,16 @@ import { connectionKey, endpointsOf, familyOf, isGood, portsAsked, splitTarget, 
 import { check, judged, skip } from '../check.ts';
 import { outcomeText, overFamilyOf, plural, probeEvidence, serviceRef, some } from '../format.ts';
 import { onNode } from '../on-node.ts';
+import { outsideKubernetes } from '../platform.ts';
 
 /** Each node's port, tried from another node. */
 export const nodePorts = check({
   id: 'path/node-ports',
   title: 'The node ports answer from outside',
   needs: ['target', 'service', 'slices', 'connections'],
-  uses: ['proxyPods'],
+  uses: ['proxyPods', 'nodes'],
   codes: ['node-port-failing'],
-  run({ target, service, slices, connections, proxyPods }) {
+  run({ target, service, slices, connections, proxyPods, nodes }) {
     if (!service || target.from.kind !== 'external') return skip('the client is inside the cluster');
     const tried = connections.list.filter((c) => c.hop === 'node-port');
     if (tried.length === 0) return skip('no node port was tried');
@@ -44,6 +45,7 @@ export const nodePorts = check({
             text: `No object closes it: list the firewall rules of ${first.node ?? 'the node'} for port ${first.target.split(':').at(-1)}, and delete the one that drops it (iptables -D in the place of -A); the port answers at once then`,
             command: onNode(first.node ?? '', proxyPods, familyOf(splitTarget(first.target).address) === 'IPv6' ? 'ip6tables-save' : 'iptables-save'),
           },
+          ...outsideKubernetes(nodes),
         ],
         failed: failing.map(connectionKey),
       },

@@ -5,6 +5,7 @@ import { familyOf } from '../../src/facts/selectors.ts';
 import { inside } from '../../src/policy/rule.ts';
 import type { Evidence, Fix } from '../check.ts';
 import { onNode } from '../on-node.ts';
+import { outsideKubernetes } from '../platform.ts';
 
 /** The routes between two nodes, there and back, as far as they were read. */
 export function routesBetween(
@@ -54,4 +55,7 @@ export function restored({ node, to, route }: Route, nodes: Fact<FactTypes['node
   ];
 }
 
-export const followPacket: Fix = { text: 'Check the routes and firewalls of both nodes, then the program in the pod' };
+export const followPacket = (nodes: Fact<FactTypes['nodes']>): Fix[] => [
+  { text: 'Check the routes and firewalls of both nodes, then the program in the pod' },
+  ...outsideKubernetes(nodes),
+];

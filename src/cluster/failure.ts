@@ -65,6 +65,9 @@ export function fromStatus(status: number, body: string, what: string, rule: Acc
     if (status < 500 && status !== 401 && status !== 408) return { reason: status === 403 ? 'refused' : 'unreachable', what, why, status, rule };
     return { reason, what, why: `the answer was ${status}${line ? ` (${line})` : ''}`, status, rule };
   }
+  // Where agents open the way from the API server to the nodes (konnectivity), a missing one says nothing of the pod behind it.
+  if (/No agent available/i.test(message))
+    return { reason: 'unreachable', what, why: `the API server has no way to that node: no konnectivity agent is connected (${message})`, status, rule };
   // The API server takes a request without credentials for that of a user of this name (Kubernetes documentation, "Anonymous requests").
   if (status === 403 && /User "system:anonymous"/.test(message)) return { reason: 'unauthenticated', what, why: message, status, rule };
   if (status === 403 && admission.test(message)) return { reason: 'refused', what, why: message, status, rule };
