@@ -2,10 +2,11 @@
  * Runs the end-to-end scenarios on clusters of other releases, kube-proxy modes and families, one after another, and prints a table:
  * npm run test:matrix -- v1.33.13 v1.34.4,nftables v1.37.2,nftables,dual
  * Each cell is RELEASE[,MODE][,FAMILIES] (iptables, ipv4). The clusters stand beside the one that may be up, started by ../shared/cluster.
- * ONLY: names of scenarios. QUICK=1: the public scenarios and those of one family alone. The table of docs/clusters.md is updated by WRITE=1.
+ * --quick: the public scenarios and those of IP families alone; --no-rules: without the comparison of rules with connections;
+ * --write: into docs/clusters.md.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -29,6 +30,19 @@ function run(command: string, args: readonly string[], env: Record<string, strin
   return spawnSync(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
 }
 
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean' }, 'no-rules': { type: 'boolean' }, write: { type: 'boolean' } },
+});
+
+/** What the first cluster was built from need not be built again. */
+function takeBuilt(release: string, lab: string): void {
+  const first = '/var/tmp/k8s-doctor-cluster';
+  const built = spawnSync(join(first, 'bin/kubectl'), ['version', '--client'], { encoding: 'utf8' });
+  if (existsSync(lab) || built.status !== 0 || !built.stdout.includes(release)) return;
+  for (const part of ['bin', 'images']) if (existsSync(join(first, part))) cpSync(join(first, part), join(lab, part), { recursive: true });
+}
+
 interface Report {
   testResults: { assertionResults: { title: string; status: string }[] }[];
 }
@@ -49,9 +63,11 @@ function tested(file: string, env: Record<string, string>, prefix: string): { ti
 
 function judge(cell: Cell): Outcome {
   const env = settings(cell);
+  const set = `${values.quick ? 'the public ones and those of IP families' : 'all'}${values['no-rules'] ? '' : ', rules against connections'}`;
   const cluster = join(shared, 'cluster');
   run(join(cluster, 'down'), [], env);
-  if (!run(join(cluster, 'up'), [], env)) return { cell, passed: 0, failed: ['the cluster did not start'] };
+  takeBuilt(cell.release, env['LAB'] ?? '');
+  if (!run(join(cluster, 'up'), [], env)) return { cell, set, passed: 0, failed: ['the cluster did not start'] };
   try {
     const lab = env['LAB'] ?? '';
     const given = {
@@ -59,25 +75,23 @@ function judge(cell: Cell): Outcome {
       KUBECONFIG: join(lab, 'admin.kubeconfig'),
       PATH: `${join(lab, 'bin')}:${process.env['PATH'] ?? ''}`,
       SCENARIOS: join(shared, 'scenarios'),
-      ...(process.env['QUICK'] && { ONLY: quick() }),
+      ...(values.quick && { ONLY: quick() }),
     };
     // The rules of this release and mode against real connections, in each family; then the scenarios.
-    const rules = (cell.families === 'dual' ? ['IPv4', 'IPv6'] : ['IPv4']).map((FAMILY) =>
-      tested('proxy', { ...given, FAMILY }, `rules against connections, ${FAMILY}: `),
-    );
+    const families = values['no-rules'] ? [] : cell.families === 'dual' ? ['IPv4', 'IPv6'] : ['IPv4'];
+    const rules = families.map((FAMILY) => tested('proxy', { ...given, FAMILY }, `rules against connections, ${FAMILY}: `));
     const all = [...rules.flat(), ...tested('scenarios', given, '')];
-    return { cell, passed: all.filter((t) => t.status === 'passed').length, failed: all.filter((t) => t.status === 'failed').map((t) => t.title) };
+    return { cell, set, passed: all.filter((t) => t.status === 'passed').length, failed: all.filter((t) => t.status === 'failed').map((t) => t.title) };
   } finally {
     run(join(cluster, 'down'), [], env);
   }
 }
 
-const { positionals } = parseArgs({ allowPositionals: true });
 const cells = positionals.map(parseCell);
 if (cells.length === 0) throw new Error('Which clusters? npm run test:matrix -- RELEASE[,MODE][,FAMILIES] …');
 const outcomes = cells.map(judge);
 console.log(`\n${tableOf(outcomes)}`);
-if (process.env['WRITE']) {
+if (values.write) {
   const page = join(root, 'docs/clusters.md');
   writeFileSync(page, withTable(readFileSync(page, 'utf8'), outcomes));
 }

@@ -8,6 +8,8 @@ export interface Cell {
 
 export interface Outcome {
   cell: Cell;
+  /** Which scenarios ran. */
+  set: string;
   passed: number;
   /** Names of scenarios. */
   failed: readonly string[];
@@ -28,10 +30,10 @@ export function parseCell(text: string): Cell {
 
 const families = { ipv4: 'IPv4', dual: 'IPv4 and IPv6' } as const;
 
-const rowOf = ({ cell, passed, failed }: Outcome): string =>
-  `| ${cell.release} | ${cell.mode} | ${families[cell.families]} | ${passed} | ${failed.length === 0 ? '0' : `${failed.length}: ${failed.join(', ')}`} |`;
+const rowOf = ({ cell, set, passed, failed }: Outcome): string =>
+  `| ${cell.release} | ${cell.mode} | ${families[cell.families]} | ${set} | ${passed} | ${failed.length === 0 ? '0' : `${failed.length}: ${failed.join(', ')}`} |`;
 
-const head = ['| Kubernetes | kube-proxy | families | passed | failed |', '| --- | --- | --- | --- | --- |'];
+const head = ['| Kubernetes | kube-proxy | families | scenarios | passed | failed |', '| --- | --- | --- | --- | --- | --- |'];
 
 export const tableOf = (outcomes: readonly Outcome[]): string => [...head, ...outcomes.map(rowOf)].join('\n');
 
