@@ -1,7 +1,7 @@
 /** Pods as their workload's template makes them. */
 import type { Node, Pod, Workload } from '../facts/objects.ts';
 import { keptOff } from '../facts/scheduling.ts';
-import { isReady } from '../facts/selectors.ts';
+import { familyOf, isReady } from '../facts/selectors.ts';
 
 type Template = Workload['spec']['template'];
 type Container = Pod['spec']['containers'][number];
@@ -33,11 +33,13 @@ export function isStillBroken(pod: Pod, before: Template['spec'], after: Templat
 
 const running = (c: Container) => ({ name: c.name, ready: true, started: true, restartCount: 0, image: c.image, state: { running: {} }, lastState: {} });
 
-/** The first address of a node's range that is free; one that is used for documentation where the range is not known (RFC 5737). */
-function freeAddress(node: Node | undefined, index: number): string {
-  const [range = '192.0.2.0/24'] = node?.spec.podCIDRs ?? [];
+/** An address of each of a node's ranges; of those for documentation where the ranges are not known (RFC 5737, RFC 3849). */
+function freeAddresses(node: Node | undefined, index: number): string[] {
+  const known = node?.spec.podCIDRs ?? [];
   const last = 200 + (index % 50);
-  return range.includes(':') ? range.replace(/:[^:/]*\/\d+$/, `:${last.toString(16)}`) : range.replace(/\d+\/\d+$/, String(last));
+  return (known.length > 0 ? known : ['192.0.2.0/24', '2001:db8::/64']).map((range) =>
+    familyOf(range) === 'IPv6' ? range.replace(/:[^:/]*\/\d+$/, `:${last.toString(16)}`) : range.replace(/\d+\/\d+$/, String(last)),
+  );
 }
 
 /** A pod of a template that runs and is ready, in the place of one that was there or on some node. */
@@ -45,7 +47,7 @@ export function readyPod(w: Workload, kind: string, index: number, old: Pod | un
   const { template } = w.spec;
   const name = old?.metadata.name ?? `${w.metadata.name}-${index}`;
   const nodeName = old?.spec.nodeName ?? node?.metadata.name;
-  const ips = old && old.status.podIPs.length > 0 ? old.status.podIPs : [{ ip: freeAddress(node, index) }];
+  const ips = old && old.status.podIPs.length > 0 ? old.status.podIPs : freeAddresses(node, index).map((ip) => ({ ip }));
   return {
     metadata: {
       ...(old?.metadata ?? {
