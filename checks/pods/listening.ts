@@ -6,6 +6,9 @@ import { plural, podRef, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';
 import { nameOf, objectOf, ownerFacts, ownerOf, type Workloads } from './owner.ts';
 import { aside } from './out.ts';
+import { type Given, policiesKnown, questions } from '../../src/model/parties.ts';
+import { rejectsDenied } from '../../src/model/pod-way.ts';
+import { hostPort } from '../../src/proxy/model.ts';
 import { type Serving, type ServingCode, servingOf } from '../../src/model/serving.ts';
 
 interface Found extends Serving {
@@ -70,19 +73,34 @@ function setAside(service: Service, bad: readonly Pod[], ready: readonly Pod[], 
   return [patch(text, owner.workload.metadata.namespace, objectOf(owner), { spec: { replicas: 0 } })];
 }
 
+/** The endpoints, as `address:port`, to which a policy of either side denies the client's connections, or may. */
+function deniedEndpoints(given: Given): Set<string> {
+  const { service } = given;
+  if (!service) return new Set();
+  const known = policiesKnown(given.policies, given.pluginPolicies);
+  const denied = (['egress', 'ingress'] as const).flatMap((d) => questions(d, given, service, known)).filter((q) => q.decision.verdict !== 'allowed');
+  return new Set(denied.map((q) => hostPort((q.direction === 'ingress' ? q.self : q.other).addresses[0] ?? '', q.connection.port)));
+}
+
 export const listening = check({
   id: 'pods/listening',
   title: 'The ready pods listen on the targetPort',
   needs: ['target', 'service', 'pods', 'slices'],
-  uses: ['listeners', 'connections', ...ownerFacts],
+  uses: ['listeners', 'connections', 'client', 'policies', 'pluginPolicies', 'namespaces', 'networkDaemons', 'nodes', ...ownerFacts],
   codes: ['target-port-not-listening', 'listens-on-loopback', 'protocol-mismatch'],
-  run({ target, service, pods, slices, listeners, connections, ...owners }) {
+  run({ target, service, pods, slices, listeners, connections, client, policies, pluginPolicies, namespaces, networkDaemons, nodes, ...owners }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no pods of its own');
     const ready = podsOf(service, pods).filter((p) => isReady(p) || service.spec.publishNotReadyAddresses);
     if (ready.length === 0) return skip('no pod is ready');
     const endpoints = endpointsOf(slices);
     const made = connections.seen ? connections.value : undefined;
     const asked = (portsAsked(service, target.port) ?? []).filter((p) => p.protocol !== 'SCTP');
+
+    // Where the plug-in rejects what a policy denies, a refusal is the plug-in's, and says nothing of the program.
+    const isRejected =
+      rejectsDenied({ networkDaemons, nodes }) && client.seen && policies.seen
+        ? deniedEndpoints({ target, service, slices, pods, client: client.value, policies: policies.value, namespaces, pluginPolicies })
+        : new Set<string>();
 
     const looked = asked.map((port) => ({
       port,
@@ -93,9 +111,10 @@ export const listening = check({
         const each = own.flatMap((endpoint): Found[] => {
           const number = dialledPort(service, port, endpoint);
           if (number === null) return [];
-          const tried = made?.list.find(
+          const met = made?.list.find(
             (c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.servicePort === port.port && splitTarget(c.target).address === endpoint.address,
           );
+          const tried = met?.outcome === 'refused' && isRejected.has(met.target) ? undefined : met;
           const to = { port: number, protocol: port.protocol, address: endpoint.address };
           const serving = servingOf(pod, to, inside?.seen ? inside.value : undefined, tried);
           return serving ? [{ ...serving, pod, number, tried }] : [];

@@ -1,13 +1,13 @@
 /** The way of a packet to one endpoint: out of the client's policies, over the network, into the pod's policies, to the program. */
 import type { Code } from '../catalog/codes.ts';
 import { type Fact, valueOf } from '../facts/fact.ts';
-import type { Listeners, Route } from '../facts/facts.ts';
+import type { Facts, Listeners, Route } from '../facts/facts.ts';
 import { isReady } from '../facts/selectors.ts';
 import { pluginOf } from '../policy/plugin.ts';
 import { type Direction, inside } from '../policy/rule.ts';
 import type { Protocol } from '../proxy/model.ts';
 import { decided, receiverOf } from './parties.ts';
-import type { Fate, Stop } from './prediction.ts';
+import type { Stop } from './prediction.ts';
 import { servingOf } from './serving.ts';
 import { unseenStop, type World } from './world.ts';
 
@@ -30,14 +30,11 @@ export const programFaults = [
 
 const policyCode: Record<Direction, Code> = { ingress: 'policy-denies-ingress', egress: 'policy-denies-egress' };
 
-/** What a policy does with packets that it denies: most plug-ins drop them, kube-router (and k3s with it) rejects them. */
-function deniedFates(world: World): Fate[] {
-  const daemons = valueOf(world.facts.networkDaemons) ?? [];
-  const plugin = pluginOf(
-    daemons,
-    (valueOf(world.facts.nodes) ?? []).map((n) => n.status.nodeInfo?.kubeletVersion ?? ''),
-  );
-  return plugin?.name === 'kube-router' || plugin?.name === 'k3s' ? ['refused', 'lost'] : ['lost'];
+/** Whether the plug-in answers packets that a policy denies with a refusal: most drop them, kube-router (and k3s with it) rejects them. */
+export function rejectsDenied({ networkDaemons, nodes }: Pick<Facts, 'networkDaemons' | 'nodes'>): boolean {
+  const versions = (valueOf(nodes) ?? []).map((n) => n.status.nodeInfo?.kubeletVersion ?? '');
+  const plugin = pluginOf(valueOf(networkDaemons) ?? [], versions);
+  return plugin?.name === 'kube-router' || plugin?.name === 'k3s';
 }
 
 function policyStops(direction: Direction, world: World, to: Destination): Stop[] {
@@ -59,7 +56,15 @@ function policyStops(direction: Direction, world: World, to: Destination): Stop[
   // A node port may replace the source by the node's address; kinds of the whole cluster need a plug-in that knows them.
   const behindNode = client.kind === 'external' && service?.spec.externalTrafficPolicy !== 'Local';
   const unheardOf = by?.policy.namespace === '' && pluginOf(valueOf(facts.networkDaemons) ?? [], []) === undefined;
-  return [{ fates: deniedFates(world), certain: verdict === 'denied' && !behindNode && !unheardOf, why: `${direction}: ${why}`, codes: [code], ...pods }];
+  return [
+    {
+      fates: rejectsDenied(facts) ? ['refused', 'lost'] : ['lost'],
+      certain: verdict === 'denied' && !behindNode && !unheardOf,
+      why: `${direction}: ${why}`,
+      codes: [code],
+      ...pods,
+    },
+  ];
 }
 
 /** Routes are read only after packets were lost between nodes: one address of each node represents all of them. */

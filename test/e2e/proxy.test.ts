@@ -122,7 +122,8 @@ beforeAll(async () => {
   // The servers tell their first address over DNS, whatever family they were asked in.
   const byFirst = new Map(pods.map((p) => [p.status.podIPs[0]?.ip ?? '', addressOf[p.metadata.name] ?? '']));
 
-  const made = zooServices(addressOf, nodes, nodes.map(address), family);
+  const { release } = await kindOfCluster();
+  const made = zooServices(addressOf, nodes, nodes.map(address), family, Number(release.split('.')[1]));
   await apply(zoo, list(made.map((m) => ({ apiVersion: 'v1', kind: 'Service', ...m.object }))));
   await apply(zoo, list(made.flatMap((m) => m.slice ?? [])));
   await Promise.all(
@@ -176,7 +177,6 @@ beforeAll(async () => {
     });
   }
   const folder = process.env['RECORD_ZOO'];
-  const { release } = await kindOfCluster();
   if (folder) writeFileSync(join(folder, `zoo-${release}-${mode}-${family}.json.gz`), gzipSync(JSON.stringify(world), { level: 9 }));
 }, 600_000);
 

@@ -67,8 +67,14 @@ function slice(name: string, endpoints: object[], addresses: Record<string, stri
   };
 }
 
-/** All Services, in one family; `addresses`: of the server pods by name, `nodes`: names, in order, of three nodes in the zones a, b and b. */
-export function zooServices(addresses: Record<string, string>, nodes: readonly string[], nodeAddresses: readonly string[], family: Family): ZooService[] {
+/** All Services of a release v1.`minor`, in one family; `addresses`: of the server pods by name, `nodes`: names, in order, of three nodes in the zones a, b and b. */
+export function zooServices(
+  addresses: Record<string, string>,
+  nodes: readonly string[],
+  nodeAddresses: readonly string[],
+  family: Family,
+  minor: number,
+): ZooService[] {
   const own = rangesOf[family];
   let external = 0;
   let balanced = 0;
@@ -103,8 +109,9 @@ export function zooServices(addresses: Record<string, string>, nodes: readonly s
     found.push(service(`px-${where}`, where, {}, { 'service.kubernetes.io/service-proxy-name': 'somebody-else' }));
     found.push(service(`hb-${where}`, where, {}, { 'service.kubernetes.io/headless': '' }));
     found.push(service(`wp-${where}`, where, { ports: [{ port: 80, targetPort: 8099 }] }));
-    found.push(service(`tz-${where}`, where, { trafficDistribution: 'PreferSameZone' }));
-    found.push(service(`tn-${where}`, where, { trafficDistribution: 'PreferSameNode' }));
+    // PreferSameZone and PreferSameNode are there since v1.34; before, PreferClose means the first of them.
+    found.push(service(`tz-${where}`, where, { trafficDistribution: minor < 34 ? 'PreferClose' : 'PreferSameZone' }));
+    if (minor >= 34) found.push(service(`tn-${where}`, where, { trafficDistribution: 'PreferSameNode' }));
   }
   found.push({ object: { metadata: { name: 'en-one', namespace: zoo }, spec: { type: 'ExternalName', externalName: 'www.example.com' } } });
   found.push({ object: { metadata: { name: 'en-two', namespace: zoo }, spec: { type: 'ExternalName', externalName: `ci-all.${zoo}.svc.cluster.local` } } });
