@@ -1,4 +1,4 @@
-/** What a managed platform changes for checks: who does what no pod of kube-system does, and where packets are dropped outside of Kubernetes. */
+/** What a managed platform changes for checks: who does what no pod of kube-system does, and where packets are dropped below Kubernetes. */
 import { parseResolvConf } from '../src/dns/resolv-conf.ts';
 import type { Fact } from '../src/facts/fact.ts';
 import type { FactTypes } from '../src/facts/facts.ts';

@@ -102,6 +102,8 @@ export const listening = check({
         ? deniedEndpoints({ target, service, slices, pods, client: client.value, policies: policies.value, namespaces, pluginPolicies })
         : new Set<string>();
 
+    /** Pods that refused a connection, and whose ports could not be read. */
+    const unread = new Set<string>();
     const looked = asked.map((port) => ({
       port,
       found: ready.flatMap((pod): Found[] => {
@@ -117,6 +119,7 @@ export const listening = check({
           const tried = met?.outcome === 'refused' && isRejected.has(met.target) ? undefined : met;
           const to = { port: number, protocol: port.protocol, address: endpoint.address };
           const serving = servingOf(pod, to, inside?.seen ? inside.value : undefined, tried);
+          if (!serving && tried?.outcome === 'refused') unread.add(pod.metadata.name);
           return serving ? [{ ...serving, pod, number, tried }] : [];
         });
         const [failing] = each.filter((f) => f.code !== null);
@@ -168,6 +171,7 @@ export const listening = check({
     );
     const all = looked.flatMap(({ found }) => found);
     if (all.length === 0) return unknown('the listening ports of the pods could not be read');
+    if (findings.length === 0 && unread.size > 0) return unknown(`the listening ports of ${some([...unread])}, which refused a connection, could not be read`);
     const open = new Set(all.filter((f) => f.code === null).map((f) => f.number));
     return judged(open.size > 0 ? `listening on ${[...open].join(', ')}` : '', findings);
   },

@@ -23,6 +23,9 @@ const answer = v.object({
 /** A plug-in that nobody can answer ends by then, in milliseconds. */
 const limitMs = 60_000;
 
+/** Node leaves `isTTY` out where a stream is no terminal. */
+const isTerminal = (stream: { isTTY?: boolean }): boolean => stream.isTTY ?? false;
+
 /** What the plug-in learns from KUBERNETES_EXEC_INFO (client.authentication.k8s.io/v1, ExecCredentialSpec). */
 function execInfo(plugin: ExecPlugin, { cluster }: Chosen, interactive: boolean): string {
   const authority = bytesOf('certificate-authority', cluster);
@@ -48,7 +51,7 @@ function execInfo(plugin: ExecPlugin, { cluster }: Chosen, interactive: boolean)
  */
 export async function runPlugin(plugin: ExecPlugin, chosen: Chosen, env: NodeJS.ProcessEnv, beforeAsking: (() => void) | null): Promise<Credential> {
   const mode = plugin.interactiveMode ?? 'IfAvailable';
-  const mayAsk = mode !== 'Never' && beforeAsking !== null && process.stdin.isTTY;
+  const mayAsk = mode !== 'Never' && beforeAsking !== null && isTerminal(process.stdin);
   const failed = (why: string, todo: string) =>
     new CannotRun(`The credential plug-in "${plugin.command}" ("exec" of user "${chosen.user.name}", context "${chosen.context}") ${why}; ${todo}.`);
   if (mode === 'Always' && !mayAsk)
@@ -61,17 +64,18 @@ export async function runPlugin(plugin: ExecPlugin, chosen: Chosen, env: NodeJS.
   const child = spawn(plugin.command, plugin.args ?? [], {
     env: { ...env, ...own, KUBERNETES_EXEC_INFO: execInfo(plugin, chosen, mayAsk) },
     stdio: mayAsk ? ['inherit', 'pipe', 'inherit'] : ['ignore', 'pipe', 'pipe'],
-    ...(!mayAsk && { timeout: limitMs }),
   });
   const said = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream]?.setEncoding('utf8');
     child[stream]?.on('data', (chunk: string) => (said[stream] += chunk));
   }
+  const tooLong = mayAsk ? undefined : setTimeout(() => child.kill(), limitMs);
   const ended = await new Promise<{ code: number | null; error?: NodeJS.ErrnoException }>((resolve) => {
     child.on('error', (error) => resolve({ code: null, error }));
     child.on('close', (code) => resolve({ code }));
   });
+  clearTimeout(tooLong);
   if (ended.error?.code === 'ENOENT')
     throw failed('is not installed', plugin.installHint?.trim().split('\n')[0]?.replace(/\.$/, '') || 'install it, or choose another user with --user');
   if (ended.error) throw failed(`cannot be run (${ended.error.message})`, 'check its path and its rights');

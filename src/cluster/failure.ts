@@ -53,8 +53,8 @@ const byStatus: Record<number, FailureReason> = {
 };
 
 /**
- * Reads a status of HTTP and its body as a failure. What is no `metav1.Status` was not said by the API server's own rules: it tells
- * nothing of an object or of a right, only that something else answered.
+ * Reads a status of HTTP and its body as a failure. What is no `metav1.Status` was not said by the API server's own rules: it shows
+ * nothing about an object or of a right, only that something else answered.
  */
 export function fromStatus(status: number, body: string, what: string, rule: AccessRule): Failure {
   const message = statusMessage(body);

@@ -71,7 +71,7 @@ export interface Chosen {
   user: KubeUser & { name: string; file: string };
 }
 
-/** An entry of a list, and the file that it is from. Only the chosen ones are looked into: a broken neighbour does no harm. */
+/** An entry of a list, and the file that it is from. Only the chosen ones are read: a broken neighbour does no harm. */
 interface Entry {
   name: string;
   body: unknown;
@@ -159,7 +159,7 @@ function inPod(env: NodeJS.ProcessEnv): Chosen {
 
 /**
  * Finds the credentials: `--kubeconfig`, then KUBECONFIG (a list), then ~/.kube/config, then the pod's service account.
- * Throws CannotRun, with the field at fault and the next step, where there are none or where what was asked for is not in them.
+ * Throws CannotRun, with the field that is wrong and the next step, where there are none or where what was asked for is not in them.
  */
 export function loadKubeConfig(options: KubeOptions, env: NodeJS.ProcessEnv): Chosen {
   const home = env['HOME'] ?? env['USERPROFILE'];
@@ -208,7 +208,7 @@ function choose(files: File, options: KubeOptions): Chosen {
   };
 }
 
-/** Throws CannotRun that names the field, in the file where it stands. */
+/** Throws CannotRun that names the field, with its file. */
 function wrong(field: string, kind: string, { name, file }: Entry, why: string, todo = 'correct it'): CannotRun {
   return new CannotRun(`"${field}" of ${kind} "${name}" in the kubeconfig ${file} ${why}; ${todo}.`);
 }

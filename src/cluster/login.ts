@@ -37,7 +37,7 @@ export async function logIn(chosen: Chosen, env: NodeJS.ProcessEnv, beforeAsking
     const provider = user['auth-provider'];
     if (user.exec) {
       const credential = await runPlugin(user.exec, chosen, env, ask);
-      // By a clock that goes wrong they may have run out already: then the API server's answer tells.
+      // By a clock that goes wrong they may have run out already: then the API server's answer decides.
       until = credential.runsOutAt > Date.now() ? credential.runsOutAt : Infinity;
       given = credential;
     } else if (provider?.name === 'oidc') {

@@ -21,7 +21,7 @@ export function runsOutAt(token: string): number | undefined {
 
 /**
  * The id-token, or a new one where it has run out. A provider may accept a refresh-token once only, so what it gave out is
- * written back into the kubeconfig, where kubectl looks for it, too. Throws CannotRun with the field at fault.
+ * written back into the kubeconfig, where kubectl looks for it, too. Throws CannotRun with the field that is wrong.
  */
 export async function oidcToken(user: Chosen['user'], settings: Record<string, string>): Promise<string> {
   const failed = (field: string, why: string, todo: string) =>
@@ -62,7 +62,7 @@ async function renewedBy(settings: Record<string, string>, folder: string) {
   return refreshTokenGrant(provider, settings['refresh-token'] ?? '');
 }
 
-/** `fetch` that trusts an authority of the kubeconfig, which Node's own cannot be told. */
+/** `fetch` that trusts an authority of the kubeconfig, which Node's own cannot be given. */
 const fetchWith =
   (ca: Buffer): CustomFetch =>
   (url, { method, headers, body, signal }) =>

@@ -1,5 +1,5 @@
 /**
- * Managed clusters, as far as their nodes show them, and what to look at where Kubernetes' own objects do not show it.
+ * Managed clusters, as far as their nodes show them, and what to check where Kubernetes' own objects do not show it.
  * Each entry names the vendor's page that it follows.
  */
 import type { Node } from './objects.ts';
@@ -7,7 +7,7 @@ import type { Node } from './objects.ts';
 export interface Platform {
   /** As its vendor writes it. */
   name: string;
-  /** What handles Services where no kube-proxy of kube-system does. `isKubeProxy`: a kube-proxy outside of pods, whose rules a pod on the node can list. */
+  /** What handles Services where no kube-proxy of kube-system does. `isKubeProxy`: a kube-proxy that is no pod, whose rules a pod on the node can list. */
   services?: { by: string; isKubeProxy: boolean; look: string };
   /** Who answers DNS where no pod of kube-system does. */
   dns?: { by: string; look: string };
@@ -23,7 +23,7 @@ const version = (part: string) => (n: Node) => n.status.nodeInfo?.kubeletVersion
 /** docs.aws.amazon.com/eks/latest/userguide: sec-group-reqs.html, security-groups-for-pods.html. */
 function eksFirewall(nodes: readonly Node[]): string {
   const forPods = nodes.some(has('vpc.amazonaws.com/has-trunk-attached', 'true'))
-    ? ', and those of SecurityGroupPolicies, which stand for single pods (kubectl get securitygrouppolicies -A)'
+    ? ', and those of SecurityGroupPolicies, which are for single pods (kubectl get securitygrouppolicies -A)'
     : '';
   return `On EKS, check the security groups of both nodes${forPods}: they must let each other in on the pods' ports and on 53 of UDP and TCP`;
 }

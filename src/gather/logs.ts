@@ -1,5 +1,5 @@
 import type { Cluster } from '../cluster/index.ts';
-import { type Fact, seen } from '../facts/fact.ts';
+import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Pod } from '../facts/objects.ts';
 import { redact } from '../facts/redact.ts';
 import { podsOf } from '../facts/selectors.ts';
@@ -22,17 +22,28 @@ function ended(pod: Pod): { container: string; previous: boolean }[] {
   });
 }
 
-async function tails(
-  cluster: Cluster,
-  wanted: { pod: Pod; container: string; previous: boolean }[],
-  signal: AbortSignal,
-): Promise<Record<string, Fact<string>>> {
-  const found = await Promise.all(
-    wanted.map(async ({ pod, container, previous }) => {
-      const log = await cluster.logs(pod.metadata.namespace, pod.metadata.name, container, { tailLines, previous, signal });
-      return [`${pod.metadata.name}/${container}`, log.ok ? seen(redact(log.value.trimEnd())) : fromFailure(log.failure)] as const;
-    }),
-  );
+/** The kubelet answers so, with status 200, where the container has been removed since it was listed (kubernetes/kubernetes, pkg/kubelet/kuberuntime/logs). */
+const isGone = (log: string): boolean => log.startsWith('unable to retrieve container logs for ');
+
+/** A container's last lines. A container that restarts may have been replaced since the pod was read: the run that is the last one then has them. */
+async function tail(cluster: Cluster, { pod, container, previous }: Wanted, signal: AbortSignal): Promise<Fact<string>> {
+  const { namespace, name } = pod.metadata;
+  for (const run of [previous, !previous, previous]) {
+    const log = await cluster.logs(namespace, name, container, { tailLines, previous: run, signal });
+    if (!log.ok) return fromFailure(log.failure);
+    if (!isGone(log.value)) return seen(redact(log.value.trimEnd()));
+  }
+  return unseen('not-found', `the log of pod ${namespace}/${name}, container ${container}`, 'the container was removed before its log could be read');
+}
+
+interface Wanted {
+  pod: Pod;
+  container: string;
+  previous: boolean;
+}
+
+async function tails(cluster: Cluster, wanted: readonly Wanted[], signal: AbortSignal): Promise<Record<string, Fact<string>>> {
+  const found = await Promise.all(wanted.map(async (w) => [`${w.pod.metadata.name}/${w.container}`, await tail(cluster, w, signal)] as const));
   return Object.fromEntries(found);
 }
 

@@ -5,11 +5,13 @@ import { kubernetesZones, readCorefile } from '../dns/corefile.ts';
 import { clusterDomain, isNodeLocal, parseResolvConf, type ResolvConf } from '../dns/resolv-conf.ts';
 import type { Client } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
-import { endpointsOf, isFinished, isReady, selects } from '../facts/selectors.ts';
+import { endpointsOf, type Family, isFinished, isReady, selects } from '../facts/selectors.ts';
 import { decided, receiverOf } from './parties.ts';
 import type { Stop } from './prediction.ts';
 import { proxyFaults, stopsThroughRules } from './rules-way.ts';
 import { unseenStop, type World } from './world.ts';
+
+const typeOf: Record<Family, string> = { IPv4: 'A', IPv6: 'AAAA' };
 
 const failing: Stop['fates'] = ['not-found', 'lost', 'failing', 'refused'];
 
@@ -96,16 +98,20 @@ function serviceStops(world: World): Stop[] {
 }
 
 /** The DNS pods and their answers. There is no stop if each one that was asked answered with the right addresses. */
-function serverStops({ facts, service }: World, replicas: readonly Pod[]): Stop[] {
+function serverStops({ facts, service }: World, replicas: readonly Pod[], family: Family | undefined): Stop[] {
   if (!facts.dnsPods.seen) return unseenStop(facts.dnsPods, serverFaults, failing);
   if (!replicas.some(isReady)) return [{ fates: failing, certain: true, why: 'no DNS pod is ready', codes: serverFaults }];
   if (!facts.dnsAnswers.seen) return unseenStop(facts.dnsAnswers, serverFaults, failing);
   const answers = Object.values(facts.dnsAnswers.value);
-  const known = answers.flatMap((a) => (a.seen ? [a.value] : []));
+  const asked = answers.flatMap((a) => (a.seen ? [a.value] : []));
+  // The other family of a Service of two is a further question to the same replicas; where it was not asked, nothing is known of it.
+  const known = family === undefined ? asked : asked.flatMap((a) => a.more.filter((r) => r.question === `${a.question.split(' ')[0]} ${typeOf[family]}`));
+  if (family !== undefined && known.length === 0 && asked.length > 0)
+    return [{ fates: failing, certain: false, why: `no DNS server was asked for ${typeOf[family]}`, codes: serverFaults }];
   const expected = service?.spec.clusterIPs ?? [];
   const isRight = (a: { addresses: string[] }) =>
     a.addresses.length > 0 && (service?.spec.type === 'ExternalName' || expected.includes('None') || a.addresses.every((x) => expected.includes(x)));
-  if (known.length === answers.length && known.length > 0 && known.every(isRight)) return [];
+  if ((known.length === answers.length || family !== undefined) && known.length > 0 && known.every(isRight)) return [];
   const wrong = known.filter((a) => !isRight(a));
   const missing = answers.find((a) => !a.seen);
   const why = wrong[0] ? `${wrong[0].question}: ${wrong[0].rcode}` : missing && !missing.seen ? `${missing.what}: ${missing.why}` : 'no DNS server was asked';
@@ -131,8 +137,8 @@ function silentStops({ facts }: World): Stop[] {
   return [{ fates: failing, certain: false, why: `${silent.map((c) => c.pod).join(', ')} does not answer the client`, codes: ['dns-pods-down'] }];
 }
 
-/** All stops on the way of the Service's name to its address. */
-export function stopsToName(world: World): Stop[] {
+/** All stops on the way of the Service's name to its address. `family`: of the lookup, where it is not the Service's first. */
+export function stopsToName(world: World, family?: Family): Stop[] {
   const replicas = (valueOf(world.facts.dnsPods) ?? []).filter((p) => !isFinished(p) && !p.metadata.deletionTimestamp);
   const usesCluster = resolverStops(world);
   const absent: Stop[] = world.service === null ? [{ fates: failing, certain: true, why: 'the Service does not exist', codes: ['service-not-found'] }] : [];
@@ -143,7 +149,7 @@ export function stopsToName(world: World): Stop[] {
       replicas.filter((p) => p.status.podIPs.length > 0),
     ),
     ...serviceStops(world),
-    ...serverStops(world, replicas),
+    ...serverStops(world, replicas, family),
     ...zoneStops(world),
     ...silentStops(world),
     ...absent,

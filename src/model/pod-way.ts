@@ -2,7 +2,7 @@
 import type { Code } from '../catalog/codes.ts';
 import { type Fact, valueOf } from '../facts/fact.ts';
 import type { Facts, Listeners, Route } from '../facts/facts.ts';
-import { isReady } from '../facts/selectors.ts';
+import { familyOf, isReady } from '../facts/selectors.ts';
 import { pluginOf } from '../policy/plugin.ts';
 import { type Direction, inside } from '../policy/rule.ts';
 import type { Protocol } from '../proxy/model.ts';
@@ -76,9 +76,12 @@ function routeStops({ facts, node, endpoints, client }: World, to: Destination):
   const on = (address: string, name: string | null) => endpoints.some((e) => e.address === address && e.node === name);
   const ranges = (valueOf(facts.nodes) ?? []).find((n) => n.metadata.name === node)?.spec.podCIDRs ?? [];
   // A route to one address says nothing about the others of its node.
+  // Each family has routes of its own.
+  const isSameFamily = (r: Route) => familyOf(r.to) === familyOf(to.address);
   const isOfAll = (r: Route) => r.route === 'none' || /\/|default/.test(r.route);
-  const isThere = (r: Route) => r.node === node && (r.to === to.address || (isOfAll(r) && on(r.to, to.node)));
-  const isBack = (r: Route) => r.node === to.node && (client?.addresses.includes(r.to) || (isOfAll(r) && ranges.some((range) => inside(r.to, range))));
+  const isThere = (r: Route) => r.node === node && isSameFamily(r) && (r.to === to.address || (isOfAll(r) && on(r.to, to.node)));
+  const isBack = (r: Route) =>
+    r.node === to.node && isSameFamily(r) && (client?.addresses.includes(r.to) || (isOfAll(r) && ranges.some((range) => inside(r.to, range))));
   const dead = read.find((r) => !r.leads && (isThere(r) || isBack(r)));
   if (!dead) return [];
   return [{ fates: ['lost'], certain: true, why: `${dead.node} to ${dead.to}: ${dead.route}`, codes, ...(to.pod !== null && { pods: [to.pod] }) }];

@@ -31,7 +31,7 @@ function stopsOnWay(world: World, attempt: Attempt): Stop[] {
   const slices = world.facts.slices.seen ? world.facts.slices.value : [];
   switch (attempt.hop) {
     case 'name':
-      return stopsToName(world);
+      return stopsToName(world, attempt.target.endsWith(' (AAAA)') ? 'IPv6' : attempt.target.endsWith(' (A)') ? 'IPv4' : undefined);
     case 'dns-server':
       return [unforeseen('what one DNS server answers')];
     case 'health-check':

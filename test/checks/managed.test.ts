@@ -114,7 +114,7 @@ describe('GKE', () => {
   });
 
   // concepts/autopilot-security: no hostNetwork, no NET_ADMIN, no writing into kube-system; how-to/cloud-dns: pods ask 169.254.169.254.
-  test('Autopilot with Cloud DNS: what is refused there is no fault of the Service', () => {
+  test('Autopilot with Cloud DNS: what is refused there does not count against the Service', () => {
     const refusal = 'admission webhook "warden-validating.common-webhooks.networking.gke.io" denied the request: GKE Warden rejected the request (hostNetwork)';
     const d = on({ ...gke, rename: (name) => `gk3-autopilot-pool-2-${name}` }, 'healthy', (facts) => ({
       ...noProxyPods(),

@@ -45,7 +45,8 @@ describe('credentials', () => {
   test('an unknown context, with the nearest', () => refused([...svc, '--context', 'hre'], away, /"hre" is not in the kubeconfig; did you mean "here"\?/));
   test('a context whose cluster is not there', () =>
     refused([...svc, '--context', 'broken'], away, /cluster "gone", which is not in the kubeconfig \(it has: c\)/));
-  test('a server that is not a URL', () => refused(svc, file('url.yaml', config('not a url')), /"not a url" of cluster "c" is not a URL/));
+  test('a server that is not a URL', () =>
+    refused(svc, file('url.yaml', config('not a url')), /"server" of cluster "c" .* is not a URL of http or https \("not a url"\)/));
   test('the API server is away', () => refused(svc, away, /context "here" cannot be reached \(the connection was refused\)/));
   test('a credential plug-in that is not installed, with its hint', () =>
     refused(

@@ -153,7 +153,7 @@ describe('the server', () => {
     const port = await kubectlProxy();
     await connects(config({ cluster: { server: `http://127.0.0.1:${port}`, 'certificate-authority-data': undefined }, user: {} }));
   });
-  test('kubectl proxy refuses exec by its defaults: that is said, and is taken for no fault', async () => {
+  test('kubectl proxy refuses exec by its defaults: the text says so, and the Service stays healthy', async () => {
     const port = await kubectlProxy();
     const ran = await doctor(['svc', 'kubernetes', '-o', 'json', '-q'], {
       env: { KUBECONFIG: config({ cluster: { server: `http://127.0.0.1:${port}` }, user: {} }), HOME: folder },

@@ -119,7 +119,7 @@ beforeAll(async () => {
   }
   const pods = (await json<{ items: Named[] }>('-n', zoo, 'get', 'pods')).items;
   const addressOf = Object.fromEntries(pods.map((p) => [p.metadata.name, p.status.podIPs.find((i) => familyOf(i.ip) === family)?.ip ?? '']));
-  // The servers tell their first address over DNS, whatever family they were asked in.
+  // The servers answer with their first address over DNS, whatever family they were asked in.
   const byFirst = new Map(pods.map((p) => [p.status.podIPs[0]?.ip ?? '', addressOf[p.metadata.name] ?? '']));
 
   const { release } = await kindOfCluster();

@@ -77,7 +77,7 @@ describe.each(sizes)('a recorded incident at %d × %d', (columns, rows) => {
     const t = around();
     await t.shows('policy-denies-ingress');
     await t.keys('/', 'config', 'Enter');
-    // The row is on the screen before the filter is, too: what tells is that the others have gone.
+    // The row is on the screen before the filter is, too: the others have gone then.
     await t.shows(/^(?![\s\S]*selector {2})[\s\S]*✓ .?config/);
     await t.keys('Escape');
     await t.shows('policy-denies-ingress');

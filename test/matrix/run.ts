@@ -1,7 +1,7 @@
 /**
  * Runs the end-to-end scenarios on clusters of other releases, kube-proxy modes and families, one after another, and prints a table:
  * npm run test:matrix -- v1.33.13 v1.34.4,nftables v1.37.2,nftables,dual
- * Each cell is RELEASE[,MODE][,FAMILIES] (iptables, ipv4). The clusters stand beside the one that may be up, started by ../shared/cluster.
+ * Each cell is RELEASE[,MODE][,FAMILIES] (iptables, ipv4). ../shared/cluster starts each beside the one that may be up.
  * --quick: the public scenarios and those of IP families alone; --no-rules: without the comparison of rules with connections;
  * --write: into docs/clusters.md.
  */

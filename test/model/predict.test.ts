@@ -18,7 +18,7 @@ const settled = recorded.flatMap(({ name, recording, scenario }) => {
 });
 
 /** A firewall on the node closes the port, which no fact shows. */
-const belowTheFacts = new Set(['node-port-closed']);
+const belowTheFacts = new Set(['node-port-closed', 'dual-node-port-closed']);
 
 describe('predictions on recordings', () => {
   test('there are many', () => {

@@ -219,7 +219,7 @@ describe('projectcalico.org', () => {
     expect(into(pod('x', {}, '10.0.0.9'), 1, tier(10, 'Pass'), passing)).toBe('allowed');
   });
   // Calico v3.32, "Tier" and "Get started with policy tiers": kube-admin has order 1,000, default 1,000,000, kube-baseline 10,000,000.
-  test('the tiers that Calico v3.32 makes by itself stand around the default one', () => {
+  test('the tiers that Calico v3.32 makes by itself are around the default one', () => {
     const made = [
       ['kube-admin', 1000, 'Pass'],
       ['default', 1_000_000, 'Deny'],
