@@ -3,8 +3,9 @@ import { parseCell, withTable } from './table.ts';
 
 describe('cells', () => {
   test('a release alone is iptables and IPv4', () => {
-    expect(parseCell('v1.33.13')).toEqual({ release: 'v1.33.13', mode: 'iptables', families: 'ipv4' });
-    expect(parseCell('v1.37.2,dual,nftables')).toEqual({ release: 'v1.37.2', mode: 'nftables', families: 'dual' });
+    expect(parseCell('v1.33.13')).toEqual({ release: 'v1.33.13', mode: 'iptables', families: 'ipv4', policies: 'own' });
+    expect(parseCell('v1.37.2,dual,nftables')).toEqual({ release: 'v1.37.2', mode: 'nftables', families: 'dual', policies: 'own' });
+    expect(parseCell('v1.35.4,kube-router').policies).toBe('kube-router');
   });
   test.each(['1.33', 'v1.37.2,ipvs', '../x'])('%s is refused', (text) => {
     expect(() => parseCell(text)).toThrow(/is no release|is neither a mode/);

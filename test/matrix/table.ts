@@ -4,6 +4,8 @@ export interface Cell {
   release: string;
   mode: 'iptables' | 'nftables';
   families: 'ipv4' | 'dual';
+  /** What enforces policies: the test cluster's own engine, or kube-router. */
+  policies: 'own' | 'kube-router';
 }
 
 export interface Outcome {
@@ -15,15 +17,16 @@ export interface Outcome {
   failed: readonly string[];
 }
 
-/** Reads `v1.37.2,nftables,dual`. Throws where a part of it is not known. */
+/** Reads `v1.37.2,nftables,dual`, `v1.35.4,kube-router`. Throws where a part of it is not known. */
 export function parseCell(text: string): Cell {
   const [release = '', ...parts] = text.split(',');
   if (!/^v1\.\d+\.\d+$/.test(release)) throw new Error(`"${release}" is no release; write it like v1.37.2.`);
-  const cell: Cell = { release, mode: 'iptables', families: 'ipv4' };
+  const cell: Cell = { release, mode: 'iptables', families: 'ipv4', policies: 'own' };
   for (const part of parts) {
     if (part === 'iptables' || part === 'nftables') cell.mode = part;
     else if (part === 'ipv4' || part === 'dual') cell.families = part;
-    else throw new Error(`"${part}" is neither a mode (iptables, nftables) nor families (ipv4, dual).`);
+    else if (part === 'kube-router') cell.policies = part;
+    else throw new Error(`"${part}" is neither a mode (iptables, nftables) nor families (ipv4, dual), nor kube-router.`);
   }
   return cell;
 }
@@ -31,7 +34,7 @@ export function parseCell(text: string): Cell {
 const families = { ipv4: 'IPv4', dual: 'IPv4 and IPv6' } as const;
 
 const rowOf = ({ cell, set, passed, failed }: Outcome): string =>
-  `| ${cell.release} | ${cell.mode} | ${families[cell.families]} | ${set} | ${passed} | ${failed.length === 0 ? '0' : `${failed.length}: ${failed.join(', ')}`} |`;
+  `| ${cell.release} | ${cell.mode} | ${families[cell.families]} | ${cell.policies === 'own' ? '' : `policies by ${cell.policies}: `}${set} | ${passed} | ${failed.length === 0 ? '0' : `${failed.length}: ${failed.join(', ')}`} |`;
 
 const head = ['| Kubernetes | kube-proxy | families | scenarios | passed | failed |', '| --- | --- | --- | --- | --- | --- |'];
 
@@ -44,7 +47,7 @@ const end = '<!-- end of the table -->';
 export function withTable(page: string, outcomes: readonly Outcome[]): string {
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error('The page has no table to write into.');
-  const keyOf = (row: string) => row.split('|').slice(1, 4).join('|');
+  const keyOf = (row: string) => `${row.split('|').slice(1, 4).join('|')} ${row.includes('policies by')}`;
   const kept = page
     .slice(from + begin.length, to)
     .split('\n')
