@@ -1,5 +1,5 @@
 /** The Ink application: one reducer, one place for keys, and the wishes that keys have carried out through the session. */
-import { Box, useApp, useInput, useStdout, useWindowSize } from 'ink';
+import { Box, type Key, useApp, useInput, useStdout, useWindowSize } from 'ink';
 import { useCallback, useEffect, useReducer, useRef } from 'react';
 import type { Change } from '../catalog/finding.ts';
 import { DiagnosisView } from './components/diagnosis-view.tsx';
@@ -78,6 +78,13 @@ function useWishes(session: Session, state: State, dispatch: (action: Action) =>
         return void (state.asked && runs.run(state.asked));
       case 'open':
         return runs.run({ namespace: wish.row.namespace, name: wish.row.name, from });
+      case 'submit':
+        if (wish.what === 'from') return void (state.asked && runs.run({ ...state.asked, from: wish.value.trim() || undefined }));
+        try {
+          return say(session.capture(wish.value));
+        } catch (error) {
+          return say(messageOf(error));
+        }
       case 'answer':
         return runs.answer(wish.yes);
       case 'copy':
@@ -109,6 +116,9 @@ function useWishes(session: Session, state: State, dispatch: (action: Action) =>
     }
   };
 }
+
+/** Enter and Backspace among what was typed quickly. */
+const within = (one: string, key: Key): Key => ({ ...key, return: key.return || one === '\r' || one === '\n', backspace: key.backspace || one === '\u007f' });
 
 const titleOf = (session: Session, asked: Asked | null): string =>
   asked ? `k8s-doctor · ${session.context ? `${session.context} · ` : ''}${keyOf(asked)}${asked.from ? ` · from ${asked.from}` : ''}` : 'k8s-doctor';
@@ -143,7 +153,7 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
   useInput((input, key) => {
     // What was typed quickly comes as one text.
     for (const one of input.length > 1 ? Array.from(segmenter.segment(input), (s) => s.segment) : [input])
-      for (const p of pressed(latest.current, one, key, view.shown))
+      for (const p of pressed(latest.current, one, within(one, key), view.shown))
         if ('wish' in p) grant(p);
         else dispatch(p);
   });
@@ -151,7 +161,7 @@ export function App({ session, asked, namespace, from, unicode, colour, inline, 
   const screen = { session, state, title: titleOf(session, state.asked), columns, height, view };
   return (
     <ThemeProvider unicode={unicode} colour={colour}>
-      {inline ? <Inline {...screen} /> : <FullScreen {...screen} dispatch={dispatch} run={run} />}
+      {inline ? <Inline {...screen} /> : <FullScreen {...screen} />}
     </ThemeProvider>
   );
 }
@@ -195,22 +205,9 @@ function noteOf({ view, question, error, note }: State): string {
   return view === 'diagnosis' && error ? error : note;
 }
 
-function FullScreen({ dispatch, run, ...screen }: ScreenProps & { dispatch(action: Action): void; run: Runs['run'] }) {
-  const { session, state, columns, height, view } = screen;
+function FullScreen(screen: ScreenProps) {
+  const { state, columns, height, view } = screen;
   const { overlay } = state;
-  const submit = (value: string) => {
-    dispatch({ type: 'overlay', overlay: null });
-    if (overlay?.kind !== 'prompt') return;
-    if (overlay.what === 'from') {
-      if (state.asked) run({ ...state.asked, from: value.trim() || undefined });
-      return;
-    }
-    try {
-      dispatch({ type: 'note', text: session.capture(value) });
-    } catch (error) {
-      dispatch({ type: 'note', text: messageOf(error) });
-    }
-  };
   return (
     <Box flexDirection="column" width={columns} height={height}>
       <Box flexGrow={1} flexShrink={1} overflow="hidden" flexDirection="column">
@@ -218,9 +215,9 @@ function FullScreen({ dispatch, run, ...screen }: ScreenProps & { dispatch(actio
       </Box>
       <Box height={1} flexShrink={0} paddingLeft={1}>
         {overlay?.kind === 'filter' ? (
-          <Filter value={state.filter} onChange={(text) => dispatch({ type: 'filter', text })} />
+          <Filter value={state.filter} />
         ) : overlay?.kind === 'prompt' ? (
-          <Prompt overlay={overlay} onSubmit={submit} />
+          <Prompt overlay={overlay} />
         ) : (
           <KeysLine keys={legend(state, view.shown)} note={noteOf(state)} width={columns - 2} />
         )}

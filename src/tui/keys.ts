@@ -15,6 +15,7 @@ export type Wish =
   | { wish: 'try'; command: string }
   | { wish: 'fix'; command: string }
   | { wish: 'undo' }
+  | { wish: 'submit'; what: 'from' | 'capture'; value: string }
   | { wish: 'answer'; yes: boolean }
   | { wish: 'context'; name: string };
 
@@ -64,14 +65,35 @@ function common(input: string, key: Key, shown: Shown): Pressed | null {
   return null;
 }
 
-function overlayKeys(overlay: Overlay, input: string, key: Key, shown: Shown): Pressed {
+const segmenter = new Intl.Segmenter();
+
+/** A line after one more key: a character at its end, one less, or (Ctrl-U) none. */
+function typed(line: string, input: string, key: Key): string {
+  if (key.backspace || key.delete)
+    return Array.from(segmenter.segment(line), (s) => s.segment)
+      .slice(0, -1)
+      .join('');
+  if (key.ctrl && input === 'u') return '';
+  // oxlint-disable-next-line no-control-regex
+  return key.ctrl || key.meta || key.tab || key.upArrow || key.downArrow || key.leftArrow || key.rightArrow || /[\u0000-\u001f\u007f]/.test(input)
+    ? line
+    : line + input;
+}
+
+/** What is typed is a part of the state: a field of the screen's own would miss what comes before it is drawn. */
+function overlayKeys(overlay: Overlay, input: string, key: Key, shown: Shown, filter: string): Pressed {
   if (key.ctrl && input === 'c') return [{ wish: 'interrupt' }];
   if (overlay.kind === 'filter') {
-    // What is typed goes to the input itself.
     if (key.escape) return [{ type: 'filter', text: '' }, ...show(null)];
-    return key.return ? show(null) : [];
+    if (key.return) return show(null);
+    const text = typed(filter, input, key);
+    return text === filter ? [] : [{ type: 'filter', text }];
   }
-  if (overlay.kind === 'prompt') return key.escape ? show(null) : [];
+  if (overlay.kind === 'prompt') {
+    if (key.escape) return show(null);
+    if (key.return) return [...show(null), { wish: 'submit', what: overlay.what, value: overlay.value }];
+    return show({ ...overlay, value: typed(overlay.value, input, key) });
+  }
   if (key.escape || input === 'q' || key.return || input === '?') return show(null);
   if (overlay.kind === 'trial') {
     if (input === 'a' && !shown.isReplay && overlay.trial?.accepted) return [{ wish: 'fix', command: overlay.command }];
@@ -175,7 +197,7 @@ export function pressed(state: State, input: string, key: Key, shown: Shown): Pr
     if (input === 'y' || input === 'n' || key.escape || key.return) return [{ wish: 'answer', yes: input === 'y' }];
     return [];
   }
-  if (state.overlay) return overlayKeys(state.overlay, input, key, shown);
+  if (state.overlay) return overlayKeys(state.overlay, input, key, shown, state.filter);
   const everywhere = common(input, key, shown);
   if (everywhere) return everywhere;
   if (state.view === 'services') return servicesKeys(state, input, key, shown);

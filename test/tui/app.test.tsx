@@ -57,6 +57,15 @@ describe('a recording', () => {
     unmount();
   });
 
+  test('a filter that is typed at once, Enter included, loses nothing', async () => {
+    const { lastFrame, stdin, unmount } = app('policy-default-deny');
+    stdin.write('/config\r');
+    await pause(60);
+    expect(lastFrame()).toMatch(/✓ .?config/);
+    expect(lastFrame()).not.toContain('selector  ');
+    unmount();
+  });
+
   test('of every recorded incident no line is wider than the terminal', () => {
     for (const { name } of recorded) {
       const { lastFrame, unmount } = app(name);

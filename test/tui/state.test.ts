@@ -131,6 +131,19 @@ describe('around a diagnosis', () => {
     expect(rowsOf(fault.diagnosis, filtered.filter).every((r) => r.kind !== 'check' || JSON.stringify(r.check).toLowerCase().includes('dns'))).toBe(true);
     expect(after(filtered, key('escape')).state.filter).toBe('');
   });
+  test('what is typed into a filter or a prompt is a part of the state, key by key', () => {
+    const typing = after(around(), '/', 'd', 'n', 'x', key('backspace'), 's');
+    expect(typing.state).toMatchObject({ filter: 'dns', overlay: { kind: 'filter' } });
+    expect(after(typing.state, key('return')).state).toMatchObject({ filter: 'dns', overlay: null });
+    expect(after(typing.state, key('escape')).state).toMatchObject({ filter: '', overlay: null });
+    // Keys that mean something elsewhere are text here.
+    expect(after(around(), '/', 'q', '?', 'r')).toMatchObject({ state: { filter: 'q?r' }, wishes: [] });
+    const asked = after(around(), 'f', 'p', 'o', 'd', '/', 'a', key('return'));
+    expect(asked.wishes).toEqual([{ wish: 'submit', what: 'from', value: 'pod/a' }]);
+    const cleared = after(around(), 'c', { ...noKey, ctrl: true });
+    expect(cleared.state.overlay).toMatchObject({ kind: 'prompt', what: 'capture' });
+    expect(after(around(), 'c', key('escape'))).toMatchObject({ state: { overlay: null }, wishes: [] });
+  });
   test('a recording runs no second time', () => {
     const state = around();
     for (const k of ['r', 'w', 'f']) {

@@ -1,5 +1,4 @@
-import { TextInput } from '@inkjs/ui';
-import { Box } from 'ink';
+import { Box, Text } from 'ink';
 import { Piece, Toned } from '../theme.tsx';
 import type { Overlay } from '../state.ts';
 
@@ -51,17 +50,26 @@ export function Trial({ overlay, height, width }: { overlay: Overlay & { kind: '
 
 const asks = { from: 'From', capture: 'Write to' };
 
+/** What has been typed, with the cursor at its end. */
+const Line = ({ value }: { value: string }) => (
+  <Text>
+    {value}
+    <Text inverse> </Text>
+  </Text>
+);
+
 /** One line to type into. */
-export const Prompt = ({ overlay, onSubmit }: { overlay: Overlay & { kind: 'prompt' }; onSubmit: (value: string) => void }) => (
+export const Prompt = ({ overlay }: { overlay: Overlay & { kind: 'prompt' } }) => (
   <Box height={1}>
     <Piece tone="bold">{`${asks[overlay.what]}: `}</Piece>
-    <TextInput defaultValue={overlay.value} placeholder={overlay.what === 'from' ? 'pod/NAME, deploy/NAME, node/NAME, external' : 'FILE'} onSubmit={onSubmit} />
+    <Line value={overlay.value} />
+    {overlay.value === '' && <Piece tone="dim">{overlay.what === 'from' ? ' pod/NAME, deploy/NAME, node/NAME, external' : ' FILE'}</Piece>}
   </Box>
 );
 
-export const Filter = ({ value, onChange }: { value: string; onChange: (value: string) => void }) => (
+export const Filter = ({ value }: { value: string }) => (
   <Box height={1}>
     <Piece tone="bold">/</Piece>
-    <TextInput defaultValue={value} onChange={onChange} />
+    <Line value={value} />
   </Box>
 );
