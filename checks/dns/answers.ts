@@ -68,12 +68,11 @@ export const answers = check({
   run({ service, slices, dnsAnswers, dnsPods, connections, corefile, dnsLogs }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no addresses of its own');
     const asked = Object.entries(dnsAnswers).flatMap(([pod, a]) => (a.seen ? [{ pod, ...a.value }] : []));
-    const forwarded: Reply[] = asked;
     // A name of two families is asked for in both.
     const others = asked.flatMap(({ pod, question, more }): Reply[] =>
       more.flatMap((r) => (r.question !== question && /^(\S+) A/.exec(r.question)?.[1] === question.split(' ')[0] ? [{ pod, ...r }] : [])),
     );
-    const replies = [...forwarded, ...byClient(connections.seen ? connections.value.list : []).filter((r) => !forwarded.some((f) => f.pod === r.pod))];
+    const replies = [...asked, ...byClient(connections.seen ? connections.value.list : []).filter((r) => !asked.some((f) => f.pod === r.pod))];
     if (replies.length === 0) return unknown('no DNS replica could be asked');
     const endpoints = endpointsOf(slices);
     const expectedBy = ({ question }: Reply) => all.filter((a) => familyOf(a) === (question.endsWith(' AAAA') ? 'IPv6' : 'IPv4')).toSorted();

@@ -6,7 +6,7 @@ import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown
 import { fixBy, kubectl, patch, restartOf } from '../fix.ts';
 import { plural, probeEvidence, some } from '../format.ts';
 import { logLines } from './evidence.ts';
-import { platformIn } from '../platform.ts';
+import { dnsElsewhere } from '../platform.ts';
 
 type Found = Draft<'dns-pods-down'>;
 type Logs = Fact<FactTypes['dnsLogs']>;
@@ -164,8 +164,8 @@ export const replicas = check({
   uses: ['dnsWorkload', 'dnsService', 'dnsAnswers', 'dnsLogs', 'connections', 'nodes'],
   codes: ['dns-pods-down'],
   run({ dnsPods, dnsWorkload, dnsService, dnsAnswers, dnsLogs, connections, nodes }) {
-    const platform = platformIn({ nodes, connections });
-    if (platform?.dns && dnsPods.length === 0) return skip(`${platform.dns.by} answers on ${platform.name}: ${platform.dns.look}`);
+    const elsewhere = dnsElsewhere({ nodes, connections }, dnsPods);
+    if (elsewhere !== undefined) return skip(elsewhere);
     const live = dnsPods.filter((p) => !p.metadata.deletionTimestamp);
     const ready = live.filter(isReady);
     const workload = dnsWorkload.seen ? dnsWorkload.value : null;

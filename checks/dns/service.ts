@@ -1,7 +1,7 @@
 import { endpointsOf, isReady, labelText, selects } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { patch } from '../fix.ts';
-import { platformIn } from '../platform.ts';
+import { dnsElsewhere } from '../platform.ts';
 
 export const service = check({
   id: 'dns/service',
@@ -10,8 +10,8 @@ export const service = check({
   uses: ['dnsSlices', 'nodes', 'connections'],
   codes: ['dns-service-broken'],
   run({ dnsService, dnsPods, dnsSlices, nodes, connections }) {
-    const platform = platformIn({ nodes, connections });
-    if (platform?.dns && dnsPods.length === 0) return skip(`${platform.dns.by} answers on ${platform.name}: ${platform.dns.look}`);
+    const elsewhere = dnsElsewhere({ nodes, connections }, dnsPods);
+    if (elsewhere !== undefined) return skip(elsewhere);
     const object = { kind: 'Service', namespace: 'kube-system', name: 'kube-dns' };
     const broken = (message: string, text: string, fix: Draft['fix']) =>
       judged('', [

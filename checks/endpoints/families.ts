@@ -19,9 +19,9 @@ const bothFamilies = (namespace: string, name: string): Fix => ({
 /** Ready pods without an address of a family are left out of the Service's endpoints of that family. */
 function podsWithout(family: Family, families: readonly Family[], ready: readonly Pod[], target: { namespace: string; name: string }): Found[] {
   const without = ready.filter((p) => !hasFamily(addressesOf(p), family));
-  const [first] = without;
-  if (!first) return [];
+  if (without.length === 0) return [];
   const all = without.length === ready.length;
+  const who = all ? `its ${plural(ready.length, 'ready pod')}` : `${without.length} of ${plural(ready.length, 'ready pod')}`;
   const nodes = [...new Set(without.flatMap((p) => p.spec.nodeName ?? []))];
   return [
     {
@@ -30,7 +30,7 @@ function podsWithout(family: Family, families: readonly Family[], ready: readonl
       confidence: 'confirmed',
       scope: all && families.length === 1 ? 'all' : 'part',
       object: { kind: 'Service', ...target },
-      message: `Service "${target.name}" is reached over ${families.join(' and ')}, and ${all ? `its ${plural(ready.length, 'ready pod')} (${some(without.map((p) => p.metadata.name))})` : `${without.length} of ${plural(ready.length, 'ready pod')} (${some(without.map((p) => p.metadata.name))})`} ${without.length === 1 ? 'has' : 'have'} no ${family} address`,
+      message: `Service "${target.name}" is reached over ${families.join(' and ')}, and ${who} (${some(without.map((p) => p.metadata.name))}) ${without.length === 1 ? 'has' : 'have'} no ${family} address`,
       evidence: [
         { source: 'service', text: `ipFamilies: ${families.join(', ')}` },
         ...without.slice(0, 4).map((p) => ({ source: 'pods', text: `${p.metadata.name} on ${p.spec.nodeName ?? 'no node'} has ${addressesOf(p).join(', ')}` })),
