@@ -5,7 +5,7 @@ import { type Fact, seen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import { requested } from '../facts/scheduling.ts';
-import { labelText, selects } from '../facts/selectors.ts';
+import { isFinished, labelText, selects } from '../facts/selectors.ts';
 import { collector, fromFailure, parsed, parsedList, read, valueOf } from './collector.ts';
 
 const system = 'kube-system';
@@ -85,8 +85,11 @@ export const strayPods = collector({
   },
   async collect({ cluster, signal }, { service }) {
     const labelSelector = labelText(valueOf(service)?.spec.selector);
-    const found = parsed(await cluster.list(resources.pods, { labelSelector, signal }), v.array(v.object({ metadata: o.meta })), 'pods');
-    return found.seen ? seen(found.value.slice(0, 20).map((p) => ({ namespace: p.metadata.namespace, name: p.metadata.name }))) : found;
+    const found = parsedList(await cluster.list(resources.pods, { labelSelector, signal }), o.pod, 'pods');
+    if (!found.seen) return found;
+    // A pod on its way out is no place where the Service could have been meant to be.
+    const lasting = found.value.filter((p) => !isFinished(p) && !p.metadata.deletionTimestamp);
+    return seen(lasting.slice(0, 20).map((p) => ({ namespace: p.metadata.namespace, name: p.metadata.name })));
   },
 });
 

@@ -94,6 +94,17 @@ xargs -P 60 -n 3 sh -c 'echo "U $0 $(dig +short +tries=1 +time=1 @$1 -p $2 x.exa
   return found;
 }
 
+/** Taking hundreds of Services out of the rules keeps kube-proxy from writing new ones meanwhile. */
+async function proxiesSettled(): Promise<void> {
+  const proxies = (await must('-n', 'kube-system', 'get', 'pods', '-l', 'k8s-app=kube-proxy', '-o', 'name')).trim().split('\n');
+  for (const proxy of proxies)
+    for (let tries = 0; tries < 60; tries++) {
+      const rules = await kubectl('-n', 'kube-system', 'exec', proxy, '--', 'sh', '-c', 'iptables-save; ip6tables-save; nft list ruleset');
+      if (rules.stdout !== '' && !rules.stdout.includes(`${zoo}/`)) break;
+      await new Promise((r) => setTimeout(r, 1000));
+    }
+}
+
 beforeAll(async () => {
   await kubectl('delete', 'namespace', zoo, '--ignore-not-found');
   await createNamespace(zoo);
@@ -182,8 +193,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const i of nodes.keys()) await limitRejects(i, true);
-  await kubectl('delete', 'namespace', zoo, '--ignore-not-found', '--wait=false');
+  await kubectl('delete', 'namespace', zoo, '--ignore-not-found');
   for (const node of nodes) await kubectl('label', 'node', node, `${zoneLabel}-`);
+  await proxiesSettled();
 });
 
 test('there are at least 200 Services, and servers on three nodes', () => {
