@@ -1,0 +1,28 @@
+/** What a scan gives the checks for one Service, held to what a run for that Service alone has. */
+import { describe, expect, test } from 'vitest';
+import { pipeline } from '../../checks/pipeline.ts';
+import { unseen } from '../../src/facts/fact.ts';
+import { type FactName, factNames, type Facts } from '../../src/facts/facts.ts';
+import { collectors } from '../../src/gather/gather.ts';
+import { podIndex, podsOfService } from '../../src/scan/inventory.ts';
+import { reasoned } from '../../src/verdict/judge.ts';
+import { recorded } from '../support/recordings.ts';
+
+const changing = new Set<FactName>(collectors.filter((c) => c.impact !== 'read').map((c) => c.fact));
+
+/** The recorded facts as `--probe none` gathers them. */
+const withoutProbes = (facts: Facts): Facts =>
+  ({ ...facts, ...Object.fromEntries(factNames.filter((n) => changing.has(n)).map((n) => [n, unseen('not-asked', n, '--probe none')])) }) as Facts;
+
+describe('the pods of a Service, without the others of its namespace', () => {
+  test.each(recorded.map((r) => [r.name, r] as const))('%s: the same verdict', (_, { recording }) => {
+    const facts = withoutProbes(recording.facts);
+    if (!facts.service.seen || !facts.service.value || !facts.pods.seen || !facts.slices.seen) return expect(facts.service).toBeDefined();
+    const pods = podsOfService(facts.service.value, facts.slices.value, podIndex(facts.pods.value));
+    const judged = (f: Facts) => {
+      const { verdict } = reasoned(pipeline, { ...recording, facts: f });
+      return [verdict.status, ...verdict.causes.map((c) => c.code)];
+    };
+    expect(judged({ ...facts, pods: { seen: true, value: pods } })).toEqual(judged(facts));
+  });
+});
