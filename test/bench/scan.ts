@@ -44,7 +44,7 @@ const limit = pLimit(40);
 const all = <T>(items: readonly T[], each: (item: T, i: number) => Promise<unknown>) => Promise.all(items.map((item, i) => limit(() => each(item, i))));
 const count = (n: number) => Array.from({ length: n }, (_, i) => i);
 const namespaceOf = (service: number) => `scan-${Math.floor(service / perNamespace)}`;
-const ready = (now: string) => [{ type: 'Ready', status: 'True', lastTransitionTime: now, lastHeartbeatTime: now, reason: 'Bench', message: '' }];
+const ready = (now: string) => [{ type: 'Ready', status: 'True', lastTransitionTime: now, reason: 'Bench', message: '' }];
 
 async function fill(from: number, to: number): Promise<void> {
   const now = new Date().toISOString();
@@ -73,7 +73,7 @@ async function fill(from: number, to: number): Promise<void> {
       phase: 'Running',
       podIP: ip,
       podIPs: [{ ip }],
-      conditions: ready(now).map(({ lastHeartbeatTime: _, ...c }) => c),
+      conditions: ready(now),
       containerStatuses: [running],
     };
     await send('PATCH', `${path}/${name}/status`, { status }, 'application/strategic-merge-patch+json');

@@ -11,8 +11,10 @@ import { recorded } from '../support/recordings.ts';
 const changing = new Set<FactName>(collectors.filter((c) => c.impact !== 'read').map((c) => c.fact));
 
 /** The recorded facts as `--probe none` gathers them. */
-const withoutProbes = (facts: Facts): Facts =>
-  ({ ...facts, ...Object.fromEntries(factNames.filter((n) => changing.has(n)).map((n) => [n, unseen('not-asked', n, '--probe none')])) }) as Facts;
+const withoutProbes = (facts: Facts): Facts => ({
+  ...facts,
+  ...Object.fromEntries(factNames.filter((n) => changing.has(n)).map((n) => [n, unseen('not-asked', n, '--probe none')])),
+});
 
 describe('the pods of a Service, without the others of its namespace', () => {
   test.each(recorded.map((r) => [r.name, r] as const))('%s: the same verdict', (_, { recording }) => {
