@@ -4,12 +4,12 @@ import { pipeline } from '../../checks/pipeline.ts';
 import type { Change } from '../catalog/finding.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, type Failure, resources } from '../cluster/index.ts';
-import { shared } from '../cluster/shared.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
 import { reasoned } from '../verdict/judge.ts';
 import { started } from '../diagnose/progress.ts';
 import type { Recording } from '../facts/capture.ts';
-import type { Target } from '../facts/facts.ts';
+import type { Facts, Target } from '../facts/facts.ts';
+import type { Service } from '../facts/objects.ts';
 import { apply } from '../repair/apply.ts';
 import { planOf } from '../repair/plan.ts';
 import { tryChange } from '../repair/trial.ts';
@@ -18,7 +18,8 @@ import { clean, cleanDeep, cleanLines } from '../report/clean.ts';
 import type { Result, ServiceRow, Session } from '../tui/session.ts';
 import { checkFolder, save } from './captures.ts';
 import { refuse, type RunOptions, runLive } from './live-run.ts';
-import { judged } from './scan.ts';
+import { type Inventory, takeInventory } from '../scan/inventory.ts';
+import { judgeService } from '../scan/judge.ts';
 import { parseFrom } from './target.ts';
 import { takenBack } from './undo.ts';
 
@@ -87,7 +88,8 @@ export function liveSession(
   env: NodeJS.ProcessEnv,
 ): LiveSession {
   let cluster = first;
-  let once = shared(cluster);
+  /** Of the list that is shown. */
+  let inventory: Inventory | null = null;
   let last: Recording | null = null;
   let undoFile: string | null = null;
   const left: string[] = [];
@@ -154,12 +156,11 @@ export function liveSession(
       const next = await connect({ ...options, context, namespace: undefined, beforeAsking: null }, env);
       cluster.close();
       cluster = next;
-      once = shared(cluster);
+      inventory = null;
     },
 
     async namespaces() {
-      once = shared(cluster);
-      const found = await once.list(resources.namespaces, {});
+      const found = await cluster.list(resources.namespaces, {});
       if (found.ok) return (found.value as Listed[]).map((n) => clean(n.metadata.name)).toSorted((a, b) => (a < b ? -1 : 1));
       if (found.failure.reason === 'forbidden') return [cluster.namespace];
       throw notListed(resources.namespaces, found.failure);
@@ -167,42 +168,28 @@ export function liveSession(
 
     async services(namespace) {
       // Read again: a person opens a list because things change.
-      once = shared(cluster);
-      const where = namespace ?? undefined;
-      const [services, slices] = await Promise.all([
-        once.list(resources.services, { namespace: where }),
-        once.list(resources.endpointslices, { namespace: where }),
-      ]);
-      if (!services.ok) throw notListed(resources.services, services.failure);
-      const byService = Map.groupBy(
-        (slices.ok ? slices.value : []) as Slice[],
-        (s) => `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name'] ?? ''}`,
-      );
-      const own = (s: Listed) => byService.get(`${s.metadata.namespace}/${s.metadata.name}`) ?? [];
-      return cleanDeep((services.value as ListedService[]).map((s) => rowOf(s, slices.ok ? own(s) : null)));
+      const found = await takeInventory(cluster, namespace ?? undefined, new AbortController().signal);
+      if (!found.seen) throw new CannotRun(`services cannot be listed (${clean(found.why)}).`);
+      inventory = found.value;
+      return cleanDeep(found.value.services().map((s) => rowOf(s, found.value.factsOf(s).slices)));
     },
 
     async judge(row) {
-      const { status, summary } = await judged(once, row.namespace, row.name, options.version);
+      const service = inventory?.find(row.namespace, row.name);
+      if (!inventory || !service) throw new CannotRun(`Service ${row.namespace}/${row.name} is not in the list any more.`);
+      const { status, summary } = judgeService(pipeline, inventory, service, options.version);
       return { status, summary: clean(summary) };
     },
   };
 }
 
-interface ListedService extends Listed {
-  spec?: { type?: string; clusterIP?: string; ports?: { port: number; targetPort?: number | string; protocol?: string }[] };
-}
-interface Slice extends Listed {
-  endpoints?: { conditions?: { ready?: boolean } }[] | null;
-}
-
-function rowOf({ metadata, spec }: ListedService, slices: readonly Slice[] | null): ServiceRow {
-  const endpoints = slices?.flatMap((s) => s.endpoints ?? []);
+function rowOf({ metadata, spec }: Service, slices: Facts['slices']): ServiceRow {
+  const endpoints = slices.seen ? slices.value.flatMap((s) => s.endpoints) : null;
   return {
     namespace: metadata.namespace,
     name: metadata.name,
-    type: spec?.clusterIP === 'None' ? 'Headless' : (spec?.type ?? 'ClusterIP'),
-    ports: (spec?.ports ?? []).map((p) => `${p.port}→${p.targetPort ?? p.port}`).join(' '),
+    type: spec.clusterIP === 'None' ? 'Headless' : spec.type,
+    ports: spec.ports.map((p) => `${p.port}→${p.targetPort ?? p.port}`).join(' '),
     endpoints: endpoints ? { ready: endpoints.filter((e) => e.conditions?.ready ?? true).length, total: endpoints.length } : null,
   };
 }

@@ -64,6 +64,11 @@ export interface Cluster {
   contexts: readonly string[];
   /** Reads one object; null where it does not exist. */
   get(resource: Resource, name: string, namespace?: string, signal?: AbortSignal): Promise<Result<unknown>>;
+  /**
+   * Reads a list page by page, and hands over each item as it comes; nothing else of a page is kept. `onPage`: how many came, and how many
+   * more there are as far as the API server says. Answers the list's resourceVersion.
+   */
+  each(resource: Resource, options: ListOptions, onItem: (item: unknown) => void, onPage?: (count: number, remaining: number) => void): Promise<Result<string>>;
   /** Reads a whole list, in pages. */
   list(resource: Resource, options: ListOptions): Promise<Result<unknown[]>>;
   /** A container's log, or its last lines where `tailLines` says so; of its previous run where `previous` is true. */
@@ -183,6 +188,35 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     }
   }
 
+  async function each(
+    resource: Resource,
+    { namespace, labelSelector, fieldSelector, signal }: ListOptions,
+    onItem: (item: unknown) => void,
+    onPage?: (count: number, remaining: number) => void,
+  ): Promise<Result<string>> {
+    const what = inWords(resource, namespace);
+    const access = rule(resource, 'list', namespace);
+    let next = '';
+    let version = '';
+    do {
+      const query = new URLSearchParams({ limit: String(pageSize) });
+      if (labelSelector) query.set('labelSelector', labelSelector);
+      if (fieldSelector) query.set('fieldSelector', fieldSelector);
+      if (next) query.set('continue', next);
+      const page = await parse<{ items?: unknown[] | null; metadata?: { continue?: string; remainingItemCount?: number; resourceVersion?: string } }>(
+        http.send({ method: 'GET', path: `${pathOf(resource, namespace)}?${query.toString()}`, what, rule: access, signal }),
+        what,
+        access,
+      );
+      if (!page.ok) return page;
+      for (const item of page.value.items ?? []) onItem(item);
+      onPage?.(page.value.items?.length ?? 0, page.value.metadata?.remainingItemCount ?? 0);
+      version ||= page.value.metadata?.resourceVersion ?? '';
+      next = page.value.metadata?.continue ?? '';
+    } while (next);
+    return ok(version);
+  }
+
   function create(resource: Resource, namespace: string, body: object, what: string): Promise<Result<unknown>> {
     const access = rule(resource, 'create', namespace);
     return parse(http.send({ method: 'POST', path: pathOf(resource, namespace), body, what, rule: access }), what, access);
@@ -214,26 +248,12 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       return !answer.ok && answer.failure.reason === 'not-found' ? ok(null) : answer;
     },
 
-    async list(resource, { namespace, labelSelector, fieldSelector, signal }) {
-      const what = inWords(resource, namespace);
-      const access = rule(resource, 'list', namespace);
+    each,
+
+    async list(resource, options) {
       const items: unknown[] = [];
-      let next = '';
-      do {
-        const query = new URLSearchParams({ limit: String(pageSize) });
-        if (labelSelector) query.set('labelSelector', labelSelector);
-        if (fieldSelector) query.set('fieldSelector', fieldSelector);
-        if (next) query.set('continue', next);
-        const page = await parse<{ items?: unknown[] | null; metadata?: { continue?: string } }>(
-          http.send({ method: 'GET', path: `${pathOf(resource, namespace)}?${query.toString()}`, what, rule: access, signal }),
-          what,
-          access,
-        );
-        if (!page.ok) return page;
-        for (const item of page.value.items ?? []) items.push(item);
-        next = page.value.metadata?.continue ?? '';
-      } while (next);
-      return ok(items);
+      const ran = await each(resource, options, (item) => items.push(item));
+      return ran.ok ? ok(items) : ran;
     },
 
     logs(namespace, pod, container, { tailLines, previous = false, signal }) {

@@ -182,7 +182,7 @@ const nodeSelectorTerm = v.object({
   matchExpressions: list(v.object({ key: text, operator: v.picklist(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt']), values: list(text) })),
 });
 
-const podSpec = v.object({
+export const podSpec = v.object({
   containers: v.array(container),
   initContainers: list(container),
   nodeSelector: v.nullish(v.record(text, text), {}),

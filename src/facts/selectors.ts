@@ -1,7 +1,7 @@
 import type { Connection, Connections } from './facts.ts';
 import type { EndpointSlice, LabelSelector, Node, Pod, Service } from './objects.ts';
 
-type Labels = Record<string, string>;
+export type Labels = Record<string, string>;
 
 /** As `ipFamilies` of a Service and `addressType` of an EndpointSlice write it. */
 export type Family = 'IPv4' | 'IPv6';

@@ -73,25 +73,9 @@ export function parsed<T extends v.GenericSchema>(result: Result<unknown>, schem
   return unseen('malformed', what, `${v.getDotPath(issue) ?? 'the answer'}: ${issue.message}`);
 }
 
-const readOnce = new WeakMap<object, Map<v.GenericSchema, unknown>>();
-
-/** Reads a list by the schema of its items. An item that is met again (many Services in one namespace) is not read again. */
+/** Reads a list by the schema of its items. One item that does not fit makes the whole of it `malformed`. */
 export function parsedList<T extends v.GenericSchema>(result: Result<unknown[]>, schema: T, what: string): Fact<v.InferOutput<T>[]> {
-  if (!result.ok) return fromFailure(result.failure);
-  const items: v.InferOutput<T>[] = [];
-  for (const [index, raw] of result.value.entries()) {
-    if (typeof raw !== 'object' || raw === null) return unseen('malformed', what, `${index}: no object`);
-    const key: object = raw;
-    let known = readOnce.get(key);
-    if (!known) readOnce.set(key, (known = new Map()));
-    if (!known.has(schema)) {
-      const read = v.safeParse(schema, raw, { abortEarly: true });
-      if (!read.success) return unseen('malformed', what, `${index}.${v.getDotPath(read.issues[0]) ?? ''}: ${read.issues[0].message}`);
-      known.set(schema, read.output);
-    }
-    items.push(known.get(schema));
-  }
-  return seen(items);
+  return parsed(result, v.array(schema), what);
 }
 
 export { valueOf } from '../facts/fact.ts';

@@ -4,9 +4,9 @@ import { ok, resources } from '../cluster/index.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
-import { requested } from '../facts/scheduling.ts';
 import { isFinished, labelText, selects } from '../facts/selectors.ts';
 import { collector, fromFailure, parsed, parsedList, read, valueOf } from './collector.ts';
+import { requestsByNode, resourcesOnly, withChange, withoutDigests, withoutSecrets } from './reduced.ts';
 
 const system = 'kube-system';
 
@@ -54,22 +54,12 @@ export const slices = collector({
   },
 });
 
-const lastChange = 'endpoints.kubernetes.io/last-change-trigger-time';
-
-/** Of the annotations, one says when things changed; the others may hold anything, and are left out. */
-function withChange(slice: unknown): unknown {
-  const { metadata } = slice as { metadata?: { annotations?: Record<string, string> } };
-  const changed = metadata?.annotations?.[lastChange];
-  return changed === undefined ? slice : { ...(slice as object), changed };
-}
-
 export const pods = collector({
   fact: 'pods',
   access: [read('pods', ['list'], 'service')],
   async collect({ cluster, target, signal }) {
     const found = parsedList(await cluster.list(resources.pods, { namespace: target.namespace, signal }), o.pod, 'pods');
-    // Messages of the kubelet may quote a registry's or a program's own words.
-    return found.seen ? seen(found.value.map((p) => ({ ...p, status: redactDeep(p.status) }))) : found;
+    return found.seen ? seen(found.value.map(withoutSecrets)) : found;
   },
 });
 
@@ -124,19 +114,9 @@ export const nodes = collector({
   access: [read('nodes', ['list'], 'cluster')],
   async collect({ cluster, signal }) {
     const found = parsedList(await cluster.list(resources.nodes, { signal }), o.node, 'nodes');
-    // A digest repeats the tag next to it.
-    return found.seen
-      ? seen(
-          found.value.map((n) => ({
-            ...n,
-            status: { ...n.status, images: (n.status.images ?? []).map((i) => ({ names: i.names.filter((x) => !x.includes('@')) })) },
-          })),
-        )
-      : found;
+    return found.seen ? seen(found.value.map(withoutDigests)) : found;
   },
 });
-
-const resourcesOnly = v.object({ spec: v.object({ nodeName: v.optional(v.string(), ''), containers: v.array(v.object({ resources: o.resourceList })) }) });
 
 export const nodeRequests = collector({
   fact: 'nodeRequests',
@@ -150,12 +130,7 @@ export const nodeRequests = collector({
     const fieldSelector = 'spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed';
     const found = parsedList(await cluster.list(resources.pods, { fieldSelector, signal }), resourcesOnly, 'pods of the whole cluster');
     if (!found.seen) return found;
-    const sums: Record<string, Record<string, number>> = {};
-    for (const { spec } of found.value) {
-      const own = (sums[spec.nodeName] ??= {});
-      for (const resource of ['cpu', 'memory']) own[resource] = (own[resource] ?? 0) + requested(spec, resource);
-    }
-    return seen(sums);
+    return seen(requestsByNode(found.value));
   },
 });
 

@@ -1,11 +1,11 @@
 /** Policies of every kind, the namespaces that they select by, and what enforces them. */
 import * as v from 'valibot';
-import { type Cluster, type Resource, resources } from '../cluster/index.ts';
+import { type Cluster, ok, type Resource, resources } from '../cluster/index.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import type { Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
-import { type PolicyKind, policyKinds } from '../policy/kinds.ts';
+import { policyKinds } from '../policy/kinds.ts';
 import { type Access, collector, fromFailure, parsed, parsedList, read, valueOf } from './collector.ts';
 
 const system = 'kube-system';
@@ -45,12 +45,32 @@ export const policies = collector({
   },
 });
 
-/** A kind as it is served here; undefined where it is not. */
-function served(kind: PolicyKind, versions: readonly string[]): { apiVersion: string; resource: Resource } | undefined {
-  const apiVersion = kind.apiVersions.find((x) => versions.includes(x));
-  const [group = '', version = ''] = apiVersion?.split('/') ?? [];
-  return apiVersion === undefined ? undefined : { apiVersion, resource: { group, version, plural: kind.plural } };
+/** A kind of policy that this cluster serves. */
+export interface PolicyPlace {
+  kind: string;
+  namespaced: boolean;
+  resource: Resource;
+  /** Items of a list do not say what they are. */
+  named(raw: unknown): unknown;
 }
+
+/** The kinds of policies that plug-ins define and this cluster serves. */
+export async function servedPolicies(cluster: Cluster, signal: AbortSignal | undefined): Promise<Fact<PolicyPlace[]>> {
+  const versions = await cluster.apiVersions(signal);
+  if (!versions.ok) return fromFailure(versions.failure);
+  return seen(
+    policyKinds.flatMap(({ kind, apiVersions, plural, namespaced }) => {
+      const apiVersion = apiVersions.find((x) => versions.value.includes(x));
+      const [group = '', version = ''] = apiVersion?.split('/') ?? [];
+      const named = (raw: unknown) => ({ ...(raw as object), apiVersion, kind });
+      return apiVersion === undefined ? [] : [{ kind, namespaced, resource: { group, version, plural }, named }];
+    }),
+  );
+}
+
+/** By what a list of policies is filed in the facts: `AdminNetworkPolicy`, `CiliumNetworkPolicy in shop`. */
+export const policyKey = ({ kind }: PolicyPlace, namespace: string | undefined): string =>
+  `${kind === 'NetworkPolicy' ? 'Calico NetworkPolicy' : kind}${namespace === undefined ? '' : ` in ${namespace}`}`;
 
 /** The policies of all kinds that plug-ins define and this cluster serves, in some namespaces, or (undefined) in all. */
 export async function listPluginPolicies(
@@ -58,22 +78,16 @@ export async function listPluginPolicies(
   namespaces: readonly string[] | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Fact<Record<string, Fact<o.PluginPolicy[]>>>> {
-  const versions = await cluster.apiVersions(signal);
-  if (!versions.ok) return fromFailure(versions.failure);
-  const asked = policyKinds.flatMap((kind) => {
-    const here = served(kind, versions.value);
-    if (!here) return [];
-    const places = kind.namespaced ? (namespaces ?? [undefined]) : [undefined];
-    return places.map((namespace) => ({ kind, here, namespace }));
-  });
+  const places = await servedPolicies(cluster, signal);
+  if (!places.seen) return places;
+  const asked = places.value.flatMap((place) => (place.namespaced && namespaces ? namespaces : [undefined]).map((namespace) => ({ place, namespace })));
   const found = await Promise.all(
-    asked.map(async ({ kind, here, namespace }): Promise<[string, Fact<o.PluginPolicy[]>][]> => {
-      const key = `${kind.kind === 'NetworkPolicy' ? 'Calico NetworkPolicy' : kind.kind}${namespace === undefined ? '' : ` in ${namespace}`}`;
-      const listed = await cluster.list(here.resource, { namespace, signal });
+    asked.map(async ({ place, namespace }): Promise<[string, Fact<o.PluginPolicy[]>][]> => {
+      const key = policyKey(place, namespace);
+      const listed = await cluster.list(place.resource, { namespace, signal });
       // The group is there without this kind.
       if (!listed.ok && listed.failure.reason === 'not-found') return [];
-      const named = listed.ok ? { ...listed, value: listed.value.map((p) => ({ ...(p as object), apiVersion: here.apiVersion, kind: kind.kind })) } : listed;
-      const policies = parsedList(named, o.pluginPolicy, key);
+      const policies = parsedList(listed.ok ? ok(listed.value.map(place.named)) : listed, o.pluginPolicy, key);
       return [[key, policies.seen ? seen(redactDeep(policies.value)) : policies]];
     }),
   );

@@ -26,6 +26,7 @@ describe('dependencies between rooms point one way', () => {
     ['src/cluster', '../../facts/facts.ts'],
     ['src/tui', '../../cluster/index.ts'],
     ['src/diagnose', '../../cli/main.ts'],
+    ['src/scan', '../../repair/plan.ts'],
   ])('%s must not import %s', async (room, target) => {
     const { code, stdout } = await lint(room, `import * as other from '${target}';\nexport const x = other;\n`);
     expect(stdout).toContain('may import only');

@@ -12,7 +12,7 @@ const row = (name: string, status: 'healthy' | 'faulty', summary = '') => ({
   summary,
 });
 const text = (columns: number, unicode = true) =>
-  scanText([row('cart', 'faulty', 'No pod carries the labels that the selector asks for, neither here nor elsewhere'), row('名前', 'healthy')], {
+  scanText([row('cart', 'faulty', 'No pod carries the labels that the selector asks for, neither here nor elsewhere'), row('名前', 'healthy')], [], {
     unicode,
     columns,
     namespaces: true,
@@ -35,6 +35,6 @@ describe('a scan as text', () => {
     expect(text(60)).toContain('2 Services: 1 faulty, 1 without a problem in their objects.');
   });
   test('no Services', () => {
-    expect(scanText([], { unicode: true, columns: 80, namespaces: false, requests: 1 })).toBe('There are no Services.');
+    expect(scanText([], [], { unicode: true, columns: 80, namespaces: false, requests: 1 })).toBe('There are no Services.');
   });
 });

@@ -1,0 +1,38 @@
+/** What is kept of objects of the API beyond what their schemas say. */
+import * as v from 'valibot';
+import type { FactTypes } from '../facts/facts.ts';
+import * as o from '../facts/objects.ts';
+import { redactDeep } from '../facts/redact.ts';
+import { requested } from '../facts/scheduling.ts';
+
+const lastChange = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+/** Of the annotations, one says when things changed; the others may hold anything, and are left out. */
+export function withChange(slice: unknown): unknown {
+  const { metadata } = slice as { metadata?: { annotations?: Record<string, string> } };
+  const changed = metadata?.annotations?.[lastChange];
+  return changed === undefined ? slice : { ...(slice as object), changed };
+}
+
+/** Messages of the kubelet may quote a registry's or a program's own words. */
+export const withoutSecrets = (pod: o.Pod): o.Pod => ({ ...pod, status: redactDeep(pod.status) });
+
+/** Of a node's images, their tags: a digest repeats the tag next to it. */
+export const withoutDigests = (node: o.Node): o.Node => ({
+  ...node,
+  status: { ...node.status, images: (node.status.images ?? []).map((i) => ({ names: i.names.filter((x) => !x.includes('@')) })) },
+});
+
+export const resourcesOnly = v.object({
+  spec: v.object({ nodeName: v.optional(v.string(), ''), containers: v.array(v.object({ resources: o.resourceList })) }),
+});
+
+/** What pods ask for on each node, together: in CPUs and bytes. */
+export function requestsByNode(pods: readonly v.InferOutput<typeof resourcesOnly>[]): FactTypes['nodeRequests'] {
+  const sums: FactTypes['nodeRequests'] = {};
+  for (const { spec } of pods) {
+    const own = (sums[spec.nodeName] ??= {});
+    for (const resource of ['cpu', 'memory']) own[resource] = (own[resource] ?? 0) + requested(spec, resource);
+  }
+  return sums;
+}

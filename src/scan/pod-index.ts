@@ -1,0 +1,57 @@
+/** The pods of one namespace by each label, by address, and by kind: what a Service asks of them does not grow with their number. */
+import type { EndpointSlice, Pod, Service } from '../facts/objects.ts';
+import { type Labels, labelText, ownLabels, selects } from '../facts/selectors.ts';
+
+export interface PodIndex {
+  add(pod: Pod): void;
+  remove(pod: Pod): void;
+  /** The pods that a Service selects, and those behind its addresses; where it selects none, one of each kind. */
+  of(service: Service, slices: readonly EndpointSlice[]): Pod[];
+}
+
+const kindOf = (pod: Pod): string => labelText(ownLabels(pod.metadata.labels));
+const addressesOf = (pod: Pod): string[] => (pod.spec.hostNetwork ? [] : pod.status.podIPs.map((i) => i.ip));
+
+export function podIndex(): PodIndex {
+  const byLabel = new Map<string, Set<Pod>>();
+  const byAddress = new Map<string, Pod>();
+  /** What only resembles a Service's pods is named by one of them. */
+  const byKind = new Map<string, Set<Pod>>();
+  const file = (index: Map<string, Set<Pod>>, key: string, pod: Pod) => {
+    const same = index.get(key);
+    if (same) same.add(pod);
+    else index.set(key, new Set([pod]));
+  };
+  const drop = (index: Map<string, Set<Pod>>, key: string, pod: Pod) => {
+    const same = index.get(key);
+    same?.delete(pod);
+    if (same?.size === 0) index.delete(key);
+  };
+  const labelsOf = (pod: Pod) => Object.entries(pod.metadata.labels).map(([key, value]) => `${key}=${value}`);
+
+  function selected(selector: Labels | null | undefined): Pod[] {
+    const sets = Object.entries(selector ?? {}).map(([key, value]) => byLabel.get(`${key}=${value}`) ?? new Set<Pod>());
+    const [smallest] = sets.toSorted((a, b) => a.size - b.size);
+    return [...(smallest ?? [])].filter((p) => selects(selector, p.metadata.labels));
+  }
+
+  return {
+    add(pod) {
+      for (const label of labelsOf(pod)) file(byLabel, label, pod);
+      file(byKind, kindOf(pod), pod);
+      for (const ip of addressesOf(pod)) byAddress.set(ip, pod);
+    },
+    remove(pod) {
+      for (const label of labelsOf(pod)) drop(byLabel, label, pod);
+      drop(byKind, kindOf(pod), pod);
+      // Another pod may have the address by now.
+      for (const ip of addressesOf(pod)) if (byAddress.get(ip) === pod) byAddress.delete(ip);
+    },
+    of(service, slices) {
+      const own = selected(service.spec.selector);
+      const behind = slices.flatMap((s) => s.endpoints.flatMap((e) => e.addresses.flatMap((a) => byAddress.get(a) ?? [])));
+      const kinds = own.length > 0 ? [] : [...byKind.values()].flatMap((same) => [...same].slice(0, 1));
+      return [...new Set([...own, ...behind, ...kinds])];
+    },
+  };
+}
