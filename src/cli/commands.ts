@@ -65,7 +65,7 @@ const svcOptions = <T>(y: Argv<T>) =>
     .option('since', { type: 'string', requiresArg: true, describe: 'show what changed since an earlier capture FILE' });
 
 /** Options that can be given more than once; for the others a second one is a mistake. */
-const repeatable = new Set(['output', 'o', 'as-group', 'asGroup', '_']);
+const repeatable = new Set(['output', 'o', 'as-group', 'asGroup', 'only', 'merge', '_']);
 
 /** What the commands need: where to write, and the place for the chosen command's run. */
 interface Start {
@@ -112,7 +112,30 @@ const scanCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
   y.command(
     'scan',
     'check all Services of a namespace, or of all (-A), by their objects only; worst first',
-    (own) => formatOption(kubectlOptions(own), 'text, json; or FORMAT=FILE (can be repeated)').option('all-namespaces', allNamespaces('in all namespaces')),
+    (own) =>
+      formatOption(kubectlOptions(own), 'text, json, yaml, markdown, junit, sarif, html; or FORMAT=FILE (can be repeated)')
+        .option('all-namespaces', allNamespaces('in all namespaces'))
+        .option('context', { type: 'string', requiresArg: true, describe: 'kubeconfig context, or several (a,b,c): one scan of all their clusters' })
+        .option('all-contexts', { type: 'boolean', default: false, describe: 'the clusters of all contexts' })
+        .option('only', {
+          type: 'string',
+          array: true,
+          nargs: 1,
+          requiresArg: true,
+          default: [] as string[],
+          describe: 'only Services with this cause (can be repeated)',
+        })
+        .option('ignore', { type: 'string', requiresArg: true, describe: 'FILE of causes that are accepted: a list of {code, namespace, service, reason}' })
+        .option('since', { type: 'string', requiresArg: true, describe: 'show what is different since an earlier scan (FILE of -o json)' })
+        .option('shard', { type: 'string', requiresArg: true, describe: 'one part of the namespaces: I/N, for an indexed Job' })
+        .option('merge', {
+          type: 'string',
+          array: true,
+          requiresArg: true,
+          default: [] as string[],
+          describe: 'join the FILEs that scans of parts wrote (-o json), without a cluster',
+        })
+        .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no progress on stderr' }),
     (a) => answer(async () => (await import('./scan.ts')).scan({ ...connection(a), version }, screen(true))),
   );
 

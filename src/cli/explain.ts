@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Code, codes, issues } from '../catalog/codes.ts';
-import { CannotRun } from '../catalog/cannot-run.ts';
-import { nearest } from '../catalog/nearest-names.ts';
+import { knownCode } from '../catalog/known-code.ts';
 
 /** Prints the page of a code, or the codes by their rows of the issue table. */
 export function explain(code: string | undefined, out: NodeJS.WriteStream): number {
@@ -13,10 +12,6 @@ export function explain(code: string | undefined, out: NodeJS.WriteStream): numb
     }
     return 0;
   }
-  if (!(all as string[]).includes(code)) {
-    const near = nearest(code, all);
-    throw new CannotRun(`There is no code "${code}"${near ? `; did you mean "${near}"?` : '; "k8s-doctor explain" lists them.'}`);
-  }
-  out.write(readFileSync(new URL(`../docs/codes/${code}.md`, import.meta.url), 'utf8'));
+  out.write(readFileSync(new URL(`../docs/codes/${knownCode(code)}.md`, import.meta.url), 'utf8'));
   return 0;
 }

@@ -42,7 +42,7 @@ export const isUnicode = (env: NodeJS.ProcessEnv): boolean => {
 };
 
 /** Writes each text to its file or to the screen. Throws CannotRun for a file that can't be written. */
-async function writeTexts(texts: readonly { file?: string; text: string }[], screen: Screen): Promise<void> {
+export async function writeTexts(texts: readonly { file?: string; text: string }[], screen: Screen): Promise<void> {
   // The screen first: the result is printed even if a file cannot be written.
   for (const { file, text } of texts.toSorted((a, b) => Number(a.file !== undefined) - Number(b.file !== undefined))) {
     const ended = text.endsWith('\n') ? text : `${text}\n`;

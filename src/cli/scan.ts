@@ -1,44 +1,141 @@
+import { readFileSync } from 'node:fs';
+import pLimit from 'p-limit';
 import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
+import { knownCode } from '../catalog/known-code.ts';
 import { connect, type ConnectOptions } from '../cluster/index.ts';
-import { cleanDeep } from '../report/clean.ts';
-import { scanText } from '../report/scan.ts';
-import { byCause, byStatus } from '../scan/by-cause.ts';
-import { takeInventory } from '../scan/inventory.ts';
-import { judgeService, type Scanned } from '../scan/judge.ts';
-import { exitStatus, isUnicode, parseOutputs, type Screen, writeAs } from './output.ts';
-
-/** Milliseconds for all lists of a cluster. */
-const scanTimeoutMs = 120_000;
+import { contextsOf } from '../cluster/kubeconfig.ts';
+import { clean } from '../report/clean.ts';
+import { renderScan, scanFormats } from '../report/scan/render.ts';
+import { readRules } from '../scan/accepted.ts';
+import type { Progress } from '../scan/inventory.ts';
+import { changesSince, fromJson, merged, only, type Scan, scanOf, statusOf } from '../scan/scan.ts';
+import { scanCluster, type ScanPlan } from '../scan/scan-cluster.ts';
+import { parseShard } from '../scan/shard.ts';
+import { exitStatus, isUnicode, type Output, parseOutputs, type Screen, writeTexts } from './output.ts';
 
 export interface ScanOptions extends ConnectOptions {
-  allNamespaces: boolean;
-  output: string[];
   version: string;
+  allNamespaces: boolean;
+  allContexts: boolean;
+  output: string[];
+  quiet: boolean;
+  /** Codes. */
+  only: string[];
+  /** A file of rules. */
+  ignore: string | undefined;
+  /** A file of an earlier scan. */
+  since: string | undefined;
+  shard: string | undefined;
+  /** Files of scans. */
+  merge: string[];
 }
 
-/** Diagnoses every Service by its objects alone: no probe, each list read once. Answers the exit status of the worst. */
-export async function scan(options: ScanOptions, screen: Screen): Promise<number> {
-  const outputs = parseOutputs(options.output, ['text', 'json']);
-  const cluster = await connect(options, screen.env);
+/** So many clusters are read at once. */
+const clustersAtOnce = 4;
+
+export function fileText(file: string): string {
   try {
-    const namespace = options.allNamespaces ? undefined : cluster.namespace;
-    const inventory = await takeInventory(cluster, namespace, AbortSignal.timeout(scanTimeoutMs));
-    if (!inventory.seen) throw new CannotRun(`The Services cannot be listed (${inventory.why}); check your rights and the cluster.`);
-    const nameOf = (x: Scanned) => `${x.namespace}/${x.name}`;
-    const all = cleanDeep(
-      inventory.value
-        .services()
-        .map((service) => judgeService(pipeline, inventory.value, service, options.version))
-        .toSorted((x, y) => byStatus(x.status, y.status) || (nameOf(x) < nameOf(y) ? -1 : 1)),
-    );
-    const text = (columns: number) =>
-      scanText(all, byCause(all), { unicode: isUnicode(screen.env), columns, namespaces: options.allNamespaces, requests: cluster.requests() });
-    const json = () =>
-      JSON.stringify({ apiVersion: 'k8s-doctor/v1', kind: 'Scan', services: all.map((x) => ({ ...x, causes: x.causes.map((c) => c.code) })) }, null, 2);
-    await writeAs(outputs, { json, text: (toFile) => text(toFile ? 120 : (screen.stdout.columns ?? 120)) }, screen);
-    return exitStatus[all[0]?.status ?? 'healthy'];
-  } finally {
-    cluster.close();
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CannotRun(`The file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
   }
+}
+
+/** Finds what is wrong with all Services. Answers the exit status of the worst. */
+export async function scan(options: ScanOptions, screen: Screen): Promise<number> {
+  const outputs = parseOutputs(options.output, scanFormats);
+  const codes = options.only.flatMap((o) => o.split(',')).map(knownCode);
+  const earlier = options.since === undefined ? undefined : fromJson(fileText(options.since), options.since);
+  const found = options.merge.length > 0 ? merged(options.merge.map((file) => fromJson(fileText(file), file))) : await scanAll(options, screen);
+  const shown = only(found, codes);
+  await writeScan(shown, outputs, earlier, screen);
+  return exitStatus[statusOf(shown)];
+}
+
+async function writeScan(found: Scan, outputs: readonly Output<(typeof scanFormats)[number]>[], earlier: Scan | undefined, screen: Screen): Promise<void> {
+  const namespaces = new Set(found.services.map((s) => s.namespace)).size > 1;
+  const changes = earlier && changesSince(earlier, found);
+  const texts = await Promise.all(
+    outputs.map(async ({ format, file }) => {
+      const columns = file ? 120 : (screen.stdout.columns ?? 120);
+      return { text: await renderScan(found, format, { unicode: isUnicode(screen.env), columns, namespaces, changes }), ...(file !== undefined && { file }) };
+    }),
+  );
+  await writeTexts(texts, screen);
+}
+
+/** Reads the clusters that are asked for. One that does not answer is named; where none does, it throws. */
+async function scanAll(options: ScanOptions, screen: Screen): Promise<Scan> {
+  const startedAt = new Date().toISOString();
+  const started = performance.now();
+  const contexts = options.allContexts ? contextsOf(options, screen.env) : (options.context?.split(',') ?? [undefined]);
+  const progress = options.quiet ? undefined : progressLine(process.stderr);
+  const plan: Omit<ScanPlan, 'namespace' | 'onProgress'> = {
+    pipeline,
+    version: options.version,
+    shard: options.shard === undefined ? undefined : parseShard(options.shard),
+    accepted: options.ignore === undefined ? [] : readRules(fileText(options.ignore), options.ignore),
+  };
+  const limit = pLimit(clustersAtOnce);
+  const parts = await Promise.all(contexts.map((context) => limit(() => scanOne({ ...options, context }, plan, contexts.length > 1, screen, progress))));
+  progress?.end();
+  const [first] = parts;
+  if (first && parts.every((p) => p.cluster.error !== null)) throw new CannotRun(parts.map((p) => p.cluster.error).join('\n'));
+  return scanOf({
+    version: options.version,
+    startedAt,
+    durationMs: Math.round(performance.now() - started),
+    clusters: parts.map((p) => p.cluster),
+    services: parts.flatMap((p) => p.services),
+    missing: parts.flatMap((p) => p.missing),
+  });
+}
+
+async function scanOne(
+  options: ScanOptions,
+  plan: Omit<ScanPlan, 'namespace' | 'onProgress'>,
+  oneOfSeveral: boolean,
+  screen: Screen,
+  progress: ReturnType<typeof progressLine> | undefined,
+): Promise<Pick<Scan, 'services' | 'missing'> & { cluster: Scan['clusters'][number] }> {
+  let requests = () => 0;
+  let context = options.context ?? '';
+  try {
+    const cluster = await connect(options, screen.env);
+    try {
+      requests = () => cluster.requests();
+      context = cluster.context;
+      const namespace = options.allNamespaces ? undefined : cluster.namespace;
+      const found = await scanCluster(cluster, { ...plan, namespace, onProgress: (now) => progress?.show(context, now) });
+      return { ...found, cluster: { context, requests: requests(), error: null } };
+    } finally {
+      cluster.close();
+    }
+  } catch (error) {
+    if (!(error instanceof CannotRun)) throw error;
+    // The sentence alone says of which cluster it is only where there is one.
+    if (!oneOfSeveral) throw error;
+    return { services: [], missing: [], cluster: { context, requests: requests(), error: clean(error.message) } };
+  }
+}
+
+/** What is listed so far and how much there is, in one line of a terminal. */
+function progressLine(stream: NodeJS.WriteStream) {
+  const known = new Map<string, Progress>();
+  let drawn = 0;
+  return {
+    show(context: string, now: Progress): void {
+      known.set(context, { ...now });
+      if (!stream.isTTY || performance.now() - drawn < 100) return;
+      drawn = performance.now();
+      const sum = (of: (p: Progress) => number) => [...known.values()].reduce((total, p) => total + of(p), 0);
+      const [listed, left] = [sum((p) => p.listed), sum((p) => p.remaining)];
+      const share = listed + left > 0 ? ` (${Math.floor((100 * listed) / (listed + left))} %)` : '';
+      stream.write(`\r\u001b[2K  ${listed} objects read${left > 0 ? `, ${left} to come` : ''}${share}`);
+    },
+    end(): void {
+      if (stream.isTTY && known.size > 0) stream.write('\r\u001b[2K');
+    },
+  };
 }

@@ -168,7 +168,7 @@ export function liveSession(
 
     async services(namespace) {
       // Read again: a person opens a list because things change.
-      const found = await takeInventory(cluster, namespace ?? undefined, new AbortController().signal);
+      const found = await takeInventory(cluster, [namespace ?? undefined], new AbortController().signal);
       if (!found.seen) throw new CannotRun(`services cannot be listed (${clean(found.why)}).`);
       inventory = found.value;
       return cleanDeep(found.value.services().map((s) => rowOf(s, found.value.factsOf(s).slices)));
@@ -177,7 +177,7 @@ export function liveSession(
     async judge(row) {
       const service = inventory?.find(row.namespace, row.name);
       if (!inventory || !service) throw new CannotRun(`Service ${row.namespace}/${row.name} is not in the list any more.`);
-      const { status, summary } = judgeService(pipeline, inventory, service, options.version);
+      const { status, summary } = judgeService(pipeline, inventory, service, cluster.context, options.version);
       return { status, summary: clean(summary) };
     },
   };

@@ -157,20 +157,32 @@ function inPod(env: NodeJS.ProcessEnv): Chosen {
   };
 }
 
-/**
- * Finds the credentials: `--kubeconfig`, then KUBECONFIG (a list), then ~/.kube/config, then the pod's service account.
- * Throws CannotRun, with the field that is wrong and the next step, where there are none or where what was asked for is not in them.
- */
-export function loadKubeConfig(options: KubeOptions, env: NodeJS.ProcessEnv): Chosen {
+/** `--kubeconfig`, then KUBECONFIG (a list), then ~/.kube/config; undefined where a pod's service account is all there is. */
+function kubeconfigFiles(options: KubeOptions, env: NodeJS.ProcessEnv): File | undefined {
   const home = env['HOME'] ?? env['USERPROFILE'];
   const standard = home ? resolve(home, '.kube/config') : undefined;
-  if (options.kubeconfig) return choose(merge([options.kubeconfig]), options);
-  if (env['KUBECONFIG']) return choose(merge(env['KUBECONFIG'].split(delimiter).filter(Boolean)), options);
-  if (standard && exists(standard)) return choose(merge([standard]), options);
-  if (env['KUBERNETES_SERVICE_HOST'] && exists(`${podFolder}/token`)) return inPod(env);
+  if (options.kubeconfig) return merge([options.kubeconfig]);
+  if (env['KUBECONFIG']) return merge(env['KUBECONFIG'].split(delimiter).filter(Boolean));
+  if (standard && exists(standard)) return merge([standard]);
+  if (env['KUBERNETES_SERVICE_HOST'] && exists(`${podFolder}/token`)) return undefined;
   throw new CannotRun(
     'No kubeconfig was found (KUBECONFIG is not set, ~/.kube/config does not exist); set KUBECONFIG or give --kubeconfig, or try "k8s-doctor demo".',
   );
+}
+
+/**
+ * Finds the credentials. Throws CannotRun, with the field that is wrong and the next step, where there are none or where what was asked for
+ * is not in them.
+ */
+export function loadKubeConfig(options: KubeOptions, env: NodeJS.ProcessEnv): Chosen {
+  const files = kubeconfigFiles(options, env);
+  return files ? choose(files, options) : inPod(env);
+}
+
+/** The names of all contexts. Throws CannotRun where there is no kubeconfig. */
+export function contextsOf(options: KubeOptions, env: NodeJS.ProcessEnv): string[] {
+  const files = kubeconfigFiles(options, env);
+  return files ? names(files.contexts) : [inPod(env).context];
 }
 
 const named = (entries: readonly Entry[], name: string) => entries.find((e) => e.name === name);

@@ -42,14 +42,17 @@ const tracked = v.pipe(
     history: v.optional(v.array(fieldChange)),
     /** Of a ReplicaSet: which revision of its Deployment it is; an annotation of the Deployment's controller. */
     revision: v.optional(v.number()),
+    /** Which causes of a Service are known and accepted, and why: its annotation `k8s-doctor/ignore`. */
+    accepted: optionalText,
   }),
-  v.transform(({ annotations, managedFields, owners, history, revision, ...kept }) => {
+  v.transform(({ annotations, managedFields, owners, history, revision, accepted, ...kept }) => {
     const number = revision ?? Number(annotations?.['deployment.kubernetes.io/revision'] ?? NaN);
     return {
       ...kept,
       owners: owners ?? ownersOf({ ...kept, annotations, managedFields }),
       history: history ?? historyOf(managedFields),
       ...(Number.isFinite(number) && { revision: number }),
+      ...((accepted ?? annotations?.['k8s-doctor/ignore']) !== undefined && { accepted: accepted ?? annotations?.['k8s-doctor/ignore'] }),
     };
   }),
 );

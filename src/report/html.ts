@@ -7,7 +7,7 @@ import { cellStatus, clientName, fixNotes, headline, matrixSize, stageRows, unic
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 const h = escapeHtml;
 
-const style = `
+export const style = `
 :root { color-scheme: light dark; --bg: #fff; --card: #f6f7f9; --fg: #1c2024; --soft: #5b6570; --line: #d8dce2; --pass: #1f7a48; --fail: #b3262c; --warn: #8f5d00; --unknown: #6b46b0; --skip: #6c7681 }
 @media (prefers-color-scheme: dark) { :root { --bg: #14171a; --card: #1c2126; --fg: #e6e9ec; --soft: #9aa4af; --line: #333a42; --pass: #4bbd80; --fail: #f0777b; --warn: #e0a63a; --unknown: #b79af0; --skip: #8a949f } }
 * { box-sizing: border-box } body { margin: 0 auto; padding: 2rem 1rem; max-width: 62rem; background: var(--bg); color: var(--fg); font: 15px/1.5 system-ui, sans-serif }
@@ -38,7 +38,7 @@ const evidence = (f: Finding): string =>
     ? ''
     : `<table>${f.evidence.map((e) => `<tr><th scope="row" class="soft">${h(e.source)}</th><td>${h(e.text)}</td></tr>`).join('')}</table>`;
 
-const cause = (f: Finding): string => `<section class="cause${f.scope === 'part' ? ' part' : ''}">
+export const causeHtml = (f: Finding): string => `<section class="cause${f.scope === 'part' ? ' part' : ''}">
 <h3>${h(f.message)}</h3>
 <p><strong>${h(f.issue)}</strong> · ${h(f.symptom)} · ${h(f.resolution)} <span class="soft">${f.confidence} · ${h(f.code)}</span></p>
 ${evidence(f)}${fixes(f)}
@@ -86,7 +86,7 @@ export function renderHtml(d: Diagnosis): string {
 <style>${style}</style>
 <h1><span class="${mark}">${unicodeMarks[mark]}</span> ${h(text)}</h1>
 <p class="soft">${h(`${d.service.namespace}/${d.service.name}`)}, seen from ${h(clientName(d))} · ${h(d.startedAt)} · ${(d.durationMs / 1000).toFixed(1)} s · k8s-doctor ${h(d.version)}</p>
-${causes.map(cause).join('\n')}
+${causes.map(causeHtml).join('\n')}
 ${d.verdict.changed ? `<p><strong>Changed</strong> ${h(d.verdict.changed.text)}</p>` : ''}
 <ol class="way" aria-label="Path of a packet">${d.path.map((p) => `<li class="${p.state}"><span class="${p.state}">${hopMarks[p.state]}</span> ${h(p.hop)}<small>${h(p.detail)}</small></li>`).join('')}</ol>
 ${section('Warnings', warnings.length === 0 ? '' : `<ul>${warnings.map((f) => `<li><span class="warn">▲</span> ${h(f.message)} <span class="soft">${h(f.code)}</span></li>`).join('')}</ul>`)}${section(

@@ -3,14 +3,14 @@ import type { Finding } from '../verdict/verdict.ts';
 import { clientName, fixNotes, headline, stageRows, unicodeMarks, warningsOf } from './view.ts';
 
 /** Text from the cluster must not become markup: neither Markdown's nor HTML's. */
-const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~]/g, (c) => `\\${c}`);
+export const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~]/g, (c) => `\\${c}`);
 /** A fence that is longer than any run of backquotes in the text. */
 const fenced = (text: string): string => {
   const fence = '`'.repeat(Math.max(3, ...[...text.matchAll(/`+/g)].map((m) => m[0].length + 1)));
   return `${fence}sh\n${text}\n${fence}`;
 };
 
-function cause(f: Finding): string[] {
+export function causeMarkdown(f: Finding): string[] {
   return [
     `## ${plain(f.message)}`,
     '',
@@ -34,7 +34,7 @@ export function renderMarkdown(d: Diagnosis): string {
   return `${[
     `# ${plain(headline(d, clientName(d)).text)}`,
     '',
-    ...d.verdict.causes.flatMap(cause),
+    ...d.verdict.causes.flatMap(causeMarkdown),
     ...(d.verdict.changed ? [`**Changed** ${plain(d.verdict.changed.text)}`, ''] : []),
     ...warnings.map((f) => `- ▲ ${plain(f.message)}`),
     ...(warnings.length > 0 ? [''] : []),

@@ -19,12 +19,16 @@ const markdown = (f: Finding): string =>
     ...f.fix.map((x) => `Fix: ${x.text}${x.command === undefined ? '' : `\n${x.command}`}`),
   ].join('\n');
 
-/** The findings as SARIF 2.1.0 (OASIS), as code scanning reads it: a result each; the verdict and its causes among the properties. */
-export function renderSarif(d: Diagnosis): string {
-  const findings = d.checks.flatMap((c) => c.findings.map((f) => ({ check: c.id, f })));
-  const isCause = (f: Finding) => d.verdict.causes.some((c) => c.code === f.code && c.message === f.message);
+/** A finding of a run, and what else is known of it. */
+export interface SarifResult {
+  f: Finding;
+  properties: Record<string, unknown>;
+}
+
+/** Findings as SARIF 2.1.0 (OASIS), as code scanning reads it: a result each. */
+export function sarif(version: string, startedAt: string, properties: Record<string, unknown>, findings: readonly SarifResult[]): string {
   const used = ruleOrder.filter((code) => findings.some(({ f }) => f.code === code));
-  const sarif = {
+  const log = {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
     runs: [
@@ -32,25 +36,33 @@ export function renderSarif(d: Diagnosis): string {
         tool: {
           driver: {
             name: 'k8s-doctor',
-            version: d.version,
+            version,
             rules: used.map((code) => {
               const { issue, symptom, resolution } = issueOf(code);
               return { id: code, shortDescription: { text: `${issue}: ${symptom}` }, help: { text: `${resolution}. k8s-doctor explain ${code}` } };
             }),
           },
         },
-        invocations: [{ executionSuccessful: true, startTimeUtc: d.startedAt }],
-        properties: { service: `${d.service.namespace}/${d.service.name}`, status: d.verdict.status, summary: d.verdict.summary },
-        results: findings.map(({ check, f }) => ({
+        invocations: [{ executionSuccessful: true, startTimeUtc: startedAt }],
+        properties,
+        results: findings.map(({ f, properties: more }) => ({
           ruleId: f.code,
           ruleIndex: used.indexOf(f.code),
           level: levels[f.severity],
           message: { text: markdown(f) },
           locations: [location(f)],
-          properties: { check, confidence: f.confidence, cause: isCause(f) },
+          properties: { ...more, confidence: f.confidence },
         })),
       },
     ],
   };
-  return `${JSON.stringify(sarif, null, 2)}\n`;
+  return `${JSON.stringify(log, null, 2)}\n`;
+}
+
+/** The findings of a diagnosis; the verdict and its causes among the properties. */
+export function renderSarif(d: Diagnosis): string {
+  const isCause = (f: Finding) => d.verdict.causes.some((c) => c.code === f.code && c.message === f.message);
+  const findings = d.checks.flatMap((c) => c.findings.map((f) => ({ f, properties: { check: c.id, cause: isCause(f) } })));
+  const { status, summary } = d.verdict;
+  return sarif(d.version, d.startedAt, { service: `${d.service.namespace}/${d.service.name}`, status, summary }, findings);
 }

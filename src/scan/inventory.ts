@@ -15,7 +15,7 @@ import { requestsByNode } from '../gather/reduced.ts';
 import { managedBy, openJanitor } from '../probes/debug-pod.ts';
 import { everyKind, type Kind, type Kinds, kindsOf, listOptions } from './kinds.ts';
 import { type PodIndex, podIndex } from './pod-index.ts';
-import type { Named, Scope } from './store.ts';
+import { everywhere, type Named, type Scope } from './store.ts';
 
 const system = 'kube-system';
 
@@ -57,14 +57,14 @@ export interface Progress {
   remaining: number;
 }
 
-/** Reads what a scan of one namespace, or of all, needs. The Services themselves must be readable; every other list may be refused. */
+/** Reads what a scan of some namespaces, or of all (undefined), needs. The Services themselves must be readable; every other list may be refused. */
 export async function takeInventory(
   cluster: Cluster,
-  namespace: string | undefined,
+  scopes: readonly Scope[],
   signal: AbortSignal,
   onProgress: (progress: Progress) => void = () => {},
 ): Promise<Fact<Inventory>> {
-  const inventory = await openInventory(cluster, namespace, signal);
+  const inventory = await openInventory(cluster, scopes, signal);
   const progress = { listed: 0, remaining: 0 };
   const left = new Map<string, number>();
   await Promise.all(
@@ -111,9 +111,9 @@ export async function listInto(
 }
 
 /** An inventory that holds nothing yet. */
-export async function openInventory(cluster: Cluster, namespace: string | undefined, signal: AbortSignal): Promise<Inventory> {
+export async function openInventory(cluster: Cluster, scopes: readonly Scope[], signal: AbortSignal): Promise<Inventory> {
   const places = await servedPolicies(cluster, signal);
-  const kinds = kindsOf(namespace, places.seen ? places.value : []);
+  const kinds = kindsOf(scopes, places.seen ? places.value : []);
   const pods = new Map<string, PodIndex>();
   const slices = new Map<string, Map<string, o.EndpointSlice>>();
   const slicesOf = ({ metadata }: o.Service) => [...(slices.get(`${metadata.namespace}/${metadata.name}`)?.values() ?? [])];
@@ -183,7 +183,7 @@ export async function openInventory(cluster: Cluster, namespace: string | undefi
   }
 
   const target = {
-    namespace: namespace ?? system,
+    namespace: system,
     name: '',
     from: { kind: 'namespace' as const, namespace: system, name: '' },
     probe: 'none' as const,
@@ -219,7 +219,7 @@ export async function openInventory(cluster: Cluster, namespace: string | undefi
         slices: listedSlices.seen ? seen(own) : listedSlices,
         pods: listedPods.seen ? seen(mine) : listedPods,
         client: seen({ kind: 'debug-pod', namespace: ns, name: '', node: null, labels: { ...managedBy }, addresses: [], hostNetwork: false, pod: null }),
-        ...(isShort && namespace === undefined && { nodeRequests: (sumOfRequests ??= requestsOfAll(kinds)) }),
+        ...(isShort && kinds.pods.store.covers(everywhere) && { nodeRequests: (sumOfRequests ??= requestsOfAll(kinds)) }),
       };
     },
     put(kind, item) {

@@ -84,10 +84,9 @@ function podReader(): (raw: unknown) => Fact<o.Pod> {
   };
 }
 
-/** What a scan of one namespace, or of all (undefined), lists. Policies of kube-system guard the cluster's DNS, so they are always read. */
-export function kindsOf(namespace: string | undefined, policyPlaces: readonly PolicyPlace[]) {
-  const here = [namespace];
-  const withSystem = namespace === undefined ? here : [...new Set([namespace, system])];
+/** What a scan of some namespaces, or of all, lists. Policies of kube-system guard the cluster's DNS, so they are always read. */
+export function kindsOf(here: readonly Scope[], policyPlaces: readonly PolicyPlace[]) {
+  const withSystem = here.includes(everywhere) ? here : [...new Set([...here, system])];
   return {
     services: kind(resources.services, o.service, here),
     slices: kind(resources.endpointslices, o.endpointSlice, here, { before: withChange }),

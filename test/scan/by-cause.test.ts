@@ -4,6 +4,7 @@ import type { Scanned } from '../../src/scan/judge.ts';
 import type { Finding } from '../../src/verdict/verdict.ts';
 
 const service = (name: string, code: string, object: Finding['object'], status: Scanned['status'] = 'faulty'): Scanned => ({
+  context: 'test',
   namespace: 'shop',
   name,
   type: 'ClusterIP',
@@ -11,6 +12,8 @@ const service = (name: string, code: string, object: Finding['object'], status: 
   endpoints: { ready: 0, total: 0 },
   status,
   summary: '',
+  ignored: [],
+  probed: false,
   causes: [{ code, object, message: `${code} of ${name}` } as Finding],
 });
 const node = (name: string) => ({ kind: 'Node', namespace: '', name });

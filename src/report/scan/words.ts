@@ -1,0 +1,39 @@
+/** What all formats of a scan say alike. */
+import type { CauseGroup } from '../../scan/by-cause.ts';
+import type { Scanned } from '../../scan/judge.ts';
+import type { Scan, ScannedCluster } from '../../scan/scan.ts';
+import type { Status } from '../../verdict/verdict.ts';
+
+const statuses = ['faulty', 'degraded', 'undecided', 'healthy'] as const satisfies readonly Status[];
+
+export const isOfSeveral = ({ clusters }: Scan): boolean => clusters.length > 1;
+
+/** `shop/cart`, and before it the cluster where there are several. */
+export const placeOf = ({ context, namespace, name }: Scanned, several: boolean, withNamespace = true): string =>
+  `${several ? `${context}: ` : ''}${withNamespace ? `${namespace}/` : ''}${name}`;
+
+/** `490 Services: 10 nodes: node-not-ready: …`, or the one Service's own. */
+export const groupTitle = ({ services, about, code, message }: CauseGroup): string =>
+  `${services.length} Service${services.length === 1 ? '' : 's'}: ${about ? `${about}, ` : ''}${code}: ${message}`;
+
+const countOf = (services: readonly Scanned[], status: Status): number => services.filter((s) => s.status === status).length;
+
+/** How many Services have which status, and what was not tried. */
+export function counts({ services }: Scan): string {
+  if (services.length === 0) return 'There are no Services.';
+  const ignored = services.filter((s) => s.ignored.length > 0).length;
+  const probed = services.filter((s) => s.probed).length;
+  const all = statuses.flatMap((s) => {
+    const n = countOf(services, s);
+    return n > 0 ? [`${n} ${s === 'healthy' ? 'without a problem in their objects' : s}`] : [];
+  });
+  const connections = probed > 0 ? `Connections of ${probed} were tested.` : 'Connections were not tested; to test one: k8s-doctor svc NAME';
+  return `${services.length} Service${services.length === 1 ? '' : 's'}: ${all.join(', ')}${ignored > 0 ? ` (${ignored} with causes that are ignored)` : ''}. ${connections}`;
+}
+
+/** One cluster in a line. */
+export function clusterLine({ services }: Scan, { context, error }: ScannedCluster): string {
+  if (error !== null) return `${context}: not scanned: ${error}`;
+  const own = services.filter((s) => s.context === context);
+  return `${context}: ${statuses.flatMap((s) => (countOf(own, s) > 0 ? [`${countOf(own, s)} ${s}`] : [])).join(', ') || 'no Services'}`;
+}

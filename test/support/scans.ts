@@ -1,0 +1,38 @@
+/** Scans made of recorded facts: each recording as one Service of a cluster. */
+import { pipeline } from '../../checks/pipeline.ts';
+import type { Scanned } from '../../src/scan/judge.ts';
+import { type Scan, scanOf } from '../../src/scan/scan.ts';
+import { reasoned } from '../../src/verdict/judge.ts';
+import { recorded } from './recordings.ts';
+
+const context = 'recorded';
+
+export const scanned: Scanned[] = recorded.map(({ name, recording }) => {
+  const { verdict } = reasoned(pipeline, recording);
+  return {
+    context,
+    namespace: `ns-${name.slice(0, 1)}`,
+    name,
+    type: 'ClusterIP',
+    ports: ['80→8080'],
+    endpoints: { ready: 1, total: 2 },
+    status: verdict.status,
+    summary: verdict.causes[0]?.message ?? verdict.summary,
+    causes: verdict.causes,
+    ignored: [],
+    probed: false,
+  };
+});
+
+export const scanWith = (services: readonly Scanned[], more: Partial<Scan> = {}): Scan =>
+  scanOf({
+    version: '0.0.0',
+    startedAt: '2026-11-26T00:00:00.000Z',
+    durationMs: 1200,
+    clusters: [{ context, requests: 9, error: null }],
+    missing: [],
+    ...more,
+    services: [...services],
+  });
+
+export const scanOfAll: Scan = scanWith(scanned);
