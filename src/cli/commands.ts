@@ -135,6 +135,9 @@ const scanCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
           default: [] as string[],
           describe: 'join the FILEs that scans of parts wrote (-o json), without a cluster',
         })
+        .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'go on, and print a line for each Service whose state changes' })
+        .option('events', { type: 'boolean', default: false, describe: 'with --watch: also write each change into the cluster, as an Event of the Service' })
+        .option('metrics', { type: 'string', requiresArg: true, describe: 'with --watch: serve metrics for Prometheus at PORT or ADDRESS:PORT' })
         .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no progress on stderr' }),
     (a) => answer(async () => (await import('./scan.ts')).scan({ ...connection(a), version }, screen(true))),
   );

@@ -29,6 +29,12 @@ export interface ScanOptions extends ConnectOptions {
   shard: string | undefined;
   /** Files of scans. */
   merge: string[];
+  /** Go on, and report changes. */
+  watch: boolean;
+  /** Write changes into the cluster, as Events. */
+  events: boolean;
+  /** PORT or ADDRESS:PORT at which metrics are served. */
+  metrics: string | undefined;
 }
 
 /** So many clusters are read at once. */
@@ -47,6 +53,8 @@ export async function scan(options: ScanOptions, screen: Screen): Promise<number
   const outputs = parseOutputs(options.output, scanFormats);
   const codes = options.only.flatMap((o) => o.split(',')).map(knownCode);
   const earlier = options.since === undefined ? undefined : fromJson(fileText(options.since), options.since);
+  if (options.watch) return watched(options, screen, (first) => writeScan(only(first, codes), outputs, earlier, screen));
+  if (options.events || options.metrics !== undefined) throw new CannotRun('--events and --metrics go with --watch; add it.');
   const found = options.merge.length > 0 ? merged(options.merge.map((file) => fromJson(fileText(file), file))) : await scanAll(options, screen);
   const shown = only(found, codes);
   await writeScan(shown, outputs, earlier, screen);
@@ -65,18 +73,26 @@ async function writeScan(found: Scan, outputs: readonly Output<(typeof scanForma
   await writeTexts(texts, screen);
 }
 
+const planFor = (options: ScanOptions): Omit<ScanPlan, 'namespace' | 'onProgress'> => ({
+  pipeline,
+  version: options.version,
+  shard: options.shard === undefined ? undefined : parseShard(options.shard),
+  accepted: options.ignore === undefined ? [] : readRules(fileText(options.ignore), options.ignore),
+});
+
+async function watched(options: ScanOptions, screen: Screen, write: (scan: Scan) => Promise<void>): Promise<never> {
+  if (options.allContexts || options.context?.includes(',')) throw new CannotRun('--watch follows one cluster; start one for each context.');
+  if (options.merge.length > 0) throw new CannotRun('Files do not change; leave --watch out.');
+  return (await import('./scan-watch.ts')).watchScan(options, planFor(options), screen, write);
+}
+
 /** Reads the clusters that are asked for. One that does not answer is named; where none does, it throws. */
 async function scanAll(options: ScanOptions, screen: Screen): Promise<Scan> {
   const startedAt = new Date().toISOString();
   const started = performance.now();
   const contexts = options.allContexts ? contextsOf(options, screen.env) : (options.context?.split(',') ?? [undefined]);
   const progress = options.quiet ? undefined : progressLine(process.stderr);
-  const plan: Omit<ScanPlan, 'namespace' | 'onProgress'> = {
-    pipeline,
-    version: options.version,
-    shard: options.shard === undefined ? undefined : parseShard(options.shard),
-    accepted: options.ignore === undefined ? [] : readRules(fileText(options.ignore), options.ignore),
-  };
+  const plan = planFor(options);
   const limit = pLimit(clustersAtOnce);
   const parts = await Promise.all(contexts.map((context) => limit(() => scanOne({ ...options, context }, plan, contexts.length > 1, screen, progress))));
   progress?.end();

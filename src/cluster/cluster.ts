@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import { type AccessRule, failed, fromStatus, ok, type Result } from './failure.ts';
+import { type AccessRule, failed, type Failure, fromStatus, ok, type Result } from './failure.ts';
 import { openHttp } from './http.ts';
 import { type KubeOptions, loadKubeConfig } from './kubeconfig.ts';
 import { logIn } from './login.ts';
@@ -53,6 +53,11 @@ export interface ListOptions {
   labelSelector?: string;
   fieldSelector?: string;
   signal?: AbortSignal | undefined;
+}
+
+export interface WatchEvent {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
+  object: { metadata: { resourceVersion: string } };
 }
 
 /** The one door to the API server. Every failure comes back as a value, with the RBAC rule that the request used. */
@@ -117,6 +122,11 @@ export interface Cluster {
     signal: AbortSignal,
     onPod: (pod: unknown) => boolean,
   ): Promise<Result<void>>;
+  /**
+   * Reports what changes after a version of a list, as it comes, until the API server ends it after some minutes, or `signal` aborts. A failure with
+   * status 410 means that the API server has forgotten what came after `version` (Kubernetes API concepts, "Efficient detection of changes").
+   */
+  watch(resource: Resource, options: ListOptions & { version: string }, onEvent: (event: WatchEvent) => void): Promise<Result<void>>;
   requests(): number;
   close(): void;
 }
@@ -138,6 +148,8 @@ const asDoctor = (dryRun: boolean): string => `fieldManager=${fieldManager}${dry
 
 const pageSize = 500;
 const openAtOnce = 6;
+/** After so many seconds the API server ends a watch, and the next begins. */
+const watchSeconds = 300;
 const watchAttempts = 20;
 const watchPauseMs = 200;
 
@@ -362,6 +374,38 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
         await new Promise((r) => setTimeout(r, watchPauseMs));
       }
       return failed({ reason: 'unreachable', what, why: 'the API server ended the watch again and again', rule: access });
+    },
+
+    async watch(resource, { namespace, labelSelector, fieldSelector, signal, version }, onEvent) {
+      const query = new URLSearchParams({
+        watch: 'true',
+        allowWatchBookmarks: 'true',
+        resourceVersion: version,
+        timeoutSeconds: String(watchSeconds),
+        ...(labelSelector && { labelSelector }),
+        ...(fieldSelector && { fieldSelector }),
+      });
+      const what = `watching ${inWords(resource, namespace)}`;
+      const access = rule(resource, 'watch', namespace);
+      // A connection that died unnoticed brings neither events nor the end of the watch.
+      const over = AbortSignal.timeout((watchSeconds + 30) * 1000);
+      let failure: Failure | undefined;
+      const ran = await http.lines(
+        {
+          method: 'GET',
+          path: `${pathOf(resource, namespace)}?${query.toString()}`,
+          what,
+          rule: access,
+          signal: signal ? AbortSignal.any([signal, over]) : over,
+        },
+        (line) => {
+          const { type, object } = JSON.parse(line) as WatchEvent | { type: 'ERROR'; object: { code?: number } };
+          if (type === 'ERROR') failure = fromStatus(object.code ?? 500, JSON.stringify(object), what, access);
+          else onEvent({ type, object });
+          return failure === undefined;
+        },
+      );
+      return failure ? failed(failure) : ran;
     },
 
     requests: () => http.count(),

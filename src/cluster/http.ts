@@ -44,6 +44,8 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
   const prefix = base.pathname.replace(/\/$/, '');
   const transport = base.protocol === 'http:' ? http : https;
 
+  let streams: http.Agent | undefined;
+
   /** The headers of each request, with the user's credentials. */
   async function prepare() {
     const options: https.RequestOptions = { headers: {} };
@@ -53,6 +55,8 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
       const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = options;
       const tls = Object.fromEntries(Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(([, x]) => x !== undefined));
       options.agent = new transport.Agent({ ...tls, keepAlive: true, maxSockets: 6, timeout: idleTimeoutMs });
+      // What stays open for minutes takes no connection from the requests.
+      streams = new transport.Agent(tls);
     }
     const own = options.headers as http.OutgoingHttpHeaders;
     const headers: http.OutgoingHttpHeaders = { ...own, ...login.impersonation, Accept: 'application/json', 'User-Agent': 'k8s-doctor' };
@@ -90,13 +94,14 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
     return failed(failure.reason === 'unauthenticated' ? { ...failure, why: blameOfRefusal(login) } : failure);
   };
 
-  function open(request: Request, signal: AbortSignal, isFirst = true): Promise<http.IncomingMessage> {
+  function open(request: Request, signal: AbortSignal, isFirst = true, agent = prepared.options.agent): Promise<http.IncomingMessage> {
     sent++;
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     return new Promise((resolve, reject) => {
       const outgoing = transport.request(
         {
           ...prepared.options,
+          agent,
           host: base.hostname.replace(/^\[|\]$/g, ''),
           port: base.port || (base.protocol === 'http:' ? 80 : 443),
           path: prefix + request.path,
@@ -112,7 +117,7 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
       outgoing.on('error', (error: NodeJS.ErrnoException) => {
         // A connection that stayed open may be closed by the other side just as it is used again (Node documentation, request.reusedSocket).
         const isStale = isFirst && request.method === 'GET' && outgoing.reusedSocket && error.code === 'ECONNRESET';
-        if (isStale) resolve(open(request, signal, false));
+        if (isStale) resolve(open(request, signal, false, agent));
         else reject(error);
       });
       outgoing.end(body);
@@ -120,15 +125,16 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
   }
 
   /** The answer; where the credentials have run out, to the same request with new ones. */
-  async function answered(request: Request, signal: AbortSignal): Promise<http.IncomingMessage> {
+  async function answered(request: Request, signal: AbortSignal, isStream = false): Promise<http.IncomingMessage> {
     await fresh();
     const used = prepared;
-    const message = await open(request, signal);
+    const start = () => open(request, signal, true, (isStream && streams) || prepared.options.agent);
+    const message = await start();
     if (message.statusCode !== 401) return message;
     if (prepared === used) await renewOnce();
     if (prepared === used) return message;
     message.destroy();
-    return open(request, signal);
+    return start();
   }
 
   async function readAll(message: http.IncomingMessage): Promise<string> {
@@ -162,7 +168,7 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
 
   async function lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>> {
     try {
-      const message = await answered(request, request.signal ?? AbortSignal.timeout(timeoutMs));
+      const message = await answered(request, request.signal ?? AbortSignal.timeout(timeoutMs), true);
       const status = message.statusCode ?? 0;
       if (status < 200 || status > 299) return refused(message, await readAll(message), request);
       message.setEncoding('utf8');
@@ -205,6 +211,9 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
     },
     count: () => sent,
     fresh,
-    close: () => (prepared.options.agent as http.Agent | undefined)?.destroy?.(),
+    close() {
+      (prepared.options.agent as http.Agent | undefined)?.destroy?.();
+      streams?.destroy();
+    },
   };
 }

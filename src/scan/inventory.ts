@@ -3,7 +3,7 @@
  * of one Service are then looked up, in a time that does not grow with the cluster. The objects can change afterwards (`watch.ts`).
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type Cluster, ok, type Resource } from '../cluster/index.ts';
+import { type Cluster, ok, type Resource, type Result } from '../cluster/index.ts';
 import { type Fact, seen, type Unseen, unseen } from '../facts/fact.ts';
 import { type FactName, factNames, type Facts, type FactTypes } from '../facts/facts.ts';
 import type * as o from '../facts/objects.ts';
@@ -49,6 +49,8 @@ export interface Inventory {
   remove(kind: Kind, namespace: string, name: string): Named | undefined;
   /** Reads again what belongs to the whole cluster: its nodes, DNS and kube-proxy. True where something is different. */
   readCluster(signal: AbortSignal): Promise<boolean>;
+  /** Of each list that was read: its version, from which a watch goes on. */
+  versions: Map<Kind, Map<Scope, string>>;
 }
 
 /** What is listed so far: objects, and how many more the API server says there are. */
@@ -85,7 +87,7 @@ export async function takeInventory(
   return seen(inventory);
 }
 
-/** Lists one kind in one scope. Answers the version of the list, from which a watch can go on. */
+/** Lists one kind in one scope, and takes in what it holds. */
 export async function listInto(
   inventory: Inventory,
   cluster: Cluster,
@@ -93,21 +95,26 @@ export async function listInto(
   scope: Scope,
   signal: AbortSignal,
   onPage: (count: number, remaining: number) => void = () => {},
-): Promise<Fact<string>> {
+  onItem: (item: Named, former: ReturnType<Inventory['put']>) => void = () => {},
+): Promise<Result<void>> {
   let bad: Unseen | undefined;
   const ran = await cluster.each(
     kind.resource,
     listOptions(kind, scope, signal),
     (raw) => {
       const item = kind.read(raw);
-      if (item.seen) inventory.put(kind, item.value);
+      if (item.seen) onItem(item.value, inventory.put(kind, item.value));
       else bad ??= item;
     },
     onPage,
   );
   const failure = ran.ok ? bad : fromFailure(ran.failure);
   kind.store.listed(scope, failure);
-  return ran.ok ? (bad ?? seen(ran.value)) : fromFailure(ran.failure);
+  if (!ran.ok) return ran;
+  let versions = inventory.versions.get(kind);
+  if (!versions) inventory.versions.set(kind, (versions = new Map<Scope, string>()));
+  versions.set(scope, ran.value);
+  return ok(undefined);
 }
 
 /** An inventory that holds nothing yet. */
@@ -193,6 +200,7 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
 
   return {
     kinds,
+    versions: new Map(),
     services: () => {
       const all = kinds.services.store.all();
       return all.seen ? all.value : [];

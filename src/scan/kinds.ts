@@ -48,13 +48,18 @@ interface RawPod {
   spec?: { nodeName?: string; hostname?: string; volumes?: unknown; containers?: RawContainer[]; initContainers?: RawContainer[] };
 }
 
+const mostKnown = 20_000;
+
 /** Equal values become one. */
 function interning<T>(make: (text: string) => T): (value: unknown) => T {
   const known = new Map<string, T>();
   return (value) => {
     const text = JSON.stringify(value);
     let made = known.get(text);
-    if (made === undefined) known.set(text, (made = make(text)));
+    if (made !== undefined) return made;
+    // Templates come and go while a cluster is watched for weeks.
+    if (known.size >= mostKnown) known.clear();
+    known.set(text, (made = make(text)));
     return made;
   };
 }
