@@ -76,6 +76,7 @@ export const codes = {
   'local-policy-no-endpoint': 'external',
   'source-ranges-deny': 'external',
   'service-not-found': 'definition',
+  'being-deleted': 'definition',
   'external-name-broken': 'definition',
   'endpoints-missing': 'definition',
   'endpoints-stale': 'definition',

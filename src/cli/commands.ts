@@ -135,11 +135,15 @@ const scanCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
           default: [] as string[],
           describe: 'join the FILEs that scans of parts wrote (-o json), without a cluster',
         })
+        .option('probe', { type: 'boolean', default: false, describe: 'then test the connections of Services that the objects do not settle, by debug pods' })
+        .option('budget', { type: 'string', requiresArg: true, default: '30s', describe: 'with --probe: tests are begun within this time' })
+        .option('at-once', { type: 'number', requiresArg: true, default: 3, describe: 'with --probe: so many Services at once' })
+        .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' })
         .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'go on, and print a line for each Service whose state changes' })
         .option('events', { type: 'boolean', default: false, describe: 'with --watch: also write each change into the cluster, as an Event of the Service' })
         .option('metrics', { type: 'string', requiresArg: true, describe: 'with --watch: serve metrics for Prometheus at PORT or ADDRESS:PORT' })
         .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no progress on stderr' }),
-    (a) => answer(async () => (await import('./scan.ts')).scan({ ...connection(a), version }, screen(true))),
+    (a) => answer(async () => (await import('./scan.ts')).scan({ ...connection(a), budgetMs: duration('budget', a.budget), version }, screen(true))),
   );
 
 const reachCommand = <T>(y: Argv<T>, { screen, answer }: Start) =>

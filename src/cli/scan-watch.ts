@@ -5,29 +5,25 @@ import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, resources } from '../cluster/index.ts';
 import { clean, cleanDeep } from '../report/clean.ts';
 import { asciiMarks, unicodeMarks, verdictMark } from '../report/view.ts';
+import { byStatus } from '../scan/by-cause.ts';
 import { type Inventory, takeInventory } from '../scan/inventory.ts';
 import { nameOf, type Scanned } from '../scan/judge.ts';
 import { asJson, missingOf, type Scan, scanOf } from '../scan/scan.ts';
 import { type ScanPlan, scopesOf } from '../scan/scan-cluster.ts';
 import { followStates, type StateChange, type States } from '../scan/states.ts';
-import { isUnicode, type Screen } from './output.ts';
+import { exitStatus, isUnicode, type Screen } from './output.ts';
 import type { ScanOptions } from './scan.ts';
 import { onSignals } from './signals.ts';
-import { Interrupted } from './svc-run.ts';
 
-/** Follows one cluster. `write` prints the first scan. Ends by a signal, as Interrupted. */
+/** Follows one cluster. `write` prints the first scan. Ends by a signal, with the exit status of what is known then. */
 export async function watchScan(
   options: ScanOptions,
   plan: Omit<ScanPlan, 'namespace' | 'onProgress'>,
   screen: Screen,
   write: (scan: Scan) => Promise<void>,
-): Promise<never> {
+): Promise<number> {
   const ended = new AbortController();
-  let by: NodeJS.Signals = 'SIGINT';
-  const off = onSignals((signal) => {
-    by = signal;
-    ended.abort();
-  });
+  const off = onSignals(() => ended.abort());
   const cluster = await connect(options, screen.env);
   const started = performance.now();
   const startedAt = new Date().toISOString();
@@ -76,7 +72,8 @@ export async function watchScan(
     server?.closeAllConnections();
     cluster.close();
   }
-  throw new Interrupted(by, true, states ? ` ${states.all().length} Services were watched.` : '');
+  const worst = (states?.all() ?? []).map((s) => s.status).toSorted(byStatus)[0];
+  return exitStatus[worst ?? 'healthy'];
 }
 
 async function firstInventory(cluster: Cluster, plan: ScanPlan, signal: AbortSignal): Promise<Inventory> {

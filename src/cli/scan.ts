@@ -12,6 +12,7 @@ import type { Progress } from '../scan/inventory.ts';
 import { changesSince, fromJson, merged, only, type Scan, scanOf, statusOf } from '../scan/scan.ts';
 import { scanCluster, type ScanPlan } from '../scan/scan-cluster.ts';
 import { parseShard } from '../scan/shard.ts';
+import { probeServices } from './scan-probe.ts';
 import { exitStatus, isUnicode, type Output, parseOutputs, type Screen, writeTexts } from './output.ts';
 
 export interface ScanOptions extends ConnectOptions {
@@ -29,6 +30,12 @@ export interface ScanOptions extends ConnectOptions {
   shard: string | undefined;
   /** Files of scans. */
   merge: string[];
+  /** Test connections of what the objects do not settle. */
+  probe: boolean;
+  /** Milliseconds within which tests are begun. */
+  budgetMs: number;
+  atOnce: number;
+  image: string | undefined;
   /** Go on, and report changes. */
   watch: boolean;
   /** Write changes into the cluster, as Events. */
@@ -53,6 +60,7 @@ export async function scan(options: ScanOptions, screen: Screen): Promise<number
   const outputs = parseOutputs(options.output, scanFormats);
   const codes = options.only.flatMap((o) => o.split(',')).map(knownCode);
   const earlier = options.since === undefined ? undefined : fromJson(fileText(options.since), options.since);
+  if (!(options.atOnce >= 1)) throw new CannotRun('--at-once needs a number from 1 on.');
   if (options.watch) return watched(options, screen, (first) => writeScan(only(first, codes), outputs, earlier, screen));
   if (options.events || options.metrics !== undefined) throw new CannotRun('--events and --metrics go with --watch; add it.');
   const found = options.merge.length > 0 ? merged(options.merge.map((file) => fromJson(fileText(file), file))) : await scanAll(options, screen);
@@ -80,9 +88,10 @@ const planFor = (options: ScanOptions): Omit<ScanPlan, 'namespace' | 'onProgress
   accepted: options.ignore === undefined ? [] : readRules(fileText(options.ignore), options.ignore),
 });
 
-async function watched(options: ScanOptions, screen: Screen, write: (scan: Scan) => Promise<void>): Promise<never> {
+async function watched(options: ScanOptions, screen: Screen, write: (scan: Scan) => Promise<void>): Promise<number> {
   if (options.allContexts || options.context?.includes(',')) throw new CannotRun('--watch follows one cluster; start one for each context.');
   if (options.merge.length > 0) throw new CannotRun('Files do not change; leave --watch out.');
+  if (options.probe) throw new CannotRun('--watch reads objects only; leave --probe out.');
   return (await import('./scan-watch.ts')).watchScan(options, planFor(options), screen, write);
 }
 
@@ -124,7 +133,10 @@ async function scanOne(
       context = cluster.context;
       const namespace = options.allNamespaces ? undefined : cluster.namespace;
       const found = await scanCluster(cluster, { ...plan, namespace, onProgress: (now) => progress?.show(context, now) });
-      return { ...found, cluster: { context, requests: requests(), error: null } };
+      const { inventory, missing } = found;
+      const annotationOf = (s: { namespace: string; name: string }) => inventory.find(s.namespace, s.name)?.metadata.accepted;
+      const services = options.probe ? await probeServices(cluster, found.services, { ...options, accepted: plan.accepted }, annotationOf) : found.services;
+      return { services, missing, cluster: { context, requests: requests(), error: null } };
     } finally {
       cluster.close();
     }

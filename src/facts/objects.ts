@@ -297,7 +297,7 @@ export const event = v.object({
   series: v.nullish(v.object({ lastObservedTime: v.nullish(text) })),
 });
 
-export const namespace = v.object({ metadata: meta, status: v.optional(v.object({ phase: optionalText }), {}) });
+export const namespace = v.object({ metadata: meta, status: v.optional(v.object({ phase: optionalText, conditions: list(condition) }), {}) });
 
 export const node = v.object({
   metadata: meta,

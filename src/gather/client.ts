@@ -8,7 +8,7 @@ import { isFinished, isReady, matchesLabels } from '../facts/selectors.ts';
 import { managedBy } from '../probes/debug-pod.ts';
 import { collector, fromFailure, parsed, parsedList, read } from './collector.ts';
 
-const asClient = (pod: o.Pod): Client => ({
+export const asClient = (pod: o.Pod): Client => ({
   kind: 'pod',
   namespace: pod.metadata.namespace,
   name: pod.metadata.name,
@@ -18,6 +18,21 @@ const asClient = (pod: o.Pod): Client => ({
   hostNetwork: pod.spec.hostNetwork,
   pod,
 });
+
+/** A debug pod in a namespace, without the labels of anybody. */
+export const debugClient = (namespace: string): Client => ({
+  kind: 'debug-pod',
+  namespace,
+  name: '',
+  node: null,
+  labels: { ...managedBy },
+  addresses: [],
+  hostNetwork: false,
+  pod: null,
+});
+
+/** Somebody outside the cluster. */
+export const outside: Client = { kind: 'external', namespace: '', name: '', node: null, labels: {}, addresses: [], hostNetwork: false, pod: null };
 
 async function absent(cluster: Cluster, resource: keyof typeof resources, namespace: string | undefined, kind: string, name: string): Promise<Fact<never>> {
   const all = await cluster.list(resources[resource], { namespace });
@@ -37,20 +52,8 @@ export const client = collector({
   ],
   async collect({ cluster, target, signal }) {
     const { from } = target;
-    if (from.kind === 'external')
-      return seen({ kind: 'external', namespace: '', name: '', node: null, labels: {}, addresses: [], hostNetwork: false, pod: null });
-    if (from.kind === 'namespace') {
-      return seen({
-        kind: 'debug-pod',
-        namespace: from.namespace,
-        name: '',
-        node: null,
-        labels: { ...managedBy },
-        addresses: [],
-        hostNetwork: false,
-        pod: null,
-      });
-    }
+    if (from.kind === 'external') return seen(outside);
+    if (from.kind === 'namespace') return seen(debugClient(from.namespace));
     if (from.kind === 'node') {
       const node = parsed(await cluster.get(resources.nodes, from.name, undefined, signal), v.nullable(o.node), `node ${from.name}`);
       if (!node.seen) return node;

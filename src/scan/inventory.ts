@@ -5,14 +5,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Cluster, ok, type Resource, type Result } from '../cluster/index.ts';
 import { type Fact, seen, type Unseen, unseen } from '../facts/fact.ts';
-import { type FactName, factNames, type Facts, type FactTypes } from '../facts/facts.ts';
+import { type Client, type FactName, factNames, type Facts, type FactTypes, type Target } from '../facts/facts.ts';
 import type * as o from '../facts/objects.ts';
 import { isFinished, selects } from '../facts/selectors.ts';
+import { debugClient } from '../gather/client.ts';
 import { fromFailure } from '../gather/collector.ts';
 import { collectors, gather } from '../gather/gather.ts';
 import { policyKey, servedPolicies } from '../gather/policies.ts';
 import { requestsByNode } from '../gather/reduced.ts';
-import { managedBy, openJanitor } from '../probes/debug-pod.ts';
+import { openJanitor } from '../probes/debug-pod.ts';
 import { everyKind, type Kind, type Kinds, kindsOf, listOptions } from './kinds.ts';
 import { type PodIndex, podIndex } from './pod-index.ts';
 import { everywhere, type Named, type Scope } from './store.ts';
@@ -41,7 +42,8 @@ export interface Inventory {
   kinds: Kinds;
   services(): o.Service[];
   find(namespace: string, name: string): o.Service | undefined;
-  factsOf(service: o.Service): Facts;
+  /** What is known for one Service, as its client sees it: a debug pod in its namespace, if nobody else is named. */
+  factsOf(service: o.Service, client?: Client): Facts;
   slicesOf(service: o.Service): o.EndpointSlice[];
   /** Takes in the present state of an object. Answers its former one, or `same` where nothing that the checks read is different. */
   put(kind: Kind, item: Named): Named | 'same' | undefined;
@@ -167,12 +169,11 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
   let sumOfRequests: Facts['nodeRequests'] | undefined;
   const policyKinds: readonly { resource: Resource }[] = [kinds.policies, kinds.namespaces, kinds.daemonSets, ...kinds.plugin];
   const decidesPolicies = (kind: Kind) => policyKinds.some((k) => k.resource === kind.resource);
-  /** What policies are decided by in a namespace; they are put in order once for each such record. */
+  /** What policies are decided by in some namespaces; they are put in order once for each such record. */
   const shared = new Map<string, Partial<Facts>>();
-  function policyFacts(ns: string): Partial<Facts> {
-    const known = shared.get(ns);
+  function policyFacts(at: readonly string[]): Partial<Facts> {
+    const known = shared.get(at.join());
     if (known) return known;
-    const at = [...new Set([ns, system])];
     const policies: FactTypes['policies'] = Object.fromEntries(at.map((p) => [p, kinds.policies.store.in(p)]));
     const plugin = pluginPolicies(at);
     const namespaceOf = (name: string): Fact<o.Namespace | null> => {
@@ -185,7 +186,7 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
       namespaces: seen(Object.fromEntries(at.map((p) => [p, namespaceOf(p)]))),
       networkDaemons: daemonsFor(kinds.daemonSets.store.all(), common.proxyPods, policies, plugin),
     };
-    shared.set(ns, facts);
+    shared.set(at.join(), facts);
     return facts;
   }
 
@@ -207,8 +208,9 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
     },
     find: (ns, name) => kinds.services.store.get(ns, name),
     slicesOf,
-    factsOf(service) {
+    factsOf(service, client = debugClient(service.metadata.namespace)) {
       const { namespace: ns, name } = service.metadata;
+      const places = [...new Set([ns, client.namespace || ns, system])];
       const own = slicesOf(service);
       const listedSlices = kinds.slices.store.in(ns);
       const listedPods = kinds.pods.store.in(ns);
@@ -216,17 +218,17 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
       const isShort = mine.some((p) => p.status.conditions.some((c) => c.type === 'PodScheduled' && /Insufficient/.test(c.message ?? '')));
       return {
         ...common,
-        ...policyFacts(ns),
+        ...policyFacts(places),
         deployments: kinds.deployments.store.in(ns),
         replicaSets: kinds.replicaSets.store.in(ns),
         statefulSets: kinds.statefulSets.store.in(ns),
         daemonSets: kinds.daemonSets.store.in(ns),
         events: kinds.events.store.in(ns),
-        target: seen({ ...target, namespace: ns, name, from: { kind: 'namespace', namespace: ns, name: '' } }),
+        target: seen({ ...target, namespace: ns, name, from: fromOf(client) }),
         service: seen(service),
         slices: listedSlices.seen ? seen(own) : listedSlices,
         pods: listedPods.seen ? seen(mine) : listedPods,
-        client: seen({ kind: 'debug-pod', namespace: ns, name: '', node: null, labels: { ...managedBy }, addresses: [], hostNetwork: false, pod: null }),
+        client: seen(client),
         ...(isShort && kinds.pods.store.covers(everywhere) && { nodeRequests: (sumOfRequests ??= requestsOfAll(kinds)) }),
       };
     },
@@ -261,6 +263,9 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
     },
   };
 }
+
+const fromOf = ({ kind, namespace, name }: Client): Target['from'] =>
+  kind === 'pod' ? { kind, namespace, name } : kind === 'external' ? { kind, namespace, name } : { kind: 'namespace', namespace, name: '' };
 
 const impacts = new Map(collectors.map((c) => [c.fact, c.impact]));
 

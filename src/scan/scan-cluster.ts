@@ -36,12 +36,13 @@ export function judged(
 }
 
 /** Scans a cluster by its objects alone. Throws CannotRun where its Services cannot be listed. */
-export async function scanCluster(cluster: Cluster, plan: ScanPlan): Promise<{ services: Scanned[]; missing: Missing[] }> {
+export async function scanCluster(cluster: Cluster, plan: ScanPlan): Promise<{ inventory: Inventory; services: Scanned[]; missing: Missing[] }> {
   const signal = AbortSignal.timeout(listsTimeoutMs);
   const inventory = await takeInventory(cluster, await scopesOf(cluster, plan, signal), signal, plan.onProgress);
   if (!inventory.seen) throw new CannotRun(`The Services cannot be listed (${inventory.why}); check your rights and the cluster.`);
   const { context } = cluster;
   return {
+    inventory: inventory.value,
     services: inventory.value.services().map((service) => judged(plan, inventory.value, context, service)),
     missing: missingOf(inventory.value, context),
   };

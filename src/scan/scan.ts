@@ -86,6 +86,7 @@ const scanFile = v.object({
       findings: v.array(finding),
       ignored: v.array(v.object({ code: text, reason: text })),
       probed: v.boolean(),
+      from: text,
     }),
   ),
   missing: v.array(v.object({ context: text, what: text, why: text })),

@@ -17,7 +17,7 @@ const clusterAgainMs = 30_000;
 /** So many Services are judged before others have a turn. */
 const atOnce = 50;
 
-/** A Service that is judged otherwise than before. */
+/** A Service whose state is another than before. */
 export interface StateChange {
   before: Scanned | undefined;
   /** Undefined: the Service is gone. */

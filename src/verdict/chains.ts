@@ -25,6 +25,14 @@ const chains: readonly (readonly (readonly Code[])[])[] = [
     ['endpoints-stale', 'endpoints-missing'],
     ['no-ready-endpoints'],
   ],
+  // What goes away with its namespace.
+  [
+    ['being-deleted'],
+    ['selector-mismatch', 'no-replicas', 'pods-refused', 'pod-starting', 'readiness-failing', 'container-crashing', 'image-pull-failing'],
+    ['rollout-stalled'],
+    ['endpoints-stale', 'endpoints-missing'],
+    ['no-ready-endpoints'],
+  ],
   // What the Service selects, and its ports.
   [['selector-mismatch', 'service-port-missing'], ['no-ready-endpoints']],
   [['ip-family-mismatch'], ['endpoints-missing', 'endpoints-stale'], ['no-ready-endpoints']],

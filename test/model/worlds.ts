@@ -536,7 +536,9 @@ export function factsOf(c: Cluster, draw: Draw): Facts {
       hostNetwork: false,
       pod: client,
     }),
-    namespaces: seen({ [namespace]: seen({ metadata: { ...meta(namespace), labels: { 'kubernetes.io/metadata.name': namespace } }, status: {} }) }),
+    namespaces: seen({
+      [namespace]: seen({ metadata: { ...meta(namespace), labels: { 'kubernetes.io/metadata.name': namespace } }, status: { conditions: [] } }),
+    }),
     policies: seen({ [namespace]: seen(c.policies), 'kube-system': seen([]) }),
     pluginPolicies: seen({}),
     networkDaemons: base.networkDaemons,

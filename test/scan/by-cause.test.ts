@@ -14,6 +14,7 @@ const service = (name: string, code: string, object: Finding['object'], status: 
   summary: '',
   ignored: [],
   probed: false,
+  from: 'namespace/shop',
   causes: [{ code, object, message: `${code} of ${name}` } as Finding],
 });
 const node = (name: string) => ({ kind: 'Node', namespace: '', name });

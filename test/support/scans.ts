@@ -21,6 +21,7 @@ export const scanned: Scanned[] = recorded.map(({ name, recording }) => {
     causes: verdict.causes,
     ignored: [],
     probed: false,
+    from: 'namespace/shop',
   };
 });
 

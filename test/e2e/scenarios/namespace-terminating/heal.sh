@@ -1,0 +1,1 @@
+kubectl -n $NS patch service shop --type=merge -p '{"metadata":{"finalizers":null}}'
