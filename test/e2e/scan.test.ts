@@ -1,0 +1,245 @@
+/**
+ * A scan of a cluster in which many broken Services run at once, against `svc --probe none` for each; and a scan that goes on while things change.
+ * SCENARIOS: further folders of scenarios. NIGHTLY: all scenarios, not only those of the first folder.
+ */
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:http';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
+import type { Case } from '../support/expectation.ts';
+import { apply, createNamespace, deleteNamespace, doctor, kubectl, must, run } from '../support/kubectl.ts';
+import { foldersOf, isAlone, isFor, kindOfCluster } from '../support/scenarios.ts';
+
+const own = new URL('./scenarios', import.meta.url).pathname;
+const given = process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [];
+const kind = await kindOfCluster();
+const caseOf = (folder: string) => JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
+/** Those that break nothing but their own namespace, and leave the cluster room for all of them. */
+const chosen = foldersOf(process.env['NIGHTLY'] || given.length === 0 ? [own, ...given] : given)
+  .filter((folder) => !isAlone(folder) && isFor(folder, kind) && caseOf(folder).namespace === undefined)
+  .slice(0, process.env['NIGHTLY'] ? 200 : 14);
+const namespaceOf = (folder: string) => `all-${basename(folder)}`;
+
+interface Row {
+  namespace: string;
+  name: string;
+  status: string;
+  from: string;
+  causes: string[];
+}
+const scanned = async (...args: string[]): Promise<{ code: number; services: Row[]; clusters: { context: string; error: string | null }[] }> => {
+  const ran = await doctor(['scan', '-o', 'json', ...args]);
+  return { code: ran.code, ...(JSON.parse(ran.stdout) as { services: Row[]; clusters: { context: string; error: string | null }[] }) };
+};
+
+describe('many broken Services at once', () => {
+  beforeAll(async () => {
+    for (const folder of chosen) {
+      await createNamespace(namespaceOf(folder));
+      await must('-n', namespaceOf(folder), 'apply', '-f', join(folder, 'objects.yaml'));
+    }
+    for (const folder of chosen) for (const wait of caseOf(folder).wait ?? []) await must('-n', namespaceOf(folder), 'wait', '--timeout=120s', ...wait);
+    await new Promise((r) => setTimeout(r, 10_000));
+  }, 600_000);
+
+  afterAll(async () => {
+    for (const folder of chosen) await deleteNamespace(namespaceOf(folder));
+  });
+
+  test('the scan says of each what svc --probe none says, and accuses nothing else', async () => {
+    const { services } = await scanned('-A');
+    const differences: string[] = [];
+    for (const row of services) {
+      const ran = await doctor(['svc', row.name, '-n', row.namespace, '--from', row.from, '--probe', 'none', '-o', 'json']);
+      const { verdict } = JSON.parse(ran.stdout) as Diagnosis;
+      const alone = `${verdict.status} ${verdict.causes.map((c) => c.code).join()}`;
+      const together = `${row.status} ${row.causes.join()}`;
+      if (alone !== together) differences.push(`${row.namespace}/${row.name}: alone ${alone}, in the scan ${together}`);
+    }
+    expect(differences).toEqual([]);
+    const meantHealthy = new Set(chosen.filter((f) => caseOf(f).expect.status === 'healthy').map(namespaceOf));
+    const isOther = (row: Row) => row.namespace === 'kube-system' || row.namespace === 'default';
+    const accused = services.filter((row) => (meantHealthy.has(row.namespace) || isOther(row)) && row.causes.length > 0);
+    expect(accused).toEqual([]);
+    expect(services.length).toBeGreaterThan(chosen.length / 2);
+  }, 600_000);
+
+  test('parts that are joined are the whole', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'k8s-doctor-scan-'));
+    const files = ['0', '1', '2'].map((i) => join(folder, `${i}.json`));
+    for (const [i, file] of files.entries()) await doctor(['scan', '--shard', `${i}/3`, '-o', `json=${file}`]);
+    const whole = await scanned('-A');
+    const joined = await scanned('--merge', ...files);
+    const shown = ({ services }: { services: Row[] }) => services.map((s) => [s.namespace, s.name, s.status, s.causes]);
+    expect(shown(joined)).toEqual(shown(whole));
+    expect(joined.code).toBe(whole.code);
+  });
+});
+
+describe('several clusters', () => {
+  test('one that does not answer is a line, and not the end', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'k8s-doctor-scan-'));
+    const file = join(folder, 'config');
+    const config = JSON.parse(await must('config', 'view', '--raw', '-o', 'json')) as {
+      contexts: { name: string; context: { cluster: string; user: string } }[];
+      clusters: { name: string; cluster: object }[];
+      'current-context': string;
+    };
+    const [first] = config.contexts;
+    if (!first) throw new Error('the kubeconfig has no context');
+    config.clusters.push({ name: 'away', cluster: { server: 'https://127.0.0.1:9' } });
+    config.contexts.push({ name: 'away', context: { ...first.context, cluster: 'away' } });
+    writeFileSync(file, JSON.stringify(config));
+    const both = await scanned('-n', 'kube-system', '--kubeconfig', file, '--context', `${first.name},away`);
+    expect(both.clusters.map((c) => [c.context, c.error === null])).toEqual([
+      [first.name, true],
+      ['away', false],
+    ]);
+    expect(both.clusters[1]?.error).toContain('refused');
+    expect(both.services.map((s) => s.name)).toContain('kube-dns');
+    // Of the one nothing is known.
+    expect(both.code).toBe(2);
+    const all = await scanned('-n', 'kube-system', '--kubeconfig', file, '--all-contexts');
+    expect(all.clusters.map((c) => c.context)).toEqual(both.clusters.map((c) => c.context));
+  });
+});
+
+describe('a scan that goes on', () => {
+  const ns = 'scan-watch';
+  interface Line {
+    at: string;
+    namespace: string;
+    name: string;
+    status: string;
+    causes: string[];
+  }
+
+  beforeAll(async () => {
+    await createNamespace(ns);
+    await apply(
+      ns,
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'List',
+        items: [
+          {
+            apiVersion: 'apps/v1',
+            kind: 'Deployment',
+            metadata: { name: 'shop' },
+            spec: {
+              replicas: 2,
+              selector: { matchLabels: { app: 'shop' } },
+              template: {
+                metadata: { labels: { app: 'shop' } },
+                spec: {
+                  terminationGracePeriodSeconds: 1,
+                  containers: [
+                    {
+                      name: 'web',
+                      image: 'registry.k8s.io/e2e-test-images/agnhost:2.57',
+                      args: ['netexec', '--http-port=8080'],
+                      readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 },
+                    },
+                  ],
+                },
+              },
+            },
+          },
+          { apiVersion: 'v1', kind: 'Service', metadata: { name: 'shop' }, spec: { selector: { app: 'shop' }, ports: [{ port: 80, targetPort: 8080 }] } },
+        ],
+      }),
+    );
+    await must('-n', ns, 'wait', 'deployment/shop', '--for=condition=Available', '--timeout=60s');
+  });
+  afterAll(async () => {
+    await deleteNamespace(ns);
+  });
+
+  test('shows a new fault and its end within 5 s, serves metrics, writes Events, and ends with the worst status', async () => {
+    const program = new URL('../../bin/k8s-doctor.js', import.meta.url).pathname;
+    const port = await freePort();
+    const child = spawn(process.execPath, [program, 'scan', '-n', ns, '--watch', '--events', '--metrics', `127.0.0.1:${port}`, '-o', 'json'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const lines: Line[] = [];
+    let rest = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      const parts = (rest + chunk.toString()).split('\n');
+      rest = parts.pop() ?? '';
+      lines.push(...parts.map((p) => JSON.parse(p) as Line));
+    });
+    const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
+    const until = async (isThere: () => boolean, ms: number): Promise<number> => {
+      const started = performance.now();
+      while (!isThere()) {
+        if (performance.now() - started > ms) throw new Error(`not within ${ms} ms; lines so far: ${JSON.stringify(lines.slice(1))}`);
+        await new Promise((r) => setTimeout(r, 50));
+      }
+      return performance.now() - started;
+    };
+    const of = (from: number, code: string | undefined) =>
+      lines.slice(from).some((l) => l.name === 'shop' && (code === undefined ? l.status === 'healthy' : l.causes.includes(code)));
+    try {
+      await until(() => lines.length > 0, 20_000);
+      for (let i = 0; i < 2; i++) {
+        const before = lines.length;
+        await must('-n', ns, 'patch', 'service', 'shop', '--type=merge', '-p', '{"spec":{"selector":{"app":"shpo"}}}');
+        await until(() => of(before, 'selector-mismatch'), 5000);
+        const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+        expect(metrics).toContain(`k8s_doctor_service_state{namespace="${ns}",service="shop",code="selector-mismatch"} 2`);
+        const middle = lines.length;
+        await must('-n', ns, 'patch', 'service', 'shop', '--type=merge', '-p', '{"spec":{"selector":{"app":"shop"}}}');
+        await until(() => of(middle, undefined), 5000);
+      }
+      const events = await must('-n', ns, 'get', 'events', '--field-selector=involvedObject.kind=Service', '-o', 'jsonpath={.items[*].reason}');
+      expect(events.split(' ')).toEqual(expect.arrayContaining(['SelectorMismatch', 'Healthy']));
+      expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+      expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
+    } finally {
+      child.kill('SIGINT');
+    }
+    expect(await ended).toBe(0);
+  }, 90_000);
+
+  test.each([
+    [['--metrics', '9113'], '--events and --metrics go with --watch'],
+    [['--watch', '--context', 'a,b'], '--watch follows one cluster'],
+    [['--watch', '--probe'], '--watch reads objects only'],
+    [['--watch', '--metrics', 'x'], '--metrics "x" is no port'],
+    [['--only', 'selector-mismatched'], 'did you mean "selector-mismatch"?'],
+    [['--shard', '4/3'], '--shard "4/3" is not a part'],
+    [['--ignore', '/absent.yaml'], 'The file /absent.yaml cannot be read (ENOENT).'],
+    [['--at-once', '0', '--probe'], '--at-once needs a number from 1 on.'],
+  ])('%j: one sentence', async (args, words) => {
+    const ran = await run(process.execPath, [new URL('../../bin/k8s-doctor.js', import.meta.url).pathname, 'scan', '-n', ns, ...args], { timeoutMs: 20_000 });
+    expect([ran.code, ran.stderr.trim().split('\n').length]).toEqual([3, 1]);
+    expect(ran.stderr).toContain(words);
+  });
+});
+
+test('--probe tests what the objects do not settle, and leaves nothing behind', async () => {
+  const ns = 'scan-probe';
+  await createNamespace(ns);
+  try {
+    await apply(ns, readFileSync(join(own, 'nothing-listens/objects.yaml'), 'utf8').trim());
+    await must('-n', ns, 'wait', 'deployment/shop', '--for=condition=Available', '--timeout=60s');
+    const { services } = await scanned('-n', ns, '--probe', '--budget', '20s');
+    expect(services).toMatchObject([{ name: 'shop', probed: true, status: 'faulty' }]);
+    expect((await kubectl('-n', ns, 'get', 'pods', '-l', 'app.kubernetes.io/managed-by=k8s-doctor', '-o', 'name')).stdout).toBe('');
+  } finally {
+    await deleteNamespace(ns);
+  }
+});
+
+/** A port that nothing listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
