@@ -1,99 +1,17 @@
 /**
  * How long a scan of a whole cluster takes, against `kubectl get --raw` of the same four lists in the same run, and how much memory:
- * `npm run bench:scan -- 500 2000`. It fills the API of the cluster that KUBECONFIG names with Services and running pods on nodes that have no
- * kubelet, and removes them again.
+ * `npm run bench:scan -- 500 2000` (Services, ten pods each). Then, without the cluster, 5,000 Services and 100,000 pods from recorded pages.
  */
-import { spawnSync } from 'node:child_process';
-import https from 'node:https';
-import pLimit from 'p-limit';
-import { loadKubeConfig } from '../../src/cluster/kubeconfig.ts';
-import { logIn } from '../../src/cluster/login.ts';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { close, empty, fill, podsEach } from './fill.ts';
 
-const podsEach = 10;
-const perNamespace = 100;
-const nodes = 10;
 const rounds = 3;
-const label = { 'k8s-doctor-bench': 'scan' };
 const lists = ['/api/v1/services', '/apis/discovery.k8s.io/v1/endpointslices', '/api/v1/pods', '/apis/networking.k8s.io/v1/networkpolicies'];
 const program = new URL('../../bin/k8s-doctor.js', import.meta.url).pathname;
-
-const login = await logIn(loadKubeConfig({}, process.env), process.env, null);
-const options: https.RequestOptions = {};
-await login.config.applyToHTTPSOptions(options);
-const { ca, cert, key } = options;
-const agent = new https.Agent({ ca, cert, key, keepAlive: true, maxSockets: 40 });
-const server = new URL(login.chosen.cluster.server);
-
-function send(method: string, path: string, body?: object, type = 'application/json'): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = https.request({ agent, host: server.hostname, port: server.port, method, path, headers: { 'Content-Type': type } }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (c: Buffer) => chunks.push(c));
-      answer.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        if ((answer.statusCode ?? 0) < 300 || answer.statusCode === 404 || answer.statusCode === 409) resolve(text);
-        else reject(new Error(`${method} ${path}: ${answer.statusCode} ${text.slice(0, 200)}`));
-      });
-    });
-    request.on('error', reject);
-    request.end(body && JSON.stringify(body));
-  });
-}
-
-const limit = pLimit(40);
-const all = <T>(items: readonly T[], each: (item: T, i: number) => Promise<unknown>) => Promise.all(items.map((item, i) => limit(() => each(item, i))));
-const count = (n: number) => Array.from({ length: n }, (_, i) => i);
-const namespaceOf = (service: number) => `scan-${Math.floor(service / perNamespace)}`;
-const ready = (now: string) => [{ type: 'Ready', status: 'True', lastTransitionTime: now, reason: 'Bench', message: '' }];
-
-async function fill(from: number, to: number): Promise<void> {
-  const now = new Date().toISOString();
-  const services = count(to - from).map((i) => from + i);
-  if (from === 0)
-    await all(count(nodes), async (i) => {
-      await send('POST', '/api/v1/nodes', { metadata: { name: `ghost-${i}`, labels: label } });
-      await send('PATCH', `/api/v1/nodes/ghost-${i}/status`, { status: { conditions: ready(now) } }, 'application/strategic-merge-patch+json');
-    });
-  await all([...new Set(services.map(namespaceOf))], (name) => send('POST', '/api/v1/namespaces', { metadata: { name, labels: label } }));
-  await all(services, (s) => {
-    const spec = { selector: { app: `app-${s}` }, ports: [{ port: 80, targetPort: 8080 }] };
-    return send('POST', `/api/v1/namespaces/${namespaceOf(s)}/services`, { metadata: { name: `service-${s}` }, spec });
-  });
-  const pods = services.flatMap((s) => count(podsEach).map((i) => ({ s, i })));
-  await all(pods, async ({ s, i }) => {
-    const path = `/api/v1/namespaces/${namespaceOf(s)}/pods`;
-    const name = `app-${s}-${i}`;
-    const n = s * podsEach + i;
-    const ip = `10.${200 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`;
-    const container = { name: 'web', image: 'registry.example/web:1', ports: [{ containerPort: 8080 }] };
-    const spec = { nodeName: `ghost-${n % nodes}`, automountServiceAccountToken: false, tolerations: [{ operator: 'Exists' }], containers: [container] };
-    await send('POST', path, { metadata: { name, labels: { app: `app-${s}` } }, spec });
-    const running = { name: 'web', ready: true, restartCount: 0, image: container.image, imageID: '', started: true, state: { running: { startedAt: now } } };
-    const status = {
-      phase: 'Running',
-      podIP: ip,
-      podIPs: [{ ip }],
-      conditions: ready(now),
-      containerStatuses: [running],
-    };
-    await send('PATCH', `${path}/${name}/status`, { status }, 'application/strategic-merge-patch+json');
-  });
-  // The controller writes the EndpointSlices one after the other.
-  for (;;) {
-    const answer = JSON.parse(await send('GET', '/apis/discovery.k8s.io/v1/endpointslices')) as { items: { endpoints?: unknown[] }[] };
-    const endpoints = answer.items.reduce((sum, s) => sum + (s.endpoints?.length ?? 0), 0);
-    if (endpoints >= to * podsEach) return;
-    await new Promise((r) => setTimeout(r, 2000));
-  }
-}
-
-async function empty(services: number): Promise<void> {
-  for (const name of new Set(count(services).map(namespaceOf))) {
-    await send('DELETE', `/api/v1/namespaces/${name}/pods?gracePeriodSeconds=0`);
-    await send('DELETE', `/api/v1/namespaces/${name}`);
-  }
-  for (const i of count(nodes)) await send('DELETE', `/api/v1/nodes/ghost-${i}`);
-}
 
 const timed = (command: string, args: string[]): { seconds: number; stderr: string } => {
   const started = performance.now();
@@ -113,7 +31,7 @@ try {
     let memory = 0;
     for (let i = 0; i < rounds; i++) {
       raw.push(lists.reduce((sum, path) => sum + timed('kubectl', ['get', '--raw', path]).seconds, 0));
-      const ran = timed('/usr/bin/time', ['-f', 'peak %M', process.execPath, program, 'scan', '-A', '-o', 'json']);
+      const ran = timed('/usr/bin/time', ['-f', 'peak %M', process.execPath, program, 'scan', '-A', '-q', '-o', 'json']);
       scan.push(ran.seconds);
       memory = Math.max(memory, Number(/peak (\d+)/.exec(ran.stderr)?.[1] ?? 0) / 1024);
     }
@@ -124,5 +42,40 @@ try {
   }
 } finally {
   await empty(filled);
-  agent.destroy();
+  close();
 }
+
+/** A server of recorded pages in a process of its own, so that its memory and time are not the scan's. */
+async function recordedPages(services: number, pods: number): Promise<void> {
+  const server = spawn(process.execPath, [new URL('./page-server.ts', import.meta.url).pathname, String(services), String(pods)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const [line] = (await once(server.stdout, 'data')) as [Buffer];
+    const file = join(mkdtempSync(join(tmpdir(), 'k8s-doctor-bench-')), 'config');
+    const entry = { name: 'recorded', context: { cluster: 'recorded' }, cluster: { server: `http://127.0.0.1:${line.toString().trim()}` } };
+    writeFileSync(file, JSON.stringify({ contexts: [entry], clusters: [entry], 'current-context': 'recorded' }));
+    const ran = timed('/usr/bin/time', [
+      '-f',
+      'peak %M user %U',
+      process.execPath,
+      program,
+      'scan',
+      '-A',
+      '-q',
+      '-o',
+      'json',
+      '--kubeconfig',
+      file,
+      '--request-timeout',
+      '60s',
+    ]);
+    const [, peak, user] = /peak (\d+) user ([\d.]+)/.exec(ran.stderr) ?? [];
+    console.log(
+      `${services} Services, ${pods} pods of recorded pages: ${ran.seconds.toFixed(1)} s (${user} s of it the scan's own), peak ${(Number(peak) / 1024).toFixed(0)} MB`,
+    );
+  } finally {
+    server.kill();
+  }
+}
+await recordedPages(5000, 100_000);

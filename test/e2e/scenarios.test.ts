@@ -1,6 +1,7 @@
 /**
  * Breaks Services in the cluster that KUBECONFIG names, one scenario after another, and judges what the program says.
- * SCENARIOS: further folders of scenarios (colon-separated). ONLY: their names (comma-separated). CAPTURE_DIR: record each there.
+ * SCENARIOS: further folders of scenarios (colon-separated). ONLY: their names (comma-separated). NIGHTLY: all, not only the most telling ones.
+ * CAPTURE_DIR: record each there.
  */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -8,13 +9,13 @@ import { describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import { type Case, shortfalls } from '../support/expectation.ts';
 import { debugPods, deleteNamespace, doctor, kubectl } from '../support/kubectl.ts';
-import { broken, foldersOf, healed, isAlone, isFor, kindOfCluster } from '../support/scenarios.ts';
+import { broken, foldersOf, healed, isAlone, isFor, isForNow, kindOfCluster } from '../support/scenarios.ts';
 
 const own = new URL('./scenarios', import.meta.url).pathname;
 const only = process.env['ONLY']?.split(',');
 const kind = await kindOfCluster();
 const folders = foldersOf([own, ...(process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [])]).filter(
-  (folder) => (!only || only.includes(basename(folder))) && isFor(folder, kind),
+  (folder) => (only ? only.includes(basename(folder)) : isForNow(folder)) && isFor(folder, kind),
 );
 
 /** The incidents of the demo keep their capture beside them. */

@@ -103,6 +103,7 @@ function judge(cell: Cell): Outcome {
       KUBECONFIG: join(lab, 'admin.kubeconfig'),
       PATH: `${join(lab, 'bin')}:${process.env['PATH'] ?? ''}`,
       SCENARIOS: join(shared, 'scenarios'),
+      NIGHTLY: '1',
       ...(cell.policies !== 'own' ? { ONLY: aboutPolicies() } : values.quick && { ONLY: quick() }),
     };
     if (cell.policies !== 'own' && !withKubeRouter(lab, cell.release, given)) return { cell, set, passed: 0, failed: ['kube-router did not start'] };

@@ -29,6 +29,9 @@ export function isFor(folder: string, kind: Kind): boolean {
   return (families === undefined || families === kind.families) && (modes === undefined || modes.includes(kind.mode));
 }
 
+/** Those that are much like others run every night, the others with every change. */
+export const isForNow = (folder: string): boolean => process.env['NIGHTLY'] !== undefined || caseOf(folder).nightly !== true;
+
 /** What breaks more than its own namespace, or reads other ones, needs the cluster for itself. */
 export const isAlone = (folder: string): boolean =>
   existsSync(join(folder, 'break.sh')) || existsSync(join(folder, 'heal.sh')) || caseOf(folder).alone === true;
