@@ -147,6 +147,8 @@ const fieldManager = 'k8s-doctor';
 const asDoctor = (dryRun: boolean): string => `fieldManager=${fieldManager}${dryRun ? '&dryRun=All' : ''}`;
 
 const pageSize = 500;
+/** So often the API server may forget the version of a list while it is read. */
+const mostForgotten = 5;
 const openAtOnce = 6;
 /** After so many seconds the API server ends a watch, and the next begins. */
 const watchSeconds = 300;
@@ -210,6 +212,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     const access = rule(resource, 'list', namespace);
     let next = '';
     let version = '';
+    let forgotten = 0;
     do {
       const query = new URLSearchParams({ limit: String(pageSize) });
       if (labelSelector) query.set('labelSelector', labelSelector);
@@ -220,7 +223,12 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
         what,
         access,
       );
-      if (!page.ok) return page;
+      if (!page.ok) {
+        // The rest of the list is read as it is now (Kubernetes API concepts, "Resource versions and 410 Gone").
+        if (page.failure.status !== 410 || page.failure.continue === undefined || ++forgotten > mostForgotten) return page;
+        next = page.failure.continue;
+        continue;
+      }
       for (const item of page.value.items ?? []) onItem(item);
       onPage?.(page.value.items?.length ?? 0, page.value.metadata?.remainingItemCount ?? 0);
       version ||= page.value.metadata?.resourceVersion ?? '';

@@ -20,6 +20,8 @@ export interface Failure {
   why: string;
   /** HTTP status, where the API server answered. */
   status?: number;
+  /** Of a list whose version was forgotten between two pages (410): from where the rest of it can be read as it is now. */
+  continue?: string;
   rule: AccessRule;
 }
 
@@ -32,11 +34,17 @@ export const failed = (failure: Failure): Result<never> => ({ ok: false, failure
 /** Admission's refusal (a quota, Pod Security, a webhook): no right that could be granted would change it. */
 const admission = /is forbidden: (?!User )|^admission webhook|exceeded quota|violates PodSecurity/;
 
-/** The message of a `metav1.Status`; undefined where the body is none. */
-function statusMessage(body: string): string | undefined {
+interface Status {
+  kind: 'Status';
+  message?: string;
+  metadata?: { continue?: string };
+}
+
+/** A `metav1.Status`; undefined where the body is none. */
+function statusIn(body: string): Status | undefined {
   try {
     const parsed: unknown = JSON.parse(body);
-    if (typeof parsed === 'object' && parsed !== null && 'kind' in parsed && parsed.kind === 'Status') return 'message' in parsed ? String(parsed.message) : '';
+    if (typeof parsed === 'object' && parsed !== null && 'kind' in parsed && parsed.kind === 'Status') return parsed as Status;
   } catch {
     // Something between here and the API server may answer in its own words.
   }
@@ -57,7 +65,8 @@ const byStatus: Record<number, FailureReason> = {
  * nothing about an object or of a right, only that something else answered.
  */
 export function fromStatus(status: number, body: string, what: string, rule: AccessRule): Failure {
-  const message = statusMessage(body);
+  const said = statusIn(body);
+  const message = said && String(said.message ?? '');
   const reason = byStatus[status] ?? (status >= 500 ? 'unreachable' : 'refused');
   if (message === undefined) {
     const line = body.trim().startsWith('<') ? '' : (body.trim().split('\n')[0]?.slice(0, 200) ?? '');
@@ -73,7 +82,8 @@ export function fromStatus(status: number, body: string, what: string, rule: Acc
   if (status === 403 && admission.test(message)) return { reason: 'refused', what, why: message, status, rule };
   // RBAC's refusal only repeats the rule; other refusals (Pod Security, a quota) have a reason of their own.
   const refused = status === 403 && /cannot (\w+) resource "([^"]+)"/.exec(message);
-  return { reason, what, why: refused ? `not allowed to ${refused[1]} ${refused[2]}` : message || `the API server answered ${status}`, status, rule };
+  const why = refused ? `not allowed to ${refused[1]} ${refused[2]}` : message || `the API server answered ${status}`;
+  return { reason, what, why, status, rule, ...(said?.metadata?.continue && { continue: said.metadata.continue }) };
 }
 
 const systemReasons: Record<string, [FailureReason, string]> = {

@@ -89,3 +89,30 @@ test('expired credentials are renewed', async () => {
   expect(await get()).toMatchObject({ ok: false, failure: { reason: 'unauthenticated' } });
   cluster.close();
 });
+
+test('a list whose version is forgotten between two pages goes on as it is now', async () => {
+  const asked: (string | null)[] = [];
+  server = createServer((request, response) => {
+    const token = new URL(request.url ?? '', 'http://x').searchParams.get('continue');
+    asked.push(token);
+    const item = (name: string) => ({ metadata: { name } });
+    if (token === null) return response.end(JSON.stringify({ items: [item('a')], metadata: { resourceVersion: '5', continue: 'old' } }));
+    if (token === 'new') return response.end(JSON.stringify({ items: [item('b')], metadata: { resourceVersion: '9' } }));
+    response.statusCode = 410;
+    return response.end(JSON.stringify({ kind: 'Status', code: 410, reason: 'Expired', message: 'too old', metadata: { continue: 'new' } }));
+  });
+  const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 5000 }, {});
+  expect(await cluster.list(resources.pods, {})).toEqual({ ok: true, value: [{ metadata: { name: 'a' } }, { metadata: { name: 'b' } }] });
+  expect(asked).toEqual([null, 'old', 'new']);
+  cluster.close();
+});
+
+test('a list that is forgotten again and again ends as a failure', async () => {
+  server = createServer((_, response) => {
+    response.statusCode = 410;
+    response.end(JSON.stringify({ kind: 'Status', code: 410, reason: 'Expired', message: 'too old', metadata: { continue: 'again' } }));
+  });
+  const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 5000 }, {});
+  expect(await cluster.list(resources.pods, {})).toMatchObject({ ok: false, failure: { status: 410, why: 'too old' } });
+  cluster.close();
+});
