@@ -36,7 +36,7 @@ const admission = /is forbidden: (?!User )|^admission webhook|exceeded quota|vio
 
 interface Status {
   kind: 'Status';
-  message?: string;
+  message?: unknown;
   metadata?: { continue?: string };
 }
 
@@ -66,7 +66,7 @@ const byStatus: Record<number, FailureReason> = {
  */
 export function fromStatus(status: number, body: string, what: string, rule: AccessRule): Failure {
   const said = statusIn(body);
-  const message = said && String(said.message ?? '');
+  const message = said && (typeof said.message === 'string' ? said.message : '');
   const reason = byStatus[status] ?? (status >= 500 ? 'unreachable' : 'refused');
   if (message === undefined) {
     const line = body.trim().startsWith('<') ? '' : (body.trim().split('\n')[0]?.slice(0, 200) ?? '');

@@ -7,7 +7,7 @@ import type { Named, Scope } from './store.ts';
 
 /** Milliseconds before the next attempt: it doubles from the first to the last. */
 const firstPauseMs = 500;
-const lastPauseMs = 10_000;
+const lastPauseMs = 4000;
 /** A list that may be read and not watched is read again so often, in milliseconds. */
 const readAgainMs = 30_000;
 

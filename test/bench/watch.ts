@@ -58,10 +58,10 @@ try {
   });
   while (lines.length === 0) await pause(200);
 
-  let stop = false;
+  const stop = new AbortController();
   let turn = 0;
   const churn = (async () => {
-    while (!stop) {
+    while (!stop.signal.aborted) {
       const second = pause(1000);
       const turns = Array.from({ length: changesPerSecond / 2 }, () => turn++);
       // The API server may be away.
@@ -113,7 +113,7 @@ try {
     );
     await pause(25_000);
   }
-  stop = true;
+  stop.abort();
   await churn;
   child.kill('SIGINT');
 } finally {

@@ -12,9 +12,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import type { Case } from '../support/expectation.ts';
 import { apply, createNamespace, deleteNamespace, doctor, kubectl, must, run } from '../support/kubectl.ts';
+import { relay } from '../support/relay.ts';
 import { foldersOf, isAlone, isFor, kindOfCluster } from '../support/scenarios.ts';
 
 const own = new URL('./scenarios', import.meta.url).pathname;
+const program = new URL('../../bin/k8s-doctor.js', import.meta.url).pathname;
 const given = process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [];
 const kind = await kindOfCluster();
 const caseOf = (folder: string) => JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
@@ -108,16 +110,27 @@ describe('several clusters', () => {
   });
 });
 
+test('a cluster that stops in the middle of its scan is named, and the other is scanned', async () => {
+  let requests = 0;
+  const between = await relay(() => (++requests > 6 ? 'reset' : 'none'));
+  try {
+    const first = (await must('config', 'current-context')).trim();
+    const ran = await doctor(['scan', '-A', '-o', 'json', '--context', `${first},relay`], {
+      env: { KUBECONFIG: `${process.env['KUBECONFIG'] ?? ''}:${between.kubeconfig}` },
+    });
+    const { services, clusters, missing } = JSON.parse(ran.stdout) as Awaited<ReturnType<typeof scanned>> & { missing: { context: string }[] };
+    expect(services.some((s) => s.name === 'kube-dns')).toBe(true);
+    const [away] = clusters.filter((c) => c.context === 'relay');
+    // Either its Services came before it stopped, and what is missing is named, or it was not scanned at all.
+    expect(away?.error !== null || missing.some((m) => m.context === 'relay')).toBe(true);
+    expect([1, 2]).toContain(ran.code);
+  } finally {
+    between.close();
+  }
+});
+
 describe('a scan that goes on', () => {
   const ns = 'scan-watch';
-  interface Line {
-    at: string;
-    namespace: string;
-    name: string;
-    status: string;
-    causes: string[];
-  }
-
   beforeAll(async () => {
     await createNamespace(ns);
     await apply(
@@ -160,29 +173,11 @@ describe('a scan that goes on', () => {
   });
 
   test('shows a new fault and its end within 5 s, serves metrics, writes Events, and ends with the worst status', async () => {
-    const program = new URL('../../bin/k8s-doctor.js', import.meta.url).pathname;
     const port = await freePort();
-    const child = spawn(process.execPath, [program, 'scan', '-n', ns, '--watch', '--events', '--metrics', `127.0.0.1:${port}`, '-o', 'json'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const lines: Line[] = [];
-    let rest = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      const parts = (rest + chunk.toString()).split('\n');
-      rest = parts.pop() ?? '';
-      lines.push(...parts.map((p) => JSON.parse(p) as Line));
-    });
-    const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
-    const until = async (isThere: () => boolean, ms: number): Promise<number> => {
-      const started = performance.now();
-      while (!isThere()) {
-        if (performance.now() - started > ms) throw new Error(`not within ${ms} ms; lines so far: ${JSON.stringify(lines.slice(1))}`);
-        await new Promise((r) => setTimeout(r, 50));
-      }
-      return performance.now() - started;
-    };
+    const { lines, until, end } = following(['-n', ns, '--events', '--metrics', `127.0.0.1:${port}`]);
     const of = (from: number, code: string | undefined) =>
       lines.slice(from).some((l) => l.name === 'shop' && (code === undefined ? l.status === 'healthy' : l.causes.includes(code)));
+    let exit: number | null = null;
     try {
       await until(() => lines.length > 0, 20_000);
       for (let i = 0; i < 2; i++) {
@@ -200,9 +195,37 @@ describe('a scan that goes on', () => {
       expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
       expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404);
     } finally {
-      child.kill('SIGINT');
+      exit = await end();
     }
-    expect(await ended).toBe(0);
+    expect(exit).toBe(0);
+  }, 90_000);
+
+  test('misses nothing that changed while the API server was away', async () => {
+    let isAway = false;
+    const between = await relay(() => (isAway ? 'reset' : 'none'));
+    const followed = following(['-n', ns], { KUBECONFIG: between.kubeconfig });
+    try {
+      await followed.until(() => followed.lines.length > 0, 20_000);
+      const before = followed.lines.length;
+      isAway = true;
+      between.cut();
+      await must('-n', ns, 'patch', 'service', 'shop', '--type=merge', '-p', '{"spec":{"selector":{"app":"shpo"}}}');
+      await must('-n', ns, 'create', 'service', 'clusterip', 'made-meanwhile', '--tcp=80');
+      await new Promise((r) => setTimeout(r, 6000));
+      // What was known last is still so; nothing is called undecided.
+      expect(followed.lines.slice(before)).toEqual([]);
+      isAway = false;
+      await followed.until(() => followed.lines.slice(before).some((l) => l.name === 'shop' && l.causes.includes('selector-mismatch')), 8000);
+      await followed.until(() => followed.lines.slice(before).some((l) => l.name === 'made-meanwhile'), 8000);
+      const middle = followed.lines.length;
+      await must('-n', ns, 'patch', 'service', 'shop', '--type=merge', '-p', '{"spec":{"selector":{"app":"shop"}}}');
+      await must('-n', ns, 'delete', 'service', 'made-meanwhile');
+      await followed.until(() => followed.lines.slice(middle).some((l) => l.name === 'shop' && l.status === 'healthy'), 5000);
+      await followed.until(() => followed.lines.slice(middle).some((l) => l.name === 'made-meanwhile' && l.status === 'gone'), 5000);
+    } finally {
+      await followed.end();
+      between.close();
+    }
   }, 90_000);
 
   test.each([
@@ -215,7 +238,7 @@ describe('a scan that goes on', () => {
     [['--ignore', '/absent.yaml'], 'The file /absent.yaml cannot be read (ENOENT).'],
     [['--at-once', '0', '--probe'], '--at-once needs a number from 1 on.'],
   ])('%j: one sentence', async (args, words) => {
-    const ran = await run(process.execPath, [new URL('../../bin/k8s-doctor.js', import.meta.url).pathname, 'scan', '-n', ns, ...args], { timeoutMs: 20_000 });
+    const ran = await run(process.execPath, [program, 'scan', '-n', ns, ...args], { timeoutMs: 20_000 });
     expect([ran.code, ran.stderr.trim().split('\n').length]).toEqual([3, 1]);
     expect(ran.stderr).toContain(words);
   });
@@ -234,6 +257,45 @@ test('--probe tests what the objects do not settle, and leaves nothing behind', 
     await deleteNamespace(ns);
   }
 });
+
+interface Line {
+  at: string;
+  namespace: string;
+  name: string;
+  status: string;
+  causes: string[];
+}
+
+/** `scan --watch -o json`: its lines as they come; the first is the whole scan. */
+function following(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const child = spawn(process.execPath, [program, 'scan', '--watch', '-o', 'json', ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const lines: Line[] = [];
+  let rest = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    const parts = (rest + chunk.toString()).split('\n');
+    rest = parts.pop() ?? '';
+    lines.push(...parts.map((p) => JSON.parse(p) as Line));
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
+  return {
+    lines,
+    async until(isThere: () => boolean, ms: number): Promise<void> {
+      const started = performance.now();
+      while (!isThere()) {
+        if (performance.now() - started > ms) throw new Error(`not within ${ms} ms; lines so far: ${JSON.stringify(lines.slice(1))}`);
+        await new Promise((r) => setTimeout(r, 50));
+      }
+    },
+    /** Ends it as Ctrl-C does, and answers its exit status. */
+    end(): Promise<number | null> {
+      child.kill('SIGINT');
+      return ended;
+    },
+  };
+}
 
 /** A port that nothing listens on. */
 async function freePort(): Promise<number> {

@@ -15,6 +15,8 @@ export type Fault = 'none' | 'hang' | 'reset' | number;
 export interface Relay {
   /** A kubeconfig for it. */
   kubeconfig: string;
+  /** Cuts every connection that is open, watches too. */
+  cut(): void;
   close(): void;
 }
 
@@ -93,10 +95,15 @@ export async function relay(faultOf: (path: string, headers: IncomingHttpHeaders
       contexts: [{ name: 'relay', context: { cluster: 'relay', user: 'relay' } }],
     }),
   );
+  const cut = () => {
+    for (const socket of open) socket.destroy();
+    open.clear();
+  };
   return {
     kubeconfig,
+    cut,
     close() {
-      for (const socket of open) socket.destroy();
+      cut();
       https.close();
     },
   };
