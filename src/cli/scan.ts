@@ -61,16 +61,22 @@ export async function scan(options: ScanOptions, screen: Screen): Promise<number
   const codes = options.only.flatMap((o) => o.split(',')).map(knownCode);
   const earlier = options.since === undefined ? undefined : fromJson(fileText(options.since), options.since);
   if (!(options.atOnce >= 1)) throw new CannotRun('--at-once needs a number from 1 on.');
-  if (options.watch) return watched(options, screen, (first) => writeScan(only(first, codes), outputs, earlier, screen));
+  if (options.watch) return watched(options, screen, (first) => writeScan(only(first, codes), outputs, earlier, options.allNamespaces, screen));
   if (options.events || options.metrics !== undefined) throw new CannotRun('--events and --metrics go with --watch; add it.');
   const found = options.merge.length > 0 ? merged(options.merge.map((file) => fromJson(fileText(file), file))) : await scanAll(options, screen);
   const shown = only(found, codes);
-  await writeScan(shown, outputs, earlier, screen);
+  await writeScan(shown, outputs, earlier, options.allNamespaces, screen);
   return exitStatus[statusOf(shown)];
 }
 
-async function writeScan(found: Scan, outputs: readonly Output<(typeof scanFormats)[number]>[], earlier: Scan | undefined, screen: Screen): Promise<void> {
-  const namespaces = new Set(found.services.map((s) => s.namespace)).size > 1;
+async function writeScan(
+  found: Scan,
+  outputs: readonly Output<(typeof scanFormats)[number]>[],
+  earlier: Scan | undefined,
+  isOfAll: boolean,
+  screen: Screen,
+): Promise<void> {
+  const namespaces = isOfAll || new Set(found.services.map((s) => s.namespace)).size > 1;
   const changes = earlier && changesSince(earlier, found);
   const texts = await Promise.all(
     outputs.map(async ({ format, file }) => {

@@ -1,7 +1,7 @@
 import type { Scan } from '../../scan/scan.ts';
 import { causeHtml, escapeHtml as h, style } from '../html.ts';
 import { unicodeMarks, verdictMark } from '../view.ts';
-import { clusterLine, counts, groupTitle, isOfSeveral, placeOf } from './words.ts';
+import { clusterLine, counts, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
 
 /** A scan as one HTML file without other files: what stops most Services first, then all Services. */
 export function scanHtml(scan: Scan): string {
@@ -15,7 +15,7 @@ export function scanHtml(scan: Scan): string {
     const [cause] = g.services[0]?.causes ?? [];
     if (!cause) return '';
     const names = g.services.map((s) => h(placeOf(s, several))).join(', ');
-    return `<details${scan.causes.length <= 10 ? ' open' : ''}><summary><span class="${verdictMark[g.status]}">${unicodeMarks[verdictMark[g.status]]}</span> ${h(groupTitle(g))}</summary><p class="soft">${names}</p>${causeHtml(cause)}</details>`;
+    return `<details${scan.causes.length <= 10 ? ' open' : ''}><summary><span class="${verdictMark[g.status]}">${unicodeMarks[verdictMark[g.status]]}</span> ${h(groupTitle(g, several))}</summary>${g.services.length > 1 ? `<p class="soft">${names}</p>` : ''}${causeHtml(cause)}</details>`;
   });
   const rows = scan.services.map(
     (s) =>
@@ -29,6 +29,7 @@ export function scanHtml(scan: Scan): string {
 <style>${style}</style>
 <h1><span class="${worst}">${unicodeMarks[worst]}</span> ${h(counts(scan))}</h1>
 <p class="soft">${h(scan.startedAt)} · ${(scan.durationMs / 1000).toFixed(1)} s · k8s-doctor ${h(scan.version)}</p>
+<p>${h(tested(scan))}</p>
 ${notes.map((n) => `<p>${h(n)}</p>`).join('\n')}
 ${groups.length > 0 ? `<h2>Causes</h2>\n${groups.join('\n')}` : ''}
 ${rows.length > 0 ? `<h2>Services</h2>\n<div class="wide"><table><thead><tr><th scope="col">status</th><th scope="col">Service</th><th scope="col">type</th><th scope="col">ports</th><th scope="col">endpoints</th><th scope="col">cause</th></tr></thead><tbody>${rows.join('\n')}</tbody></table></div>` : ''}

@@ -1,7 +1,7 @@
 import type { Scan } from '../../scan/scan.ts';
 import { causeMarkdown, plain } from '../markdown.ts';
 import { unicodeMarks, verdictMark } from '../view.ts';
-import { clusterLine, counts, groupTitle, isOfSeveral, placeOf } from './words.ts';
+import { clusterLine, counts, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
 
 /** A scan for an incident's page: its causes, worst first, then a table of the Services that are not healthy. */
 export function scanMarkdown(scan: Scan): string {
@@ -12,10 +12,12 @@ export function scanMarkdown(scan: Scan): string {
     const [cause] = first?.causes ?? [];
     if (!cause) return [];
     const names = g.services.map((s) => plain(placeOf(s, several))).join(', ');
-    return [...causeMarkdown(cause), ...(g.services.length > 1 ? [`${plain(groupTitle(g))}: ${names}`, ''] : [])];
+    return [...causeMarkdown(cause), ...(g.services.length > 1 ? [`${plain(groupTitle(g, several))}: ${names}`, ''] : [])];
   });
   return `${[
     `# ${plain(counts(scan))}`,
+    '',
+    plain(tested(scan)),
     '',
     ...scan.clusters.flatMap((c) => (several || c.error !== null ? [`- ${plain(clusterLine(scan, c))}`] : [])),
     ...scan.missing.map((m) => `- not seen: ${plain(`${several ? `${m.context}: ` : ''}${m.what} (${m.why})`)}`),

@@ -3,7 +3,7 @@ import type { CauseGroup } from '../../scan/by-cause.ts';
 import type { Scanned } from '../../scan/judge.ts';
 import type { Changes, Scan } from '../../scan/scan.ts';
 import { asciiMarks, unicodeMarks, verdictMark } from '../view.ts';
-import { clusterLine, counts, groupTitle, isOfSeveral, placeOf } from './words.ts';
+import { clusterLine, counts, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
 
 /** Cuts text to a width, with a mark where it was cut. */
 function cut(text: string, width: number): string {
@@ -33,7 +33,10 @@ function groupLines(groups: readonly CauseGroup[], nameOf: (s: Scanned) => strin
   return groups.flatMap((g) => {
     const names = g.services.map(nameOf);
     const more = names.length > someNames ? ` and ${names.length - someNames} more` : '';
-    return [cut(`${marks[verdictMark[g.status]]} ${groupTitle(g)}`, columns - 1), cut(`    ${names.slice(0, someNames).join(', ')}${more}`, columns - 1)];
+    return [
+      cut(`${marks[verdictMark[g.status]]} ${groupTitle(g, false)}`, columns - 1),
+      cut(`    ${names.slice(0, someNames).join(', ')}${more}`, columns - 1),
+    ];
   });
 }
 
@@ -74,7 +77,7 @@ export function scanText(scan: Scan, options: ScanTextOptions): string {
       : []),
     ...scan.clusters.flatMap((c) => (several || c.error !== null ? [clusterLine(scan, c)] : [])),
     ...scan.missing.map((m) => `not seen: ${several ? `${m.context}: ` : ''}${m.what} (${m.why})`),
-    counts(scan),
+    `${counts(scan)}.${tested(scan) ? ` ${tested(scan)}` : ''}`,
     `${scan.clusters.reduce((sum, c) => sum + c.requests, 0)} requests`,
   ].join('\n');
 }

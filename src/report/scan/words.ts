@@ -12,23 +12,31 @@ export const isOfSeveral = ({ clusters }: Scan): boolean => clusters.length > 1;
 export const placeOf = ({ context, namespace, name }: Scanned, several: boolean, withNamespace = true): string =>
   `${several ? `${context}: ` : ''}${withNamespace ? `${namespace}/` : ''}${name}`;
 
-/** `490 Services: 10 nodes: node-not-ready: …`, or the one Service's own. */
-export const groupTitle = ({ services, about, code, message }: CauseGroup): string =>
-  `${services.length} Service${services.length === 1 ? '' : 's'}: ${about ? `${about}, ` : ''}${code}: ${message}`;
+/** `490 Services: 10 nodes, node-not-ready: …`, or the name of the only one. */
+export function groupTitle({ services, about, code, message }: CauseGroup, several: boolean): string {
+  const [first, ...others] = services;
+  const whose = first && others.length === 0 ? placeOf(first, several) : `${services.length} Services`;
+  return `${whose}: ${about ? `${about}, ` : ''}${code}: ${message}`;
+}
 
 const countOf = (services: readonly Scanned[], status: Status): number => services.filter((s) => s.status === status).length;
 
-/** How many Services have which status, and what was not tried. */
+/** How many Services have which status. */
 export function counts({ services }: Scan): string {
-  if (services.length === 0) return 'There are no Services.';
+  if (services.length === 0) return 'There are no Services';
   const ignored = services.filter((s) => s.ignored.length > 0).length;
-  const probed = services.filter((s) => s.probed).length;
   const all = statuses.flatMap((s) => {
     const n = countOf(services, s);
     return n > 0 ? [`${n} ${s === 'healthy' ? 'without a problem in their objects' : s}`] : [];
   });
-  const connections = probed > 0 ? `Connections of ${probed} were tested.` : 'Connections were not tested; to test one: k8s-doctor svc NAME';
-  return `${services.length} Service${services.length === 1 ? '' : 's'}: ${all.join(', ')}${ignored > 0 ? ` (${ignored} with causes that are ignored)` : ''}. ${connections}`;
+  return `${services.length} Service${services.length === 1 ? '' : 's'}: ${all.join(', ')}${ignored > 0 ? ` (${ignored} with causes that are ignored)` : ''}`;
+}
+
+/** What was not tried. */
+export function tested({ services }: Scan): string {
+  const probed = services.filter((s) => s.probed).length;
+  if (services.length === 0) return '';
+  return probed > 0 ? `Connections of ${probed} were tested.` : 'Connections were not tested; to test one: k8s-doctor svc NAME';
 }
 
 /** One cluster in a line. */
