@@ -39,7 +39,7 @@ export function affectedBy({ kind, former, now }: Change, inventory: Inventory, 
     return { services: here().filter((s) => owners.has(s.metadata.name)), cluster: inSystem };
   }
   /** Where nothing is selected, any pod or template of the namespace may explain it. */
-  const isEmpty = (s: Service) => inventory.slicesOf(s).every((slice) => slice.endpoints.length === 0);
+  const isEmpty = (s: Service) => !inventory.selectsPods(s) || inventory.slicesOf(s).every((slice) => slice.endpoints.length === 0);
   const byLabels = (all: readonly Labels[], isBehind: (s: Service) => boolean) =>
     here().filter((s) => all.some((labels) => selects(s.spec.selector, labels)) || isEmpty(s) || isBehind(s));
   if (is(kinds.pods)) {

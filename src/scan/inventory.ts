@@ -45,6 +45,7 @@ export interface Inventory {
   /** What is known for one Service, as its client sees it: a debug pod in its namespace, if nobody else is named. */
   factsOf(service: o.Service, client?: Client): Facts;
   slicesOf(service: o.Service): o.EndpointSlice[];
+  selectsPods(service: o.Service): boolean;
   /** Takes in the present state of an object. Answers its former one, or `same` where nothing that the checks read is different. */
   put(kind: Kind, item: Named): Named | 'same' | undefined;
   /** An object is gone. Answers what it was. */
@@ -208,6 +209,7 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
     },
     find: (ns, name) => kinds.services.store.get(ns, name),
     slicesOf,
+    selectsPods: (service) => podsIn(service.metadata.namespace).hasOf(service),
     factsOf(service, client = debugClient(service.metadata.namespace)) {
       const { namespace: ns, name } = service.metadata;
       const places = [...new Set([ns, client.namespace || ns, system])];

@@ -5,6 +5,8 @@ import { type Labels, labelText, ownLabels, selects } from '../facts/selectors.t
 export interface PodIndex {
   add(pod: Pod): void;
   remove(pod: Pod): void;
+  /** Whether a Service selects any. */
+  hasOf(service: Service): boolean;
   /** The pods that a Service selects, and those behind its addresses; where it selects none, one of each kind. */
   of(service: Service, slices: readonly EndpointSlice[]): Pod[];
 }
@@ -47,6 +49,7 @@ export function podIndex(): PodIndex {
       // Another pod may have the address by now.
       for (const ip of addressesOf(pod)) if (byAddress.get(ip) === pod) byAddress.delete(ip);
     },
+    hasOf: (service) => selected(service.spec.selector).length > 0,
     of(service, slices) {
       const own = selected(service.spec.selector);
       const behind = slices.flatMap((s) => s.endpoints.flatMap((e) => e.addresses.flatMap((a) => byAddress.get(a) ?? [])));

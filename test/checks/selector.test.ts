@@ -20,7 +20,7 @@ const selecting =
 describe('the labels that a Service is pointed at', () => {
   test('none where nothing is near: not the client, not a Job, not just any application', () => {
     expect(found('selector-nothing-near')?.fix.some((f) => f.changes)).toBe(false);
-    expect(found('selector-nothing-near')?.message).toContain('no pod has app=shop');
+    expect(found('selector-nothing-near')?.message).toContain('no pod has app=no-other-scenario-has-this');
   });
   test('never those of the client, however near', () => {
     expect(patched('selector-nothing-near', selecting({ app: 'clients' }))).toBeUndefined();
