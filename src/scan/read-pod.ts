@@ -1,5 +1,5 @@
 /**
- * Reads a pod as the schema of facts does (`o.pod`), ten times as fast: a large cluster has a hundred thousand. Whatever has another form than
+ * Reads a pod as the schema of facts does (`o.pod`), four times as fast: a large cluster has a hundred thousand. Whatever has another form than
  * usual is left to the schema. `test/scan/read-pod.test.ts` holds the two against each other.
  */
 import * as v from 'valibot';
