@@ -6,10 +6,10 @@ import { type Cluster, connect, resources } from '../cluster/index.ts';
 import { clean, cleanDeep } from '../report/clean.ts';
 import { asciiMarks, unicodeMarks, verdictMark } from '../report/view.ts';
 import { byStatus } from '../scan/by-cause.ts';
-import { type Inventory, takeInventory } from '../scan/inventory.ts';
+import type { Inventory } from '../scan/inventory.ts';
 import { nameOf, type Scanned } from '../scan/judge.ts';
 import { asJson, missingOf, type Scan, scanOf } from '../scan/scan.ts';
-import { type ScanPlan, scopesOf } from '../scan/scan-cluster.ts';
+import { inventoryFor, type ScanPlan } from '../scan/scan-cluster.ts';
 import { followStates, type StateChange, type States } from '../scan/states.ts';
 import { exitStatus, isUnicode, type Screen } from './output.ts';
 import type { ScanOptions } from './scan.ts';
@@ -31,7 +31,7 @@ export async function watchScan(
   let server: http.Server | undefined;
   try {
     const whole: ScanPlan = { ...plan, namespace: options.allNamespaces ? undefined : cluster.namespace, onProgress: () => {} };
-    const inventory = await firstInventory(cluster, whole, ended.signal);
+    const inventory = await inventoryFor(cluster, whole, ended.signal);
     const asLines = options.output.includes('json');
     const lines = linesFor(asLines, screen);
     const reported = new Set<string>();
@@ -74,12 +74,6 @@ export async function watchScan(
   }
   const worst = (states?.all() ?? []).map((s) => s.status).toSorted(byStatus)[0];
   return exitStatus[worst ?? 'healthy'];
-}
-
-async function firstInventory(cluster: Cluster, plan: ScanPlan, signal: AbortSignal): Promise<Inventory> {
-  const found = await takeInventory(cluster, await scopesOf(cluster, plan, signal), signal);
-  if (!found.seen) throw new CannotRun(`The Services cannot be listed (${found.why}); check your rights and the cluster.`);
-  return found.value;
 }
 
 const codesOf = (s: Scanned | undefined): string => s?.causes.map((c) => c.code).join(', ') ?? '';

@@ -22,9 +22,6 @@ export interface ScanPlan {
   onProgress(progress: Progress): void;
 }
 
-export const scopesOf = async (cluster: Cluster, { namespace, shard }: Pick<ScanPlan, 'namespace' | 'shard'>, signal: AbortSignal): Promise<Scope[]> =>
-  shard ? namespacesIn(cluster, shard, signal) : [namespace ?? everywhere];
-
 /** Judges one Service, and keeps what is accepted apart. */
 export function judged(
   { pipeline, version, accepted }: ScanPlan,
@@ -35,15 +32,18 @@ export function judged(
   return withoutAccepted(judgeService(pipeline, inventory, service, context, version), accepted, service.metadata.accepted);
 }
 
+/** Reads what the plan is about. Throws CannotRun where the Services cannot be listed. */
+export async function inventoryFor(cluster: Cluster, plan: ScanPlan, signal: AbortSignal): Promise<Inventory> {
+  const { shard, namespace } = plan;
+  const scopes: Scope[] = shard ? await namespacesIn(cluster, shard, signal) : [namespace ?? everywhere];
+  const inventory = await takeInventory(cluster, scopes, signal, plan.onProgress);
+  if (!inventory.seen) throw new CannotRun(`The Services cannot be listed (${inventory.why}); check your rights and the cluster.`);
+  return inventory.value;
+}
+
 /** Scans a cluster by its objects alone. Throws CannotRun where its Services cannot be listed. */
 export async function scanCluster(cluster: Cluster, plan: ScanPlan): Promise<{ inventory: Inventory; services: Scanned[]; missing: Missing[] }> {
-  const signal = AbortSignal.timeout(listsTimeoutMs);
-  const inventory = await takeInventory(cluster, await scopesOf(cluster, plan, signal), signal, plan.onProgress);
-  if (!inventory.seen) throw new CannotRun(`The Services cannot be listed (${inventory.why}); check your rights and the cluster.`);
+  const inventory = await inventoryFor(cluster, plan, AbortSignal.timeout(listsTimeoutMs));
   const { context } = cluster;
-  return {
-    inventory: inventory.value,
-    services: inventory.value.services().map((service) => judged(plan, inventory.value, context, service)),
-    missing: missingOf(inventory.value, context),
-  };
+  return { inventory, services: inventory.services().map((service) => judged(plan, inventory, context, service)), missing: missingOf(inventory, context) };
 }

@@ -5,6 +5,7 @@ import type { Service } from '../facts/objects.ts';
 import { affectedBy } from './affected.ts';
 import type { Inventory } from './inventory.ts';
 import { nameOf, type Scanned } from './judge.ts';
+import { pause } from './pause.ts';
 import { judged, type ScanPlan } from './scan-cluster.ts';
 import { follow } from './watch.ts';
 
@@ -105,15 +106,7 @@ export async function followStates(
   }
 
   while (!signal.aborted) {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(end, settleMs);
-      function end(): void {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', end);
-        resolve();
-      }
-      signal.addEventListener('abort', end, { once: true });
-    });
+    await pause(settleMs, signal);
     if (signal.aborted) break;
     const changes = await settle();
     if (changes.length > 0) await onChanges(changes);

@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/index.ts';
 import type { Change } from './affected.ts';
 import { type Inventory, listInto } from './inventory.ts';
 import { everyKind, type Kind, listOptions } from './kinds.ts';
+import { pause } from './pause.ts';
 import type { Named, Scope } from './store.ts';
 
 /** Milliseconds before the next attempt: it doubles from the first to the last. */
@@ -22,18 +23,6 @@ export interface Follower {
 /** Follows all lists until `signal` aborts. */
 export const follow = (inventory: Inventory, cluster: Cluster, signal: AbortSignal, follower: Follower): Promise<void[]> =>
   Promise.all(everyKind(inventory.kinds).flatMap((kind) => kind.scopes.map((scope) => followOne(inventory, cluster, kind, scope, signal, follower))));
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-  });
 
 async function followOne(inventory: Inventory, cluster: Cluster, kind: Kind, scope: Scope, signal: AbortSignal, follower: Follower): Promise<void> {
   const versions = () => inventory.versions.get(kind);
