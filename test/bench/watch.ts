@@ -6,21 +6,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { following, type Line } from '../support/following.ts';
 import { addPod, close, empty, fill, namespaceOf, podName, podsEach, send } from './fill.ts';
 
 const services = 200;
 const changesPerSecond = 50;
 const minutes = Number(process.argv[2] ?? 10);
-const program = new URL('../../bin/k8s-doctor.js', import.meta.url).pathname;
 const metricsPort = 19_114;
 const pause = (ms: number) => new Promise<void>((r) => setTimeout(r, ms));
-
-interface Line {
-  namespace: string;
-  name: string;
-  status: string;
-  causes: string[];
-}
 
 /** Ends the API server and starts it again with its own words. */
 async function restartApiServer(lab: string): Promise<void> {
@@ -46,16 +39,7 @@ async function replacePod(turn: number): Promise<void> {
 const lab = process.env['LAB'] ?? '/var/tmp/k8s-doctor-cluster';
 try {
   await fill(0, services);
-  const child = spawn(process.execPath, [program, 'scan', '-A', '--watch', '-o', 'json', '--metrics', `127.0.0.1:${metricsPort}`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines: Line[] = [];
-  let rest = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    const parts = (rest + chunk.toString()).split('\n');
-    rest = parts.pop() ?? '';
-    lines.push(...parts.map((p) => JSON.parse(p) as Line));
-  });
+  const { lines, pid, end } = following(['-A', '--metrics', `127.0.0.1:${metricsPort}`], {}, 'inherit');
   while (lines.length === 0) await pause(200);
 
   const stop = new AbortController();
@@ -106,7 +90,7 @@ try {
     const repaired = await shownWithin(service, (l) => !l.causes.includes('selector-mismatch'), from);
     const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
     const value = (name: string) => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(metrics)?.[1] ?? Number.NaN);
-    const memory = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+    const memory = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
     const left = Math.max(0, (until - performance.now()) / 60_000);
     console.log(
       `${left.toFixed(1)} min left: fault shown in ${broken}, its end in ${repaired}; ${memory.toFixed(0)} MB, ${value('k8s_doctor_api_requests_total')} requests, ${value('k8s_doctor_watches_total')} watches, ${value('k8s_doctor_judgements_total')} judgements, ${turn * 2} changes`,
@@ -115,7 +99,7 @@ try {
   }
   stop.abort();
   await churn;
-  child.kill('SIGINT');
+  await end();
 } finally {
   await empty(services);
   close();

@@ -2,7 +2,6 @@
  * A scan of a cluster in which many broken Services run at once, against `svc --probe none` for each; and a scan that goes on while things change.
  * SCENARIOS: further folders of scenarios. NIGHTLY: all scenarios, not only those of the first folder.
  */
-import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -13,6 +12,7 @@ import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import type { Case } from '../support/expectation.ts';
 import { apply, createNamespace, deleteNamespace, doctor, kubectl, must, run } from '../support/kubectl.ts';
 import { relay } from '../support/relay.ts';
+import { following } from '../support/following.ts';
 import { foldersOf, isAlone, isFor, kindOfCluster } from '../support/scenarios.ts';
 
 const own = new URL('./scenarios', import.meta.url).pathname;
@@ -258,45 +258,6 @@ test('--probe tests what the objects do not settle, and leaves nothing behind', 
     await deleteNamespace(ns);
   }
 });
-
-interface Line {
-  at: string;
-  namespace: string;
-  name: string;
-  status: string;
-  causes: string[];
-}
-
-/** `scan --watch -o json`: its lines as they come; the first is the whole scan. */
-function following(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, [program, 'scan', '--watch', '-o', 'json', ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const lines: Line[] = [];
-  let rest = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    const parts = (rest + chunk.toString()).split('\n');
-    rest = parts.pop() ?? '';
-    lines.push(...parts.map((p) => JSON.parse(p) as Line));
-  });
-  const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
-  return {
-    lines,
-    async until(isThere: () => boolean, ms: number): Promise<void> {
-      const started = performance.now();
-      while (!isThere()) {
-        if (performance.now() - started > ms) throw new Error(`not within ${ms} ms; lines so far: ${JSON.stringify(lines.slice(1))}`);
-        await new Promise((r) => setTimeout(r, 50));
-      }
-    },
-    /** Ends it as Ctrl-C does, and answers its exit status. */
-    end(): Promise<number | null> {
-      child.kill('SIGINT');
-      return ended;
-    },
-  };
-}
 
 /** A port that nothing listens on. */
 async function freePort(): Promise<number> {
