@@ -1,8 +1,7 @@
-import { hostPort } from '../../src/proxy/model.ts';
 import { pluginOf } from '../../src/policy/plugin.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
 import { clientText, plural, serviceRef } from '../format.ts';
-import { policiesKnown, questions } from '../../src/model/parties.ts';
+import { letThrough } from '../../src/model/let-through.ts';
 
 /** Policies have no effect until a plug-in enforces them. A connection shows it better than the list of plug-ins. */
 export const enforced = check({
@@ -14,15 +13,7 @@ export const enforced = check({
   run({ networkDaemons, nodes, connections, ...given }) {
     const { target, service, client } = given;
     const plugin = pluginOf(networkDaemons, nodes.seen ? nodes.value.map((n) => n.status.nodeInfo?.kubeletVersion ?? '') : []);
-    const known = policiesKnown(given.policies, given.pluginPolicies);
-    const denied =
-      service && client
-        ? (['egress', 'ingress'] as const).flatMap((d) => questions(d, given, service, known)).filter((q) => q.decision.verdict === 'denied')
-        : [];
-    const made = connections.seen ? connections.value.list.filter((c) => c.hop === 'endpoint' && c.outcome === 'answered') : [];
-    const through = made.filter((c) =>
-      denied.some((q) => (q.direction === 'ingress' ? q.self : q.other).addresses.some((a) => hostPort(a, q.connection.port) === c.target)),
-    );
+    const { denied, through } = service ? letThrough(given, service, connections.seen ? connections.value.list : []) : { denied: [], through: [] };
     const finding = (message: string, evidence: Draft['evidence'], confidence: Draft['confidence']): Draft<'policy-not-enforced'> => ({
       code: 'policy-not-enforced',
       severity: 'warning',

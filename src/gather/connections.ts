@@ -9,6 +9,7 @@ import { runEphemeral } from '../probes/ephemeral.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
 import { externalConnections } from './external-connections.ts';
 import { connectionsOf, dnsServers, plan, type Planned } from './connection-plan.ts';
+import { deniedGotThrough } from '../model/let-through.ts';
 import { isLostNode, whyLost } from './lost-nodes.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
 import { imagesOn, policyLabels } from './debug-pod-options.ts';
@@ -22,6 +23,9 @@ function asNewPod(policies: Record<string, Fact<NetworkPolicy[]>>, namespace: st
   const isolates = own?.seen && own.value.some((p) => p.spec.policyTypes.includes('Egress') || p.spec.egress.length > 0);
   return { tries: 3, settleS: isolates ? 3 : 0 };
 }
+
+/** What policies deny got through from a new pod: either nothing enforces them, or the plug-in is slow. Time shows which. */
+const afterLong: Patience = { tries: 3, settleS: 10 };
 
 function interpret(planned: readonly Planned[], output: string): { list: Connection[]; resolvConf: string | null } {
   const records = readRecords(output);
@@ -47,7 +51,7 @@ const complete = (planned: Planned[], list: Connection[]) =>
 
 export const connections = collector({
   fact: 'connections',
-  after: ['service', 'slices', 'client', 'nodes', 'policies', 'pluginPolicies', 'corefile', 'dnsService', 'dnsPods'],
+  after: ['service', 'slices', 'pods', 'client', 'nodes', 'policies', 'pluginPolicies', 'namespaces', 'corefile', 'dnsService', 'dnsPods'],
   access: [
     { ...read('pods/exec', ['create', 'get'], 'client'), probes: ['auto'] },
     { ...read('pods', ['create', 'watch', 'delete'], 'client'), probes: ['auto', 'debug-pod'] },
@@ -63,7 +67,7 @@ export const connections = collector({
     if (svc.spec.type === 'ExternalName') return true;
     return endpointsOf(valueOf(slices) ?? []).some((e) => e.ready || e.serving) ? true : 'there is no endpoint to connect to';
   },
-  async collect(context, { service, slices, client, nodes, policies, pluginPolicies, corefile, dnsService, dnsPods }) {
+  async collect(context, { service, slices, pods, client, nodes, policies, pluginPolicies, namespaces, corefile, dnsService, dnsPods }) {
     const svc = valueOf(service);
     if (!client.seen) return client;
     if (!svc || !client.value) return unseen('not-possible', 'connections', 'the client is not known');
@@ -107,11 +111,28 @@ export const connections = collector({
       if (inPod.seen) return inPod;
     }
     const labels = who.pod ? policyLabels(who, [valueOf(policies) ?? {}, valueOf(pluginPolicies) ?? {}]) : {};
-    const fallback = await fromDebugPod(context, who, tasks, image, labels, asNewPod(valueOf(policies) ?? {}, who.namespace));
+    const fromNewPod = async (patience: Patience): Promise<Fact<Connections>> => {
+      const ran = await fromDebugPod(context, who, tasks, image, labels, patience);
+      if (!ran.seen) return ran;
+      const { node, output } = ran.value;
+      return seen(made(who.kind === 'node' ? `node/${who.name}` : `debug pod (${node ?? 'no node'})`, who.pod !== null, node, output));
+    };
+    const first = await fromNewPod(asNewPod(valueOf(policies) ?? {}, who.namespace));
     // A user without exec rights may still create a pod; where that fails too, the first refusal is reported.
-    if (!fallback.seen) return own?.seen === false && own.reason === 'forbidden' ? own : fallback;
-    const { node, output } = fallback.value;
-    return seen(made(who.kind === 'node' ? `node/${who.name}` : `debug pod (${node ?? 'no node'})`, who.pod !== null, node, output));
+    if (!first.seen) return own?.seen === false && own.reason === 'forbidden' ? own : first;
+    const given = {
+      target: context.target,
+      service: svc,
+      slices: valueOf(slices) ?? [],
+      pods: valueOf(pods) ?? [],
+      client: who,
+      policies: valueOf(policies) ?? {},
+      pluginPolicies,
+      namespaces,
+    };
+    if (!deniedGotThrough(given, svc, valueOf(dnsPods) ?? [], first.value.list)) return first;
+    const second = await fromNewPod(afterLong);
+    return second.seen ? second : first;
   },
 });
 
