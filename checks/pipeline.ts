@@ -116,8 +116,8 @@ export const pipeline: readonly Check[] = [
 
 /** What is in front of the Service, where the question begins there. */
 const inFront: readonly Check[] = [claimed, routeClass, gateway, attached, rule, backends, certificate, request];
-const fromFront: readonly Check[] = [...inFront, ...pipeline];
+export const everyCheck: readonly Check[] = [...inFront, ...pipeline];
 
-/** The checks of a run. A front that leads to no Service is all there is to judge. */
+/** The checks of a run. Where no Service is behind it, what is in front is all there is to judge. */
 export const pipelineFor = ({ front, name }: { front?: unknown; name: string }): readonly Check[] =>
-  front === undefined ? pipeline : name === '' ? inFront : fromFront;
+  front === undefined ? pipeline : name === '' ? inFront : everyCheck;

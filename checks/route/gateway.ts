@@ -43,7 +43,7 @@ export const gateway = check({
           ),
       );
     if (ofListeners.length > 0) return judged('', ofListeners);
-    // An address may be missing where the cluster has no load balancer; the listeners serve all the same.
+    // An address may be missing where the cluster has no load balancer; the listeners serve without it.
     const noAddress = (reason: string | null | undefined) => reason === 'AddressNotAssigned' || reason === 'AddressNotUsable';
     const ofGateway = conditions
       .filter(isNo)

@@ -1,6 +1,6 @@
 /** Host names of rules, routes and listeners; an empty one means every host. */
 
-/** True where `*.example.com` or `example.com` stands for `host`. A wildcard takes one label (Ingress) or more (Gateway API, Hostname). */
+/** True where `*.example.com` or `example.com` matches `host`. A wildcard takes one label (Ingress) or more (Gateway API, Hostname). */
 export function hostMatches(pattern: string, host: string, labels: 'one' | 'more'): boolean {
   if (pattern === '') return true;
   const [own, asked] = [pattern.toLowerCase(), host.toLowerCase()];
@@ -26,5 +26,5 @@ export function hostInCommon(a: string, b: string): string | undefined {
 /** An exact name comes before a wildcard, a longer one before a shorter one, and no name comes last. */
 export const hostRank = (pattern: string): [number, number] => [pattern === '' ? 0 : pattern.startsWith('*.') ? 1 : 2, pattern.length];
 
-/** A host that a pattern stands for, to try it: `*.example.com` by `any.example.com`; without a pattern `example.invalid`. */
+/** A host that a pattern matches, to try it: `*.example.com` by `any.example.com`; without a pattern `example.invalid`. */
 export const hostFor = (pattern: string): string => (pattern === '' ? 'k8s-doctor.invalid' : pattern.replace(/^\*/, 'k8s-doctor'));

@@ -128,7 +128,7 @@ export const frontAnswers = collector({
     if (!target.front) return 'the question begins at the Service';
     const known = valueOf(front);
     if (!known) return 'what is in front is not known';
-    if (!requestOf(known, target)) return 'no request over HTTP leads there';
+    if (!requestOf(known, target)) return 'it takes no requests over HTTP';
     return (valueOf(known.proxy)?.pods.length ?? 0) > 0 ? true : 'the pods that take the requests were not found';
   },
   async collect({ cluster, target, progress }, { front, service, slices, pods }) {
