@@ -57,7 +57,7 @@ const tracked = v.pipe(
   }),
 );
 
-const condition = v.object({
+export const condition = v.object({
   type: text,
   status: text,
   reason: v.nullish(text),
@@ -217,7 +217,7 @@ const terminated = v.object({
   message: v.nullish(text),
   finishedAt: v.nullish(text),
 });
-const containerState = v.object({
+export const containerState = v.object({
   waiting: v.nullish(v.object({ reason: v.nullish(text), message: v.nullish(text) })),
   running: v.nullish(v.object({ startedAt: v.nullish(text) })),
   terminated: v.nullish(terminated),
@@ -361,6 +361,7 @@ export type Service = v.InferOutput<typeof service>;
 export type ServicePort = v.InferOutput<typeof servicePort>;
 export type EndpointSlice = v.InferOutput<typeof endpointSlice>;
 export type Pod = v.InferOutput<typeof pod>;
+export type Condition = v.InferOutput<typeof condition>;
 export type PodForPolicies = v.InferOutput<typeof podForPolicies>;
 export type ContainerStatus = v.InferOutput<typeof containerStatus>;
 export type Workload = v.InferOutput<typeof workload>;
