@@ -217,7 +217,7 @@ const terminated = v.object({
   message: v.nullish(text),
   finishedAt: v.nullish(text),
 });
-const containerState = v.object({
+export const containerState = v.object({
   waiting: v.nullish(v.object({ reason: v.nullish(text), message: v.nullish(text) })),
   running: v.nullish(v.object({ startedAt: v.nullish(text) })),
   terminated: v.nullish(terminated),

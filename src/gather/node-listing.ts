@@ -52,8 +52,12 @@ function file(known: NodeRules['modes'][string], packets: readonly Packet[], han
   return known;
 }
 
-/** What the rules of one family of addresses do with its packets, by mode. */
-type Found = readonly (readonly [mode: string, handled: readonly Handling[]])[];
+type ByMode = readonly (readonly [mode: string, handled: readonly Handling[]])[];
+/** What the rules of one family of addresses do with its packets, by mode; in `bare` modes kube-proxy has no rule of this family. */
+interface Found {
+  present: ByMode;
+  bare: ByMode;
+}
 
 /** Reads one node's rules in each mode that it may have them in. */
 export async function rulesOf(
@@ -81,17 +85,19 @@ export async function rulesOf(
     if (mode === 'ipvs' && virtual.length === 0) return unseen('not-possible', 'the IPVS table', 'the image has nothing to read /proc/net/ip_vs with');
     // Its head is always there; without an entry nothing of IPVS is kube-proxy's, unless that is its mode.
     // What kube-proxy writes into iptables in this mode only prepares packets for IPVS.
-    if (mode === 'ipvs' || ipvs.present) return seen([['ipvs', ipvs.handled]]);
+    if (mode === 'ipvs' || ipvs.present) return seen({ present: [['ipvs', ipvs.handled]], bare: [] });
     // Where a tool is missing, what it would have listed is not known to be absent.
     for (const r of [iptables, nft]) if ('error' in r && !found) return fromFailure(r.error);
     const all: [string, readonly Handling[]][] = [];
-    if ('rules' in iptables && iptables.rules.present) all.push(['iptables', iptables.handled]);
+    const bare: [string, readonly Handling[]][] = [];
+    if ('rules' in iptables) (iptables.rules.present ? all : bare).push(['iptables', iptables.handled]);
+    if ('rules' in nft && !nft.rules.present) bare.push(['nftables', nft.handled]);
     if ('rules' in nft && nft.rules.present) {
       // The text may hold what is not known here; the JSON says the same in a fixed form.
       const json = nft.handled.some((h) => h.unread.length > 0) ? await by(nftJsonReader, ['nft', '-j', 'list', ...table]) : nft;
       all.push(['nftables', 'error' in json || json.handled.some((h) => h.unread.length > 0) ? nft.handled : json.handled]);
     }
-    return seen(all);
+    return seen({ present: all, bare });
   }
 
   const families = [...Map.groupBy(packets, (p) => familyOf(p.address)).values()];
@@ -104,8 +110,11 @@ export async function rulesOf(
   if (failure) return failure;
   for (const { own, found } of readings) {
     if (!found.seen) continue;
-    for (const [name, handled] of found.value) file((modes[name] ??= {}), own, handled);
+    for (const [name, handled] of found.value.present) file((modes[name] ??= {}), own, handled);
   }
+  // In a mode in which kube-proxy writes rules, a family without any has lost them.
+  for (const { own, found } of readings)
+    if (found.seen && found.value.present.length === 0) for (const [name, handled] of found.value.bare) if (modes[name]) file(modes[name], own, handled);
   return seen({ from, modes });
 }
 

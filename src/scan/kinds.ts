@@ -5,7 +5,8 @@ import { type Fact, seen, unseen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import type { PolicyPlace } from '../gather/policies.ts';
-import { withChange, withoutDigests, withoutSecrets } from '../gather/reduced.ts';
+import { withChange, withoutDigests } from '../gather/reduced.ts';
+import { podReader } from './read-pod.ts';
 import { everywhere, type Named, openStore, type Scope, type Store } from './store.ts';
 
 const system = 'kube-system';
@@ -38,54 +39,6 @@ function kind<S extends v.GenericSchema<unknown, Named>>(
       return unseen('malformed', resource.plural, `${v.getDotPath(read.issues[0]) ?? ''}: ${read.issues[0].message}`);
     },
     store: openStore(resource.plural),
-  };
-}
-
-interface RawContainer {
-  volumeMounts?: unknown;
-}
-interface RawPod {
-  spec?: { nodeName?: string; hostname?: string; volumes?: unknown; containers?: RawContainer[]; initContainers?: RawContainer[] };
-}
-
-const mostKnown = 20_000;
-
-/** Equal values become one. */
-function interning<T>(make: (text: string) => T): (value: unknown) => T {
-  const known = new Map<string, T>();
-  return (value) => {
-    const text = JSON.stringify(value);
-    let made = known.get(text);
-    if (made !== undefined) return made;
-    // Templates come and go while a cluster is watched for weeks.
-    if (known.size >= mostKnown) known.clear();
-    known.set(text, (made = make(text)));
-    return made;
-  };
-}
-
-/**
- * Reads pods. What the pods of one template share is read and kept once: a spec is each pod's own only by its node, its hostname, and the name of
- * the volume with its token, which is not kept.
- */
-function podReader(): (raw: unknown) => Fact<o.Pod> {
-  const specOf = interning((text) => v.parse(o.podSpec, JSON.parse(text)));
-  const labelsOf = interning((text) => JSON.parse(text) as o.Pod['metadata']['labels']);
-  const ownersOf = interning((text) => JSON.parse(text) as o.Pod['metadata']['ownerReferences']);
-  const withoutMounts = (containers: RawContainer[] | undefined) => containers?.map((c) => ({ ...c, volumeMounts: undefined }));
-  return (raw) => {
-    try {
-      const { nodeName, hostname, ...rest } = (raw as RawPod).spec ?? {};
-      const { containers, initContainers } = rest;
-      const spec = specOf({ ...rest, volumes: undefined, containers: withoutMounts(containers), initContainers: withoutMounts(initContainers) });
-      const own = v.parse(o.pod, { ...(raw as object), spec: { nodeName, hostname, containers: [] } });
-      const metadata = { ...own.metadata, labels: labelsOf(own.metadata.labels), ownerReferences: ownersOf(own.metadata.ownerReferences) };
-      const place = { ...(nodeName !== undefined && { nodeName }), ...(hostname !== undefined && { hostname }) };
-      return seen(withoutSecrets({ ...own, metadata, spec: { ...spec, ...place } }));
-    } catch (error) {
-      if (!(error instanceof v.ValiError)) throw error;
-      return unseen('malformed', 'pods', `${v.getDotPath(error.issues[0]) ?? ''}: ${error.message}`);
-    }
   };
 }
 

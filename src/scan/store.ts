@@ -31,8 +31,8 @@ export function openStore<T extends Named>(what: string): Store<T> {
   const scopes = new Map<Scope, Unseen | null>();
   const none: Fact<T[]> = seen([]);
   const stateOf = (namespace: Scope): Unseen | null => {
-    const own = scopes.get(namespace) ?? scopes.get(everywhere);
-    return own === undefined ? unseen('not-needed', what, 'this scan does not read it') : own;
+    const scope = scopes.has(namespace) ? namespace : everywhere;
+    return scopes.has(scope) ? (scopes.get(scope) ?? null) : unseen('not-needed', what, 'this scan does not read it');
   };
   const changed = (namespace: string) => facts.delete(namespace);
 
