@@ -54,9 +54,10 @@ export function choose(front: Front, target: Target): Chosen | undefined {
   const ownClaims = ingress ? claimsOfIngress(ingress) : route ? claimsOfRoute(route, attachedHosts(attached, route)) : [];
   const wanted = ownClaims.filter((c) => (ref.host === undefined || c.host === ref.host || c.host === '') && (ref.path === undefined || c.path === ref.path));
   // What a rule sends to a Service that is broken is of more use than what is right.
-  const own = [...(wanted.length > 0 ? wanted : ownClaims)].toSorted((a, b) => Number(isRight(front, b)) - Number(isRight(front, a))).at(-1);
+  const candidates = wanted.length > 0 ? wanted : ownClaims;
+  const own = candidates.find((c) => !isRight(front, c)) ?? candidates[0];
   const host = ref.host ?? hostFor(own?.host ?? '');
-  const all = [...ingresses.flatMap(claimsOfIngress), ...routeClaims(front, routes)];
+  const all = rivals(front, ingresses, routes, ingress, route);
   const listeners = attached.flatMap((a) => a.listeners.map((l) => l.listener));
   const firstClaim = claimants(all, { scheme: 'http', host, path: ref.path ?? own?.path ?? '/' })[0];
   const claimed = firstClaim?.kind === 'Ingress' ? named(ingresses, firstClaim) : undefined;
@@ -80,6 +81,20 @@ export function choose(front: Front, target: Target): Chosen | undefined {
     gateway,
     backends: winner?.backends ?? [],
   };
+}
+
+const classOf = (ingress: Ingress) => ingress.spec.ingressClassName ?? ingress.classAnnotation ?? '';
+const gatewaysOf = (front: Front, route: Route) => attachmentsOf(front, route).flatMap((a) => a.gateway ?? []);
+
+/** The claims that compete: of Ingresses of one class, of routes of one Gateway; for a URL all that there are. */
+function rivals(front: Front, ingresses: readonly Ingress[], routes: readonly Route[], ingress: Ingress | undefined, route: Route | undefined): Claim[] {
+  if (ingress) return ingresses.filter((i) => classOf(i) === classOf(ingress)).flatMap(claimsOfIngress);
+  if (!route) return [...ingresses.flatMap(claimsOfIngress), ...routeClaims(front, routes)];
+  const own = gatewaysOf(front, route);
+  return routeClaims(
+    front,
+    routes.filter((r) => gatewaysOf(front, r).some((g) => own.includes(g))),
+  );
 }
 
 const attachedHosts = (attached: readonly Attachment[], route: Route): string[] => {
