@@ -69,6 +69,8 @@ export interface Cluster {
   contexts: readonly string[];
   /** Reads one object; null where it does not exist. */
   get(resource: Resource, name: string, namespace?: string, signal?: AbortSignal): Promise<Result<unknown>>;
+  /** Whether an object is there; of it only its metadata is sent (Kubernetes API concepts, "Metadata-only fetches"). */
+  exists(resource: Resource, name: string, namespace: string, signal?: AbortSignal): Promise<Result<boolean>>;
   /**
    * Reads a list page by page, and hands over each item as it comes; nothing else of a page is kept. `onPage`: how many came, and how many
    * more there are as far as the API server says. Answers the list's resourceVersion.
@@ -266,6 +268,14 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       const access = rule(resource, 'get', resource.plural === 'namespaces' ? name : namespace, name);
       const answer = await parse<unknown>(http.send({ method: 'GET', path: pathOf(resource, namespace, name), what, rule: access, signal }), what, access);
       return !answer.ok && answer.failure.reason === 'not-found' ? ok(null) : answer;
+    },
+
+    async exists(resource, name, namespace, signal) {
+      const accept = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+      const request = { method: 'GET' as const, path: pathOf(resource, namespace, name), accept, what: inWords(resource, namespace, name), signal };
+      const answer = await http.send({ ...request, rule: rule(resource, 'get', namespace, name) });
+      if (answer.ok) return ok(true);
+      return answer.failure.reason === 'not-found' ? ok(false) : answer;
     },
 
     each,

@@ -1,9 +1,10 @@
 /** All checks judged, in the order of the pipeline, and the reasoning from their findings to causes. */
 import type { Check, Stage } from '../../checks/check.ts';
 import { clientText } from '../../checks/format.ts';
+import { asked } from '../../checks/route/words.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
-import type { FactName, Facts } from '../facts/facts.ts';
+import type { FactName, Facts, Target } from '../facts/facts.ts';
 import { asFinding, type Finding, reason, type Reasoned } from './verdict.ts';
 
 export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
@@ -78,6 +79,9 @@ const isBlind = (check: Check, facts: Facts): boolean =>
     return fact.seen ? partsOf(fact.value).some(isUnread) : isUnread(fact);
   });
 
+/** What is said to be reached or not: the Service, or what is in front of it. */
+const subjectOf = (target: Target): string => (target.front ? asked(target) : target.name);
+
 /** All checks judged, and what follows from them. */
 export function reasoned(pipeline: readonly Check[], recording: Recording): Reasoned & { reports: CheckReport[] } {
   const { facts } = recording;
@@ -89,5 +93,5 @@ export function reasoned(pipeline: readonly Check[], recording: Recording): Reas
     const report = reports[i];
     return report ? [{ ...report, codes: check.codes, blind: isBlind(check, facts) }] : [];
   });
-  return { reports, ...reason(results, facts, { service: target.name, client: clientText(target, client) }) };
+  return { reports, ...reason(results, facts, { service: subjectOf(target), client: clientText(target, client) }) };
 }

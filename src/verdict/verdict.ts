@@ -174,7 +174,7 @@ function confirm(cause: Finding, explained: readonly Finding[], all: readonly Ob
 }
 
 /** Symptoms that an object shows. They are causes only where nothing explains them. */
-const symptoms: readonly Code[] = ['no-ready-endpoints'];
+const symptoms: readonly Code[] = ['no-ready-endpoints', 'route-request-failing'];
 const isReading = (f: Finding): boolean => f.failed !== undefined || symptoms.includes(f.code);
 const decisiveness = (f: Finding): number => (f.scope === 'all' ? 0 : 4) + (isReading(f) ? 2 : 0) + (f.confidence === 'confirmed' ? 0 : 1);
 
@@ -211,7 +211,7 @@ function explanationOf(
 /** Why a reading is no cause yet: evidence that may explain it was not read and could be, or a check that may explain it could not judge. */
 function doubtOf({ finding, open }: Reading, results: readonly CheckResult[]): string | undefined {
   if (symptoms.includes(finding.code)) {
-    const unjudged = results.find((r) => r.status === 'unknown' && /^(endpoints|pods)\//.test(r.id));
+    const unjudged = results.find((r) => r.status === 'unknown' && /^(route|endpoints|pods)\//.test(r.id));
     return unjudged && reasonOf(unjudged);
   }
   const [unjudged] = unjudgedOn(open, results).filter((r) => r.blind);
