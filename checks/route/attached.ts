@@ -28,9 +28,8 @@ export const attached = check({
       const i = chosen.attached.indexOf(a);
       const only = sections.length === 1 ? sections[0] : undefined;
       const near = a.at?.field.endsWith('.sectionName') && only;
-      const refs = route.spec.parentRefs.map((p, j) => (j === i ? { ...p, sectionName: only } : p));
       const fix: Fix[] = near
-        ? [patch(`Name the listener "${only}"`, namespace, plural, { spec: { parentRefs: refs } })]
+        ? [patch(`Name the listener "${only}"`, namespace, plural, [{ op: 'replace', path: `/spec/parentRefs/${i}/sectionName`, value: only }], 'json')]
         : [
             {
               text: `Change ${a.at?.object === 'gateway' ? `${a.at.field} of Gateway ${a.gateway?.metadata.name}` : `${a.at?.field ?? a.field} of the route`}`,

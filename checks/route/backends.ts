@@ -4,6 +4,7 @@ import { gatewayGroup } from '../../src/front/attached.ts';
 import { type Backend, type Claim, claimsOfIngress, claimsOfRoute } from '../../src/front/claims.ts';
 import { choose } from '../../src/front/choose.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
+import { fixBy, patch } from '../fix.ts';
 import { plural, some } from '../format.ts';
 import { conditionText } from './words.ts';
 
@@ -20,6 +21,19 @@ function isGranted(front: Front, claim: Claim, backend: Backend): boolean | unde
       spec.to.some((t) => t.group === backend.group && t.kind === backend.kind && (t.name == null || t.name === backend.name)),
   );
 }
+
+/** Where the backend is written, as a JSON Pointer. */
+function pointerOf(claim: Claim, backend: Backend, field: 'name' | 'port'): string {
+  const rule = claim.field
+    .replace(/\.matches\[\d+\]$/, '')
+    .replaceAll('.', '/')
+    .replaceAll(/\[(\d+)\]/g, '/$1');
+  if (claim.kind !== 'Ingress') return `/${rule}/backendRefs/${claim.backends.indexOf(backend)}/${field}`;
+  return `/${claim.field === 'spec.defaultBackend' ? rule : `${rule}/backend`}/service/${field}`;
+}
+
+const rewritten = (text: string, claim: Claim, backend: Backend, field: 'name' | 'port', value: unknown): Fix =>
+  patch(text, claim.namespace, `${claim.kind.toLowerCase()}/${claim.name}`, [{ op: 'replace', path: pointerOf(claim, backend, field), value }], 'json');
 
 interface Problem {
   backend: Backend;
@@ -40,23 +54,31 @@ function problemOf(front: Front, services: readonly Service[], claim: Claim, bac
       spec: { from: [{ group: gatewayGroup, kind: claim.kind, namespace: claim.namespace }], to: [{ group: '', kind: 'Service', name }] },
     };
     return wrong(`Service ${namespace}/${name} is in another namespace, and no ReferenceGrant there lets it be named`, [
-      { text: `Create a ReferenceGrant in namespace ${namespace}`, command: `kubectl apply -f - <<'EOF'\n${JSON.stringify(manifest, null, 2)}\nEOF` },
+      fixBy(`Create a ReferenceGrant in namespace ${namespace}`, {
+        how: 'create',
+        kind: 'referencegrant',
+        namespace,
+        name: manifest.metadata.name,
+        manifest,
+      }),
     ]);
   }
   if (!found) {
     const near = nearestNames(name, own)[0];
     return wrong(`Service ${namespace}/${name} does not exist${near ? `; did you mean "${near}"?` : ''}`, [
-      {
-        text: near ? `Name Service "${near}" in ${claim.field}` : `Create the Service, or name another in ${claim.field}`,
-        command: `kubectl -n ${namespace} get services`,
-      },
+      near
+        ? rewritten(`Name Service "${near}" in ${claim.field}`, claim, backend, 'name', near)
+        : { text: `Create the Service, or name another in ${claim.field}`, command: `kubectl -n ${namespace} get services` },
     ]);
   }
   const ports = found.spec.ports;
+  const only = ports.length === 1 ? ports[0] : undefined;
   if (port === null && ports.length !== 1 && claim.kind !== 'Ingress') return wrong(`no port of Service ${namespace}/${name} is named`);
   if (port !== null && !ports.some((p) => p.port === port || p.name === port))
     return wrong(`Service ${namespace}/${name} has no port ${port}; it has: ${ports.map((p) => `${p.port}${p.name ? ` (${p.name})` : ''}`).join(', ')}`, [
-      { text: `Name ${ports.length === 1 ? `port ${ports[0]?.port}` : 'one of its ports'} in ${claim.field}` },
+      only
+        ? rewritten(`Name port ${only.port} in ${claim.field}`, claim, backend, 'port', claim.kind === 'Ingress' ? { number: only.port } : only.port)
+        : { text: `Name one of its ports in ${claim.field}` },
     ]);
   return undefined;
 }

@@ -75,7 +75,8 @@ function ofIngress(front: Front, ingress: NonNullable<Chosen['ingress']>): Found
     draft: {
       code: 'route-class-missing',
       severity: 'error',
-      confidence: asked == null ? 'likely' : 'confirmed',
+      // A controller may serve what no object describes.
+      confidence: 'likely',
       scope: 'all',
       object: { kind: 'Ingress', namespace, name },
       message:
@@ -106,7 +107,9 @@ function ofGateway(front: Front, gateway: NonNullable<Chosen['gateway']>): Found
   const asked = gateway.spec.gatewayClassName;
   const own = front.gatewayClasses.value.find((c) => c.metadata.name === asked);
   const accepted = own?.status.conditions.find((c) => c.type === 'Accepted');
-  if (own && accepted?.status === 'True') return { kind: 'right', name: asked, controller: own.spec.controllerName };
+  // Some controllers are given one Gateway in their own settings: they write its status, and leave the class alone.
+  const isServed = gateway.status.conditions.some((c) => (c.type === 'Programmed' || c.type === 'Accepted') && c.status === 'True');
+  if (own && (accepted?.status === 'True' || isServed)) return { kind: 'right', name: asked, controller: own.spec.controllerName };
   const names = (valueOf(front.gatewayClasses) ?? []).map((c) => c.metadata.name);
   return {
     kind: 'wrong',

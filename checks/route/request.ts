@@ -1,24 +1,7 @@
+import { type FrontAnswer as Answer, isFailure, isOfProgram } from '../../src/front/answers.ts';
 import { choose } from '../../src/front/choose.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { asked, refOf } from './words.ts';
-
-interface Answer {
-  via: string;
-  url: string;
-  status: number | null;
-  error: string;
-  headers: Record<string, string>;
-  body: string;
-  direct: { pod: string; status: number | null; error: string } | null;
-}
-
-/** Whether the program behind the proxy gave the answer. Envoy says so by a header; else the program is asked itself, and answers alike. */
-function isOfProgram({ headers, status, direct }: Answer): boolean {
-  if ('x-envoy-upstream-service-time' in headers) return true;
-  return direct !== null && direct.status === status && status !== null;
-}
-
-const isFailure = (a: Answer): boolean => a.status === null || a.status >= 500 || (a.status === 404 && !isOfProgram(a));
 
 export const request = check({
   id: 'route/request',
@@ -49,9 +32,16 @@ export const request = check({
           ? `${asked(target)}: no answer came to ${worst.url} (${worst.error})`
           : `${asked(target)}: ${worst.url} is answered with ${worst.status} by ${byProgram ? `the program in pod ${worst.direct?.pod ?? 'behind it'}` : 'the proxy'}`,
       evidence: [
-        ...frontAnswers.map((a) => ({ source: 'request', text: line(a) })),
+        ...frontAnswers.map((a) => ({ source: 'probe', text: line(a) })),
         ...(body ? [{ source: 'answer', text: body }] : []),
-        ...(worst.direct ? [{ source: 'request', text: `asked directly, pod ${worst.direct.pod} answers ${worst.direct.status ?? worst.direct.error}` }] : []),
+        ...(worst.direct
+          ? [
+              {
+                source: 'probe',
+                text: `through the API server, pod ${worst.direct.pod} itself: ${worst.direct.status === null ? worst.direct.error : `HTTP ${worst.direct.status}`}`,
+              },
+            ]
+          : []),
       ],
       fix: [
         {

@@ -28,6 +28,10 @@ export const resources = {
   jobs: { group: 'batch', version: 'v1', plural: 'jobs', kind: 'Job' },
   resourcequotas: { group: '', version: 'v1', plural: 'resourcequotas', kind: 'ResourceQuota' },
   serviceaccounts: { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount' },
+  ingresses: { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses', kind: 'Ingress' },
+  httproutes: { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'httproutes', kind: 'HTTPRoute' },
+  grpcroutes: { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'grpcroutes', kind: 'GRPCRoute' },
+  referencegrants: { group: 'gateway.networking.k8s.io', version: 'v1beta1', plural: 'referencegrants', kind: 'ReferenceGrant' },
   clusterrolebindings: { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterrolebindings', kind: 'ClusterRoleBinding' },
 } as const satisfies Record<string, Resource & { kind: string }>;
 
@@ -204,6 +208,19 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     }
   }
 
+  /** True where the API server answers for the group but has no such kind: it says that with a 404 in plain text, as anything in front of it could. */
+  async function isNotServed({ group, version, plural }: Resource, signal: AbortSignal | undefined): Promise<boolean> {
+    if (group === '') return false;
+    const what = `the kinds of ${group}/${version}`;
+    const access = { apiGroups: [], resources: [`/apis/${group}/${version}`], verbs: ['get'] };
+    const answer = await parse<{ resources?: { name: string }[] }>(
+      http.send({ method: 'GET', path: `/apis/${group}/${version}`, what, rule: access, signal }),
+      what,
+      access,
+    );
+    return answer.ok && Array.isArray(answer.value.resources) && !answer.value.resources.some((r) => r.name === plural);
+  }
+
   async function each(
     resource: Resource,
     { namespace, labelSelector, fieldSelector, signal }: ListOptions,
@@ -227,6 +244,10 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       );
       if (!page.ok) {
         // The rest of the list is read as it is now (Kubernetes API concepts, "Resource versions and 410 Gone").
+        if (page.failure.status === 404 && (await isNotServed(resource, signal))) {
+          const why = `the API server serves no ${resource.plural} of ${resource.group}/${resource.version}`;
+          return failed({ ...page.failure, reason: 'not-found', why });
+        }
         if (page.failure.status !== 410 || page.failure.continue === undefined || ++forgotten > mostForgotten) return page;
         next = page.failure.continue;
         continue;

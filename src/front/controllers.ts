@@ -6,10 +6,12 @@ export interface ControllerKind {
   controller: RegExp;
   /** Label selectors of the pods that take the requests; the first that finds some. `{gateway}` is the name of the Gateway. */
   proxies: readonly string[];
+  /** The classes of Ingresses that it serves without an IngressClass object by its default settings; null: those that name no class. */
+  unlisted?: readonly (string | null)[];
 }
 
 export const controllerKinds: readonly ControllerKind[] = [
-  { name: 'Contour', controller: /^projectcontour\.io\//, proxies: ['app=envoy', 'app.kubernetes.io/component=envoy'] },
+  { name: 'Contour', controller: /^projectcontour\.io\//, proxies: ['app=envoy', 'app.kubernetes.io/component=envoy'], unlisted: [null, 'contour'] },
   {
     name: 'ingress-nginx',
     controller: /^k8s\.io\/ingress-nginx/,
@@ -20,7 +22,7 @@ export const controllerKinds: readonly ControllerKind[] = [
     controller: /^nginx\.org\/|^gateway\.nginx\.org\//,
     proxies: ['gateway.networking.k8s.io/gateway-name={gateway}', 'app.kubernetes.io/name=nginx-ingress', 'app=nginx-ingress'],
   },
-  { name: 'Traefik', controller: /^traefik\.io\//, proxies: ['app.kubernetes.io/name=traefik'] },
+  { name: 'Traefik', controller: /^traefik\.io\//, proxies: ['app.kubernetes.io/name=traefik'], unlisted: [null, 'traefik'] },
   {
     name: 'HAProxy',
     controller: /^haproxy\.org\/|^haproxy-ingress\.github\.io\//,

@@ -6,7 +6,7 @@ import type { FactTypes, Target } from '../facts/facts.ts';
 import * as f from '../facts/front.ts';
 import * as o from '../facts/objects.ts';
 import { selects } from '../facts/selectors.ts';
-import { controllerKind } from '../front/controllers.ts';
+import { type ControllerKind, controllerKind, controllerKinds } from '../front/controllers.ts';
 import { type Access, collector, fromFailure, parsedList, read } from './collector.ts';
 
 type Front = FactTypes['front'];
@@ -51,56 +51,65 @@ async function listed<S extends v.GenericSchema>(
   return parsedList(answer.ok ? { ok: true, value: answer.value.map(before) } : answer, schema, what);
 }
 
-/** The pods that take the requests of a controller, and the Service that selects them. */
-async function proxyOf(cluster: Cluster, controller: string, gateway: string, services: readonly o.Service[], signal: AbortSignal): Promise<Front['proxy']> {
-  const kind = controllerKind(controller);
-  if (!kind) return seen(null);
-  for (const selector of kind.proxies) {
-    const pods = parsedList(
-      await cluster.list(resources.pods, { labelSelector: selector.replaceAll('{gateway}', gateway), signal }),
-      o.pod,
-      `the pods of ${kind.name}`,
-    );
-    if (!pods.seen) return pods;
-    const [first] = pods.value;
-    if (!first) continue;
-    const before = services.filter((s) => s.metadata.namespace === first.metadata.namespace && selects(s.spec.selector, first.metadata.labels));
-    const chosen = before.find((s) => s.spec.type === 'LoadBalancer') ?? before.find((s) => s.spec.type === 'NodePort') ?? before[0];
-    const service = chosen ? { namespace: chosen.metadata.namespace, name: chosen.metadata.name } : null;
-    return seen({ controller: kind.name, service, pods: pods.value });
-  }
-  return seen({ controller: kind.name, service: null, pods: [] });
+interface Controllers {
+  /** The kinds that can serve what was asked about. */
+  kinds: readonly ControllerKind[];
+  /** The name of its Gateway. */
+  gateway: string;
 }
 
-/** The controller of the Ingress or Gateway that is asked about; '' where none is named. */
-function controllerOf(ref: FrontRef, front: Omit<Front, 'proxy' | 'secrets'>): { controller: string; gateway: string } {
+/** The pods that take the requests of the first of these controllers that has some, and the Service that selects them. */
+async function proxyOf(cluster: Cluster, { kinds, gateway }: Controllers, services: readonly o.Service[], signal: AbortSignal): Promise<Front['proxy']> {
+  for (const kind of kinds)
+    for (const selector of kind.proxies) {
+      const labelSelector = selector.replaceAll('{gateway}', gateway);
+      const pods = parsedList(await cluster.list(resources.pods, { labelSelector, signal }), o.pod, `the pods of ${kind.name}`);
+      if (!pods.seen) return pods;
+      const [first] = pods.value;
+      if (!first) continue;
+      const before = services.filter((s) => s.metadata.namespace === first.metadata.namespace && selects(s.spec.selector, first.metadata.labels));
+      const chosen = before.find((s) => s.spec.type === 'LoadBalancer') ?? before.find((s) => s.spec.type === 'NodePort') ?? before[0];
+      const service = chosen ? { namespace: chosen.metadata.namespace, name: chosen.metadata.name } : null;
+      return seen({ controller: kind.name, service, pods: pods.value });
+    }
+  // Of a controller that must have an IngressClass, no pods are a finding; of those that may serve without one, they are not there.
+  return seen(kinds.length === 1 && kinds[0]?.unlisted === undefined ? { controller: kinds[0]?.name ?? '', service: null, pods: [] } : null);
+}
+
+const kindsOf = (controller: string): ControllerKind[] => [controllerKind(controller) ?? []].flat();
+
+/** The controllers that can serve the Ingress or Gateway that is asked about. */
+function controllersOf(ref: FrontRef, front: Omit<Front, 'proxy' | 'secrets'>): Controllers {
   const classes = valueOf(front.ingressClasses) ?? [];
-  const byIngress = (ingress: f.Ingress | undefined) => {
-    const name = ingress?.spec.ingressClassName ?? ingress?.classAnnotation;
-    const found =
-      classes.find((c) => (name === undefined || name === null ? c.isDefault : c.metadata.name === name)) ??
-      (classes.length === 1 && name == null ? classes[0] : undefined);
-    return found?.spec.controller ?? '';
+  const byIngress = (ingress: f.Ingress): Controllers => {
+    const name = ingress.spec.ingressClassName ?? ingress.classAnnotation ?? null;
+    const found = classes.find((c) => (name === null ? c.isDefault : c.metadata.name === name));
+    const kinds = found ? kindsOf(found.spec.controller) : controllerKinds.filter((k) => k.unlisted?.includes(name));
+    return { kinds, gateway: '' };
   };
-  const byGateway = (gateway: f.Gateway | undefined) => {
+  const byGateway = (gateway: f.Gateway | undefined): Controllers => {
     const found = (valueOf(front.gatewayClasses) ?? []).find((c) => c.metadata.name === gateway?.spec.gatewayClassName);
-    return { controller: found?.spec.controllerName ?? '', gateway: gateway?.metadata.name ?? '' };
+    return { kinds: kindsOf(found?.spec.controllerName ?? ''), gateway: gateway?.metadata.name ?? '' };
   };
   const here = <T extends { metadata: { namespace: string; name: string } }>(items: readonly T[] | undefined) =>
     items?.find((i) => i.metadata.namespace === ref.namespace && i.metadata.name === ref.name);
   const ingresses = valueOf(front.ingresses) ?? [];
   const gateways = valueOf(front.gateways) ?? [];
   const routes = valueOf(front.routes) ?? [];
-  if (ref.kind === 'ingress') return { controller: byIngress(here(ingresses)), gateway: '' };
   const parentsOf = (route: f.Route | undefined) =>
     route?.spec.parentRefs.flatMap(
       (p) => gateways.find((g) => g.metadata.namespace === (p.namespace ?? route.metadata.namespace) && g.metadata.name === p.name) ?? [],
     ) ?? [];
   if (ref.kind === 'route') return byGateway(parentsOf(here(routes))[0] ?? gateways[0]);
-  const claiming = ingresses.find((i) => i.spec.rules.some((r) => r.host === ref.host));
-  if (claiming) return { controller: byIngress(claiming), gateway: '' };
+  const ingress = ref.kind === 'ingress' ? here(ingresses) : ingresses.find((i) => i.spec.rules.some((r) => r.host === ref.host));
+  if (ingress) return byIngress(ingress);
   const route = routes.find((r) => r.spec.hostnames.includes(ref.host ?? ''));
-  return byGateway(parentsOf(route)[0] ?? gateways[0]);
+  const gateway = parentsOf(route)[0] ?? gateways[0];
+  if (gateway) return byGateway(gateway);
+  return {
+    kinds: [...new Set([...classes.flatMap((c) => kindsOf(c.spec.controller)), ...controllerKinds.filter((k) => k.unlisted?.includes(null))])],
+    gateway: '',
+  };
 }
 
 /** The Secrets that are named for TLS: by Ingresses of the same namespace or the same hosts, and by listeners. */
@@ -158,9 +167,8 @@ export async function readFront(cluster: Cluster, ref: FrontRef, signal: AbortSi
   const unread = [http, grpc, tls, tcp].find((r) => !r.seen);
   const routes: Front['routes'] = unread ?? seen([http, grpc, tls, tcp].flatMap((r) => valueOf(r) ?? []));
   const known = { ingresses, ingressClasses, routes, gateways, gatewayClasses, referenceGrants, namespaces, services };
-  const { controller, gateway } = controllerOf(ref, known);
   const [proxy, secrets] = await Promise.all([
-    proxyOf(cluster, controller, gateway, valueOf(services) ?? [], signal),
+    proxyOf(cluster, controllersOf(ref, known), valueOf(services) ?? [], signal),
     Promise.all(
       secretsNamed(ref, known).map(async ({ namespace, name }): Promise<[string, Fact<boolean>]> => {
         const there = await cluster.exists({ group: '', version: 'v1', plural: 'secrets' }, name, namespace, signal);

@@ -2,6 +2,7 @@
 import type { Check, Stage } from '../../checks/check.ts';
 import { clientText } from '../../checks/format.ts';
 import { asked } from '../../checks/route/words.ts';
+import { type FrontAnswer, isFailure } from '../front/answers.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { FactName, Facts, Target } from '../facts/facts.ts';
@@ -63,11 +64,38 @@ export const partsOf = (value: unknown): Fact<unknown>[] =>
 
 export const targetOf = (facts: Facts) => (facts.target as { value: Facts['target'] extends Fact<infer T> ? T : never }).value;
 
-/** A client outside the cluster does not use its DNS: a fault of DNS is reported, and is not a cause. */
-function asSeenFrom(target: { from: { kind: string } }, report: CheckReport): CheckReport {
-  if (target.from.kind !== 'external' || report.stage !== 'dns') return report;
-  const findings = report.findings.map((f) => (f.severity === 'error' ? { ...f, severity: 'warning' as const } : f));
-  return { ...report, findings, ...(report.status === 'fail' && { status: 'warn' as const }) };
+const asWarning = (f: Finding): Finding => (f.severity === 'error' ? { ...f, severity: 'warning' } : f);
+
+const softened = (report: CheckReport, soften: (f: Finding) => Finding): CheckReport => {
+  const findings = report.findings.map(soften);
+  return { ...report, findings, ...(report.status === 'fail' && !findings.some((f) => f.severity === 'error') && { status: 'warn' as const }) };
+};
+
+/** What proxies in front of Services do not use: they connect to the endpoints, which they read from the API server. */
+const notUsedInFront = ({ stage, id }: CheckReport, endpointsFail: boolean): boolean =>
+  // Where the endpoints fail, the virtual IP fails of the same cause.
+  stage === 'dns' || stage === 'kube-proxy' || id === 'path/name' || (id === 'path/virtual-ip' && !endpointsFail);
+
+/** What objects suggest is outweighed by a request that came through. */
+const outweighed =
+  (answers: readonly FrontAnswer[]) =>
+  (f: Finding): Finding => {
+    const [first] = answers;
+    if (f.severity !== 'error' || f.scope !== 'all' || f.failed !== undefined || !first) return f;
+    const evidence = [...f.evidence, { source: 'probe', text: `${first.via}: ${first.url}: HTTP ${first.status}` }];
+    return { ...f, severity: 'warning', message: `${f.message}; but a request succeeded anyway`, evidence };
+  };
+
+/** A client outside the cluster does not use its DNS, and a proxy in front of a Service neither that nor kube-proxy: their faults are reported, and are no cause. */
+function asSeenFrom(facts: Facts, report: CheckReport, endpointsFail: boolean): CheckReport {
+  const target = targetOf(facts);
+  if (target.from.kind === 'external' && report.stage === 'dns') return softened(report, asWarning);
+  if (!target.front) return report;
+  const byName = facts.service.seen && facts.service.value?.spec.type === 'ExternalName';
+  if (!byName && notUsedInFront(report, endpointsFail)) return softened(report, asWarning);
+  const answers = facts.frontAnswers.seen ? facts.frontAnswers.value : [];
+  if (answers.length === 0 || answers.some(isFailure) || report.id === 'route/tls') return report;
+  return softened(report, outweighed(answers));
 }
 
 const isUnread = (fact: Fact<unknown>): boolean => !fact.seen && !byChoice(fact) && fact.reason !== 'not-possible';
@@ -87,7 +115,9 @@ export function reasoned(pipeline: readonly Check[], recording: Recording): Reas
   const { facts } = recording;
   const target = targetOf(facts);
   const settledMs = (check: Check) => Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0));
-  const reports = pipeline.map((check) => asSeenFrom(target, judge(check, facts, settledMs(check))));
+  const judged = pipeline.map((check) => judge(check, facts, settledMs(check)));
+  const endpointsFail = judged.some((r) => r.id === 'path/endpoints' && r.status === 'fail');
+  const reports = judged.map((r) => asSeenFrom(facts, r, endpointsFail));
   const client = facts.client.seen ? facts.client.value : null;
   const results = pipeline.flatMap((check, i) => {
     const report = reports[i];

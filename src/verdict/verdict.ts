@@ -169,7 +169,7 @@ function confirm(cause: Finding, explained: readonly Finding[], all: readonly Ob
     .flatMap((f) => f.evidence)
     .filter((e) => e.source === 'probe' && !cause.evidence.some((have) => have.text === e.text))
     .slice(0, 4);
-  const shown = all.some((o) => o.isFailed && explains(cause, o));
+  const shown = all.some((o) => o.isFailed && explains(cause, o)) || explained.some((f) => f.code === 'route-request-failing');
   return { ...cause, confidence: shown && cause.confidence === 'likely' ? 'confirmed' : cause.confidence, evidence: [...cause.evidence, ...proof] };
 }
 
@@ -291,6 +291,8 @@ function summarize(
   if (status === 'faulty' && first) return `${service} cannot be reached from ${client}: ${first.message}${more}`;
   if (status === 'degraded' && first) return `${service}: some connections from ${client} fail: ${first.message}${more}`;
   const connections = facts.connections.seen ? facts.connections.value : undefined;
+  const request = facts.frontAnswers.seen ? facts.frontAnswers.value[0] : undefined;
+  if (status === 'healthy' && request) return `${service} answers: ${request.url} gives HTTP ${request.status} through ${request.via}`;
   if (status === 'healthy' && connections) {
     const ports = connections.list.filter((c) => c.hop === 'node-port');
     const balanced = connections.list.filter((c) => c.hop === 'load-balancer');
