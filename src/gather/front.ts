@@ -56,10 +56,17 @@ interface Controllers {
   kinds: readonly ControllerKind[];
   /** The name of its Gateway. */
   gateway: string;
+  /** A class names the controller, so that no pods are a finding; else it may be another one that serves. */
+  isNamed: boolean;
 }
 
 /** The pods that take the requests of the first of these controllers that has some, and the Service that selects them. */
-async function proxyOf(cluster: Cluster, { kinds, gateway }: Controllers, services: readonly o.Service[], signal: AbortSignal): Promise<Front['proxy']> {
+async function proxyOf(
+  cluster: Cluster,
+  { kinds, gateway, isNamed }: Controllers,
+  services: readonly o.Service[],
+  signal: AbortSignal,
+): Promise<Front['proxy']> {
   for (const kind of kinds)
     for (const selector of kind.proxies) {
       const labelSelector = selector.replaceAll('{gateway}', gateway);
@@ -72,8 +79,7 @@ async function proxyOf(cluster: Cluster, { kinds, gateway }: Controllers, servic
       const service = chosen ? { namespace: chosen.metadata.namespace, name: chosen.metadata.name } : null;
       return seen({ controller: kind.name, service, pods: pods.value });
     }
-  // Of a controller that must have an IngressClass, no pods are a finding; of those that may serve without one, they are not there.
-  return seen(kinds.length === 1 && kinds[0]?.unlisted === undefined ? { controller: kinds[0]?.name ?? '', service: null, pods: [] } : null);
+  return seen(isNamed && kinds[0] ? { controller: kinds[0].name, service: null, pods: [] } : null);
 }
 
 const kindsOf = (controller: string): ControllerKind[] => [controllerKind(controller) ?? []].flat();
@@ -85,11 +91,11 @@ function controllersOf(ref: FrontRef, front: Omit<Front, 'proxy' | 'secrets'>): 
     const name = ingress.spec.ingressClassName ?? ingress.classAnnotation ?? null;
     const found = classes.find((c) => (name === null ? c.isDefault : c.metadata.name === name));
     const kinds = found ? kindsOf(found.spec.controller) : controllerKinds.filter((k) => k.unlisted?.includes(name));
-    return { kinds, gateway: '' };
+    return { kinds, gateway: '', isNamed: found !== undefined };
   };
   const byGateway = (gateway: f.Gateway | undefined): Controllers => {
     const found = (valueOf(front.gatewayClasses) ?? []).find((c) => c.metadata.name === gateway?.spec.gatewayClassName);
-    return { kinds: kindsOf(found?.spec.controllerName ?? ''), gateway: gateway?.metadata.name ?? '' };
+    return { kinds: kindsOf(found?.spec.controllerName ?? ''), gateway: gateway?.metadata.name ?? '', isNamed: true };
   };
   const here = <T extends { metadata: { namespace: string; name: string } }>(items: readonly T[] | undefined) =>
     items?.find((i) => i.metadata.namespace === ref.namespace && i.metadata.name === ref.name);
@@ -109,6 +115,7 @@ function controllersOf(ref: FrontRef, front: Omit<Front, 'proxy' | 'secrets'>): 
   return {
     kinds: [...new Set([...classes.flatMap((c) => kindsOf(c.spec.controller)), ...controllerKinds.filter((k) => k.unlisted?.includes(null))])],
     gateway: '',
+    isNamed: false,
   };
 }
 

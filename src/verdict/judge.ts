@@ -94,7 +94,8 @@ function asSeenFrom(facts: Facts, report: CheckReport, endpointsFail: boolean): 
   const byName = facts.service.seen && facts.service.value?.spec.type === 'ExternalName';
   if (!byName && notUsedInFront(report, endpointsFail)) return softened(report, asWarning);
   const answers = facts.frontAnswers.seen ? facts.frontAnswers.value : [];
-  if (answers.length === 0 || answers.some(isFailure) || report.id === 'route/tls') return report;
+  // Where a rule does not hold, another one may have answered.
+  if (answers.length === 0 || answers.some(isFailure) || report.stage === 'route') return report;
   return softened(report, outweighed(answers));
 }
 

@@ -32,7 +32,7 @@ const withoutRequest = (facts: Facts): Facts =>
 /** Pure: the same facts and changes give the same world. */
 export function whatIf(facts: Facts, changes: readonly Change[]): WhatIf {
   const objects = withoutRequest(changes.reduce(withObject, facts));
-  if (valueOf(facts.target)?.name === '') return { facts: objects, assumes: ['no Service behind it was looked at'] };
+  if (valueOf(facts.target)?.name === '') return { facts: objects, assumes: ['the Service behind it was not judged'] };
   const pods = withPods(facts, objects, changes);
   const slices = withSlices(facts, pods);
   const proxies = withProxies(facts, slices, changes);
