@@ -20,7 +20,12 @@ export const request = check({
     if (failing.length === 0) return judged(`${first.url}: HTTP ${first.status} by ${who(first)}`);
     const worst = failing[0] ?? first;
     const byProgram = isOfProgram(worst);
-    const body = worst.body.trim().split('\n')[0]?.slice(0, 120);
+    // Of a page of HTML, its words.
+    const body = worst.body
+      .replaceAll(/<[^>]*>/g, ' ')
+      .trim()
+      .split('\n')[0]
+      ?.slice(0, 120);
     const draft: Draft<'route-request-failing' | 'http-failing'> = {
       code: byProgram ? 'http-failing' : 'route-request-failing',
       severity: 'error',

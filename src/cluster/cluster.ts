@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { type AccessRule, failed, type Failure, fromStatus, ok, type Result } from './failure.ts';
 import { openHttp } from './http.ts';
@@ -50,6 +51,11 @@ const patchTypes = {
   json: 'application/json-patch+json',
   strategic: 'application/strategic-merge-patch+json',
 } as const;
+
+interface Page {
+  items?: unknown[] | null;
+  metadata?: { continue?: string; remainingItemCount?: number; resourceVersion?: string };
+}
 
 export interface ListOptions {
   /** Absent: all namespaces. */
@@ -229,19 +235,19 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   ): Promise<Result<string>> {
     const what = inWords(resource, namespace);
     const access = rule(resource, 'list', namespace);
-    let next = '';
-    let version = '';
-    let forgotten = 0;
-    do {
+    const pageFrom = (token: string) => {
       const query = new URLSearchParams({ limit: String(pageSize) });
       if (labelSelector) query.set('labelSelector', labelSelector);
       if (fieldSelector) query.set('fieldSelector', fieldSelector);
-      if (next) query.set('continue', next);
-      const page = await parse<{ items?: unknown[] | null; metadata?: { continue?: string; remainingItemCount?: number; resourceVersion?: string } }>(
-        http.send({ method: 'GET', path: `${pathOf(resource, namespace)}?${query.toString()}`, what, rule: access, signal }),
-        what,
-        access,
-      );
+      if (token) query.set('continue', token);
+      const path = `${pathOf(resource, namespace)}?${query.toString()}`;
+      return parse<Page>(http.send({ method: 'GET', path, what, rule: access, signal }), what, access);
+    };
+    let version = '';
+    let forgotten = 0;
+    let asked: Promise<Result<Page>> | undefined = pageFrom('');
+    while (asked) {
+      const page: Result<Page> = await asked;
       if (!page.ok) {
         // The rest of the list is read as it is now (Kubernetes API concepts, "Resource versions and 410 Gone").
         if (page.failure.status === 404 && (await isNotServed(resource, signal))) {
@@ -249,14 +255,17 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
           return failed({ ...page.failure, reason: 'not-found', why });
         }
         if (page.failure.status !== 410 || page.failure.continue === undefined || ++forgotten > mostForgotten) return page;
-        next = page.failure.continue;
+        asked = pageFrom(page.failure.continue);
         continue;
       }
-      for (const item of page.value.items ?? []) onItem(item);
-      onPage?.(page.value.items?.length ?? 0, page.value.metadata?.remainingItemCount ?? 0);
-      version ||= page.value.metadata?.resourceVersion ?? '';
-      next = page.value.metadata?.continue ?? '';
-    } while (next);
+      const { items, metadata }: Page = page.value;
+      asked = metadata?.continue ? pageFrom(metadata.continue) : undefined;
+      // The API server makes the next page while this one is taken in; its request leaves only when this gives way.
+      if (asked) await setImmediate();
+      for (const item of items ?? []) onItem(item);
+      onPage?.(items?.length ?? 0, metadata?.remainingItemCount ?? 0);
+      version ||= metadata?.resourceVersion ?? '';
+    }
     return ok(version);
   }
 

@@ -102,12 +102,23 @@ export const byController = { 'endpointslice.kubernetes.io/managed-by': 'endpoin
 export const isGenerated = (slice: EndpointSlice): boolean =>
   Object.entries(byController).every(([label, controller]) => slice.metadata.labels[label] === controller);
 
+/** Many checks ask for the endpoints of the same slices. */
+const listed = new WeakMap<readonly EndpointSlice[], Endpoint[]>();
+
 /**
  * The endpoints of slices, one for each address and port. A condition that is unknown counts as true for `ready` and
  * `serving`, as the API says that consumers must read it (discovery.k8s.io/v1, EndpointConditions).
  */
 export function endpointsOf(slices: readonly EndpointSlice[]): Endpoint[] {
-  return slices.flatMap((slice) =>
+  const before = listed.get(slices);
+  if (before) return before;
+  const endpoints = listEndpoints(slices);
+  listed.set(slices, endpoints);
+  return endpoints;
+}
+
+const listEndpoints = (slices: readonly EndpointSlice[]): Endpoint[] =>
+  slices.flatMap((slice) =>
     (slice.endpoints ?? []).flatMap((e) =>
       e.addresses.flatMap((address) =>
         ((slice.ports ?? []).length > 0 ? (slice.ports ?? []) : [{ name: '', protocol: 'TCP' as const, port: null }]).map((p) => ({
@@ -125,7 +136,6 @@ export function endpointsOf(slices: readonly EndpointSlice[]): Endpoint[] {
       ),
     ),
   );
-}
 
 export const isHeadless = (service: Service): boolean => service.spec.clusterIP === 'None';
 

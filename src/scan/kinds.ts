@@ -22,6 +22,12 @@ export interface Kind<T extends Named = Named> {
   store: Store<T>;
 }
 
+/** Who set which fields is of no use to a scan, and costs more to read than all the rest of an object. */
+function unmanaged(raw: unknown): unknown {
+  const { metadata } = raw as { metadata?: { managedFields?: unknown } };
+  return metadata?.managedFields === undefined ? raw : { ...(raw as object), metadata: { ...metadata, managedFields: undefined } };
+}
+
 function kind<S extends v.GenericSchema<unknown, Named>>(
   resource: Resource,
   schema: S,
@@ -34,7 +40,7 @@ function kind<S extends v.GenericSchema<unknown, Named>>(
     scopes,
     ...(more.fieldSelector !== undefined && { fieldSelector: more.fieldSelector }),
     read(raw) {
-      const read = v.safeParse(schema, before(raw), { abortEarly: true });
+      const read = v.safeParse(schema, before(unmanaged(raw)), { abortEarly: true });
       if (read.success) return seen(reduce(read.output));
       return unseen('malformed', resource.plural, `${v.getDotPath(read.issues[0]) ?? ''}: ${read.issues[0].message}`);
     },

@@ -1,8 +1,9 @@
 /** All checks judged, in the order of the pipeline, and the reasoning from their findings to causes. */
-import type { Check, Stage } from '../../checks/check.ts';
+import type { Check, Judgement, Stage } from '../../checks/check.ts';
 import { clientText } from '../../checks/format.ts';
 import { asked } from '../../checks/route/words.ts';
 import { type FrontAnswer, isFailure } from '../front/answers.ts';
+import type { Code } from '../catalog/codes.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { FactName, Facts, Target } from '../facts/facts.ts';
@@ -24,6 +25,18 @@ export interface CheckReport {
   findings: Finding[];
 }
 
+/** A check is pure: the same facts give the same judgement. In a scan all Services share those of DNS. */
+const lastRun = new WeakMap<Check, { facts: Fact<unknown>[]; judgement: Judgement<Code> }>();
+
+function run(check: Check, facts: Facts, given: Partial<Record<FactName, unknown>>): Judgement<Code> {
+  const read = [...check.needs, ...check.uses].map((name): Fact<unknown> => facts[name]);
+  const last = lastRun.get(check);
+  if (last?.facts.every((fact, i) => fact === read[i])) return last.judgement;
+  const judgement = check.run(given as never);
+  lastRun.set(check, { facts: read, judgement });
+  return judgement;
+}
+
 /** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
 export function judge(check: Check, facts: Facts, durationMs: number): CheckReport {
   const base = { id: check.id, stage: check.id.split('/')[0] as Stage, title: check.title, durationMs };
@@ -37,7 +50,7 @@ export function judge(check: Check, facts: Facts, durationMs: number): CheckRepo
   }
   if (chosenAway) return { ...base, status: 'skip', reason: chosenAway.why, findings: [] };
   for (const name of check.uses) given[name] = facts[name];
-  const judgement = check.run(given as never);
+  const judgement = run(check, facts, given);
   if (judgement.kind === 'skip') return { ...base, status: 'skip', reason: judgement.reason, findings: [] };
   if (judgement.kind === 'unknown') {
     // The user chose not to test it: nothing is missing then.
@@ -101,12 +114,19 @@ function asSeenFrom(facts: Facts, report: CheckReport, endpointsFail: boolean): 
 
 const isUnread = (fact: Fact<unknown>): boolean => !fact.seen && !byChoice(fact) && fact.reason !== 'not-possible';
 
-/** Whether a fact that a check reads, or a part of it (one namespace, one node), could not be read. */
-const isBlind = (check: Check, facts: Facts): boolean =>
-  [...check.needs, ...check.uses].some((name) => {
-    const fact: Fact<unknown> = facts[name];
-    return fact.seen ? partsOf(fact.value).some(isUnread) : isUnread(fact);
-  });
+/** Many checks read the same facts, and in a scan many Services share them. */
+const known = new WeakMap<Fact<unknown>, boolean>();
+
+/** Whether a fact, or a part of it (one namespace, one node), could not be read. */
+function isBlindFact(fact: Fact<unknown>): boolean {
+  const before = known.get(fact);
+  if (before !== undefined) return before;
+  const isBlind = fact.seen ? partsOf(fact.value).some(isUnread) : isUnread(fact);
+  known.set(fact, isBlind);
+  return isBlind;
+}
+
+const isBlind = (check: Check, facts: Facts): boolean => [...check.needs, ...check.uses].some((name) => isBlindFact(facts[name]));
 
 /** What is said to be reached or not: the Service, or what is in front of it. */
 const subjectOf = (target: Target): string => (target.front ? asked(target) : target.name);

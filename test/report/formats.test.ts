@@ -32,7 +32,8 @@ describe('junit', () => {
     const xml = await render(d, recording.requests, 'junit', plain);
     expect(XMLValidator.validate(xml)).toBe(true);
     const suites = read(xml);
-    expect(suites.map((s) => s['@_name'])).toEqual(['verdict', 'service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path']);
+    const ofService = d.service.name === '' ? [] : ['service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path'];
+    expect(suites.map((s) => s['@_name'])).toEqual(['verdict', ...(d.front ? ['route'] : []), ...ofService]);
     expect(suites.slice(1).reduce((n, s) => n + Number(s['@_tests']), 0)).toBe(d.checks.length);
     for (const [key, status] of [
       ['@_failures', 'fail'],
