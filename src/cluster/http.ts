@@ -140,11 +140,14 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
     return start();
   }
 
-  async function readAll(message: http.IncomingMessage): Promise<string> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of message) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks).toString('utf8');
-  }
+  /** Large lists come in thousands of chunks; to wait for each would take longer than to read it. */
+  const readAll = (message: http.IncomingMessage): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      message.on('data', (chunk: Buffer) => chunks.push(chunk));
+      message.on('error', reject);
+      message.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    });
 
   const bounded = (signal: AbortSignal | undefined) => {
     const timeout = AbortSignal.timeout(timeoutMs);

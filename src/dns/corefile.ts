@@ -239,14 +239,23 @@ const released =
   'acl any auto autopath azure bind bufsize cache cancel chaos clouddns debug dns64 dnssec dnstap erratic errors etcd file forward geoip grpc grpc_server header health hosts https https3 import k8s_external kubernetes loadbalance local log loop metadata minimal multisocket nomad nsid on pprof prometheus proxyproto quic ready reload rewrite root route53 secondary sign template timeouts tls trace transfer tsig view whoami';
 export const releasedPlugins: readonly string[] = released.split(' ');
 
-/** null where there is no Corefile, or one that can't be read: for those who only want a hint from it. */
-export function readCorefile(text: string | null | undefined): Corefile | null {
+function parsedOrNull(text: string): Corefile | null {
   try {
-    return text == null ? null : parseCorefile(text);
+    return parseCorefile(text);
   } catch (error) {
     if (error instanceof CorefileError) return null;
     throw error;
   }
+}
+
+/** A cluster has one Corefile, which every Service of a scan asks for. */
+let last: { text: string; file: Corefile | null } | undefined;
+
+/** null where there is no Corefile, or one that can't be read: for those who only want a hint from it. */
+export function readCorefile(text: string | null | undefined): Corefile | null {
+  if (text == null) return null;
+  if (last?.text !== text) last = { text, file: parsedOrNull(text) };
+  return last.file;
 }
 
 /** The cluster's domain, as far as CoreDNS's configuration shows it; `cluster.local` (the kubelet's default) where it does not. */
