@@ -3,7 +3,6 @@ import type { Check, Judgement, Stage } from '../../checks/check.ts';
 import { clientText } from '../../checks/format.ts';
 import { asked } from '../../checks/route/words.ts';
 import { type FrontAnswer, isFailure } from '../front/answers.ts';
-import type { Code } from '../catalog/codes.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { FactName, Facts, Target } from '../facts/facts.ts';
@@ -26,9 +25,9 @@ export interface CheckReport {
 }
 
 /** A check is pure: the same facts give the same judgement. In a scan all Services share those of DNS. */
-const lastRun = new WeakMap<Check, { facts: Fact<unknown>[]; judgement: Judgement<Code> }>();
+const lastRun = new WeakMap<Check, { facts: Fact<unknown>[]; judgement: Judgement }>();
 
-function run(check: Check, facts: Facts, given: Partial<Record<FactName, unknown>>): Judgement<Code> {
+function run(check: Check, facts: Facts, given: Partial<Record<FactName, unknown>>): Judgement {
   const read = [...check.needs, ...check.uses].map((name): Fact<unknown> => facts[name]);
   const last = lastRun.get(check);
   if (last?.facts.every((fact, i) => fact === read[i])) return last.judgement;
