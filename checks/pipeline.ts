@@ -41,6 +41,14 @@ import { created } from './pods/created.ts';
 import { listening } from './pods/listening.ts';
 import { readiness } from './pods/readiness.ts';
 import { scheduled } from './pods/scheduled.ts';
+import { attached } from './route/attached.ts';
+import { backends } from './route/backends.ts';
+import { routeClass } from './route/class.ts';
+import { exists as claimed } from './route/exists.ts';
+import { gateway } from './route/gateway.ts';
+import { request } from './route/request.ts';
+import { rule } from './route/rule.ts';
+import { tls as certificate } from './route/tls.ts';
 import { exists } from './service/exists.ts';
 import { externalName } from './service/external-name.ts';
 import { loadBalancer } from './service/load-balancer.ts';
@@ -105,3 +113,11 @@ export const pipeline: readonly Check[] = [
   healthCheck,
   matrix,
 ];
+
+/** What is in front of the Service, where the question begins there. */
+const inFront: readonly Check[] = [claimed, routeClass, gateway, attached, rule, backends, certificate, request];
+export const everyCheck: readonly Check[] = [...inFront, ...pipeline];
+
+/** The checks of a run. Where no Service is behind it, what is in front is all there is to judge. */
+export const pipelineFor = ({ front, name }: { front?: unknown; name: string }): readonly Check[] =>
+  front === undefined ? pipeline : name === '' ? inFront : everyCheck;

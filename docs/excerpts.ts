@@ -1,11 +1,12 @@
 /** Writes the excerpt of real output into each page of docs/codes: node docs/excerpts.ts. `test/language/pages.test.ts` checks that they are current. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { pipeline } from '../checks/pipeline.ts';
+import { pipelineFor } from '../checks/pipeline.ts';
 import { diagnose } from '../src/diagnose/diagnose.ts';
 import type { Diagnosis } from '../src/diagnose/diagnosis.ts';
 import { readCapture } from '../src/facts/capture.ts';
 import { cleanDeep } from '../src/report/clean.ts';
 import { renderText } from '../src/report/text.ts';
+import { targetOf } from '../src/verdict/judge.ts';
 import type { Finding } from '../src/verdict/verdict.ts';
 
 const root = new URL('../', import.meta.url);
@@ -24,7 +25,8 @@ function diagnoses(): Diagnosis[] {
   return files
     .toSorted((a, b) => Number(b.href.includes('/demo/')) - Number(a.href.includes('/demo/')) || (a.href < b.href ? -1 : 1))
     .map((file) => {
-      return cleanDeep(diagnose(pipeline, readCapture(readFileSync(file, 'utf8'))));
+      const recording = readCapture(readFileSync(file, 'utf8'));
+      return cleanDeep(diagnose(pipelineFor(targetOf(recording.facts)), recording));
     });
 }
 

@@ -21,6 +21,11 @@ export const issues = {
     symptom: 'Works on one node, not from another',
     resolution: 'Check routes, CNI and MTU between the nodes',
   },
+  routing: {
+    issue: 'In front of the Service',
+    symptom: '404, 502 or 503 through the Ingress or Gateway, or no answer',
+    resolution: 'Check the class, the listeners, the rule and its backend',
+  },
   /** Not in the on-call table: what a connection showed, where no known cause explains it. */
   unexplained: {
     issue: 'Connection failing',
@@ -72,6 +77,14 @@ export const codes = {
   'dns-zone-mismatch': 'dns',
   'dns-wrong-answer': 'dns',
   'dns-upstream-failing': 'dns',
+  'route-not-found': 'routing',
+  'route-class-missing': 'routing',
+  'route-controller-down': 'routing',
+  'gateway-not-ready': 'routing',
+  'route-not-attached': 'routing',
+  'route-overridden': 'routing',
+  'route-backend-invalid': 'routing',
+  'route-tls-invalid': 'routing',
   'load-balancer-pending': 'external',
   'local-policy-no-endpoint': 'external',
   'source-ranges-deny': 'external',
@@ -89,6 +102,7 @@ export const codes = {
   // Symptoms, which an object or a connection shows. They become causes only where nothing explains them.
   'no-ready-endpoints': 'definition',
   'name-not-resolving': 'dns',
+  'route-request-failing': 'routing',
   'virtual-ip-failing': 'unexplained',
   'endpoint-failing': 'unexplained',
   'node-port-failing': 'external',

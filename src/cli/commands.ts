@@ -92,6 +92,23 @@ const svcCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
       }),
   );
 
+/** The options of `svc` that a question in front of a Service has, too. */
+const frontCommand =
+  (kind: 'ingress' | 'route' | 'url', describe: string, what: string) =>
+  <T>(y: Argv<T>, { version, screen, answer }: Start) =>
+    y.command(
+      `${kind} [name]`,
+      describe,
+      (own) =>
+        svcOptions(own.positional('name', { type: 'string', describe: what }))
+          .option('host', { type: 'string', requiresArg: true, describe: 'the host to ask for (default: that of its first rule)' })
+          .option('path', { type: 'string', requiresArg: true, describe: 'the path to ask for (default: that of its first rule)' }),
+      (a) => answer(async () => (await import('./front.ts')).front({ ...asTyped(a, version), kind }, screen(a.color))),
+    );
+const ingressCommand = frontCommand('ingress', 'diagnose an Ingress, and the Service behind it, by a real request', 'NAME or NAMESPACE/NAME');
+const routeCommand = frontCommand('route', 'diagnose a route of the Gateway API (HTTPRoute, GRPCRoute, TLSRoute, TCPRoute)', 'NAME or NAMESPACE/NAME');
+const urlCommand = frontCommand('url', 'find what claims a host and path, and diagnose it', 'https://shop.example.com/cart');
+
 const fixCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
   y.command(
     'fix [name]',
@@ -200,6 +217,7 @@ const rbacCommand = <T>(y: Argv<T>, { answer }: Start) =>
         })
         .option('matrix', { type: 'boolean', default: false, describe: 'also to connect from every node by a Job (svc --matrix)' })
         .option('http', { type: 'boolean', default: false, describe: 'also to send requests to pods through the API server (svc --http)' })
+        .option('front', { type: 'boolean', default: false, describe: 'also to read what is in front of Services (ingress, route, url)' })
         .option('all-namespaces', allNamespaces('one ClusterRole for all namespaces')),
     (a) => answer(async () => (await import('./rbac.ts')).rbac(a, process.stdout)),
   );
@@ -225,7 +243,19 @@ function parser(words: string[], start: Start) {
     .scriptName('k8s-doctor')
     .locale('en')
     .usage('Finds out why a Kubernetes Service does not connect, and proves it.\n\nk8s-doctor svc NAME [-n NAMESPACE] [--from pod/CLIENT]');
-  const commands = [svcCommand, fixCommand, scanCommand, reachCommand, demoCommand, explainCommand, cleanupCommand, rbacCommand];
+  const commands = [
+    svcCommand,
+    ingressCommand,
+    routeCommand,
+    urlCommand,
+    fixCommand,
+    scanCommand,
+    reachCommand,
+    demoCommand,
+    explainCommand,
+    cleanupCommand,
+    rbacCommand,
+  ];
   return verboseOption(commands.reduce((y, add) => add(y, start), base))
     .version(start.version)
     .help()

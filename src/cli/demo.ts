@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { pipeline } from '../../checks/pipeline.ts';
+import { pipelineFor } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { nearest } from '../catalog/nearest-names.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
+import { targetOf } from '../verdict/judge.ts';
 import { formats } from '../report/render.ts';
 import { replayed } from './captures.ts';
 import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
@@ -29,7 +30,7 @@ export async function demo(name: string | undefined, output: string[], screen: S
   }
   const outputs = parseOutputs(output, formats);
   const recording = replayed(fileURLToPath(new URL(`${name}/capture.json`, folder)));
-  const diagnosis = diagnose(pipeline, recording);
+  const diagnosis = diagnose(pipelineFor(targetOf(recording.facts)), recording);
   await writeOutputs(diagnosis, recording.requests, outputs, screen);
   return exitStatus[diagnosis.verdict.status];
 }

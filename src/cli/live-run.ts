@@ -1,12 +1,12 @@
 /** One run against a live cluster: everything that it creates is removed in every case, and it ends at its time limit. */
 import { hostname, userInfo } from 'node:os';
-import { pipeline } from '../../checks/pipeline.ts';
+import { pipelineFor } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import type { Cluster } from '../cluster/index.ts';
 import type { ProgressEvent } from '../diagnose/progress.ts';
 import { record } from '../diagnose/run.ts';
 import type { Recording } from '../facts/capture.ts';
-import type { Facts, Target } from '../facts/facts.ts';
+import type { Facts, FactTypes, Target } from '../facts/facts.ts';
 import { openJanitor } from '../probes/debug-pod.ts';
 
 export interface RunOptions {
@@ -15,6 +15,8 @@ export interface RunOptions {
   /** Milliseconds for the whole run; a question to the person does not count. */
   timeoutMs: number;
   version: string;
+  /** What is in front of the Service, where it was read to find the Service. */
+  front?: FactTypes['front'] | undefined;
 }
 
 export interface Watcher {
@@ -44,6 +46,7 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
       signal: AbortSignal.any([watcher.signal, over.signal]),
       image: options.image,
       nodeImage: options.nodeImage,
+      front: options.front,
       owner: `${userInfo().username}@${hostname()}`,
       ...(consent && {
         consent: async (question: string) => {
@@ -54,7 +57,7 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
         },
       }),
     };
-    return await record(pipeline, context, options.version, watcher.onEvent);
+    return await record(pipelineFor(target), context, options.version, watcher.onEvent);
   } finally {
     clearTimeout(deadline);
     for (const removed of await janitor.removeAll()) if (!removed.ok) watcher.onLeft(removed.failure.why);

@@ -12,6 +12,7 @@ export interface RbacOptions {
   nodePods: boolean;
   matrix: boolean;
   http: boolean;
+  front: boolean;
 }
 
 interface Rule {
@@ -49,7 +50,8 @@ export function rbac(options: RbacOptions, out: NodeJS.WriteStream): number {
     .flatMap((c) => c.access)
     .filter(
       (a) =>
-        (!a.only || { 'node-pods': options.nodePods, matrix: options.matrix, http: options.http }[a.only]) && (!a.probes || a.probes.includes(options.probe)),
+        (!a.only || { 'node-pods': options.nodePods, matrix: options.matrix, http: options.http, front: options.front }[a.only]) &&
+        (!a.probes || a.probes.includes(options.probe)),
     );
   const places: Record<Access['scope'], string | null> = {
     service: home,

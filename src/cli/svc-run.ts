@@ -1,7 +1,7 @@
 /** What text mode and the terminal UI share of a run of `svc`: its options, the connection to the cluster, how it ends early. */
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect } from '../cluster/index.ts';
-import type { Target } from '../facts/facts.ts';
+import type { FactTypes, Target } from '../facts/facts.ts';
 import { parseFrom, parseNodes, parsePath, parseService } from './target.ts';
 
 export interface SvcOptions {
@@ -40,6 +40,8 @@ export interface SvcOptions {
   watch: boolean;
   ui: 'auto' | 'always' | 'never';
   version: string;
+  /** What is in front of the Service, where it was read to find the Service. */
+  front?: FactTypes['front'];
 }
 
 /** The connection to the cluster and the target of the run. Sends nothing yet, but a credential plug-in may ask on the terminal. Throws CannotRun for options that make no sense. */

@@ -1,9 +1,10 @@
-import { pipeline } from '../../checks/pipeline.ts';
+import { pipelineFor } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
 import { watchEveryMs } from '../diagnose/progress.ts';
 import type { Recording } from '../facts/capture.ts';
 import { cleanDeep } from '../report/clean.ts';
+import { targetOf } from '../verdict/judge.ts';
 import { type Format, formats } from '../report/render.ts';
 import { canDraw, isDrawable } from './first-paint.ts';
 import { checkFolder, replayed, save } from './captures.ts';
@@ -11,6 +12,9 @@ import { exitStatus, type Output, parseOutputs, type Screen, writeOutputs } from
 import { runShown } from './shown-run.ts';
 import { onSignals } from './signals.ts';
 import { Interrupted, prepare, type SvcOptions } from './svc-run.ts';
+
+/** Judged by the checks that its question asks for. */
+export const diagnosisOf = (recording: Recording, earlier?: Recording) => diagnose(pipelineFor(targetOf(recording.facts)), recording, earlier);
 
 /** Diagnoses one Service, live or from a recording, and prints it. Answers the exit status; throws CannotRun where nothing can be said. */
 export async function svc(options: SvcOptions, screen: Screen): Promise<number> {
@@ -22,7 +26,7 @@ export async function svc(options: SvcOptions, screen: Screen): Promise<number> 
   if (options.watch) return watched(options, screen);
   const earlier = options.since === undefined ? undefined : replayed(options.since);
   const recording = options.replay !== undefined ? replayed(options.replay) : await live(options, screen.env);
-  const diagnosis = diagnose(pipeline, recording, earlier);
+  const diagnosis = diagnosisOf(recording, earlier);
   await writeOutputs(diagnosis, recording.requests, outputs, screen);
   if (options.capture !== undefined) save(recording, options.capture);
   return exitStatus[diagnosis.verdict.status];
@@ -51,7 +55,7 @@ async function watched(options: SvcOptions, screen: Screen): Promise<number> {
   let status = 2;
   for (;;) {
     try {
-      const diagnosis = cleanDeep(diagnose(pipeline, await live({ ...options, quiet: true }, screen.env)));
+      const diagnosis = cleanDeep(diagnosisOf(await live({ ...options, quiet: true }, screen.env)));
       const { verdict } = diagnosis;
       status = exitStatus[verdict.status];
       const line = `${verdict.status}  ${verdict.summary}`;

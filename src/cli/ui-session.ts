@@ -1,11 +1,11 @@
 /** What the terminal UI reads: a live cluster or a recording. Every text from here is cleaned. */
 import { stringify } from 'yaml';
-import { pipeline } from '../../checks/pipeline.ts';
+import { pipeline, pipelineFor } from '../../checks/pipeline.ts';
 import type { Change } from '../catalog/finding.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, type Failure, resources } from '../cluster/index.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
-import { reasoned } from '../verdict/judge.ts';
+import { reasoned, targetOf } from '../verdict/judge.ts';
 import { started } from '../diagnose/progress.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Facts, Target } from '../facts/facts.ts';
@@ -25,10 +25,11 @@ import { takenBack } from './undo.ts';
 
 /** The diagnosis with its facts and the changes of its fixes. */
 export function resultOf(recording: Recording): Result {
-  const { reports, verdict } = reasoned(pipeline, recording);
-  const fixes = [...reports.flatMap((r) => r.findings.flatMap((f) => f.fix)), ...planOf(pipeline, recording, verdict).map((s) => s.fix)];
+  const checks = pipelineFor(targetOf(recording.facts));
+  const { reports, verdict } = reasoned(checks, recording);
+  const fixes = [...reports.flatMap((r) => r.findings.flatMap((f) => f.fix)), ...planOf(checks, recording, verdict).map((s) => s.fix)];
   return {
-    diagnosis: cleanDeep(diagnose(pipeline, recording)),
+    diagnosis: cleanDeep(diagnose(checks, recording)),
     facts: cleanDeep(recording.facts, cleanLines),
     requests: recording.requests,
     changes: Object.fromEntries(fixes.flatMap((f) => (f.command !== undefined && f.changes ? [[clean(f.command), f.changes] as const] : []))),

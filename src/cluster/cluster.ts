@@ -29,6 +29,10 @@ export const resources = {
   jobs: { group: 'batch', version: 'v1', plural: 'jobs', kind: 'Job' },
   resourcequotas: { group: '', version: 'v1', plural: 'resourcequotas', kind: 'ResourceQuota' },
   serviceaccounts: { group: '', version: 'v1', plural: 'serviceaccounts', kind: 'ServiceAccount' },
+  ingresses: { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses', kind: 'Ingress' },
+  httproutes: { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'httproutes', kind: 'HTTPRoute' },
+  grpcroutes: { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'grpcroutes', kind: 'GRPCRoute' },
+  referencegrants: { group: 'gateway.networking.k8s.io', version: 'v1beta1', plural: 'referencegrants', kind: 'ReferenceGrant' },
   clusterrolebindings: { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterrolebindings', kind: 'ClusterRoleBinding' },
 } as const satisfies Record<string, Resource & { kind: string }>;
 
@@ -75,6 +79,8 @@ export interface Cluster {
   contexts: readonly string[];
   /** Reads one object; null where it does not exist. */
   get(resource: Resource, name: string, namespace?: string, signal?: AbortSignal): Promise<Result<unknown>>;
+  /** Whether an object is there; of it only its metadata is sent (Kubernetes API concepts, "Metadata-only fetches"). */
+  exists(resource: Resource, name: string, namespace: string, signal?: AbortSignal): Promise<Result<boolean>>;
   /**
    * Reads a list page by page, and hands over each item as it comes; nothing else of a page is kept. `onPage`: how many came, and how many
    * more there are as far as the API server says. Answers the list's resourceVersion.
@@ -208,6 +214,19 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     }
   }
 
+  /** True where the API server answers for the group but has no such kind: it says that with a 404 in plain text, as anything in front of it could. */
+  async function isNotServed({ group, version, plural }: Resource, signal: AbortSignal | undefined): Promise<boolean> {
+    if (group === '') return false;
+    const what = `the kinds of ${group}/${version}`;
+    const access = { apiGroups: [], resources: [`/apis/${group}/${version}`], verbs: ['get'] };
+    const answer = await parse<{ resources?: { name: string }[] }>(
+      http.send({ method: 'GET', path: `/apis/${group}/${version}`, what, rule: access, signal }),
+      what,
+      access,
+    );
+    return answer.ok && Array.isArray(answer.value.resources) && !answer.value.resources.some((r) => r.name === plural);
+  }
+
   async function each(
     resource: Resource,
     { namespace, labelSelector, fieldSelector, signal }: ListOptions,
@@ -231,6 +250,10 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       const page: Result<Page> = await asked;
       if (!page.ok) {
         // The rest of the list is read as it is now (Kubernetes API concepts, "Resource versions and 410 Gone").
+        if (page.failure.status === 404 && (await isNotServed(resource, signal))) {
+          const why = `the API server serves no ${resource.plural} of ${resource.group}/${resource.version}`;
+          return failed({ ...page.failure, reason: 'not-found', why });
+        }
         if (page.failure.status !== 410 || page.failure.continue === undefined || ++forgotten > mostForgotten) return page;
         asked = pageFrom(page.failure.continue);
         continue;
@@ -275,6 +298,14 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       const access = rule(resource, 'get', resource.plural === 'namespaces' ? name : namespace, name);
       const answer = await parse<unknown>(http.send({ method: 'GET', path: pathOf(resource, namespace, name), what, rule: access, signal }), what, access);
       return !answer.ok && answer.failure.reason === 'not-found' ? ok(null) : answer;
+    },
+
+    async exists(resource, name, namespace, signal) {
+      const accept = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+      const request = { method: 'GET' as const, path: pathOf(resource, namespace, name), accept, what: inWords(resource, namespace, name), signal };
+      const answer = await http.send({ ...request, rule: rule(resource, 'get', namespace, name) });
+      if (answer.ok) return ok(true);
+      return answer.failure.reason === 'not-found' ? ok(false) : answer;
     },
 
     each,

@@ -9,6 +9,8 @@ export interface Request {
   path: string;
   body?: unknown;
   contentType?: string;
+  /** What the answer is to be, where it is not the whole object. */
+  accept?: string;
   /** What is asked for, in words, and the RBAC rule that it uses. */
   what: string;
   rule: AccessRule;
@@ -108,6 +110,7 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
           method: request.method,
           headers: {
             ...prepared.headers,
+            ...(request.accept !== undefined && { Accept: request.accept }),
             ...(body !== undefined && { 'Content-Type': request.contentType ?? 'application/json', 'Content-Length': Buffer.byteLength(body) }),
           },
           signal,

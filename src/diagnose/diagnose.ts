@@ -1,7 +1,7 @@
 import type { Check } from '../../checks/check.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Fact, Unseen } from '../facts/fact.ts';
-import { type Facts, type FactTypes, factNames } from '../facts/facts.ts';
+import { type Facts, type FactTypes, factNames, type Target } from '../facts/facts.ts';
 import { fixesOf, planOf } from '../repair/plan.ts';
 import type { Finding } from '../verdict/verdict.ts';
 import { type Earlier, whatChanged } from '../verdict/what-changed.ts';
@@ -49,6 +49,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording, earli
       clusterIPs: service?.spec.clusterIPs ?? [],
       ports: (service?.spec.ports ?? []).map((p) => ({ name: p.name, port: p.port, protocol: p.protocol, targetPort: p.targetPort ?? p.port })),
     },
+    ...(target.front && { front: frontOf(facts, target.front) }),
     client: client && {
       kind: client.kind,
       namespace: client.namespace,
@@ -160,4 +161,11 @@ function missingOf(facts: Facts): Missing[] {
     else for (const part of partsOf(fact.value)) if (!part.seen) add(part);
   }
   return found;
+}
+
+/** What was asked about in front of the Service, and a request for it. */
+function frontOf(facts: Facts, front: NonNullable<Target['front']>): NonNullable<Diagnosis['front']> {
+  const answered = facts.frontAnswers.seen ? facts.frontAnswers.value[0]?.url : undefined;
+  const url = answered ?? (front.host === undefined ? '' : `${front.scheme ?? 'http'}://${front.host}${front.path ?? '/'}`);
+  return { kind: front.kind, namespace: front.namespace, name: front.name, url };
 }

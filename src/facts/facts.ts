@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { type Fact, unseenReasons } from './fact.ts';
+import * as f from './front.ts';
 import * as o from './objects.ts';
 
 const grant = v.object({
@@ -49,6 +50,18 @@ export const target = v.object({
   http: v.exactOptional(v.string()),
   /** Each node is to try each endpoint. */
   matrix: v.optional(v.boolean(), false),
+  /** What is in front of the Service, where the question began there: an Ingress, a route, or a URL. */
+  front: v.exactOptional(
+    v.object({
+      kind: v.picklist(['ingress', 'route', 'url']),
+      namespace: v.string(),
+      /** Empty for a URL. */
+      name: v.string(),
+      scheme: v.exactOptional(v.picklist(['http', 'https'])),
+      host: v.exactOptional(v.string()),
+      path: v.exactOptional(v.string()),
+    }),
+  ),
   /** The domain of a DNS name as it was typed (`cluster.local`), where it had one. */
   domain: v.exactOptional(v.string()),
 });
@@ -195,7 +208,48 @@ const conntrack = v.object({
   udp: v.array(v.object({ to: v.string(), backend: v.string() })),
 });
 
+/** What is in front of Services: each list is a fact of its own. Kinds that the cluster does not serve are empty lists. */
+const front = v.object({
+  ingresses: fact(v.array(f.ingress)),
+  ingressClasses: fact(v.array(f.ingressClass)),
+  routes: fact(v.array(f.route)),
+  gateways: fact(v.array(f.gateway)),
+  gatewayClasses: fact(v.array(f.gatewayClass)),
+  referenceGrants: fact(v.array(f.referenceGrant)),
+  namespaces: fact(v.array(o.namespace)),
+  services: fact(v.array(o.service)),
+  /** By `namespace/name` of those that are named for TLS: whether there is one. What is in it is never read. */
+  secrets: each(v.boolean()),
+  /** The pods that take the requests, and the Service before them; null where they were not found. */
+  proxy: fact(
+    v.nullable(v.object({ controller: v.string(), service: v.nullable(v.object({ namespace: v.string(), name: v.string() })), pods: v.array(o.pod) })),
+  ),
+});
+
+/** What came back for a request through the proxy. */
+const frontAnswer = v.object({
+  /** Through which pod, or which address. */
+  via: v.string(),
+  /** When it was sent, ISO 8601. */
+  at: v.string(),
+  url: v.string(),
+  /** Null: no answer came. */
+  status: v.nullable(v.number()),
+  /** Why none came. */
+  error: v.string(),
+  /** Those that show who answered. */
+  headers: v.record(v.string(), v.string()),
+  /** The first characters of an answer that is an error. */
+  body: v.string(),
+  certificate: v.nullable(v.object({ names: v.array(v.string()), from: v.string(), to: v.string(), issuer: v.string() })),
+  /** The same request, asked of an endpoint directly. */
+  direct: v.nullable(v.object({ pod: v.string(), status: v.nullable(v.number()), error: v.string() })),
+});
+
 export const factSchemas = {
+  /** Gathered where the question began in front of the Service. */
+  front: fact(front),
+  frontAnswers: fact(v.array(frontAnswer)),
   target: fact(target),
   service: fact(v.nullable(o.service)),
   /** Services with a like name, gathered where the one asked for does not exist. */

@@ -15,7 +15,7 @@ export interface Access {
   verbs: string[];
   scope: 'service' | 'client' | 'kube-system' | 'cluster';
   /** Not used in every run, so that nobody gets it unasked: for an option of that name, or (`node-pods`) as good as root. */
-  only?: 'node-pods' | 'matrix' | 'http';
+  only?: 'node-pods' | 'matrix' | 'http' | 'front';
   /** The ways to connect (`--probe`) that use it; absent: all of them. */
   probes?: readonly Target['probe'][];
 }
@@ -30,6 +30,8 @@ export interface Context {
   /** For pods in the network of a node, which list its rules. */
   nodeImage: string | undefined;
   owner: string;
+  /** What is in front of the Service, where it was read to find the Service. */
+  front?: FactTypes['front'] | undefined;
   /** Asks the person before something that stays in the cluster; absent where there is nobody to ask. */
   consent?: (question: string) => Promise<boolean>;
   /** Shows a person what the run waits for. */

@@ -2,6 +2,8 @@ import type { FactName, Facts, Target } from '../facts/facts.ts';
 import { factNames } from '../facts/facts.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import { client } from './client.ts';
+import { front } from './front.ts';
+import { frontAnswers } from './front-answers.ts';
 import type { Collector, Context } from './collector.ts';
 import { connections } from './connections.ts';
 import { dnsAnswers } from './dns-answers.ts';
@@ -19,6 +21,8 @@ import { namespaces, networkDaemons, pluginPolicies, policies } from './policies
 
 /** One collector a fact; `target` is given, not gathered. */
 export const collectors: readonly Collector[] = [
+  front,
+  frontAnswers,
   ...Object.values(lists),
   namespaces,
   policies,
@@ -64,6 +68,8 @@ export interface Settled {
 export type Gathering = { readonly [K in FactName]: Promise<Settled> };
 
 const whatOf: Partial<Record<FactName, string>> = {
+  front: 'what is in front of the Service',
+  frontAnswers: 'a request through what is in front',
   connections: 'real connections from the client',
   viaApiServer: 'requests by the API server',
   matrix: 'connections from every node',

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { ok, resources } from '../cluster/index.ts';
 import { type Fact, seen } from '../facts/fact.ts';
+import type { Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import { isFinished, labelText, selects } from '../facts/selectors.ts';
@@ -10,9 +11,13 @@ import { requestsByNode, resourcesOnly, withChange, withoutDigests, withoutSecre
 
 const system = 'kube-system';
 
+/** What was asked about in front of Services may have none behind it. */
+const behindIt = (_: unknown, { name }: Target) => (name === '' ? 'no Service is behind what was asked about' : true);
+
 export const service = collector({
   fact: 'service',
   access: [read('services', ['get'], 'service')],
+  when: behindIt,
   async collect({ cluster, target, signal }) {
     return parsed(
       await cluster.get(resources.services, target.name, target.namespace, signal),
@@ -43,6 +48,7 @@ export const nearServices = collector({
 export const slices = collector({
   fact: 'slices',
   access: [read('endpointslices', ['list'], 'service', 'discovery.k8s.io')],
+  when: behindIt,
   async collect({ cluster, target, signal }) {
     // discovery.k8s.io/v1: the label ties a slice to its Service.
     const answer = await cluster.list(resources.endpointslices, {
@@ -57,6 +63,7 @@ export const slices = collector({
 export const pods = collector({
   fact: 'pods',
   access: [read('pods', ['list'], 'service')],
+  when: behindIt,
   async collect({ cluster, target, signal }) {
     const found = parsedList(await cluster.list(resources.pods, { namespace: target.namespace, signal }), o.pod, 'pods');
     return found.seen ? seen(found.value.map(withoutSecrets)) : found;

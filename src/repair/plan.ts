@@ -3,6 +3,7 @@ import type { Check } from '../../checks/check.ts';
 import type { Change, Fix, Predicted } from '../catalog/finding.ts';
 import { reasoned } from '../verdict/judge.ts';
 import type { Recording } from '../facts/capture.ts';
+import { valueOf } from '../facts/fact.ts';
 import type { Finding, Verdict } from '../verdict/verdict.ts';
 import { affectsOf } from './affects.ts';
 import { ownersIn } from './owners.ts';
@@ -21,11 +22,12 @@ const isSame = (a: Finding, b: Finding): boolean =>
   a.code === b.code && a.object.kind === b.object.kind && a.object.name === b.object.name && a.object.namespace === b.object.namespace;
 
 /** What remains, in one clause. */
-function textOf(verdict: Verdict, assumes: readonly string[]): Predicted['text'] {
+function textOf(verdict: Verdict, assumes: readonly string[], inFront: boolean): Predicted['text'] {
   const [first] = verdict.causes;
   if (first) return `then this remains: ${first.message}`;
   if (verdict.status !== 'healthy') return `then not everything that decides was seen: ${verdict.summary}`;
-  return assumes[0] === undefined ? 'then the Service is healthy' : `then the Service is healthy, as far as is known: ${assumes[0]}`;
+  const text = inFront ? 'then requests get through' : 'then the Service is healthy';
+  return assumes[0] === undefined ? text : `${text}, as far as is known: ${assumes[0]}`;
 }
 
 interface Tried {
@@ -43,7 +45,8 @@ function tried(pipeline: readonly Check[], recording: Recording, before: Verdict
   if (verdict.causes.some((c) => isSame(c, cause))) return undefined;
   // What only the first fault hid may show now; a Service that was served in part must not be served less.
   if (before.status === 'degraded' && verdict.status === 'faulty') return undefined;
-  const predicted = { status: verdict.status, text: textOf(verdict, fix.assumes === undefined ? assumes : [fix.assumes, ...assumes]) };
+  const inFront = valueOf(facts.target)?.front !== undefined;
+  const predicted = { status: verdict.status, text: textOf(verdict, fix.assumes === undefined ? assumes : [fix.assumes, ...assumes], inFront) };
   const affects = [...(fix.affects ?? []), ...affectsOf(recording.facts, fix.changes)];
   const owners = ownersIn(recording.facts, fix.changes);
   const more = { ...(affects.length > 0 && { affects }), ...(owners.length > 0 && { owners }) };

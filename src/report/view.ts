@@ -75,8 +75,10 @@ export interface Headline {
 /** What fails for whom; the cause follows on a line of its own. */
 export function headline(d: Diagnosis, client: string): Headline {
   const { status, causes, summary } = d.verdict;
-  const name = d.service.name;
-  const where = ` (namespace ${d.service.namespace})`;
+  const { front } = d;
+  const name = front ? (front.kind === 'url' ? front.url : `${front.kind === 'ingress' ? 'Ingress' : 'Route'} "${front.name}"`) : d.service.name;
+  const namespace = front ? front.namespace : d.service.namespace;
+  const where = front?.kind === 'url' ? '' : ` (namespace ${namespace})`;
   if (causes.length === 0) return { status, text: summary };
   return { status, text: status === 'faulty' ? `${name} cannot be reached from ${client}${where}` : `${name}: some connections from ${client} fail${where}` };
 }

@@ -25,6 +25,14 @@ const chains: readonly (readonly (readonly Code[])[])[] = [
     ['endpoints-stale', 'endpoints-missing'],
     ['no-ready-endpoints'],
   ],
+  // From the front to the request.
+  [
+    ['route-not-found', 'route-class-missing', 'route-controller-down'],
+    ['gateway-not-ready'],
+    ['route-not-attached'],
+    ['route-overridden', 'route-backend-invalid', 'route-tls-invalid', 'service-not-found'],
+    ['route-request-failing'],
+  ],
   // What goes away with its namespace.
   [
     ['being-deleted'],
@@ -63,6 +71,9 @@ for (const chain of chains)
   });
 
 export const followsFrom = (code: Code, cause: Code): boolean => followers.get(cause)?.has(code) ?? false;
+/** What is wrong with the Service itself shows as a failed request in front of it. */
+const inFront: readonly Code[] = ['route-request-failing'];
+
 export const codesInChains: readonly Code[] = [...new Set(chains.flat(2))];
 
 /** A pod that is only starting may be one of several that a fault concerns: it follows from faults of other pods, too. */
@@ -76,6 +87,7 @@ const meets = (all: readonly string[] | undefined, some: readonly string[] | und
 
 /** Whether a finding shows what another one causes: later in a chain, and about the same pods and nodes. No pod or node named means all of them. */
 export function isDerived(finding: Draft, cause: Draft): boolean {
+  if (inFront.includes(finding.code)) return cause.scope === 'all' && !inFront.includes(cause.code);
   if (!followsFrom(finding.code, cause.code)) return false;
   if (mild.includes(finding.code)) return true;
   if (joint.includes(finding.code)) return meets(cause.pods, finding.pods);

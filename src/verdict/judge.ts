@@ -1,10 +1,11 @@
 /** All checks judged, in the order of the pipeline, and the reasoning from their findings to causes. */
 import type { Check, Judgement, Stage } from '../../checks/check.ts';
 import { clientText } from '../../checks/format.ts';
-import type { Code } from '../catalog/codes.ts';
+import { asked } from '../../checks/route/words.ts';
+import { type FrontAnswer, isFailure } from '../front/answers.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
-import type { FactName, Facts } from '../facts/facts.ts';
+import type { FactName, Facts, Target } from '../facts/facts.ts';
 import { asFinding, type Finding, reason, type Reasoned } from './verdict.ts';
 
 export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
@@ -24,9 +25,9 @@ export interface CheckReport {
 }
 
 /** A check is pure: the same facts give the same judgement. In a scan all Services share those of DNS. */
-const lastRun = new WeakMap<Check, { facts: Fact<unknown>[]; judgement: Judgement<Code> }>();
+const lastRun = new WeakMap<Check, { facts: Fact<unknown>[]; judgement: Judgement }>();
 
-function run(check: Check, facts: Facts, given: Partial<Record<FactName, unknown>>): Judgement<Code> {
+function run(check: Check, facts: Facts, given: Partial<Record<FactName, unknown>>): Judgement {
   const read = [...check.needs, ...check.uses].map((name): Fact<unknown> => facts[name]);
   const last = lastRun.get(check);
   if (last?.facts.every((fact, i) => fact === read[i])) return last.judgement;
@@ -75,11 +76,39 @@ export const partsOf = (value: unknown): Fact<unknown>[] =>
 
 export const targetOf = (facts: Facts) => (facts.target as { value: Facts['target'] extends Fact<infer T> ? T : never }).value;
 
-/** A client outside the cluster does not use its DNS: a fault of DNS is reported, and is not a cause. */
-function asSeenFrom(target: { from: { kind: string } }, report: CheckReport): CheckReport {
-  if (target.from.kind !== 'external' || report.stage !== 'dns') return report;
-  const findings = report.findings.map((f) => (f.severity === 'error' ? { ...f, severity: 'warning' as const } : f));
-  return { ...report, findings, ...(report.status === 'fail' && { status: 'warn' as const }) };
+const asWarning = (f: Finding): Finding => (f.severity === 'error' ? { ...f, severity: 'warning' } : f);
+
+const softened = (report: CheckReport, soften: (f: Finding) => Finding): CheckReport => {
+  const findings = report.findings.map(soften);
+  return { ...report, findings, ...(report.status === 'fail' && !findings.some((f) => f.severity === 'error') && { status: 'warn' as const }) };
+};
+
+/** What proxies in front of Services do not use: they connect to the endpoints, which they read from the API server. */
+const notUsedInFront = ({ stage, id }: CheckReport, endpointsFail: boolean): boolean =>
+  // Where the endpoints fail, the virtual IP fails of the same cause.
+  stage === 'dns' || stage === 'kube-proxy' || id === 'path/name' || (id === 'path/virtual-ip' && !endpointsFail);
+
+/** What objects suggest is outweighed by a request that came through. */
+const outweighed =
+  (answers: readonly FrontAnswer[]) =>
+  (f: Finding): Finding => {
+    const [first] = answers;
+    if (f.severity !== 'error' || f.scope !== 'all' || f.failed !== undefined || !first) return f;
+    const evidence = [...f.evidence, { source: 'probe', text: `${first.via}: ${first.url}: HTTP ${first.status}` }];
+    return { ...f, severity: 'warning', message: `${f.message}; but a request succeeded anyway`, evidence };
+  };
+
+/** A client outside the cluster does not use its DNS, and a proxy in front of a Service neither that nor kube-proxy: their faults are reported, and are no cause. */
+function asSeenFrom(facts: Facts, report: CheckReport, endpointsFail: boolean): CheckReport {
+  const target = targetOf(facts);
+  if (target.from.kind === 'external' && report.stage === 'dns') return softened(report, asWarning);
+  if (!target.front) return report;
+  const byName = facts.service.seen && facts.service.value?.spec.type === 'ExternalName';
+  if (!byName && notUsedInFront(report, endpointsFail)) return softened(report, asWarning);
+  const answers = facts.frontAnswers.seen ? facts.frontAnswers.value : [];
+  // Where a rule does not hold, another one may have answered.
+  if (answers.length === 0 || answers.some(isFailure) || report.stage === 'route') return report;
+  return softened(report, outweighed(answers));
 }
 
 const isUnread = (fact: Fact<unknown>): boolean => !fact.seen && !byChoice(fact) && fact.reason !== 'not-possible';
@@ -98,16 +127,21 @@ function isBlindFact(fact: Fact<unknown>): boolean {
 
 const isBlind = (check: Check, facts: Facts): boolean => [...check.needs, ...check.uses].some((name) => isBlindFact(facts[name]));
 
+/** What is said to be reached or not: the Service, or what is in front of it. */
+const subjectOf = (target: Target): string => (target.front ? asked(target) : target.name);
+
 /** All checks judged, and what follows from them. */
 export function reasoned(pipeline: readonly Check[], recording: Recording): Reasoned & { reports: CheckReport[] } {
   const { facts } = recording;
   const target = targetOf(facts);
   const settledMs = (check: Check) => Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0));
-  const reports = pipeline.map((check) => asSeenFrom(target, judge(check, facts, settledMs(check))));
+  const judged = pipeline.map((check) => judge(check, facts, settledMs(check)));
+  const endpointsFail = judged.some((r) => r.id === 'path/endpoints' && r.status === 'fail');
+  const reports = judged.map((r) => asSeenFrom(facts, r, endpointsFail));
   const client = facts.client.seen ? facts.client.value : null;
   const results = pipeline.flatMap((check, i) => {
     const report = reports[i];
     return report ? [{ ...report, codes: check.codes, blind: isBlind(check, facts) }] : [];
   });
-  return { reports, ...reason(results, facts, { service: target.name, client: clientText(target, client) }) };
+  return { reports, ...reason(results, facts, { service: subjectOf(target), client: clientText(target, client) }) };
 }

@@ -169,12 +169,12 @@ function confirm(cause: Finding, explained: readonly Finding[], all: readonly Ob
     .flatMap((f) => f.evidence)
     .filter((e) => e.source === 'probe' && !cause.evidence.some((have) => have.text === e.text))
     .slice(0, 4);
-  const shown = all.some((o) => o.isFailed && explains(cause, o));
+  const shown = all.some((o) => o.isFailed && explains(cause, o)) || explained.some((f) => f.code === 'route-request-failing');
   return { ...cause, confidence: shown && cause.confidence === 'likely' ? 'confirmed' : cause.confidence, evidence: [...cause.evidence, ...proof] };
 }
 
 /** Symptoms that an object shows. They are causes only where nothing explains them. */
-const symptoms: readonly Code[] = ['no-ready-endpoints'];
+const symptoms: readonly Code[] = ['no-ready-endpoints', 'route-request-failing'];
 const isReading = (f: Finding): boolean => f.failed !== undefined || symptoms.includes(f.code);
 const decisiveness = (f: Finding): number => (f.scope === 'all' ? 0 : 4) + (isReading(f) ? 2 : 0) + (f.confidence === 'confirmed' ? 0 : 1);
 
@@ -211,7 +211,7 @@ function explanationOf(
 /** Why a reading is no cause yet: evidence that may explain it was not read and could be, or a check that may explain it could not judge. */
 function doubtOf({ finding, open }: Reading, results: readonly CheckResult[]): string | undefined {
   if (symptoms.includes(finding.code)) {
-    const unjudged = results.find((r) => r.status === 'unknown' && /^(endpoints|pods)\//.test(r.id));
+    const unjudged = results.find((r) => r.status === 'unknown' && /^(route|endpoints|pods)\//.test(r.id));
     return unjudged && reasonOf(unjudged);
   }
   const [unjudged] = unjudgedOn(open, results).filter((r) => r.blind);
@@ -291,6 +291,8 @@ function summarize(
   if (status === 'faulty' && first) return `${service} cannot be reached from ${client}: ${first.message}${more}`;
   if (status === 'degraded' && first) return `${service}: some connections from ${client} fail: ${first.message}${more}`;
   const connections = facts.connections.seen ? facts.connections.value : undefined;
+  const request = facts.frontAnswers.seen ? facts.frontAnswers.value[0] : undefined;
+  if (status === 'healthy' && request) return `${service} answers: ${request.url} gives HTTP ${request.status} through ${request.via}`;
   if (status === 'healthy' && connections) {
     const ports = connections.list.filter((c) => c.hop === 'node-port');
     const balanced = connections.list.filter((c) => c.hop === 'load-balancer');

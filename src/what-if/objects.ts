@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import type { Change } from '../catalog/finding.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import type { FactName, Facts, FactTypes } from '../facts/facts.ts';
+import * as f from '../facts/front.ts';
 import * as o from '../facts/objects.ts';
 
 /** Facts with one of them replaced by a value that would be seen. */
@@ -76,6 +77,30 @@ function withPolicy(facts: Facts, change: Change): Facts {
   return put(facts, 'policies', { ...facts.policies.value, [change.namespace]: seen(list) });
 }
 
+type Front = FactTypes['front'];
+
+/** The facts with what is in front of Services changed. */
+const withFront = (facts: Facts, change: (front: Front) => Partial<Front>): Facts =>
+  facts.front.seen ? put(facts, 'front', { ...facts.front.value, ...change(facts.front.value) }) : facts;
+
+/** What its controller wrote about a route as it was. */
+const withoutStatus = (route: f.Route): f.Route => ({ ...route, status: { parents: [] } });
+
+function withRoute(facts: Facts, change: Change): Facts {
+  const own = (r: f.Route) => (r.kind.toLowerCase() === change.kind && isNamed(r, change) ? withoutStatus(after(r, f.route, change, facts)) : r);
+  return withFront(facts, ({ routes }) => ({ routes: each(routes, own) }));
+}
+
+/** A new grant: what controllers wrote about routes before it says nothing any more. */
+function withGrant(facts: Facts, change: Change): Facts {
+  const created = change.how === 'create' ? v.safeParse(f.referenceGrant, change.manifest) : undefined;
+  if (!created?.success) return facts;
+  return withFront(facts, ({ routes, referenceGrants }) => ({
+    routes: each(routes, withoutStatus),
+    referenceGrants: referenceGrants.seen ? seen([...referenceGrants.value, created.output]) : referenceGrants,
+  }));
+}
+
 /** The facts after a change of one object, before anything in the cluster has followed it. */
 export function withObject(facts: Facts, change: Change): Facts {
   const service = (s: o.Service) => after(s, o.service, change, facts);
@@ -104,6 +129,15 @@ export function withObject(facts: Facts, change: Change): Facts {
       const pod = (p: o.Pod) => after(p, o.pod, change, facts);
       return { ...facts, pods: each(facts.pods, pod), dnsPods: each(facts.dnsPods, pod) };
     }
+    case 'ingress':
+      return withFront(facts, ({ ingresses }) => ({ ingresses: each(ingresses, (i) => after(i, f.ingress, change, facts)) }));
+    case 'httproute':
+    case 'grpcroute':
+    case 'tlsroute':
+    case 'tcproute':
+      return withRoute(facts, change);
+    case 'referencegrant':
+      return withGrant(facts, change);
     default:
       return facts;
   }

@@ -1,6 +1,6 @@
 /** The cluster after a change: its objects, what Kubernetes makes of them in turn, and what connections would find. */
 import type { Change } from '../catalog/finding.ts';
-import { valueOf } from '../facts/fact.ts';
+import { unseen, valueOf } from '../facts/fact.ts';
 import type { Facts } from '../facts/facts.ts';
 import { withDns } from './cluster-dns.ts';
 import { withConnections } from './connections.ts';
@@ -25,9 +25,14 @@ function withSlices(before: Facts, after: Facts): Facts {
   return put(after, 'slices', slicesFor(next.service, next.pods, slices));
 }
 
+/** A request through what is in front was made before the change. */
+const withoutRequest = (facts: Facts): Facts =>
+  facts.frontAnswers.seen ? { ...facts, frontAnswers: unseen('not-needed', 'a request through what is in front', 'a prediction makes no request') } : facts;
+
 /** Pure: the same facts and changes give the same world. */
 export function whatIf(facts: Facts, changes: readonly Change[]): WhatIf {
-  const objects = changes.reduce(withObject, facts);
+  const objects = withoutRequest(changes.reduce(withObject, facts));
+  if (valueOf(facts.target)?.name === '') return { facts: objects, assumes: ['the Service behind it was not judged'] };
   const pods = withPods(facts, objects, changes);
   const slices = withSlices(facts, pods);
   const proxies = withProxies(facts, slices, changes);

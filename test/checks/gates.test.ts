@@ -1,14 +1,14 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { pipeline } from '../../checks/pipeline.ts';
+import { everyCheck } from '../../checks/pipeline.ts';
 import { type Check, stages } from '../../checks/check.ts';
 import { codes } from '../../src/catalog/codes.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
 import { judge } from '../../src/verdict/judge.ts';
 import type { Facts } from '../../src/facts/facts.ts';
 import { collectors } from '../../src/gather/gather.ts';
-import { recorded } from '../support/recordings.ts';
+import { checksFor, recorded } from '../support/recordings.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 /** Files under checks/ that hold no check: what checks of a stage share. */
@@ -20,34 +20,34 @@ const files = stages.flatMap((stage) => readdirSync(join(root, 'checks', stage))
 
 describe('the pipeline', () => {
   test('ids are unique', () => {
-    expect(new Set(pipeline.map((c) => c.id)).size).toBe(pipeline.length);
+    expect(new Set(everyCheck.map((c) => c.id)).size).toBe(everyCheck.length);
   });
 
   test('every check lies where its id says', () => {
-    const misplaced = pipeline.map((c) => c.id).filter((id) => !existsSync(join(root, 'checks', `${id}.ts`)));
+    const misplaced = everyCheck.map((c) => c.id).filter((id) => !existsSync(join(root, 'checks', `${id}.ts`)));
     expect(misplaced).toEqual([]);
   });
 
   test('every file of a check is in it', async () => {
     const exported = await Promise.all(files.map(async (f) => Object.values((await import(join(root, 'checks', f))) as Record<string, unknown>)));
     const found = exported.flat().filter((x): x is Check => typeof x === 'object' && x !== null && 'run' in x);
-    expect(found.map((c) => c.id).toSorted()).toEqual(pipeline.map((c) => c.id).toSorted());
+    expect(found.map((c) => c.id).toSorted()).toEqual(everyCheck.map((c) => c.id).toSorted());
   });
 
   test('stages come in their order', () => {
-    const order = pipeline.map((c) => stages.indexOf(c.id.split('/')[0] as (typeof stages)[number]));
+    const order = everyCheck.map((c) => stages.indexOf(c.id.split('/')[0] as (typeof stages)[number]));
     expect(order).toEqual(order.toSorted((a, b) => a - b));
   });
 
   test('every fact that a check reads has a collector', () => {
     const gathered = new Set<string>(['target', ...collectors.map((c) => c.fact)]);
-    expect(pipeline.flatMap((c) => [...c.needs, ...c.uses]).filter((f) => !gathered.has(f))).toEqual([]);
+    expect(everyCheck.flatMap((c) => [...c.needs, ...c.uses]).filter((f) => !gathered.has(f))).toEqual([]);
   });
 });
 
 describe('codes', () => {
   test('every code is raised by a check, or is known to wait for one', () => {
-    const raised = new Set<string>(pipeline.flatMap((c) => [...c.codes]));
+    const raised = new Set<string>(everyCheck.flatMap((c) => [...c.codes]));
     expect(Object.keys(codes).filter((c) => !raised.has(c))).toEqual([...waiting].filter((c) => !raised.has(c)));
   });
 
@@ -90,7 +90,7 @@ describe('checks over all recordings', () => {
     expect(recorded.length).toBeGreaterThan(40);
   });
 
-  test.each(pipeline.map((c) => [c.id, c] as const))('%s reads only what it declares, and all of it', (_, check) => {
+  test.each(everyCheck.map((c) => [c.id, c] as const))('%s reads only what it declares, and all of it', (_, check) => {
     const seen = new Set<string>();
     for (const { recording } of recorded) {
       const given = Object.fromEntries([...check.needs, ...check.uses].map((n) => [n, n])) as unknown as Facts;
@@ -105,15 +105,15 @@ describe('checks over all recordings', () => {
 
   test.each(recorded.map((r) => [r.name, r] as const))('%s: pure, in whatever order the facts arrive', (_, { recording }) => {
     deepFreeze(recording);
-    const first = diagnose(pipeline, recording);
-    const again = diagnose(pipeline, recording);
+    const first = diagnose(checksFor(recording), recording);
+    const again = diagnose(checksFor(recording), recording);
     const shuffled = { ...recording, facts: Object.fromEntries(Object.entries(recording.facts).toReversed()) as unknown as Facts };
     expect(again).toEqual(first);
-    expect(diagnose(pipeline, shuffled)).toEqual(first);
+    expect(diagnose(checksFor(recording), shuffled)).toEqual(first);
   });
 
   test.each(recorded.map((r) => [r.name, r] as const))('%s: raises only declared codes', (_, { recording }) => {
-    for (const check of pipeline) {
+    for (const check of everyCheck) {
       for (const finding of judge(check, recording.facts, 0).findings) expect(check.codes).toContain(finding.code);
     }
   });

@@ -6,16 +6,16 @@ import { followsFrom } from '../../src/verdict/chains.ts';
 import { readCapture, writeCapture } from '../../src/facts/capture.ts';
 import { type FactName, factNames, type Facts } from '../../src/facts/facts.ts';
 import { shortfalls } from '../support/expectation.ts';
-import { recorded } from '../support/recordings.ts';
+import { checksFor, recorded } from '../support/recordings.ts';
 
 describe('a recording from the real cluster', () => {
   test.each(recorded.filter((r) => r.scenario).map((r) => [r.name, r] as const))('%s: is diagnosed as its scenario expects', (_, { recording, scenario }) => {
-    const diagnosis = diagnose(pipeline, recording);
+    const diagnosis = diagnose(checksFor(recording), recording);
     expect(scenario && shortfalls(scenario.expect, exitStatus[diagnosis.verdict.status], diagnosis)).toEqual([]);
   });
 
   test.each(recorded.map((r) => [r.name, r] as const))('%s: written and read again, gives the same diagnosis', (_, { recording }) => {
-    expect(diagnose(pipeline, readCapture(writeCapture(recording)))).toEqual(diagnose(pipeline, recording));
+    expect(diagnose(checksFor(recording), readCapture(writeCapture(recording)))).toEqual(diagnose(checksFor(recording), recording));
   });
 });
 
@@ -33,7 +33,7 @@ describe('with one fact refused', () => {
     '%s: healthy is never turned into a fault',
     (_, { recording }) => {
       for (const name of optional) {
-        const { verdict, missing } = diagnose(pipeline, { ...recording, facts: without(recording.facts, name) });
+        const { verdict, missing } = diagnose(checksFor(recording), { ...recording, facts: without(recording.facts, name) });
         expect(['healthy', 'undecided'], `${name} refused: ${verdict.summary}`).toContain(verdict.status);
         expect(missing.some((m) => m.what === name && m.grant !== null)).toBe(true);
       }
@@ -46,12 +46,12 @@ describe('with one fact refused', () => {
       const {
         verdict: { causes },
         checks,
-      } = diagnose(pipeline, recording);
+      } = diagnose(checksFor(recording), recording);
       // What follows from a cause is named in its place where the cause is hidden; a connection that only failed is not.
       const following = checks.flatMap((c) => c.findings).filter((f) => f.severity === 'error' && causes.some((cause) => followsFrom(f.code, cause.code)));
       const whole = [...causes, ...following].map((c) => c.code);
       for (const name of optional) {
-        const { verdict } = diagnose(pipeline, { ...recording, facts: without(recording.facts, name) });
+        const { verdict } = diagnose(checksFor(recording), { ...recording, facts: without(recording.facts, name) });
         const added = verdict.causes.map((c) => c.code).filter((c) => !whole.includes(c));
         expect(added, `${name} refused: ${verdict.summary}`).toEqual([]);
       }
@@ -63,14 +63,14 @@ describe('with one fact refused', () => {
     (_, { recording }) => {
       for (const name of optional) {
         const facts = without(recording.facts, name);
-        const { verdict } = diagnose(pipeline, { ...recording, facts });
+        const { verdict } = diagnose(checksFor(recording), { ...recording, facts });
         expect(verdict.status !== 'healthy' || facts.connections.seen, `${name} refused: ${verdict.summary}`).toBe(true);
       }
     },
   );
 });
 
-const probes = ['connections', 'listeners', 'dnsAnswers', 'nodeRules'] as const satisfies FactName[];
+const probes = ['connections', 'listeners', 'dnsAnswers', 'nodeRules', 'frontAnswers'] as const satisfies FactName[];
 const ofTheSystem = [
   'nodes',
   'dnsService',
@@ -95,7 +95,7 @@ describe.each([
   test.each(recorded.flatMap((r) => (r.scenario && !r.scenario.needsConnection ? [[r.name, r.recording, r.scenario.expect] as const] : [])))(
     '%s: no wrong cause',
     (_, recording, expected) => {
-      const { verdict } = diagnose(pipeline, { ...recording, facts: see(recording.facts) });
+      const { verdict } = diagnose(checksFor(recording), { ...recording, facts: see(recording.facts) });
       const right = (expected.causes ?? []).flat();
       expect(verdict.causes.map((c) => c.code).filter((c) => !right.includes(c))).toEqual([]);
       if (expected.status === 'healthy') expect(['healthy', 'undecided']).toContain(verdict.status);

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { excerpts, withExcerpt } from '../../docs/excerpts.ts';
-import { pipeline } from '../../checks/pipeline.ts';
+import { everyCheck } from '../../checks/pipeline.ts';
 import { codes, issues } from '../../src/catalog/codes.ts';
 import { bannedIn } from './banned.ts';
 
@@ -23,7 +23,7 @@ describe('words that are banned do not come back', () => {
   });
 
   test('titles of checks and the issue table', () => {
-    const texts = [...pipeline.map((c) => c.title), ...Object.values(issues).flatMap((i) => Object.values(i))];
+    const texts = [...everyCheck.map((c) => c.title), ...Object.values(issues).flatMap((i) => Object.values(i))];
     expect(bannedIn('title', texts.join('\n'))).toEqual([]);
   });
 

@@ -5,7 +5,7 @@ import { pipeline } from '../../checks/pipeline.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import { render } from '../../src/report/render.ts';
-import { recorded, recordingOf } from '../support/recordings.ts';
+import { checksFor, recorded, recordingOf } from '../support/recordings.ts';
 
 const plain = { colour: false, unicode: true, columns: 80 };
 const of = (name: string): Diagnosis => diagnose(pipeline, recordingOf(name));
@@ -28,11 +28,12 @@ const read = (xml: string): Suite[] =>
 
 describe('junit', () => {
   test.each(recorded.map((r) => [r.name, r] as const))('%s: well-formed, a suite for each stage, counts that add up', async (_, { recording }) => {
-    const d = diagnose(pipeline, recording);
+    const d = diagnose(checksFor(recording), recording);
     const xml = await render(d, recording.requests, 'junit', plain);
     expect(XMLValidator.validate(xml)).toBe(true);
     const suites = read(xml);
-    expect(suites.map((s) => s['@_name'])).toEqual(['verdict', 'service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path']);
+    const ofService = d.service.name === '' ? [] : ['service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path'];
+    expect(suites.map((s) => s['@_name'])).toEqual(['verdict', ...(d.front ? ['route'] : []), ...ofService]);
     expect(suites.slice(1).reduce((n, s) => n + Number(s['@_tests']), 0)).toBe(d.checks.length);
     for (const [key, status] of [
       ['@_failures', 'fail'],
@@ -81,7 +82,7 @@ describe('sarif', () => {
     }[];
   }
   test.each(recorded.map((r) => [r.name, r] as const))('%s: a result for each finding, its rule beside it, the causes marked', async (_, { recording }) => {
-    const d = diagnose(pipeline, recording);
+    const d = diagnose(checksFor(recording), recording);
     const [run] = (JSON.parse(await render(d, recording.requests, 'sarif', plain)) as Sarif).runs;
     const findings = d.checks.flatMap((c) => c.findings);
     expect(run?.results.map((r) => r.ruleId)).toEqual(findings.map((f) => f.code));
@@ -100,7 +101,7 @@ describe('sarif', () => {
 
 describe('html', () => {
   test.each(recorded.map((r) => [r.name, r] as const))('%s: whole, with every check, every cause and every connection', async (_, { recording }) => {
-    const d = diagnose(pipeline, recording);
+    const d = diagnose(checksFor(recording), recording);
     const page = await render(d, recording.requests, 'html', plain);
     expect(XMLValidator.validate(page.replace('<!doctype html>', '').replace(/<meta [^>]*>/g, ''))).toBe(true);
     expect(page.match(/<details>/g)).toHaveLength(d.checks.length);

@@ -7,7 +7,7 @@ import { diagnose } from '../../src/diagnose/diagnose.ts';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import { clean, cleanDeep } from '../../src/report/clean.ts';
 import { render } from '../../src/report/render.ts';
-import { recorded, recordingOf } from '../support/recordings.ts';
+import { checksFor, recorded, recordingOf } from '../support/recordings.ts';
 
 const plain = { colour: false, unicode: true, columns: 80 };
 const of = (name: string): Diagnosis => diagnose(pipeline, recordingOf(name));
@@ -37,7 +37,7 @@ describe('text from the cluster', () => {
 
 describe('as text', () => {
   test.each(recorded.map((r) => [r.name, r] as const))('%s: verdict first, no line too wide but commands', async (_, { recording }) => {
-    const diagnosis = diagnose(pipeline, recording);
+    const diagnosis = diagnose(checksFor(recording), recording);
     const lines = (await render(diagnosis, 1, 'text', plain)).split('\n');
     expect(lines[0]).toMatch({ healthy: /^✓ /, faulty: /^✗ /, degraded: /^▲ /, undecided: /^\? / }[diagnosis.verdict.status]);
     const commands = new Set(diagnosis.checks.flatMap((c) => c.findings.flatMap((f) => f.fix.map((x) => x.command ?? ''))));

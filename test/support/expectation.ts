@@ -25,6 +25,8 @@ export interface Case {
   modes?: string[];
   /** Pods with the same labels in other namespaces would change the result. */
   alone?: boolean;
+  /** What has to be installed in the cluster besides. */
+  needs?: 'contour';
   /** True for one that is much like others: not with every change. */
   nightly?: boolean;
   /** Seconds to let pass after the break. */

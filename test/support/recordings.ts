@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readCapture, type Recording } from '../../src/facts/capture.ts';
-import { pipeline } from '../../checks/pipeline.ts';
-import { judge } from '../../src/verdict/judge.ts';
+import { everyCheck, pipelineFor } from '../../checks/pipeline.ts';
+import { judge, targetOf } from '../../src/verdict/judge.ts';
 import type { CheckReport } from '../../src/verdict/judge.ts';
 import type { Facts } from '../../src/facts/facts.ts';
 import type { Case } from './expectation.ts';
@@ -30,6 +30,9 @@ export const recorded: readonly Recorded[] = readdirSync(recordings)
     };
   });
 
+/** The checks that the question of a recording asks for. */
+export const checksFor = ({ facts }: Pick<Recording, 'facts'>) => pipelineFor(targetOf(facts));
+
 /** One recording by its name, fresh for each caller. */
 export function recordingOf(name: string): Recording {
   return readCapture(readFileSync(join(recordings, `${name}.json`), 'utf8'));
@@ -37,7 +40,7 @@ export function recordingOf(name: string): Recording {
 
 /** The report of one check on a recorded incident with changed facts. */
 export function reportOf(id: string, change: (facts: Facts) => Partial<Facts>, incident = 'healthy-canary'): CheckReport {
-  const check = pipeline.find((c) => c.id === id);
+  const check = everyCheck.find((c) => c.id === id);
   if (!check) throw new Error(`no check ${id}`);
   const { facts } = recordingOf(incident);
   return judge(check, { ...facts, ...change(facts) }, 0);

@@ -1,14 +1,13 @@
 /** Scans made of recorded facts: each recording as one Service of a cluster. */
-import { pipeline } from '../../checks/pipeline.ts';
 import type { Scanned } from '../../src/scan/judge.ts';
 import { type Scan, scanOf } from '../../src/scan/scan.ts';
 import { reasoned } from '../../src/verdict/judge.ts';
-import { recorded } from './recordings.ts';
+import { checksFor, recorded } from './recordings.ts';
 
 const context = 'recorded';
 
 export const scanned: Scanned[] = recorded.map(({ name, recording }) => {
-  const { verdict } = reasoned(pipeline, recording);
+  const { verdict } = reasoned(checksFor(recording), recording);
   return {
     context,
     namespace: `ns-${name.slice(0, 1)}`,

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Case } from './expectation.ts';
-import { createNamespace, must, run } from './kubectl.ts';
+import { createNamespace, kubectl, must, run } from './kubectl.ts';
 
 /** All scenarios in some folders. */
 export const foldersOf = (dirs: readonly string[]): string[] =>
@@ -15,17 +15,21 @@ export interface Kind {
   release: string;
   mode: string;
   families: 'ipv4' | 'dual';
+  /** Whether Contour takes requests (../shared/cluster/contour/install). */
+  contour: boolean;
 }
 
 export async function kindOfCluster(): Promise<Kind> {
   const version = JSON.parse(await must('get', '--raw', '/version')) as { gitVersion: string };
   const proxy = await must('-n', 'kube-system', 'get', 'configmap', 'kube-proxy', '-o', 'jsonpath={.data}');
   const ranges = await must('get', 'nodes', '-o', 'jsonpath={.items[0].spec.podCIDRs}');
-  return { release: version.gitVersion, mode: /mode: \W*(\w+)/.exec(proxy)?.[1] ?? 'iptables', families: ranges.includes('::') ? 'dual' : 'ipv4' };
+  const contour = (await kubectl('-n', 'projectcontour', 'get', 'daemonset', 'envoy')).code === 0;
+  return { release: version.gitVersion, mode: /mode: \W*(\w+)/.exec(proxy)?.[1] ?? 'iptables', families: ranges.includes('::') ? 'dual' : 'ipv4', contour };
 }
 
 export function isFor(folder: string, kind: Kind): boolean {
-  const { families, modes } = caseOf(folder);
+  const { families, modes, needs } = caseOf(folder);
+  if (needs === 'contour' && !kind.contour) return false;
   return (families === undefined || families === kind.families) && (modes === undefined || modes.includes(kind.mode));
 }
 

@@ -1,0 +1,1 @@
+kubectl -n projectcontour patch gateway.gateway.networking.k8s.io contour --type=json -p '[{"op":"add","path":"/spec/listeners/-","value":{"name":"https","port":443,"protocol":"HTTPS","allowedRoutes":{"namespaces":{"from":"All"}},"tls":{"mode":"Terminate","certificateRefs":[{"name":"shop-certificate"}]}}}]'
