@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { type AccessRule, failed, type Failure, fromStatus, ok, type Result } from './failure.ts';
-import { openHttp } from './http.ts';
+import { openHttp, type Request } from './http.ts';
+import { type Fields, listFrom, protobufType } from './protobuf.ts';
 import { type KubeOptions, loadKubeConfig } from './kubeconfig.ts';
 import { logIn } from './login.ts';
 import type { Command, ExecOutput, Tunnel } from './sockets.ts';
@@ -62,6 +63,8 @@ export interface ListOptions {
   namespace?: string | undefined;
   labelSelector?: string;
   fieldSelector?: string;
+  /** The wanted fields of a built-in kind, where the list is to be read in protobuf. What answers in JSON is read as that. */
+  protobuf?: Fields;
   signal?: AbortSignal | undefined;
 }
 
@@ -227,9 +230,22 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     return answer.ok && Array.isArray(answer.value.resources) && !answer.value.resources.some((r) => r.name === plural);
   }
 
+  /** One page of a list, in protobuf where the server writes it. */
+  async function inProtobuf(request: Request, items: Fields): Promise<Result<Page>> {
+    const answer = await http.bytes({ ...request, accept: `${protobufType},application/json` });
+    if (!answer.ok) return answer;
+    const { body, isProtobuf } = answer.value;
+    if (!isProtobuf) return parse<Page>(Promise.resolve(ok(body.toString('utf8'))), request.what, request.rule);
+    try {
+      return ok(listFrom(body, items) as Page);
+    } catch (error) {
+      return failed({ reason: 'malformed', what: request.what, why: `the answer is not protobuf (${(error as Error).message})`, rule: request.rule });
+    }
+  }
+
   async function each(
     resource: Resource,
-    { namespace, labelSelector, fieldSelector, signal }: ListOptions,
+    { namespace, labelSelector, fieldSelector, protobuf, signal }: ListOptions,
     onItem: (item: unknown) => void,
     onPage?: (count: number, remaining: number) => void,
   ): Promise<Result<string>> {
@@ -241,7 +257,8 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       if (fieldSelector) query.set('fieldSelector', fieldSelector);
       if (token) query.set('continue', token);
       const path = `${pathOf(resource, namespace)}?${query.toString()}`;
-      return parse<Page>(http.send({ method: 'GET', path, what, rule: access, signal }), what, access);
+      const request = { method: 'GET' as const, path, what, rule: access, signal };
+      return protobuf ? inProtobuf(request, protobuf) : parse<Page>(http.send(request), what, access);
     };
     let version = '';
     let forgotten = 0;

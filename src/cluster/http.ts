@@ -3,6 +3,7 @@ import https from 'node:https';
 import { blameOfError, blameOfRefusal } from './blame.ts';
 import { type AccessRule, failed, type Failure, fromError, fromStatus, ok, type Result } from './failure.ts';
 import type { Login } from './login.ts';
+import { protobufType, statusFrom } from './protobuf.ts';
 
 export interface Request {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -20,6 +21,8 @@ export interface Request {
 export interface Http {
   /** Sends one request and reads the whole answer. Waits and tries once more where the server says it is busy (429). */
   send(request: Request): Promise<Result<string>>;
+  /** The same, with an answer that may be in protobuf, as its type says. */
+  bytes(request: Request): Promise<Result<{ body: Buffer; isProtobuf: boolean }>>;
   /** Sends one request and hands over the answer line by line, until it ends, `signal` aborts or `onLine` returns false. */
   lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>>;
   /** Sends one request, and answers its status; of the body only what the API server itself says of a failure is read. */
@@ -141,35 +144,42 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
   }
 
   /** Large lists come in thousands of chunks; to wait for each would take longer than to read it. */
-  const readAll = (message: http.IncomingMessage): Promise<string> =>
+  const readBytes = (message: http.IncomingMessage): Promise<Buffer> =>
     new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       message.on('data', (chunk: Buffer) => chunks.push(chunk));
       message.on('error', reject);
-      message.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+      message.on('end', () => resolve(Buffer.concat(chunks)));
     });
+  const readAll = async (message: http.IncomingMessage): Promise<string> => (await readBytes(message)).toString('utf8');
 
   const bounded = (signal: AbortSignal | undefined) => {
     const timeout = AbortSignal.timeout(timeoutMs);
     return signal ? AbortSignal.any([signal, timeout]) : timeout;
   };
 
-  async function send(request: Request, mayRetry = true): Promise<Result<string>> {
+  async function bytes(request: Request, mayRetry = true): Promise<Result<{ body: Buffer; isProtobuf: boolean }>> {
     const signal = bounded(request.signal);
     try {
       const message = await answered(request, signal);
-      const body = await readAll(message);
+      const body = await readBytes(message);
+      const isProtobuf = message.headers['content-type']?.startsWith(protobufType) ?? false;
       const status = message.statusCode ?? 0;
       if (status === 429 && mayRetry) {
         const seconds = Math.min(Number(message.headers['retry-after'] ?? 1) || 1, 5);
         await new Promise((r) => setTimeout(r, seconds * 1000));
-        return await send(request, false);
+        return await bytes(request, false);
       }
-      if (status < 200 || status > 299) return refused(message, body, request);
-      return ok(body);
+      if (status < 200 || status > 299) return refused(message, isProtobuf ? statusFrom(body) : body.toString('utf8'), request);
+      return ok({ body, isProtobuf });
     } catch (error) {
       return unreached(error, request);
     }
+  }
+
+  async function send(request: Request): Promise<Result<string>> {
+    const answer = await bytes(request);
+    return answer.ok ? ok(answer.value.body.toString('utf8')) : answer;
   }
 
   async function lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>> {
@@ -210,6 +220,7 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
 
   return {
     send,
+    bytes,
     lines,
     status,
     get agent() {

@@ -18,7 +18,17 @@ function labelsOf(namespaces: Namespaces, name: string): Record<string, string> 
   return namespaceLabelsOf(name, found?.seen && found.value ? found.value.metadata.labels : undefined);
 }
 
-export const partyOf = (pod: Pod, namespaces: Namespaces): Party => podParty(pod, labelsOf(namespaces, pod.metadata.namespace));
+/** Several checks ask about the same pods, and what is known of a pod's policies is remembered by its party. */
+const parties = new WeakMap<Pod, { namespace: unknown; party: Party }>();
+
+export function partyOf(pod: Pod, namespaces: Namespaces): Party {
+  const namespace = namespaces.seen ? namespaces.value[pod.metadata.namespace] : undefined;
+  const before = parties.get(pod);
+  if (before && before.namespace === namespace) return before.party;
+  const party = podParty(pod, labelsOf(namespaces, pod.metadata.namespace));
+  parties.set(pod, { namespace, party });
+  return party;
+}
 
 /** The client as policies see it. From outside the cluster: any address there. */
 export function clientParty(client: Client, namespaces: Namespaces): Party {

@@ -1,11 +1,12 @@
 /** The kinds that a scan lists, how their objects are read, and where they are listed. */
 import * as v from 'valibot';
-import { type ListOptions, type Resource, resources } from '../cluster/index.ts';
+import { type Fields, type ListOptions, type Resource, resources } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import type { PolicyPlace } from '../gather/policies.ts';
 import { withChange, withoutDigests } from '../gather/reduced.ts';
+import { podFields } from './pod-fields.ts';
 import { podReader } from './read-pod.ts';
 import { everywhere, type Named, openStore, type Scope, type Store } from './store.ts';
 
@@ -18,6 +19,8 @@ export interface Kind<T extends Named = Named> {
   /** One request (with its further pages) for each. */
   scopes: readonly Scope[];
   fieldSelector?: string;
+  /** Where the lists are read in protobuf. */
+  protobuf?: Fields;
   read(raw: unknown): Fact<T>;
   store: Store<T>;
 }
@@ -54,7 +57,7 @@ export function kindsOf(here: readonly Scope[], policyPlaces: readonly PolicyPla
   return {
     services: kind(resources.services, o.service, here),
     slices: kind(resources.endpointslices, o.endpointSlice, here, { before: withChange }),
-    pods: { ...kind(resources.pods, o.pod, here), read: podReader() },
+    pods: { ...kind(resources.pods, o.pod, here), read: podReader(), protobuf: podFields },
     deployments: kind(resources.deployments, o.workload, here),
     replicaSets: kind(resources.replicasets, o.workload, here),
     statefulSets: kind(resources.statefulsets, o.workload, here),
@@ -76,5 +79,6 @@ export const everyKind = ({ plugin, ...rest }: Kinds): Kind[] => [...Object.valu
 export const listOptions = (kind: Kind, scope: Scope, signal: AbortSignal): ListOptions => ({
   namespace: scope,
   ...(kind.fieldSelector !== undefined && { fieldSelector: kind.fieldSelector }),
+  ...(kind.protobuf && { protobuf: kind.protobuf }),
   signal,
 });
