@@ -74,6 +74,8 @@ export const answers = check({
     );
     const replies = [...asked, ...byClient(connections.seen ? connections.value.list : []).filter((r) => !asked.some((f) => f.pod === r.pod))];
     if (replies.length === 0) return unknown('no DNS replica could be asked');
+    // The client may ask a replica over both transports, and for both families.
+    const podsOf = (of: readonly Reply[]) => new Set(of.map((r) => r.pod)).size;
     const endpoints = endpointsOf(slices);
     const expectedBy = ({ question }: Reply) => all.filter((a) => familyOf(a) === (question.endsWith(' AAAA') ? 'IPv6' : 'IPv4')).toSorted();
     const ready = endpoints.filter((e) => e.ready || service.spec.publishNotReadyAddresses);
@@ -83,11 +85,11 @@ export const answers = check({
     if (wrong.length === 0)
       return judged(
         expected.length > 0
-          ? `${replies.length === 1 ? 'the DNS replica answers' : `all ${replies.length} DNS replicas answer`} ${some([...expected, ...(others[0] ? expectedBy(others[0]) : [])])}`
+          ? `${podsOf(replies) === 1 ? 'the DNS replica answers' : `all ${podsOf(replies)} DNS replicas answer`} ${some([...expected, ...(others[0] ? expectedBy(others[0]) : [])])}`
           : `the name has no address because there is no ready endpoint`,
       );
     const said = (r: (typeof replies)[number]) => (r.addresses.length > 0 ? some([...new Set(r.addresses)]) : r.rcode === 'NOERROR' ? 'no address' : r.rcode);
-    const total = dnsPods.seen ? dnsPods.value.length : replies.length;
+    const total = dnsPods.seen ? dnsPods.value.length : podsOf(replies);
     const part = wrong.length < replies.length || wrong.every((r) => others.includes(r));
     // A headless Service's addresses change with its pods; a replica may need a moment to follow.
     const lag = isHeadless(service) && wrong.every((r) => r.addresses.some((a) => expected.includes(a)));
@@ -98,7 +100,7 @@ export const answers = check({
         confidence: 'confirmed',
         scope: part ? 'part' : 'all',
         object: { kind: 'Pod', namespace: 'kube-system', name: wrong[0]?.pod ?? '' },
-        message: `${wrong.length} of ${plural(total, 'DNS replica')} ${wrong.length === 1 ? 'answers' : 'answer'} ${wrong[0]?.question.split(' ')[0]}${others.length > 0 ? ` (${wrong[0]?.question.split(' ')[1]})` : ''} with ${said(wrong[0] as (typeof replies)[number])}; the objects say ${some(expected) || 'no ready address'}`,
+        message: `${podsOf(wrong)} of ${plural(total, 'DNS replica')} ${podsOf(wrong) === 1 ? 'answers' : 'answer'} ${wrong[0]?.question.split(' ')[0]}${others.length > 0 ? ` (${wrong[0]?.question.split(' ')[1]})` : ''} with ${said(wrong[0] as (typeof replies)[number])}; the objects say ${some(expected) || 'no ready address'}`,
         evidence: [
           ...[...replies, ...others].map((r) => ({ source: 'dns', text: `${r.pod} answers ${r.question} with ${said(r)}` })),
           ...otherwiseAnswered(corefile.seen ? corefile.value : null, replies[0]?.question.split(' ')[0] ?? ''),
