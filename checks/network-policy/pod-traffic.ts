@@ -1,7 +1,7 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Client, FactTypes } from '../../src/facts/facts.ts';
 import type { Service } from '../../src/facts/objects.ts';
-import { type Asked, type Given, type Known, partyOf, policiesKnown, questions } from '../../src/model/parties.ts';
+import { type Asked, endpointOf, type Given, type Known, partyOf, policiesKnown, questions } from '../../src/model/parties.ts';
 import { isFinished, ownLabels } from '../../src/facts/selectors.ts';
 import { blockOf, portsOf, smallestChange } from '../../src/policy/change.ts';
 import { type NearMiss, nearMisses } from '../../src/policy/decide.ts';
@@ -153,8 +153,8 @@ function denial<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   const ports = [...new Set(denied.map((d) => d.connection.port))].join(', ');
   const [nearest] = nearMisses(direction, first.self, first.other, first.connection, first.decision);
   const isolating = blockers(first.decision, direction);
-  const endpointOf = (a: Asked) => (direction === 'ingress' ? a.self : a.other).addresses[0] ?? '';
-  const over = overFamily(denied.map(endpointOf), asked.map(endpointOf));
+  const addressOf = (a: Asked) => endpointOf(a).addresses[0] ?? '';
+  const over = overFamily(denied.map(addressOf), asked.map(addressOf));
   const those = part && names.length < total ? `${names.length} of ${total}` : plural(total, 'pod');
   const behind = `behind Service "${target.name}" on port ${ports}${over}: ${reasonOf(direction, first, nearest)}`;
   const blocks = blockerText(first.decision, direction, 'blocks', 'block');

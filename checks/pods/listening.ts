@@ -6,7 +6,7 @@ import { plural, podRef, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';
 import { nameOf, objectOf, ownerFacts, ownerOf, type Workloads } from './owner.ts';
 import { aside } from './out.ts';
-import { type Given, policiesKnown, questions } from '../../src/model/parties.ts';
+import { type Given, endpointOf, questionsBothWays } from '../../src/model/parties.ts';
 import { rejectsDenied } from '../../src/model/pod-way.ts';
 import { hostPort } from '../../src/proxy/model.ts';
 import { type Serving, type ServingCode, servingOf } from '../../src/model/serving.ts';
@@ -77,9 +77,8 @@ function setAside(service: Service, bad: readonly Pod[], ready: readonly Pod[], 
 function deniedEndpoints(given: Given): Set<string> {
   const { service } = given;
   if (!service) return new Set();
-  const known = policiesKnown(given.policies, given.pluginPolicies);
-  const denied = (['egress', 'ingress'] as const).flatMap((d) => questions(d, given, service, known)).filter((q) => q.decision.verdict !== 'allowed');
-  return new Set(denied.map((q) => hostPort((q.direction === 'ingress' ? q.self : q.other).addresses[0] ?? '', q.connection.port)));
+  const denied = questionsBothWays(given, service).filter((q) => q.decision.verdict !== 'allowed');
+  return new Set(denied.map((q) => hostPort(endpointOf(q).addresses[0] ?? '', q.connection.port)));
 }
 
 export const listening = check({

@@ -266,11 +266,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     while (asked) {
       const page: Result<Page> = await asked;
       if (!page.ok) {
-        // The rest of the list is read as it is now (Kubernetes API concepts, "Resource versions and 410 Gone").
         if (page.failure.status === 404 && (await isNotServed(resource, signal))) {
           const why = `the API server serves no ${resource.plural} of ${resource.group}/${resource.version}`;
           return failed({ ...page.failure, reason: 'not-found', why });
         }
+        // The rest of the list is read as it is now (Kubernetes API concepts, "Resource versions and 410 Gone").
         if (page.failure.status !== 410 || page.failure.continue === undefined || ++forgotten > mostForgotten) return page;
         asked = pageFrom(page.failure.continue);
         continue;

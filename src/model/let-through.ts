@@ -3,13 +3,12 @@ import type { Connection } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
 import { isReady } from '../facts/selectors.ts';
 import { hostPort } from '../proxy/model.ts';
-import { type Asked, clientParty, decided, type Given, partyOf, policiesKnown, questions } from './parties.ts';
+import { type Asked, clientParty, decided, endpointOf, type Given, partyOf, policiesKnown, questionsBothWays } from './parties.ts';
 
 /** What policies deny between the client and the endpoints, and which of these connections were answered. */
 export function letThrough(given: Given, service: Service, made: readonly Connection[]): { denied: Asked[]; through: Connection[] } {
-  const known = policiesKnown(given.policies, given.pluginPolicies);
-  const denied = (['egress', 'ingress'] as const).flatMap((d) => questions(d, given, service, known)).filter((q) => q.decision.verdict === 'denied');
-  const targets = new Set(denied.flatMap((q) => (q.direction === 'ingress' ? q.self : q.other).addresses.map((a) => hostPort(a, q.connection.port))));
+  const denied = questionsBothWays(given, service).filter((q) => q.decision.verdict === 'denied');
+  const targets = new Set(denied.flatMap((q) => endpointOf(q).addresses.map((a) => hostPort(a, q.connection.port))));
   return { denied, through: made.filter((c) => c.hop === 'endpoint' && c.outcome === 'answered' && targets.has(c.target)) };
 }
 

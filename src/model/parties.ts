@@ -149,3 +149,12 @@ export function questions(direction: Direction, given: Given, service: Service, 
     }),
   );
 }
+
+/** Both directions together. */
+export const questionsBothWays = (given: Given, service: Service): Asked[] => {
+  const known = policiesKnown(given.policies, given.pluginPolicies);
+  return (['egress', 'ingress'] as const).flatMap((direction) => questions(direction, given, service, known));
+};
+
+/** The endpoint's side of a question. */
+export const endpointOf = ({ direction, self, other }: Question): Party => (direction === 'ingress' ? self : other);

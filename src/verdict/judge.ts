@@ -89,14 +89,11 @@ const notUsedInFront = ({ stage, id }: CheckReport, endpointsFail: boolean): boo
   stage === 'dns' || stage === 'kube-proxy' || id === 'path/name' || (id === 'path/virtual-ip' && !endpointsFail);
 
 /** What objects suggest is outweighed by a request that came through. */
-const outweighed =
-  (answers: readonly FrontAnswer[]) =>
-  (f: Finding): Finding => {
-    const [first] = answers;
-    if (f.severity !== 'error' || f.scope !== 'all' || f.failed !== undefined || !first) return f;
-    const evidence = [...f.evidence, { source: 'probe', text: `${first.via}: ${first.url}: HTTP ${first.status}` }];
-    return { ...f, severity: 'warning', message: `${f.message}; but a request succeeded anyway`, evidence };
-  };
+function outweighed(f: Finding, { via, url, status }: FrontAnswer): Finding {
+  if (f.severity !== 'error' || f.scope !== 'all' || f.failed !== undefined) return f;
+  const evidence = [...f.evidence, { source: 'probe', text: `${via}: ${url}: HTTP ${status}` }];
+  return { ...f, severity: 'warning', message: `${f.message}; but a request succeeded anyway`, evidence };
+}
 
 /** A client outside the cluster does not use its DNS, and a proxy in front of a Service neither that nor kube-proxy: their faults are reported, and are no cause. */
 function asSeenFrom(facts: Facts, report: CheckReport, endpointsFail: boolean): CheckReport {
@@ -107,22 +104,23 @@ function asSeenFrom(facts: Facts, report: CheckReport, endpointsFail: boolean): 
   if (!byName && notUsedInFront(report, endpointsFail)) return softened(report, asWarning);
   const answers = facts.frontAnswers.seen ? facts.frontAnswers.value : [];
   // Where a rule does not hold, another one may have answered.
-  if (answers.length === 0 || answers.some(isFailure) || report.stage === 'route') return report;
-  return softened(report, outweighed(answers));
+  const [first] = answers;
+  if (!first || answers.some(isFailure) || report.stage === 'route') return report;
+  return softened(report, (f) => outweighed(f, first));
 }
 
 const isUnread = (fact: Fact<unknown>): boolean => !fact.seen && !byChoice(fact) && fact.reason !== 'not-possible';
 
 /** Many checks read the same facts, and in a scan many Services share them. */
-const known = new WeakMap<Fact<unknown>, boolean>();
+const blind = new WeakMap<Fact<unknown>, boolean>();
 
 /** Whether a fact, or a part of it (one namespace, one node), could not be read. */
 function isBlindFact(fact: Fact<unknown>): boolean {
-  const before = known.get(fact);
+  const before = blind.get(fact);
   if (before !== undefined) return before;
-  const isBlind = fact.seen ? partsOf(fact.value).some(isUnread) : isUnread(fact);
-  known.set(fact, isBlind);
-  return isBlind;
+  const found = fact.seen ? partsOf(fact.value).some(isUnread) : isUnread(fact);
+  blind.set(fact, found);
+  return found;
 }
 
 const isBlind = (check: Check, facts: Facts): boolean => [...check.needs, ...check.uses].some((name) => isBlindFact(facts[name]));
