@@ -56,6 +56,7 @@ const svcOptions = <T>(y: Argv<T>) =>
     .option('node-image', { type: 'string', requiresArg: true, describe: 'image with iptables and nft, for nodes without a kube-proxy pod' })
     .option('nodes', { type: 'string', requiresArg: true, default: '10', describe: 'nodes whose rules are read: all, client, or a number' })
     .option('matrix', { type: 'boolean', default: false, describe: 'also connect from every node to every endpoint, with a Job that is removed afterwards' })
+    .option('advice', { type: 'boolean', default: false, describe: 'also what could be better, apart from causes, each with its source' })
     .option('timeout', { type: 'string', requiresArg: true, default: '30s', describe: 'limit for the whole run' })
     .option('interactive', { alias: 'i', type: 'boolean', default: false, describe: 'stay in the terminal UI to inspect the result' })
     .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'run again and again, and print changes' })
@@ -218,6 +219,7 @@ const rbacCommand = <T>(y: Argv<T>, { answer }: Start) =>
         .option('matrix', { type: 'boolean', default: false, describe: 'also to connect from every node by a Job (svc --matrix)' })
         .option('http', { type: 'boolean', default: false, describe: 'also to send requests to pods through the API server (svc --http)' })
         .option('front', { type: 'boolean', default: false, describe: 'also to read what is in front of Services (ingress, route, url)' })
+        .option('advice', { type: 'boolean', default: false, describe: 'also to read what advice is given by (svc --advice)' })
         .option('all-namespaces', allNamespaces('one ClusterRole for all namespaces')),
     (a) => answer(async () => (await import('./rbac.ts')).rbac(a, process.stdout)),
   );

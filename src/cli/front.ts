@@ -72,6 +72,7 @@ async function live(options: FrontOptions, env: NodeJS.ProcessEnv) {
       probe: options.probe,
       nodes: parseNodes(options.nodes),
       matrix: false,
+      ...(options.advice && { advice: true as const }),
       front: ref,
     };
     const chosen = choose(known, first);

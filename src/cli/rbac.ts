@@ -13,6 +13,7 @@ export interface RbacOptions {
   matrix: boolean;
   http: boolean;
   front: boolean;
+  advice: boolean;
 }
 
 interface Rule {
@@ -50,7 +51,7 @@ export function rbac(options: RbacOptions, out: NodeJS.WriteStream): number {
     .flatMap((c) => c.access)
     .filter(
       (a) =>
-        (!a.only || { 'node-pods': options.nodePods, matrix: options.matrix, http: options.http, front: options.front }[a.only]) &&
+        (!a.only || { 'node-pods': options.nodePods, matrix: options.matrix, http: options.http, front: options.front, advice: options.advice }[a.only]) &&
         (!a.probes || a.probes.includes(options.probe)),
     );
   const places: Record<Access['scope'], string | null> = {

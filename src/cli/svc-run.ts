@@ -27,6 +27,7 @@ export interface SvcOptions {
   /** As typed: `all`, `client`, or how many. */
   nodes: string;
   matrix: boolean;
+  advice: boolean;
   output: string[];
   capture: string | undefined;
   replay: string | undefined;
@@ -62,6 +63,7 @@ export async function prepare(options: SvcOptions, env: NodeJS.ProcessEnv, befor
     probe: options.probe,
     nodes: parseNodes(options.nodes),
     matrix: options.matrix,
+    ...(options.advice && { advice: true as const }),
     ...(options.http !== undefined && { http: parsePath(options.http) }),
   };
   if (target.probe === 'ephemeral' && target.from.kind !== 'pod' && target.from.kind !== 'workload')

@@ -1,3 +1,4 @@
+import { advise } from '../advice/advice.ts';
 import type { Check } from '../../checks/check.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Fact, Unseen } from '../facts/fact.ts';
@@ -64,6 +65,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording, earli
     path: pathOf(checks, facts),
     ...(facts.matrix.seen && { matrix: matrixOf(facts.matrix.value) }),
     missing: missingOf(facts),
+    ...(target.advice && { advice: advise(facts) }),
   };
 }
 

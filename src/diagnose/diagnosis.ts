@@ -1,3 +1,4 @@
+import type { Advice } from '../advice/advice.ts';
 import type { CheckReport } from '../verdict/judge.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 import type { Changed } from '../verdict/what-changed.ts';
@@ -65,4 +66,6 @@ export interface Diagnosis {
   /** What `--matrix` asked for. */
   matrix?: Matrix;
   missing: Missing[];
+  /** What could be better, where it was asked for. */
+  advice?: Advice[];
 }

@@ -50,6 +50,8 @@ export const target = v.object({
   http: v.exactOptional(v.string()),
   /** Each node is to try each endpoint. */
   matrix: v.optional(v.boolean(), false),
+  /** What could be better, besides what is wrong, is asked for, too. */
+  advice: v.exactOptional(v.literal(true)),
   /** What is in front of the Service, where the question began there: an Ingress, a route, or a URL. */
   front: v.exactOptional(
     v.object({
@@ -263,6 +265,8 @@ export const factSchemas = {
   statefulSets: fact(v.array(o.workload)),
   daemonSets: fact(v.array(o.workload)),
   events: fact(v.array(o.event)),
+  /** Gathered for advice. */
+  disruptionBudgets: fact(v.array(o.disruptionBudget)),
   /** By container (`pod/container`): the last lines of those that ended badly. */
   podLogs: fact(each(v.string())),
   client: fact(v.nullable(client)),

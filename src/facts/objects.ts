@@ -28,6 +28,13 @@ export const meta = v.object({
 const owner = v.object({ name: text, reverts: v.boolean() });
 export const fieldChange = v.object({ manager: text, operation: text, time: text, fields: list(text) });
 
+/** Kubernetes documentation, "Well-Known Labels, Annotations and Taints": deprecated or removed. */
+const obsoleteAnnotations = [
+  'service.alpha.kubernetes.io/tolerate-unready-endpoints',
+  'service.kubernetes.io/topology-aware-hints',
+  'service.alpha.kubernetes.io/topology-aware-hints',
+];
+
 /** Metadata of objects that a fix may change: who owns them, and who set their fields when. Annotations and managedFields themselves are dropped. */
 const tracked = v.pipe(
   v.object({
@@ -44,14 +51,18 @@ const tracked = v.pipe(
     revision: v.optional(v.number()),
     /** Which causes of a Service are known and accepted, and why: its annotation `k8s-doctor/ignore`. */
     accepted: optionalText,
+    /** Annotations of it by which Services were once set up, and that nothing reads any more. */
+    obsolete: v.exactOptional(v.array(text)),
   }),
-  v.transform(({ annotations, managedFields, owners, history, revision, accepted, ...kept }) => {
+  v.transform(({ annotations, managedFields, owners, history, revision, accepted, obsolete, ...kept }) => {
+    const old = obsolete ?? obsoleteAnnotations.filter((key) => annotations?.[key] !== undefined);
     const number = revision ?? Number(annotations?.['deployment.kubernetes.io/revision'] ?? NaN);
     return {
       ...kept,
       owners: owners ?? ownersOf({ ...kept, annotations, managedFields }),
       history: history ?? historyOf(managedFields),
       ...(Number.isFinite(number) && { revision: number }),
+      ...(old.length > 0 && { obsolete: old }),
       ...((accepted ?? annotations?.['k8s-doctor/ignore']) !== undefined && { accepted: accepted ?? annotations?.['k8s-doctor/ignore'] }),
     };
   }),
@@ -176,6 +187,7 @@ const container = v.pipe(
     args: words,
     env: v.nullish(v.array(v.object({ name: text, value: optionalText })), []),
     portHints: v.optional(v.array(v.number())),
+    lifecycle: v.exactOptional(v.object({ preStop: v.exactOptional(v.object({})) })),
   }),
   // Of a command and of variables nothing is kept but the numbers that may be ports.
   v.transform(({ command, args, env, portHints, ...kept }) => ({ ...kept, portHints: portHints ?? portsNamed([...command, ...args], env) })),
@@ -207,6 +219,7 @@ export const podSpec = v.object({
   ),
   hostname: optionalText,
   subdomain: optionalText,
+  enableServiceLinks: v.exactOptional(v.boolean()),
   readinessGates: list(v.object({ conditionType: text })),
 });
 
@@ -270,6 +283,15 @@ export const workload = v.object({
   spec: v.object({
     replicas: v.nullish(v.number()),
     selector: v.optional(labelSelector),
+    minReadySeconds: v.exactOptional(v.number()),
+    progressDeadlineSeconds: v.exactOptional(v.number()),
+    /** Of a Deployment. */
+    strategy: v.exactOptional(
+      v.object({
+        type: v.exactOptional(text),
+        rollingUpdate: v.exactOptional(v.object({ maxUnavailable: v.exactOptional(intOrString), maxSurge: v.exactOptional(intOrString) })),
+      }),
+    ),
     template: v.object({ metadata: v.optional(v.object({ labels }), {}), spec: podSpec }),
   }),
   status: v.optional(
@@ -280,6 +302,21 @@ export const workload = v.object({
       desiredNumberScheduled: v.nullish(v.number()),
       numberReady: v.nullish(v.number()),
       conditions: list(condition),
+    }),
+    {},
+  ),
+});
+
+/** policy/v1. */
+export const disruptionBudget = v.object({
+  metadata: meta,
+  spec: v.object({ minAvailable: v.exactOptional(intOrString), maxUnavailable: v.exactOptional(intOrString), selector: v.nullish(labelSelector) }),
+  status: v.optional(
+    v.object({
+      disruptionsAllowed: v.optional(v.number(), 0),
+      currentHealthy: v.optional(v.number(), 0),
+      desiredHealthy: v.optional(v.number(), 0),
+      expectedPods: v.optional(v.number(), 0),
     }),
     {},
   ),
@@ -356,6 +393,7 @@ export const pluginPolicy = v.object({
 
 export const configMap = v.object({ metadata: tracked, data: v.nullish(v.record(text, text), {}) });
 
+export type DisruptionBudget = v.InferOutput<typeof disruptionBudget>;
 export type Protocol = 'TCP' | 'UDP' | 'SCTP';
 export type Service = v.InferOutput<typeof service>;
 export type ServicePort = v.InferOutput<typeof servicePort>;

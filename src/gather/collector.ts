@@ -15,7 +15,7 @@ export interface Access {
   verbs: string[];
   scope: 'service' | 'client' | 'kube-system' | 'cluster';
   /** Not used in every run, so that nobody gets it unasked: for an option of that name, or (`node-pods`) as good as root. */
-  only?: 'node-pods' | 'matrix' | 'http' | 'front';
+  only?: 'node-pods' | 'matrix' | 'http' | 'front' | 'advice';
   /** The ways to connect (`--probe`) that use it; absent: all of them. */
   probes?: readonly Target['probe'][];
 }

@@ -107,6 +107,16 @@ export const replicaSets = workloads('replicaSets', 'replicasets');
 export const statefulSets = workloads('statefulSets', 'statefulsets');
 export const daemonSets = workloads('daemonSets', 'daemonsets');
 
+export const disruptionBudgets = collector({
+  fact: 'disruptionBudgets',
+  access: [{ ...read('poddisruptionbudgets', ['list'], 'service', 'policy'), only: 'advice' }],
+  when: (_, target) => target.advice ?? 'advice was not asked for',
+  async collect({ cluster, target, signal }) {
+    const place = { group: 'policy', version: 'v1', plural: 'poddisruptionbudgets' };
+    return parsedList(await cluster.list(place, { namespace: target.namespace, signal }), o.disruptionBudget, 'PodDisruptionBudgets');
+  },
+});
+
 export const events = collector({
   fact: 'events',
   access: [read('events', ['list'], 'service')],

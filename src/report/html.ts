@@ -110,6 +110,6 @@ ${section('Warnings', warnings.length === 0 ? '' : `<ul>${warnings.map((f) => `<
             `<tr><td>${h(p.from)}</td><td>${h(p.target)} <span class="soft">${h(p.kind)}</span></td><td>${h(p.outcome)}</td><td>${p.latencyMs === null ? '' : Math.round(p.latencyMs)}</td><td class="soft">${h(p.detail)}</td></tr>`,
         )
         .join('')}</tbody></table>`,
-)}${section('Not seen', d.missing.length === 0 ? '' : `<ul>${d.missing.map((m) => `<li>${h(m.what)}: ${h(m.why)}${rights(m.grant)}</li>`).join('')}</ul>`)}</html>
+)}${section('Advice', (d.advice ?? []).length === 0 ? '' : `<ul>${(d.advice ?? []).map((a) => `<li>${h(`${a.object.kind} ${a.object.name}: ${a.text}`)} <span class="soft">${h(a.id)}: ${h(a.source)}</span></li>`).join('')}</ul>`)}${section('Not seen', d.missing.length === 0 ? '' : `<ul>${d.missing.map((m) => `<li>${h(m.what)}: ${h(m.why)}${rights(m.grant)}</li>`).join('')}</ul>`)}</html>
 `;
 }

@@ -42,6 +42,8 @@ export function renderMarkdown(d: Diagnosis): string {
     '| --- | --- | --- |',
     ...stageRows(d.checks, [...d.verdict.causes, ...warnings]).map((r) => `| ${r.stage} | ${unicodeMarks[r.status]} | ${plain(r.text)} |`),
     '',
+    ...(d.advice ?? []).map((a) => `- advice: ${plain(`${a.object.kind} ${a.object.name}: ${a.text}`)} ([${a.id}](${a.source}))`),
+    ...((d.advice ?? []).length > 0 ? [''] : []),
     ...d.missing.map((m) => `- not seen: ${plain(m.what)} (${plain(m.why)})`),
     ...(d.missing.length > 0 ? [''] : []),
     `${d.startedAt} · ${(d.durationMs / 1000).toFixed(1)} s · k8s-doctor ${d.version}`,

@@ -134,6 +134,16 @@ function writeDetails(d: Diagnosis, { line, row, paint, marks }: Page): void {
   }
 }
 
+/** What could be better, with the page that says why. */
+function writeAdvice(advice: NonNullable<Diagnosis['advice']>, { line, row }: Page): void {
+  line();
+  if (advice.length === 0) row(2, 'Advice', 9, 'none', 'dim', 'bold');
+  for (const [n, a] of advice.entries()) {
+    row(2, n === 0 ? 'Advice' : '', 9, `${a.object.kind} ${a.object.name}: ${a.text}`, 'plain', 'bold');
+    row(2, '', 9, `${a.id}: ${a.source}`, 'dim');
+  }
+}
+
 /** What could not be read, the rights that would allow it, and what the user chose not to try. */
 function writeMissing(missing: readonly Missing[], wide: boolean, { line, row }: Page): void {
   if (missing.length === 0) return;
@@ -175,6 +185,7 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
     row(2, `${marks[r.status]} ${r.stage}`, 19, r.text, r.status === 'skip' ? 'dim' : 'plain', checkTone[r.status]);
   if (d.matrix) writeMatrix(d.matrix, p);
   if (options.wide) writeDetails(d, p);
+  if (d.advice) writeAdvice(d.advice, p);
   writeMissing(d.missing, options.wide, p);
 
   line();

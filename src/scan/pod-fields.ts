@@ -37,6 +37,7 @@ const container: Fields = {
   7: field.list('env', { 1: field('name'), 2: field('value') }),
   8: field('resources', { 1: field.map('limits', 'quantity'), 2: field.map('requests', 'quantity') }),
   11: field('readinessProbe', probe),
+  12: field('lifecycle', { 2: field('preStop', {}) }),
   22: field('startupProbe', probe),
   24: field('restartPolicy'),
 };
@@ -61,6 +62,7 @@ const podSpec: Fields = {
     3: field.list('options', { 1: field('name'), 2: field('value') }),
   }),
   28: field.list('readinessGates', { 1: field('conditionType') }),
+  30: field('enableServiceLinks', 'boolean'),
 };
 
 const terminated: Fields = {

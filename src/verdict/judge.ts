@@ -63,9 +63,9 @@ export function judge(check: Check, facts: Facts, durationMs: number): CheckRepo
 export const statusOf = (findings: readonly { severity: string }[]): CheckStatus =>
   findings.some((f) => f.severity === 'error') ? 'fail' : findings.some((f) => f.severity === 'warning') ? 'warn' : 'pass';
 
-/** The facts that a pipeline reads, and what else the diagnosis shows: who changed the Corefile. */
+/** The facts that a pipeline reads, and what else the diagnosis shows: who changed the Corefile, and advice. */
 export const wantedBy = (pipeline: readonly Check[]): FactName[] => [
-  ...new Set([...pipeline.flatMap((c) => [...c.needs, ...c.uses]), 'corefileHistory' as const]),
+  ...new Set([...pipeline.flatMap((c) => [...c.needs, ...c.uses]), 'corefileHistory' as const, 'disruptionBudgets' as const]),
 ];
 
 /** The facts in a fact about several things: one for each namespace, node, pod. */
