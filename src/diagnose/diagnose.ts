@@ -7,6 +7,7 @@ import { fixesOf, planOf } from '../repair/plan.ts';
 import type { Finding } from '../verdict/verdict.ts';
 import { type Earlier, whatChanged } from '../verdict/what-changed.ts';
 import type { Diagnosis, Hop, Matrix, Missing, ProbeReport } from './diagnosis.ts';
+import { rolloutsOf } from './rollout.ts';
 import type { CheckReport } from '../verdict/judge.ts';
 import { partsOf, reasoned, statusOf, targetOf } from '../verdict/judge.ts';
 
@@ -39,6 +40,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording, earli
   });
   const changed = whatChanged(facts, recording.startedAt, verdict.causes, earlier);
   const service = facts.service.seen ? facts.service.value : null;
+  const rollouts = rolloutsOf(facts);
   return {
     apiVersion: 'k8s-doctor/v1',
     kind: 'Diagnosis',
@@ -65,6 +67,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording, earli
     path: pathOf(checks, facts),
     ...(facts.matrix.seen && { matrix: matrixOf(facts.matrix.value) }),
     missing: missingOf(facts),
+    ...(rollouts.length > 0 && { rollouts }),
     ...(target.advice && { advice: advise(facts) }),
   };
 }

@@ -2,6 +2,7 @@ import type { Advice } from '../advice/advice.ts';
 import type { CheckReport } from '../verdict/judge.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 import type { Changed } from '../verdict/what-changed.ts';
+import type { Rollout } from './rollout.ts';
 
 export interface ProbeReport {
   kind: string;
@@ -66,6 +67,8 @@ export interface Diagnosis {
   /** What `--matrix` asked for. */
   matrix?: Matrix;
   missing: Missing[];
+  /** Where a Deployment behind the Service is changing from one revision to another. */
+  rollouts?: Rollout[];
   /** What could be better, where it was asked for. */
   advice?: Advice[];
 }

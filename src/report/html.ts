@@ -1,7 +1,7 @@
 import type { Diagnosis, Hop, Matrix } from '../diagnose/diagnosis.ts';
 import type { CheckReport } from '../verdict/judge.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import { cellStatus, clientName, fixNotes, headline, matrixSize, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
+import { cellStatus, clientName, fixNotes, headline, matrixSize, rolloutText, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
 
 /** Text from the cluster must not become markup. */
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -100,7 +100,7 @@ ${section('Warnings', warnings.length === 0 ? '' : `<ul>${warnings.map((f) => `<
           .join('')}`,
     )
     .join('\n'),
-)}${section('From every node', d.matrix ? matrix(d.matrix) : '')}${section(
+)}${section('Rollout', (d.rollouts ?? []).map((r) => `<p>${h(rolloutText(r))}</p>`).join(''))}${section('From every node', d.matrix ? matrix(d.matrix) : '')}${section(
   'Connections',
   d.probes.length === 0
     ? ''

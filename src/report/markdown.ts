@@ -1,6 +1,6 @@
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import { clientName, fixNotes, headline, stageRows, unicodeMarks, warningsOf } from './view.ts';
+import { clientName, fixNotes, headline, rolloutText, stageRows, unicodeMarks, warningsOf } from './view.ts';
 
 /** Text from the cluster must not become markup: neither Markdown's nor HTML's. */
 export const plain = (text: string): string => text.replace(/[\\`*_{}[\]<>#|~]/g, (c) => `\\${c}`);
@@ -42,6 +42,7 @@ export function renderMarkdown(d: Diagnosis): string {
     '| --- | --- | --- |',
     ...stageRows(d.checks, [...d.verdict.causes, ...warnings]).map((r) => `| ${r.stage} | ${unicodeMarks[r.status]} | ${plain(r.text)} |`),
     '',
+    ...(d.rollouts ?? []).flatMap((r) => [`**Rollout** ${plain(rolloutText(r))}`, '']),
     ...(d.advice ?? []).map((a) => `- advice: ${plain(`${a.object.kind} ${a.object.name}: ${a.text}`)} ([${a.id}](${a.source}))`),
     ...((d.advice ?? []).length > 0 ? [''] : []),
     ...d.missing.map((m) => `- not seen: ${plain(m.what)} (${plain(m.why)})`),

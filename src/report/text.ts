@@ -2,7 +2,7 @@ import stringWidth from 'string-width';
 import type { Diagnosis, Matrix, Missing } from '../diagnose/diagnosis.ts';
 import type { CheckStatus } from '../verdict/judge.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
-import { asciiMarks, cellStatus, clientName, fixNotes, headline, matrixSize, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
+import { asciiMarks, cellStatus, clientName, fixNotes, headline, matrixSize, rolloutText, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
 
 export interface TextOptions {
   colour: boolean;
@@ -183,6 +183,10 @@ export function renderText(d: Diagnosis, requests: number, options: TextOptions)
 
   for (const r of stageRows(d.checks, [...causes, ...warnings]))
     row(2, `${marks[r.status]} ${r.stage}`, 19, r.text, r.status === 'skip' ? 'dim' : 'plain', checkTone[r.status]);
+  for (const r of d.rollouts ?? []) {
+    line();
+    row(2, 'Rollout', 9, rolloutText(r), 'plain', 'bold');
+  }
   if (d.matrix) writeMatrix(d.matrix, p);
   if (options.wide) writeDetails(d, p);
   if (d.advice) writeAdvice(d.advice, p);

@@ -108,3 +108,20 @@ export const fixNotes = ({ predicted, tried, affects = [], owners = [] }: Fix): 
   ...affects.map((a) => `also affects: ${a}`),
   ...owners,
 ];
+
+/** A rollout in one line: what is behind the Service of each revision. */
+export function rolloutText({
+  deployment,
+  wanted,
+  maxUnavailable,
+  progressDeadlineSeconds,
+  stalled,
+  revisions,
+}: NonNullable<Diagnosis['rollouts']>[number]): string {
+  const each = revisions.map(
+    (r, i) =>
+      `${i === 0 ? 'new' : 'old'} ${r.replicaSet}${r.revision === null ? '' : ` (revision ${r.revision})`}: ${r.ready} of ${r.pods} pods ready, ${r.endpoints} behind the Service`,
+  );
+  const rule = `maxUnavailable ${maxUnavailable} of ${wanted}, progressDeadlineSeconds ${progressDeadlineSeconds}`;
+  return `Deployment ${deployment}: ${each.join('; ')}; ${rule}${stalled === null ? '' : `; ${stalled}`}`;
+}
