@@ -120,16 +120,16 @@ const barePods: Rule = (subject) => {
   ];
 };
 
-const endpointsByHand: Rule = (subject) => {
+const manualEndpoints: Rule = (subject) => {
   const slices = valueOf(subject.facts.slices) ?? [];
   const by = (name: string) => slices.filter((s) => s.metadata.labels['endpointslice.kubernetes.io/managed-by'] === name);
   if (by('endpointslicemirroring-controller.k8s.io').length === 0) return [];
   const beside = by('endpointslice-controller.k8s.io').length > 0;
   return [
     {
-      id: 'endpoints-by-hand',
+      id: 'manual-endpoints',
       object: ofService(subject),
-      text: `An Endpoints object written by hand is mirrored into its EndpointSlices${beside ? ', beside those of its selector' : ''}: Endpoints are deprecated since v1.33, write an EndpointSlice`,
+      text: `A manually created Endpoints object is mirrored into its EndpointSlices${beside ? ', beside those of its selector' : ''}: Endpoints are deprecated since v1.33, write an EndpointSlice`,
       source: `${docs}concepts/services-networking/service/#endpoints`,
     },
   ];
@@ -231,7 +231,7 @@ export const advices: readonly Rule[] = [
   broadSelector,
   portByNumber,
   barePods,
-  endpointsByHand,
+  manualEndpoints,
   obsoleteFields,
   uselessAffinity,
   environmentTooOld,

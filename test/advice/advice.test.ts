@@ -81,7 +81,7 @@ describe('advice', () => {
     ['target-port-by-number', withChanged('Service', (s) => void (at(s, 'spec', 'ports', 0)['targetPort'] = 8080))],
     ['bare-pods', withChanged('Pod', (p) => void delete at(p, 'metadata')['ownerReferences'])],
     [
-      'endpoints-by-hand',
+      'manual-endpoints',
       withChanged(
         'EndpointSlice',
         (s) => void (at(s, 'metadata', 'labels')['endpointslice.kubernetes.io/managed-by'] = 'endpointslicemirroring-controller.k8s.io'),
