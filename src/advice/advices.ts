@@ -218,7 +218,7 @@ const searchCost: Rule = (subject) => {
     {
       id: 'search-cost',
       object: { kind: 'Pod', namespace: client.namespace, name: client.name },
-      text: `It asks ${cost} ${cost === 1 ? 'question' : 'questions'} in vain before ${right} (ndots:${conf.ndots}), for each address family: end the name with a dot, or set ndots to 2 in dnsConfig`,
+      text: `It asks ${cost} needless ${cost === 1 ? 'question' : 'questions'} before ${right} (ndots:${conf.ndots}), for each address family: end the name with a dot, or set ndots to 2 in dnsConfig`,
       source: `${docs}concepts/services-networking/dns-pod-service/#pod-dns-config`,
     },
   ];
