@@ -91,20 +91,20 @@ const broadSelector: Rule = (subject) => {
 };
 
 const portByNumber: Rule = (subject) => {
-  const containers = subject.pods[0]?.spec.containers ?? [];
-  return subject.service.spec.ports.flatMap((port): Advice[] => {
-    const { targetPort } = port;
-    const named = containers.flatMap((c) => c.ports).find((p) => p.containerPort === targetPort && p.name !== '');
-    if (typeof targetPort !== 'number' || !named) return [];
-    return [
-      {
-        id: 'target-port-by-number',
-        object: ofService(subject),
-        text: `targetPort ${targetPort} of port ${port.port} has the name "${named.name}" in the pods: by its name the Service follows when a new version listens elsewhere`,
-        source: `${docs}concepts/services-networking/service/#field-spec-ports`,
-      },
-    ];
+  const declared = (subject.pods[0]?.spec.containers ?? []).flatMap((c) => c.ports).filter((p) => p.name !== '');
+  const named = subject.service.spec.ports.flatMap((port) => {
+    const found = declared.find((p) => p.containerPort === port.targetPort && p.protocol === port.protocol);
+    return found ? [`${port.targetPort} "${found.name}"`] : [];
   });
+  if (named.length === 0) return [];
+  return [
+    {
+      id: 'target-port-by-number',
+      object: ofService(subject),
+      text: `The pods have names for what targetPort gives by number (${list(named)}): by its name the Service follows when a new version listens elsewhere`,
+      source: `${docs}concepts/services-networking/service/#field-spec-ports`,
+    },
+  ];
 };
 
 const barePods: Rule = (subject) => {

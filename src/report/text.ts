@@ -140,7 +140,7 @@ function writeAdvice(advice: NonNullable<Diagnosis['advice']>, { line, row }: Pa
   if (advice.length === 0) row(2, 'Advice', 9, 'none', 'dim', 'bold');
   for (const [n, a] of advice.entries()) {
     row(2, n === 0 ? 'Advice' : '', 9, `${a.object.kind} ${a.object.name}: ${a.text}`, 'plain', 'bold');
-    row(2, '', 9, `${a.id}: ${a.source}`, 'dim');
+    row(2, '', 9, a.source, 'dim');
   }
 }
 
