@@ -33,6 +33,8 @@ const formatOption = <T>(y: Argv<T>, describe: string) =>
 
 const allNamespaces = (describe: string) => ({ alias: 'A', type: 'boolean', default: false, describe }) as const;
 
+const failOn = { choices: ['warning', 'degraded', 'faulty'] as const, default: 'degraded' as const, describe: 'from what on the exit status is 1' };
+
 const outputOptions = <T>(y: Argv<T>) =>
   formatOption(y, 'text, wide, json, yaml, markdown, junit, sarif, html; or FORMAT=FILE (can be repeated)')
     .option('color', { type: 'boolean', default: true, describe: 'colours on a terminal (--no-color: none)' })
@@ -60,6 +62,8 @@ const svcOptions = <T>(y: Argv<T>) =>
     .option('timeout', { type: 'string', requiresArg: true, default: '30s', describe: 'limit for the whole run' })
     .option('interactive', { alias: 'i', type: 'boolean', default: false, describe: 'stay in the terminal UI to inspect the result' })
     .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'run again and again, and print changes' })
+    .option('wait', { type: 'boolean', default: false, describe: 'look again until the Service connects, for at most --timeout' })
+    .option('fail-on', failOn)
     .option('ui', { choices: ['auto', 'always', 'never'] as const, default: 'auto' as const, describe: 'the terminal UI; never: plain text, line by line' })
     .option('capture', { type: 'string', requiresArg: true, describe: 'write the collected facts to FILE' })
     .option('replay', { type: 'string', requiresArg: true, describe: 'diagnose from a captured FILE instead of a cluster' })
@@ -153,6 +157,7 @@ const scanCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
           default: [] as string[],
           describe: 'join the FILEs that scans of parts wrote (-o json), without a cluster',
         })
+        .option('fail-on', { ...failOn, choices: ['degraded', 'faulty'] as const })
         .option('probe', { type: 'boolean', default: false, describe: 'then test the connections of Services that the objects do not settle, by debug pods' })
         .option('budget', { type: 'string', requiresArg: true, default: '30s', describe: 'with --probe: tests are begun within this time' })
         .option('at-once', { type: 'number', requiresArg: true, default: 3, describe: 'with --probe: so many Services at once' })
@@ -240,6 +245,24 @@ const explainCommand = <T>(y: Argv<T>, { answer }: Start) =>
     (a) => answer(async () => (await import('./explain.ts')).explain(a.code, process.stdout)),
   );
 
+const plainFormats = <T>(y: Argv<T>) => formatOption(kubectlOptions(y), 'text, json, yaml; or FORMAT=FILE (can be repeated)');
+
+const versionCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
+  y.command(
+    'version',
+    'print the version, and that of the API server',
+    (own) => plainFormats(own).option('client', { type: 'boolean', default: false, describe: 'only the version of k8s-doctor' }),
+    (a) => answer(async () => (await import('./version.ts')).version({ ...connection(a), version }, screen(true))),
+  );
+
+const selfcheckCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
+  y.command(
+    ['selfcheck', 'doctor'],
+    'is the kubeconfig usable, what may you do, and what would a run create?',
+    (own) => plainFormats(own).option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' }),
+    (a) => answer(async () => (await import('./selfcheck.ts')).selfcheck({ ...connection(a), version }, screen(true))),
+  );
+
 function parser(words: string[], start: Start) {
   const base = yargs(words)
     .scriptName('k8s-doctor')
@@ -257,6 +280,8 @@ function parser(words: string[], start: Start) {
     explainCommand,
     cleanupCommand,
     rbacCommand,
+    selfcheckCommand,
+    versionCommand,
   ];
   return verboseOption(commands.reduce((y, add) => add(y, start), base))
     .version(start.version)

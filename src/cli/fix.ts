@@ -57,7 +57,7 @@ interface Job {
 export async function fix(options: FixOptions, screen: Screen): Promise<number> {
   if (options.undo !== undefined) return revert(options, options.undo, screen);
   if (options.replay !== undefined) throw new CannotRun('A recording has no cluster to change; leave --replay out, or use svc --replay to see the fixes.');
-  if (options.interactive || options.watch) throw new CannotRun('fix asks once and ends; leave -i and --watch out.');
+  if (options.interactive || options.watch || options.wait) throw new CannotRun('fix asks once and ends; leave -i, --watch and --wait out.');
   const outputs = parseOutputs(options.output, formats);
   for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
   const earlier = options.since === undefined ? undefined : replayed(options.since);

@@ -8,9 +8,9 @@ import { choose, serviceBehind } from '../front/choose.ts';
 import { type FrontRef, readFront } from '../gather/front.ts';
 import { formats } from '../report/render.ts';
 import { checkFolder, replayed, save } from './captures.ts';
-import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
+import { exitFor, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { runShown } from './shown-run.ts';
-import { diagnosisOf } from './svc.ts';
+import { diagnosisOf, looked } from './svc.ts';
 import type { SvcOptions } from './svc-run.ts';
 import { parseFrom, parseNodes } from './target.ts';
 
@@ -48,11 +48,13 @@ export async function front(options: FrontOptions, screen: Screen): Promise<numb
   const outputs = parseOutputs(options.output, formats);
   for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
   screen.paint.erase();
-  const recording = options.replay !== undefined ? replayed(options.replay) : await live(options, screen.env);
-  const diagnosis = diagnosisOf(recording);
+  const { recording, diagnosis } = await looked(options, async (how) => {
+    const recording = how.replay !== undefined ? replayed(how.replay) : await live({ ...options, ...how }, screen.env);
+    return { recording, diagnosis: diagnosisOf(recording) };
+  });
   await writeOutputs(diagnosis, recording.requests, outputs, screen);
   if (options.capture !== undefined) save(recording, options.capture);
-  return exitStatus[diagnosis.verdict.status];
+  return exitFor(diagnosis, options.failOn);
 }
 
 async function live(options: FrontOptions, env: NodeJS.ProcessEnv) {

@@ -73,5 +73,18 @@ export async function writeOutputs(diagnosis: Diagnosis, requests: number, outpu
   await writeTexts(texts, screen);
 }
 
+const severities = ['warning', 'degraded', 'faulty'] as const;
+/** From what on a Service counts as failing. */
+export type FailOn = (typeof severities)[number];
+
+/** The exit status of a diagnosis where a Service fails from `failOn` on; evidence that is missing remains 2. */
+export function exitFor({ verdict, checks }: Diagnosis, failOn: FailOn): number {
+  if (verdict.status === 'undecided') return exitStatus.undecided;
+  const hasWarning = checks.some((c) => c.findings.some((f) => f.severity === 'warning'));
+  if (verdict.status === 'healthy' && !hasWarning) return 0;
+  const reached: FailOn = verdict.status === 'healthy' ? 'warning' : verdict.status;
+  return severities.indexOf(reached) >= severities.indexOf(failOn) ? 1 : 0;
+}
+
 /** Exit status by verdict; 3 is kept for what could not run. */
 export const exitStatus: Record<Diagnosis['verdict']['status'], number> = { healthy: 0, degraded: 1, faulty: 1, undecided: 2 };

@@ -21,6 +21,8 @@ export interface ScanOptions extends ConnectOptions {
   allContexts: boolean;
   output: string[];
   quiet: boolean;
+  /** From what on the exit status is 1. */
+  failOn: 'degraded' | 'faulty';
   /** Codes. */
   only: string[];
   /** A file of rules. */
@@ -66,7 +68,10 @@ export async function scan(options: ScanOptions, screen: Screen): Promise<number
   const found = options.merge.length > 0 ? merged(options.merge.map((file) => fromJson(fileText(file), file))) : await scanAll(options, screen);
   const shown = only(found, codes);
   await writeScan(shown, outputs, earlier, options.allNamespaces, screen);
-  return exitStatus[statusOf(shown)];
+  const worst = statusOf(shown);
+  // Degraded is good enough for --fail-on faulty, unless something could not be judged.
+  if (worst === 'degraded' && options.failOn === 'faulty') return shown.services.some((s) => s.status === 'undecided') ? exitStatus.undecided : 0;
+  return exitStatus[worst];
 }
 
 async function writeScan(

@@ -2,6 +2,7 @@
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect } from '../cluster/index.ts';
 import type { FactTypes, Target } from '../facts/facts.ts';
+import type { FailOn } from './output.ts';
 import { parseFrom, parseNodes, parsePath, parseService } from './target.ts';
 
 export interface SvcOptions {
@@ -39,6 +40,9 @@ export interface SvcOptions {
   /** Stay in the terminal UI after the verdict. */
   interactive: boolean;
   watch: boolean;
+  /** Look again until the Service is good enough, or the time is over. */
+  wait: boolean;
+  failOn: FailOn;
   ui: 'auto' | 'always' | 'never';
   version: string;
   /** What is in front of the Service, where it was read to find the Service. */

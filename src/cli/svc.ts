@@ -8,10 +8,11 @@ import { targetOf } from '../verdict/judge.ts';
 import { type Format, formats } from '../report/render.ts';
 import { canDraw, isDrawable } from './first-paint.ts';
 import { checkFolder, replayed, save } from './captures.ts';
-import { exitStatus, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
+import { exitFor, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { runShown } from './shown-run.ts';
 import { onSignals } from './signals.ts';
 import { Interrupted, prepare, type SvcOptions } from './svc-run.ts';
+import { type Look, waitFor } from './waiting.ts';
 
 /** Judged by the checks that its question asks for. */
 export const diagnosisOf = (recording: Recording, earlier?: Recording) => diagnose(pipelineFor(targetOf(recording.facts)), recording, earlier);
@@ -25,11 +26,20 @@ export async function svc(options: SvcOptions, screen: Screen): Promise<number> 
   screen.paint.erase();
   if (options.watch) return watched(options, screen);
   const earlier = options.since === undefined ? undefined : replayed(options.since);
-  const recording = options.replay !== undefined ? replayed(options.replay) : await live(options, screen.env);
-  const diagnosis = diagnosisOf(recording, earlier);
+  const { recording, diagnosis } = await looked(options, async (how) => {
+    const recording = how.replay !== undefined ? replayed(how.replay) : await live(how, screen.env);
+    return { recording, diagnosis: diagnosisOf(recording, earlier) };
+  });
   await writeOutputs(diagnosis, recording.requests, outputs, screen);
   if (options.capture !== undefined) save(recording, options.capture);
-  return exitStatus[diagnosis.verdict.status];
+  return exitFor(diagnosis, options.failOn);
+}
+
+/** One look, or as many as `--wait` takes. Throws CannotRun where waiting makes no sense. */
+export function looked(options: SvcOptions, look: (options: SvcOptions) => Promise<Look>): Promise<Look> {
+  if (!options.wait) return look(options);
+  if (options.replay !== undefined) throw new CannotRun('A recording does not change; leave --wait out.');
+  return waitFor(options, look);
 }
 
 /**
@@ -38,6 +48,8 @@ export async function svc(options: SvcOptions, screen: Screen): Promise<number> 
  */
 function wantsUi(options: SvcOptions, outputs: readonly Output<Format>[], env: NodeJS.ProcessEnv): boolean {
   const asked = options.ui === 'always' || options.interactive;
+  if (options.wait && (asked || options.watch)) throw new CannotRun('--wait prints one verdict and ends; leave -i, --ui always and --watch out.');
+  if (options.wait) return false;
   if (options.ui === 'never') {
     if (options.interactive) throw new CannotRun('-i is the terminal UI, and --ui never says to do without; leave one of them out.');
     return false;
@@ -57,7 +69,7 @@ async function watched(options: SvcOptions, screen: Screen): Promise<number> {
     try {
       const diagnosis = cleanDeep(diagnosisOf(await live({ ...options, quiet: true }, screen.env)));
       const { verdict } = diagnosis;
-      status = exitStatus[verdict.status];
+      status = exitFor(diagnosis, options.failOn);
       const line = `${verdict.status}  ${verdict.summary}`;
       if (line !== before) screen.stdout.write(`${diagnosis.startedAt.slice(11, 19)}Z  ${line}\n`);
       before = line;

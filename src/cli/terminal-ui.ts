@@ -5,7 +5,7 @@ import type { AppProps } from '../tui/app.tsx';
 import { type Ending, start } from '../tui/start.tsx';
 import type { Asked } from '../tui/session.ts';
 import { replayed, save } from './captures.ts';
-import { exitStatus, isUnicode, type Output, type Screen, writeOutputs } from './output.ts';
+import { exitFor, type FailOn, isUnicode, type Output, type Screen, writeOutputs } from './output.ts';
 import { type LiveSession, liveSession, replaySession, resultOf } from './ui-session.ts';
 import { onSignals } from './signals.ts';
 import { Interrupted, leftText, prepare, type SvcOptions } from './svc-run.ts';
@@ -38,10 +38,11 @@ async function leftBehind(
   isClean: boolean,
   outputs: readonly Output<Format>[],
   screen: Screen,
+  failOn: FailOn,
 ): Promise<number> {
   if (result) await writeOutputs(result.diagnosis, result.requests, outputs, screen);
   if (interrupted) throw new Interrupted(signal ?? 'SIGINT', isClean);
-  if (result) return exitStatus[result.diagnosis.verdict.status];
+  if (result) return exitFor(result.diagnosis, failOn);
   if (error) throw new CannotRun(error);
   return 0;
 }
@@ -63,7 +64,7 @@ export async function svcUi(options: SvcOptions, outputs: readonly Output<Format
     const { namespace, name } = given.diagnosis.service;
     const asked = { namespace, name, from: undefined };
     const ending = await drawn({ session: replaySession(recording), asked, namespace, inline: false, watch: false, given, from: undefined }, screen);
-    return leftBehind(ending, true, outputs, screen);
+    return leftBehind(ending, true, outputs, screen, options.failOn);
   }
   const { cluster, target } = await prepare(options, screen.env, screen.paint.erase);
   const { namespace, name, from: _, ...base } = target;
@@ -74,7 +75,7 @@ export async function svcUi(options: SvcOptions, outputs: readonly Output<Format
     const ending = await drawn({ session, asked, namespace, inline, watch: options.watch, given: null, from: options.from }, screen);
     const recording = session.last();
     if (recording && options.capture !== undefined) save(recording, options.capture);
-    return leftBehind(ending, session.left.length === 0, outputs, screen);
+    return leftBehind(ending, session.left.length === 0, outputs, screen, options.failOn);
   });
 }
 
@@ -86,6 +87,6 @@ export async function explore(options: SvcOptions, screen: Screen): Promise<numb
     const ending = await drawn({ session, asked: null, namespace: cluster.namespace, inline: false, watch: false, given: null, from: options.from }, screen);
     // Quitting is the normal end; only a signal from outside is an interruption.
     const ended = ending.signal === null ? { ...ending, interrupted: false, error: '' } : ending;
-    return leftBehind(ended, session.left.length === 0, [{ format: 'text' }], screen);
+    return leftBehind(ended, session.left.length === 0, [{ format: 'text' }], screen, options.failOn);
   });
 }

@@ -34,6 +34,8 @@ export const resources = {
   httproutes: { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'httproutes', kind: 'HTTPRoute' },
   grpcroutes: { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'grpcroutes', kind: 'GRPCRoute' },
   referencegrants: { group: 'gateway.networking.k8s.io', version: 'v1beta1', plural: 'referencegrants', kind: 'ReferenceGrant' },
+  selfsubjectreviews: { group: 'authentication.k8s.io', version: 'v1', plural: 'selfsubjectreviews', kind: 'SelfSubjectReview' },
+  selfsubjectaccessreviews: { group: 'authorization.k8s.io', version: 'v1', plural: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview' },
   clusterrolebindings: { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterrolebindings', kind: 'ClusterRoleBinding' },
 } as const satisfies Record<string, Resource & { kind: string }>;
 
@@ -80,6 +82,8 @@ export interface Cluster {
   context: string;
   /** All contexts of the kubeconfig. */
   contexts: readonly string[];
+  /** The URL of the API server. */
+  server: string;
   /** Reads one object; null where it does not exist. */
   get(resource: Resource, name: string, namespace?: string, signal?: AbortSignal): Promise<Result<unknown>>;
   /** Whether an object is there; of it only its metadata is sent (Kubernetes API concepts, "Metadata-only fetches"). */
@@ -113,6 +117,8 @@ export interface Cluster {
   relay(where: { namespace: string; name: string }, path: string, signal?: AbortSignal): Promise<Result<{ status: number } | { unreached: string }>>;
   /** The API groups and versions that are served: `apps/v1`. */
   apiVersions(signal?: AbortSignal): Promise<Result<string[]>>;
+  /** The release that the API server runs: `v1.35.4`. */
+  release(signal?: AbortSignal): Promise<Result<string>>;
   /**
    * Patches an object as the field manager `k8s-doctor`. In a dry run the API server judges it with all its admission and keeps nothing
    * (`dryRun=All`). Answers the object as it is then.
@@ -161,7 +167,10 @@ export interface ConnectOptions extends KubeOptions {
 const fieldManager = 'k8s-doctor';
 const asDoctor = (dryRun: boolean): string => `fieldManager=${fieldManager}${dryRun ? '&dryRun=All' : ''}`;
 
-const pageSize = 500;
+/** Objects in a page: as kubectl asks for, or more where they come quickly, because each page costs the API server as much again. */
+const pageSizes = { first: 500, quick: 2000 };
+/** Milliseconds for one object of a page, below which it came quickly: a large page is then far from the limit of a request. */
+const quickMs = 1;
 /** So often the API server may forget the version of a list while it is read. */
 const mostForgotten = 5;
 const openAtOnce = 6;
@@ -192,6 +201,12 @@ const podSubresourceRule = (subresource: string, namespace: string, verbs: strin
 function pathOf(resource: Resource, namespace?: string, name?: string): string {
   const base = resource.group ? `/apis/${resource.group}/${resource.version}` : `/api/${resource.version}`;
   return `${base}${namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${resource.plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
+}
+
+/** A URL without the name and password that it may have. */
+function withoutUser(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname === '/' ? '' : pathname}`;
 }
 
 const inWords = (resource: Resource, namespace?: string, name?: string) =>
@@ -251,8 +266,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   ): Promise<Result<string>> {
     const what = inWords(resource, namespace);
     const access = rule(resource, 'list', namespace);
+    let limit = pageSizes.first;
+    let askedAt = 0;
     const pageFrom = (token: string) => {
-      const query = new URLSearchParams({ limit: String(pageSize) });
+      askedAt = performance.now();
+      const query = new URLSearchParams({ limit: String(limit) });
       if (labelSelector) query.set('labelSelector', labelSelector);
       if (fieldSelector) query.set('fieldSelector', fieldSelector);
       if (token) query.set('continue', token);
@@ -276,6 +294,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
         continue;
       }
       const { items, metadata }: Page = page.value;
+      limit = performance.now() - askedAt < quickMs * (items?.length ?? 0) ? pageSizes.quick : pageSizes.first;
       asked = metadata?.continue ? pageFrom(metadata.continue) : undefined;
       // The API server makes the next page while this one is taken in; its request leaves only when this gives way.
       if (asked) await setImmediate();
@@ -308,6 +327,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     namespace: options.namespace ?? chosen.namespace ?? 'default',
     context: chosen.context,
     contexts: chosen.contexts,
+    server: withoutUser(chosen.cluster.server),
 
     async get(resource, name, namespace, signal) {
       const what = inWords(resource, namespace, name);
@@ -379,6 +399,15 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
         access,
       );
       return answer.ok ? ok((answer.value.groups ?? []).flatMap((g) => (g.versions ?? []).map((x) => x.groupVersion))) : answer;
+    },
+
+    async release(signal) {
+      const what = 'the version of the API server';
+      const access = { apiGroups: [], resources: ['/version'], verbs: ['get'] };
+      const answer = await parse<{ gitVersion?: unknown }>(http.send({ method: 'GET', path: '/version', what, rule: access, signal }), what, access);
+      if (!answer.ok) return answer;
+      const { gitVersion } = answer.value;
+      return typeof gitVersion === 'string' ? ok(gitVersion) : failed({ reason: 'malformed', what, why: 'the answer has no gitVersion', rule: access });
     },
 
     patch({ resource, namespace, name, type, body }, dryRun, signal) {

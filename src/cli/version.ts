@@ -1,0 +1,44 @@
+import { skewOf, skewText, tested } from '../catalog/releases.ts';
+import { connect, type ConnectOptions } from '../cluster/index.ts';
+import { clean } from '../report/clean.ts';
+import { parseOutputs, type Screen, writeTexts } from './output.ts';
+
+const formats = ['text', 'json', 'yaml'] as const;
+
+/** Prints the version of k8s-doctor, and of the API server unless only the client's is asked for. Throws CannotRun where it does not answer. */
+export async function version(options: ConnectOptions & { version: string; client: boolean; output: string[] }, screen: Screen): Promise<number> {
+  const outputs = parseOutputs(options.output, formats);
+  const server = options.client ? undefined : await serverOf(options, screen.env);
+  const answer = {
+    apiVersion: 'k8s-doctor/v1',
+    kind: 'Version',
+    client: { version: options.version, node: process.version, testedWith: { oldest: `v1.${tested.oldest}`, newest: `v1.${tested.newest}` } },
+    ...(server && { server }),
+  };
+  const lines = [
+    `k8s-doctor  ${options.version}`,
+    ...(server && 'release' in server ? [`Kubernetes  ${server.release} (context ${server.context}), ${skewText[server.skew]}`] : []),
+    ...(server && 'error' in server ? [`Kubernetes  not known: ${server.error}`] : []),
+  ];
+  const made = {
+    text: () => `${lines.join('\n')}\n`,
+    json: () => `${JSON.stringify(answer, null, 2)}\n`,
+    yaml: async () => (await import('yaml')).stringify(answer),
+  };
+  await writeTexts(await Promise.all(outputs.map(async (o) => ({ ...o, text: await made[o.format]() }))), screen);
+  return server && 'error' in server ? 3 : 0;
+}
+
+type Server = { context: string; error: string } | { context: string; release: string; skew: ReturnType<typeof skewOf> };
+
+async function serverOf(options: ConnectOptions, env: NodeJS.ProcessEnv): Promise<Server> {
+  const cluster = await connect(options, env);
+  try {
+    const release = await cluster.release();
+    if (!release.ok) return { context: cluster.context, error: clean(release.failure.why) };
+    const known = clean(release.value);
+    return { context: cluster.context, release: known, skew: skewOf(known) };
+  } finally {
+    cluster.close();
+  }
+}
