@@ -255,6 +255,17 @@ const versionCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
     (a) => answer(async () => (await import('./version.ts')).version({ ...connection(a), version }, screen(true))),
   );
 
+const mcpCommand = <T>(y: Argv<T>, { version, answer }: Start) =>
+  y.command(
+    'mcp',
+    'serve assistants over the Model Context Protocol (stdio); reads objects only',
+    (own) =>
+      kubectlOptions(own)
+        .option('allow-probes', { type: 'boolean', default: false, describe: 'let diagnoses make connections, with debug pods' })
+        .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' }),
+    (a) => answer(async () => (await import('./mcp.ts')).mcp({ ...connection(a), version }, process.env)),
+  );
+
 const selfcheckCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
   y.command(
     ['selfcheck', 'doctor'],
@@ -281,6 +292,7 @@ function parser(words: string[], start: Start) {
     cleanupCommand,
     rbacCommand,
     selfcheckCommand,
+    mcpCommand,
     versionCommand,
   ];
   return verboseOption(commands.reduce((y, add) => add(y, start), base))

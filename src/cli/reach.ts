@@ -44,16 +44,18 @@ export async function reachCommand(options: ReachOptions, screen: Screen): Promi
   // An unknown format is reported before anything is read.
   if (options.matrix && options.test === undefined) {
     const outputs = parseOutputs(options.output, ['text', 'json', 'html']);
-    return matrix(await load(options, screen, 'matrix'), options, outputs, screen);
+    return matrix(await load(options, screen.env, 'matrix'), options, outputs, screen);
   }
   const outputs = parseOutputs(options.output, ['text', 'json']);
-  if (options.test !== undefined) return expected(await load(options, screen, 'test'), options.test, outputs, screen);
-  return one(await load(options, screen, 'pair'), options, outputs, screen);
+  if (options.test !== undefined) return expected(await load(options, screen.env, 'test'), options.test, outputs, screen);
+  const { json, text } = await judgeReach(options, screen.env);
+  await writeAs(outputs, { text: () => text, json: () => JSON.stringify(json, null, 2) }, screen);
+  return statusOf[json.verdict];
 }
 
 type Loaded = Known & { namespace: string; from?: string; to?: string };
 
-async function load(options: ReachOptions, screen: Screen, mode: 'pair' | 'matrix' | 'test'): Promise<Loaded> {
+async function load(options: ReachOptions, env: NodeJS.ProcessEnv, mode: 'pair' | 'matrix' | 'test'): Promise<Loaded> {
   const namespace = options.namespace ?? 'default';
   if (options.manifests !== undefined) return { ...fromManifests(options.manifests), namespace };
   if (options.replay !== undefined) {
@@ -72,7 +74,7 @@ async function load(options: ReachOptions, screen: Screen, mode: 'pair' | 'matri
     return { ...known, namespace: options.namespace ?? home, from, ...(target && { to: `${target.namespace}/svc/${target.name}` }) };
   }
   const { namespace: asked, ...connection } = options;
-  return fromCluster({ ...connection, namespace: mode === 'pair' ? asked : undefined }, screen.env, (home) => {
+  return fromCluster({ ...connection, namespace: mode === 'pair' ? asked : undefined }, env, (home) => {
     const places = options.allNamespaces ? undefined : (asked ?? home).split(',');
     if (mode === 'matrix') return { who: [], namespaces: places };
     if (mode === 'test') return { who: [], namespaces: undefined };
@@ -80,7 +82,56 @@ async function load(options: ReachOptions, screen: Screen, mode: 'pair' | 'matri
   });
 }
 
-const explained = (d: Decision, nearest: readonly NearMiss[]) => ({
+/** How one direction was decided. */
+interface Explained {
+  verdict: Verdict;
+  why: string;
+  /** The policies that select this side. */
+  policies: string[];
+  /** The rule that decided; `rule` counts from 1. */
+  by: { policy: string; kind: string; rule: number; field: string } | null;
+  /** The rules that would have allowed it but for one thing. */
+  nearest: { policy: string; kind: string; rule: number; field: string; reason: string }[];
+}
+
+/** What `reach -o json` prints; the shape is a promise: docs/contract.md. */
+export interface ReachJson {
+  apiVersion: 'k8s-doctor/v1';
+  kind: 'Reach';
+  verdict: Verdict;
+  port: number;
+  protocol: Connection['protocol'];
+  egress: Explained;
+  ingress: Explained;
+  receivers: { name: string; port: number; protocol: Connection['protocol']; verdict: Verdict }[];
+  changes: ProposedChange[];
+  /** What was not seen, and may allow or deny. */
+  missing: string[];
+}
+
+/** What `reach --test -o json` prints. */
+export interface ReachTestJson {
+  apiVersion: 'k8s-doctor/v1';
+  kind: 'ReachTest';
+  passed: number;
+  failed: number;
+  failures: { from: Side; to: Side; port: number; protocol: Connection['protocol']; allowed: boolean; verdict: Verdict; egress: string; ingress: string }[];
+}
+
+/** What `reach --matrix -o json` prints. */
+export interface ReachMatrixJson {
+  apiVersion: 'k8s-doctor/v1';
+  kind: 'ReachMatrix';
+  /** In words. */
+  ports: string;
+  pairs: MatrixView['pairs'];
+  groups: MatrixView['groups'];
+  /** From (row) to (column), in the order of `groups`. */
+  cells: MatrixView['cells'];
+  missing: string[];
+}
+
+const explained = (d: Decision, nearest: readonly NearMiss[]): Explained => ({
   verdict: d.verdict,
   why: d.why,
   policies: d.selecting.map((p) => p.name),
@@ -133,7 +184,8 @@ function changesFor(world: World, from: Party, answers: readonly Answer[]): Prop
 /** Several receivers: denied where one is, since a Service's requests go to any of them. */
 const overall = (verdicts: readonly Verdict[]): Verdict => (verdicts.includes('denied') ? 'denied' : verdicts.includes('unknown') ? 'unknown' : 'allowed');
 
-async function one(known: Loaded, options: ReachOptions, outputs: readonly Output<'text' | 'json'>[], screen: Screen): Promise<number> {
+/** Judges one connection, for a person and as JSON. Throws CannotRun where there is nothing to judge. */
+function answerFor(known: Loaded, options: ReachOptions): { json: ReachJson; text: string } {
   const names = { from: options.from ?? known.from, to: options.to ?? known.to };
   const from = partyOf(known.world, parseParty('from', names.from, known.namespace));
   const asked = receivers(known.world, known.objects, parseParty('to', names.to, known.namespace), options.port, options.protocol);
@@ -146,7 +198,7 @@ async function one(known: Loaded, options: ReachOptions, outputs: readonly Outpu
   const why = explain(from, first);
   const changes = verdict === 'denied' ? changesFor(known.world, from, answers) : [];
   const ports = [...new Set(answers.map((a) => `${a.connection.port}/${a.connection.protocol}`))].join(', ');
-  const json = () => ({
+  const json: ReachJson = {
     apiVersion: 'k8s-doctor/v1',
     kind: 'Reach',
     verdict,
@@ -157,26 +209,27 @@ async function one(known: Loaded, options: ReachOptions, outputs: readonly Outpu
     receivers: answers.map((a) => ({ name: a.name, port: a.connection.port, protocol: a.connection.protocol, verdict: a.result.verdict })),
     changes,
     missing: blind,
-  });
+  };
   const part = answers.filter((a) => a.result.verdict === first.result.verdict).length;
-  const text = () =>
-    [
-      `${names.from} → ${names.to}, ${ports}: ${verdict}${answers.length > 1 && part < answers.length ? ` (${part} of ${answers.length} pods ${first.result.verdict}, such as ${first.name})` : ''}`,
-      ...lines('egress', first.result.egress, why.egress),
-      ...lines('ingress', first.result.ingress, why.ingress),
-      ...changes.map((c) => `  change   allow ${c.opens}: ${c.command}`),
-      ...blind.map((b) => `  not seen ${b}`),
-    ].join('\n');
-  await writeAs(outputs, { text: () => cleanLines(text()), json: () => JSON.stringify(json(), null, 2) }, screen);
-  return statusOf[verdict];
+  const text = [
+    `${names.from} → ${names.to}, ${ports}: ${verdict}${answers.length > 1 && part < answers.length ? ` (${part} of ${answers.length} pods ${first.result.verdict}, such as ${first.name})` : ''}`,
+    ...lines('egress', first.result.egress, why.egress),
+    ...lines('ingress', first.result.ingress, why.ingress),
+    ...changes.map((c) => `  change   allow ${c.opens}: ${c.command}`),
+    ...blind.map((b) => `  not seen ${b}`),
+  ].join('\n');
+  return { json, text: cleanLines(text) };
 }
+
+/** One connection, judged by the objects that the options name. */
+export const judgeReach = async (options: ReachOptions, env: NodeJS.ProcessEnv) => answerFor(await load(options, env, 'pair'), options);
 
 const side = v.union([v.strictObject({ namespace: v.string(), pod: v.string() }), v.strictObject({ ip: v.string() })], 'wants {namespace, pod} or {ip}');
 const expectations = v.array(
   v.object({ from: side, to: side, port: v.number(), protocol: v.optional(v.picklist(['TCP', 'UDP', 'SCTP']), 'TCP'), allowed: v.boolean() }),
   'wants a list of {from, to, port, protocol, allowed}',
 );
-type Side = v.InferOutput<typeof side>;
+type Side = { namespace: string; pod: string } | { ip: string };
 
 function readExpectations(file: string): v.InferOutput<typeof expectations> {
   let text: string;
@@ -208,7 +261,7 @@ async function expected(known: Loaded, file: string, outputs: readonly Output<'t
     return [{ ...t, verdict: result.verdict, egress: result.egress.why, ingress: result.ingress.why }];
   });
   const passed = tests.length - failures.length;
-  const json = () => ({ apiVersion: 'k8s-doctor/v1', kind: 'ReachTest', passed, failed: failures.length, failures });
+  const json = (): ReachTestJson => ({ apiVersion: 'k8s-doctor/v1', kind: 'ReachTest', passed, failed: failures.length, failures });
   const text = () =>
     [
       ...failures.map(
@@ -260,7 +313,7 @@ async function matrix(known: Loaded, options: ReachOptions, outputs: readonly Ou
           groups: view.groups,
           cells: found.cells,
           missing: view.missing,
-        },
+        } satisfies ReachMatrixJson,
         null,
         2,
       ),
@@ -293,7 +346,7 @@ function viewOf(
   };
   const few = found.groups.length ** 2 <= maxReasons;
   return {
-    title: `PartyRef may talk to whom${options.allNamespaces ? '' : `: ${options.namespace ?? known.namespace}`}`,
+    title: `Who may talk to whom${options.allNamespaces ? '' : `: ${options.namespace ?? known.namespace}`}`,
     ports: options.port === undefined ? 'the ports that each pod declares' : `port ${options.port}/${options.protocol}`,
     groups: found.groups.map((g) => ({ namespace: clean(g.namespace), name: clean(g.name), pods: g.members.map((i) => clean(parties[i]?.pod?.name ?? '')) })),
     cells: found.cells,

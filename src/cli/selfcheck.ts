@@ -1,7 +1,7 @@
 /** What a first run would need to know: whether the kubeconfig works, what its user may do, and so which ways of looking a diagnosis has. */
 import { hostname, userInfo } from 'node:os';
 import { pipeline } from '../../checks/pipeline.ts';
-import { skewOf, skewText } from '../catalog/releases.ts';
+import { type Skew, skewOf, skewText } from '../catalog/releases.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, type Result, resources } from '../cluster/index.ts';
 import type { FactName } from '../facts/facts.ts';
@@ -79,9 +79,24 @@ export async function selfcheck(options: SelfCheckOptions, screen: Screen): Prom
   }
 }
 
-type SelfCheck = Awaited<ReturnType<typeof look>>;
+/** What `selfcheck -o json` prints; the shape is a promise: docs/contract.md. */
+export interface SelfCheckJson {
+  apiVersion: 'k8s-doctor/v1';
+  kind: 'SelfCheck';
+  version: string;
+  context: string;
+  /** The URL of the API server. */
+  server: string;
+  /** Null where the API server does not say. */
+  user: string | null;
+  namespace: string;
+  kubernetes: { release: string; skew: Skew; latencyMs: number };
+  ways: Row[];
+  /** What a run would create, in words. */
+  creates: string[];
+}
 
-async function look(cluster: Cluster, options: SelfCheckOptions) {
+async function look(cluster: Cluster, options: SelfCheckOptions): Promise<SelfCheckJson> {
   const started = performance.now();
   const release = await cluster.release();
   if (!release.ok)
@@ -186,7 +201,7 @@ async function tryPod(cluster: Cluster, image: string): Promise<{ state: State; 
     : { state: 'missing', text: `not accepted in namespace ${cluster.namespace} (${answer.failure.why})` };
 }
 
-function textOf(found: SelfCheck, unicode: boolean, columns: number): string {
+function textOf(found: SelfCheckJson, unicode: boolean, columns: number): string {
   const marks = unicode ? unicodeMarks : asciiMarks;
   const mark: Record<State, string> = { ok: marks.pass, part: marks.warn, missing: marks.fail, unknown: marks.unknown };
   const width = Math.max(...found.ways.map((w) => w.title.length), 'API server'.length) + 2;

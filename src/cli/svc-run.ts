@@ -1,6 +1,6 @@
 /** What text mode and the terminal UI share of a run of `svc`: its options, the connection to the cluster, how it ends early. */
 import { CannotRun } from '../catalog/cannot-run.ts';
-import { type Cluster, connect } from '../cluster/index.ts';
+import { type Cluster, connect, type ConnectOptions } from '../cluster/index.ts';
 import type { FactTypes, Target } from '../facts/facts.ts';
 import type { FailOn } from './output.ts';
 import { parseFrom, parseNodes, parsePath, parseService } from './target.ts';
@@ -49,8 +49,12 @@ export interface SvcOptions {
   front?: FactTypes['front'];
 }
 
+/** What of the options says whom to ask, and what. */
+type Asking = Omit<ConnectOptions, 'asGroups' | 'beforeAsking'> &
+  Pick<SvcOptions, 'asGroup' | 'name' | 'from' | 'port' | 'probe' | 'nodes' | 'matrix' | 'advice' | 'http'>;
+
 /** The connection to the cluster and the target of the run. Sends nothing yet, but a credential plug-in may ask on the terminal. Throws CannotRun for options that make no sense. */
-export async function prepare(options: SvcOptions, env: NodeJS.ProcessEnv, beforeAsking?: () => void): Promise<{ cluster: Cluster; target: Target }> {
+export async function prepare(options: Asking, env: NodeJS.ProcessEnv, beforeAsking?: (() => void) | null): Promise<{ cluster: Cluster; target: Target }> {
   if (options.name === undefined) throw new CannotRun('Which Service? Give its name: k8s-doctor svc NAME.');
   const named = parseService(options.name);
   if (named.namespace !== undefined && options.namespace !== undefined && named.namespace !== options.namespace) {

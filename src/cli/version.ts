@@ -1,4 +1,4 @@
-import { skewOf, skewText, tested } from '../catalog/releases.ts';
+import { type Skew, skewOf, skewText, tested } from '../catalog/releases.ts';
 import { connect, type ConnectOptions } from '../cluster/index.ts';
 import { clean } from '../report/clean.ts';
 import { parseOutputs, type Screen, writeTexts } from './output.ts';
@@ -9,7 +9,7 @@ const formats = ['text', 'json', 'yaml'] as const;
 export async function version(options: ConnectOptions & { version: string; client: boolean; output: string[] }, screen: Screen): Promise<number> {
   const outputs = parseOutputs(options.output, formats);
   const server = options.client ? undefined : await serverOf(options, screen.env);
-  const answer = {
+  const answer: VersionJson = {
     apiVersion: 'k8s-doctor/v1',
     kind: 'Version',
     client: { version: options.version, node: process.version, testedWith: { oldest: `v1.${tested.oldest}`, newest: `v1.${tested.newest}` } },
@@ -29,7 +29,15 @@ export async function version(options: ConnectOptions & { version: string; clien
   return server && 'error' in server ? 3 : 0;
 }
 
-type Server = { context: string; error: string } | { context: string; release: string; skew: ReturnType<typeof skewOf> };
+type Server = { context: string; error: string } | { context: string; release: string; skew: Skew };
+
+/** What `version -o json` prints; the shape is a promise: docs/contract.md. */
+export interface VersionJson {
+  apiVersion: 'k8s-doctor/v1';
+  kind: 'Version';
+  client: { version: string; node: string; testedWith: { oldest: string; newest: string } };
+  server?: Server;
+}
 
 async function serverOf(options: ConnectOptions, env: NodeJS.ProcessEnv): Promise<Server> {
   const cluster = await connect(options, env);

@@ -167,8 +167,8 @@ export interface ConnectOptions extends KubeOptions {
 const fieldManager = 'k8s-doctor';
 const asDoctor = (dryRun: boolean): string => `fieldManager=${fieldManager}${dryRun ? '&dryRun=All' : ''}`;
 
-/** Objects in a page: as kubectl asks for, or more where they come quickly, because each page costs the API server as much again. */
-const pageSizes = { first: 500, quick: 2000 };
+/** Objects in a page: as kubectl asks for, or more where they come quickly or are small, because each page costs the API server as much again. */
+const pageSizes = { usual: 500, quick: 2000 };
 /** Milliseconds for one object of a page, below which it came quickly: a large page is then far from the limit of a request. */
 const quickMs = 1;
 /** So often the API server may forget the version of a list while it is read. */
@@ -266,9 +266,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   ): Promise<Result<string>> {
     const what = inWords(resource, namespace);
     const access = rule(resource, 'list', namespace);
-    let limit = pageSizes.first;
+    let limit: number = protobuf ? pageSizes.quick : pageSizes.usual;
     let askedAt = 0;
+    let from = '';
     const pageFrom = (token: string) => {
+      from = token;
       askedAt = performance.now();
       const query = new URLSearchParams({ limit: String(limit) });
       if (labelSelector) query.set('labelSelector', labelSelector);
@@ -284,6 +286,12 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     while (asked) {
       const page: Result<Page> = await asked;
       if (!page.ok) {
+        if (page.failure.reason === 'timed-out' && limit > pageSizes.usual && !signal?.aborted) {
+          // Over a slow link a large page does not come within the limit of a request.
+          limit = pageSizes.usual;
+          asked = pageFrom(from);
+          continue;
+        }
         if (page.failure.status === 404 && (await isNotServed(resource, signal))) {
           const why = `the API server serves no ${resource.plural} of ${resource.group}/${resource.version}`;
           return failed({ ...page.failure, reason: 'not-found', why });
@@ -294,7 +302,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
         continue;
       }
       const { items, metadata }: Page = page.value;
-      limit = performance.now() - askedAt < quickMs * (items?.length ?? 0) ? pageSizes.quick : pageSizes.first;
+      limit = performance.now() - askedAt < quickMs * (items?.length ?? 0) ? pageSizes.quick : pageSizes.usual;
       asked = metadata?.continue ? pageFrom(metadata.continue) : undefined;
       // The API server makes the next page while this one is taken in; its request leaves only when this gives way.
       if (asked) await setImmediate();

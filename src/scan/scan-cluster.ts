@@ -20,6 +20,8 @@ export interface ScanPlan {
   shard: Shard | undefined;
   accepted: readonly Rule[];
   onProgress(progress: Progress): void;
+  /** Ends it before its time. */
+  signal?: AbortSignal;
 }
 
 /** Judges one Service, and keeps what is accepted apart. */
@@ -43,7 +45,8 @@ export async function inventoryFor(cluster: Cluster, plan: ScanPlan, signal: Abo
 
 /** Scans a cluster by its objects alone. Throws CannotRun where its Services cannot be listed. */
 export async function scanCluster(cluster: Cluster, plan: ScanPlan): Promise<{ inventory: Inventory; services: Scanned[]; missing: Missing[] }> {
-  const inventory = await inventoryFor(cluster, plan, AbortSignal.timeout(listsTimeoutMs));
+  const overdue = AbortSignal.timeout(listsTimeoutMs);
+  const inventory = await inventoryFor(cluster, plan, plan.signal ? AbortSignal.any([plan.signal, overdue]) : overdue);
   const { context } = cluster;
   return { inventory, services: inventory.services().map((service) => judged(plan, inventory, context, service)), missing: missingOf(inventory, context) };
 }

@@ -92,8 +92,19 @@ const scanFile = v.object({
   missing: v.array(v.object({ context: text, what: text, why: text })),
 });
 
+type ServiceRef = Pick<Scanned, 'context' | 'namespace' | 'name'>;
+
+/** What `scan -o json` prints; the shape is a promise: docs/scan.md. */
+export interface ScanJson extends Omit<Scan, 'services' | 'causes'> {
+  apiVersion: 'k8s-doctor/v1';
+  kind: 'Scan';
+  /** `causes`: the codes of the findings. */
+  services: (Omit<Scanned, 'causes'> & { causes: string[]; findings: Finding[] })[];
+  causes: (Omit<CauseGroup, 'services'> & { services: ServiceRef[] })[];
+}
+
 /** A scan as `-o json` prints it (docs/contract.md). */
-export const asJson = ({ services, causes, ...rest }: Scan): object => ({
+export const asJson = ({ services, causes, ...rest }: Scan): ScanJson => ({
   apiVersion: 'k8s-doctor/v1',
   kind: 'Scan',
   ...rest,

@@ -28,9 +28,11 @@ export interface CheckReport {
 const lastRun = new WeakMap<Check, { facts: Fact<unknown>[]; judgement: Judgement }>();
 
 function run(check: Check, facts: Facts, given: Partial<Record<FactName, unknown>>): Judgement {
-  const read = [...check.needs, ...check.uses].map((name): Fact<unknown> => facts[name]);
   const last = lastRun.get(check);
-  if (last?.facts.every((fact, i) => fact === read[i])) return last.judgement;
+  const { needs, uses } = check;
+  const isSame = last && needs.every((name, i) => facts[name] === last.facts[i]) && uses.every((name, i) => facts[name] === last.facts[needs.length + i]);
+  if (isSame) return last.judgement;
+  const read = [...needs, ...uses].map((name): Fact<unknown> => facts[name]);
   const judgement = check.run(given as never);
   lastRun.set(check, { facts: read, judgement });
   return judgement;
