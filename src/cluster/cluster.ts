@@ -12,6 +12,8 @@ export interface Resource {
   group: string;
   version: string;
   plural: string;
+  /** Where it is known, an answer has to be of it. */
+  kind?: string;
 }
 
 export const resources = {
@@ -37,7 +39,7 @@ export const resources = {
   selfsubjectreviews: { group: 'authentication.k8s.io', version: 'v1', plural: 'selfsubjectreviews', kind: 'SelfSubjectReview' },
   selfsubjectaccessreviews: { group: 'authorization.k8s.io', version: 'v1', plural: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview' },
   clusterrolebindings: { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterrolebindings', kind: 'ClusterRoleBinding' },
-} as const satisfies Record<string, Resource & { kind: string }>;
+} as const satisfies Record<string, Required<Resource>>;
 
 /** A patch of one object. */
 export interface ObjectPatch {
@@ -56,6 +58,7 @@ const patchTypes = {
 } as const;
 
 interface Page {
+  kind?: unknown;
   items?: unknown[] | null;
   metadata?: { continue?: string; remainingItemCount?: number; resourceVersion?: string };
 }
@@ -203,6 +206,22 @@ function pathOf(resource: Resource, namespace?: string, name?: string): string {
   return `${base}${namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${resource.plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
 }
 
+/** What is wrong with an answer that was to be a list: something between here and the API server may answer anything. An empty list can be null. */
+function notAList(answer: unknown, { kind }: Resource): string | undefined {
+  if (typeof answer !== 'object' || answer === null) return 'the answer is no list';
+  const { kind: given, items } = answer as Page;
+  const isList = typeof given === 'string' && given.endsWith('List') && (kind === undefined || given === `${kind}List` || given === 'List');
+  if (!isList) return `the answer is ${typeof given === 'string' && given ? `of kind ${given}` : 'no list'}, not ${kind ? `a ${kind}List` : 'a list'}`;
+  return items == null || Array.isArray(items) ? undefined : 'its items are no list';
+}
+
+/** The same of an answer that was to be one object. */
+function notTheObject(answer: unknown, { kind }: Resource, name: string): string | undefined {
+  const given = (typeof answer === 'object' ? answer : null) as { kind?: unknown; metadata?: { name?: unknown } } | null;
+  if (given?.metadata?.name === name && (kind === undefined || given.kind === kind)) return undefined;
+  return `the answer is ${typeof given?.kind === 'string' ? `of kind ${given.kind}` : 'no object'}, not ${kind ?? 'the object'} "${name}"`;
+}
+
 /** A URL without the name and password that it may have. */
 function withoutUser(url: string): string {
   const { origin, pathname } = new URL(url);
@@ -301,6 +320,8 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
         asked = pageFrom(page.failure.continue);
         continue;
       }
+      const wrong = notAList(page.value, resource);
+      if (wrong !== undefined) return failed({ reason: 'malformed', what, why: wrong, rule: access });
       const { items, metadata }: Page = page.value;
       limit = performance.now() - askedAt < quickMs * (items?.length ?? 0) ? pageSizes.quick : pageSizes.usual;
       asked = metadata?.continue ? pageFrom(metadata.continue) : undefined;
@@ -342,7 +363,9 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       // RBAC takes a Namespace itself as lying in the namespace of its name, so a Role there is enough.
       const access = rule(resource, 'get', resource.plural === 'namespaces' ? name : namespace, name);
       const answer = await parse<unknown>(http.send({ method: 'GET', path: pathOf(resource, namespace, name), what, rule: access, signal }), what, access);
-      return !answer.ok && answer.failure.reason === 'not-found' ? ok(null) : answer;
+      if (!answer.ok) return answer.failure.reason === 'not-found' ? ok(null) : answer;
+      const wrong = notTheObject(answer.value, resource, name);
+      return wrong === undefined ? answer : failed({ reason: 'malformed', what, why: wrong, rule: access });
     },
 
     async exists(resource, name, namespace, signal) {

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { setTimeout as pause } from 'node:timers/promises';
 import { blameOfError, blameOfRefusal } from './blame.ts';
 import { type AccessRule, failed, type Failure, fromError, fromStatus, ok, type Result } from './failure.ts';
 import type { Login } from './login.ts';
@@ -19,7 +20,7 @@ export interface Request {
 }
 
 export interface Http {
-  /** Sends one request and reads the whole answer. Waits and tries once more where the server says it is busy (429). */
+  /** Sends one request and reads the whole answer. Sends it again where the server is busy or failed for a moment, within `timeoutMs`. */
   send(request: Request): Promise<Result<string>>;
   /** The same, with an answer that may be in protobuf, as its type says. */
   bytes(request: Request): Promise<Result<{ body: Buffer; isProtobuf: boolean }>>;
@@ -38,6 +39,26 @@ export interface Http {
 
 /** Milliseconds after which an idle connection is closed: a proxy or firewall may have dropped it by then. */
 const idleTimeoutMs = 20_000;
+
+/** As client-go has it (rest/with_retry.go): so often a request is sent again. */
+const mostTries = 10;
+/** So often a GET is sent again where nothing says when to. */
+const quickTries = 2;
+const quickPauseMs = 200;
+
+/**
+ * Milliseconds to wait before a request is sent again; undefined: it is not. A server that says when (Retry-After, with 429 or 5xx) did
+ * nothing yet, whatever the method. A GET can be sent again anyhow: a proxy or a server that restarts fails for a moment.
+ */
+function pauseAfterStatus(status: number, retryAfter: string | undefined, method: Request['method'], attempt: number): number | undefined {
+  if (status !== 429 && status < 500) return undefined;
+  const seconds = Number(retryAfter ?? (status === 429 ? 1 : undefined));
+  if (seconds >= 0) return attempt > mostTries ? undefined : seconds * 1000;
+  return method !== 'GET' || attempt > quickTries ? undefined : quickPauseMs * 2 ** (attempt - 1);
+}
+
+/** A connection that ended within a request or its answer. */
+export const isReset = (error: unknown): boolean => ['ECONNRESET', 'EPIPE'].includes((error as { code?: string }).code ?? '');
 
 /**
  * Thin requests with client-node's credentials: it opens a connection for each call and drops the fields that its models
@@ -158,22 +179,28 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
     return signal ? AbortSignal.any([signal, timeout]) : timeout;
   };
 
-  async function bytes(request: Request, mayRetry = true): Promise<Result<{ body: Buffer; isProtobuf: boolean }>> {
+  async function bytes(request: Request): Promise<Result<{ body: Buffer; isProtobuf: boolean }>> {
     const signal = bounded(request.signal);
-    try {
-      const message = await answered(request, signal);
-      const body = await readBytes(message);
-      const isProtobuf = message.headers['content-type']?.startsWith(protobufType) ?? false;
-      const status = message.statusCode ?? 0;
-      if (status === 429 && mayRetry) {
-        const seconds = Math.min(Number(message.headers['retry-after'] ?? 1) || 1, 5);
-        await new Promise((r) => setTimeout(r, seconds * 1000));
-        return await bytes(request, false);
+    const deadline = performance.now() + timeoutMs;
+    for (let attempt = 1; ; attempt++) {
+      let result: Result<never>;
+      let pauseMs: number | undefined;
+      try {
+        const message = await answered(request, signal);
+        const body = await readBytes(message);
+        const isProtobuf = message.headers['content-type']?.startsWith(protobufType) ?? false;
+        const status = message.statusCode ?? 0;
+        if (status >= 200 && status <= 299) return ok({ body, isProtobuf });
+        result = refused(message, isProtobuf ? statusFrom(body) : body.toString('utf8'), request);
+        pauseMs = pauseAfterStatus(status, message.headers['retry-after'], request.method, attempt);
+      } catch (error) {
+        result = unreached(error, request);
+        pauseMs = isReset(error) ? pauseAfterStatus(500, undefined, request.method, attempt) : undefined;
       }
-      if (status < 200 || status > 299) return refused(message, isProtobuf ? statusFrom(body) : body.toString('utf8'), request);
-      return ok({ body, isProtobuf });
-    } catch (error) {
-      return unreached(error, request);
+      if (pauseMs === undefined || performance.now() + pauseMs > deadline) return result;
+      await pause(pauseMs, undefined, { signal }).catch(() => {});
+      // The last answer says more than that the time is over.
+      if (signal.aborted) return result;
     }
   }
 

@@ -100,23 +100,32 @@ function into(fields: Fields): (tag: number, result: Json, pbf: PbfReader) => vo
 /** `k8s` and a zero byte are in front of a `runtime.Unknown`, which holds the object's own bytes. */
 const magic = [0x6b, 0x38, 0x73, 0];
 
-function contentOf(body: Uint8Array): Uint8Array {
+interface Unknown {
+  kind: string;
+  raw: Uint8Array;
+}
+
+function contentOf(body: Uint8Array): Unknown {
   if (!magic.every((byte, i) => body[i] === byte)) throw new Error('it does not begin as an answer of the API server in protobuf');
-  return new PbfReader(body.subarray(magic.length)).readFields<{ raw: Uint8Array }>(
+  return new PbfReader(body.subarray(magic.length)).readFields<Unknown>(
     (tag, found, pbf) => {
+      if (tag === 1) found.kind = String(pbf.readMessage<Json>(into({ 2: one('kind') }), {})['kind'] ?? '');
       if (tag === 2) found.raw = pbf.readBytes();
     },
-    { raw: new Uint8Array() },
-  ).raw;
+    { kind: '', raw: new Uint8Array() },
+  );
 }
 
 const listMeta: Fields = { 2: one('resourceVersion'), 3: one('continue'), 4: one('remainingItemCount', 'number') };
 const status: Fields = { 1: one('metadata', listMeta), 3: one('message'), 4: one('reason'), 6: one('code', 'number') };
 
-const read = (body: Uint8Array, fields: Fields): Json => new PbfReader(contentOf(body)).readFields<Json>(into(fields), {});
+function read(body: Uint8Array, fields: Fields): Json {
+  const { kind, raw } = contentOf(body);
+  return { ...new PbfReader(raw).readFields<Json>(into(fields), {}), kind };
+}
 
 /** A list whose items have these fields, with the names that JSON has. Throws where the bytes are no such list. */
 export const listFrom = (body: Uint8Array, items: Fields): Json => read(body, { 1: one('metadata', listMeta), 2: field.list('items', items) });
 
 /** A `metav1.Status`, as JSON text. Throws where the bytes are none. */
-export const statusFrom = (body: Uint8Array): string => JSON.stringify({ kind: 'Status', ...read(body, status) });
+export const statusFrom = (body: Uint8Array): string => JSON.stringify({ ...read(body, status), kind: 'Status' });

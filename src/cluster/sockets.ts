@@ -1,9 +1,11 @@
 import type http from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { PassThrough } from 'node:stream';
 import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js';
 import type { LimitFunction } from 'p-limit';
 import WebSocket from 'ws';
 import { type AccessRule, failed, fromError, fromStatus, ok, ForwardFailed, type Result } from './failure.ts';
+import { isReset } from './http.ts';
 import type { Login } from './login.ts';
 
 export interface ExecOutput {
@@ -63,6 +65,22 @@ function handler({ login, agent }: Way): WebSocketHandler {
   );
 }
 
+/** Milliseconds before an upgrade that failed for a moment is asked for again. Nothing ran yet. */
+const againMs = 300;
+
+/** Opens a socket, once more where something between here and the kubelet failed. */
+async function opened<T>({ opening }: Way, open: () => Promise<T>): Promise<T> {
+  try {
+    return await opening(open);
+  } catch (error) {
+    const inner = (error as { error?: unknown }).error ?? error;
+    const isPassing = inner instanceof UpgradeRefused ? inner.status === 429 || inner.status >= 500 : isReset(inner);
+    if (!isPassing) throw error;
+    await pause(againMs);
+    return opening(open);
+  }
+}
+
 function asFailure(error: unknown, what: string, rule: AccessRule) {
   const inner = (error as { error?: unknown }).error ?? error;
   if (inner instanceof UpgradeRefused) return fromStatus(inner.status, inner.body, what, rule);
@@ -117,7 +135,7 @@ export async function exec(
       else if (stream === 3) status = JSON.parse(bytes.toString('utf8')) as ExecStatus;
       return stream !== 3;
     };
-    const socket = await way.opening(() => handler(way).connect(path, null, onBytes));
+    const socket = await opened(way, () => handler(way).connect(path, null, onBytes));
     if (script !== undefined) {
       // With an exit of its own it ends on older API servers too, and what it runs can't take the rest of it for input.
       socket.send(Buffer.concat([Buffer.of(0), Buffer.from(`{\n${script}\nexit\n} </dev/null\n`)]));
@@ -186,7 +204,7 @@ export async function portForward(way: Way, where: { namespace: string; pod: str
       push(stream === 0 ? body : new ForwardFailed(body.toString('utf8')));
       return true;
     };
-    const socket = await way.opening(() => handler(way).connect(path, null, onBytes));
+    const socket = await opened(way, () => handler(way).connect(path, null, onBytes));
     socket.onclose = () => push(null);
     return ok({
       write: (bytes) => socket.send(Buffer.concat([Buffer.of(0), bytes])),

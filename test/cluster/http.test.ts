@@ -9,6 +9,8 @@ import { connect, resources } from '../../src/cluster/index.ts';
 let server: Server;
 afterEach(() => server.close());
 
+const web = JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' } });
+
 /** A kubeconfig for a server on this machine. */
 async function kubeconfig(user: object = {}): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -28,7 +30,7 @@ async function kubeconfig(user: object = {}): Promise<string> {
 
 // As `kubectl proxy` serves it: nothing is there to verify.
 test('a server of plain HTTP', async () => {
-  server = createServer((_, response) => response.end(JSON.stringify({ metadata: { name: 'web' } })));
+  server = createServer((_, response) => response.end(web));
   const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 5000 }, {});
   expect(await cluster.get(resources.services, 'web', 'shop')).toMatchObject({ ok: true, value: { metadata: { name: 'web' } } });
   cluster.close();
@@ -44,7 +46,7 @@ test('a connection that is closed just as it is used again is no failure', async
     }
     used.add(request.socket);
     connections++;
-    response.end(JSON.stringify({ metadata: { name: 'web' } }));
+    response.end(web);
   });
   const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 5000 }, {});
   for (let i = 0; i < 3; i++) expect(await cluster.get(resources.services, 'web', 'shop')).toMatchObject({ ok: true });
@@ -52,7 +54,7 @@ test('a connection that is closed just as it is used again is no failure', async
   cluster.close();
 });
 
-test('a connection that is closed at its first use is a failure, and is not tried again', async () => {
+test('a connection that is closed again and again is a failure: a GET is sent three times, what changes something once', async () => {
   let requests = 0;
   server = createServer((request) => {
     requests++;
@@ -60,7 +62,9 @@ test('a connection that is closed at its first use is a failure, and is not trie
   });
   const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 5000 }, {});
   expect(await cluster.get(resources.services, 'web', 'shop')).toMatchObject({ ok: false, failure: { reason: 'unreachable' } });
-  expect(requests).toBe(1);
+  expect(requests).toBe(3);
+  expect(await cluster.createPod('shop', { metadata: { name: 'x' } })).toMatchObject({ ok: false, failure: { reason: 'unreachable' } });
+  expect(requests).toBe(4);
   cluster.close();
 });
 
@@ -75,7 +79,7 @@ test('expired credentials are renewed', async () => {
   server = createServer((request, response) => {
     served.push(request.headers.authorization);
     response.statusCode = request.headers.authorization === `Bearer t${valid}` ? 200 : 401;
-    response.end(JSON.stringify({ kind: 'Status', message: 'Unauthorized' }));
+    response.end(response.statusCode === 200 ? web : JSON.stringify({ kind: 'Status', message: 'Unauthorized' }));
   });
   const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: join(folder, 'plugin'), interactiveMode: 'Never' };
   const cluster = await connect({ kubeconfig: await kubeconfig({ exec }), context: undefined, requestTimeoutMs: 5000 }, {});
@@ -96,8 +100,8 @@ test('a list whose version is forgotten between two pages goes on as it is now',
     const token = new URL(request.url ?? '', 'http://x').searchParams.get('continue');
     asked.push(token);
     const item = (name: string) => ({ metadata: { name } });
-    if (token === null) return response.end(JSON.stringify({ items: [item('a')], metadata: { resourceVersion: '5', continue: 'old' } }));
-    if (token === 'new') return response.end(JSON.stringify({ items: [item('b')], metadata: { resourceVersion: '9' } }));
+    if (token === null) return response.end(JSON.stringify({ kind: 'PodList', items: [item('a')], metadata: { resourceVersion: '5', continue: 'old' } }));
+    if (token === 'new') return response.end(JSON.stringify({ kind: 'PodList', items: [item('b')], metadata: { resourceVersion: '9' } }));
     response.statusCode = 410;
     return response.end(JSON.stringify({ kind: 'Status', code: 410, reason: 'Expired', message: 'too old', metadata: { continue: 'new' } }));
   });
@@ -114,5 +118,85 @@ test('a list that is forgotten again and again ends as a failure', async () => {
   });
   const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 5000 }, {});
   expect(await cluster.list(resources.pods, {})).toMatchObject({ ok: false, failure: { status: 410, why: 'too old' } });
+  cluster.close();
+});
+
+/** The answers of a server, one after another, the last one for ever; and how often it was asked. */
+async function answering(...answers: { status: number; headers?: Record<string, string>; body?: string; cut?: boolean }[]) {
+  let requests = 0;
+  server = createServer((_, response) => {
+    const answer = answers[Math.min(requests++, answers.length - 1)];
+    if (!answer) return;
+    const { status, headers = {}, body = '', cut = false } = answer;
+    response.writeHead(status, { 'Content-Type': 'application/json', ...headers, ...(cut && { 'Content-Length': String(body.length * 2) }) });
+    if (cut) response.write(body, () => response.destroy());
+    else response.end(body);
+  });
+  const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 2500 }, {});
+  return { cluster, requests: () => requests };
+}
+
+const busy = { status: 429, headers: { 'Retry-After': '0' }, body: '{"kind":"Status","message":"too many"}' };
+const right = { status: 200, body: web };
+
+test.each([
+  ['busy twice', [busy, busy, right], 3],
+  ['500, then right', [{ status: 500 }, right], 2],
+  ['503 with a time to wait', [{ status: 503, headers: { 'Retry-After': '0' } }, right], 2],
+  ['half of an answer, then the whole', [{ status: 200, body: web, cut: true }, right], 2],
+])('%s: the answer is read in the end', async (_, answers, wanted) => {
+  const { cluster, requests } = await answering(...answers);
+  expect(await cluster.get(resources.services, 'web', 'shop')).toMatchObject({ ok: true, value: { metadata: { name: 'web' } } });
+  expect(requests()).toBe(wanted);
+  cluster.close();
+});
+
+test.each([
+  ['busy for ever', busy, 11, 'unreachable'],
+  ['busy for an hour', { ...busy, headers: { 'Retry-After': '3600' } }, 1, 'unreachable'],
+  ['500 for ever', { status: 500 }, 3, 'unreachable'],
+  ['a page', { status: 200, headers: { 'Content-Type': 'text/html' }, body: '<html>log in</html>' }, 1, 'malformed'],
+  ['nothing', { status: 200 }, 1, 'malformed'],
+  ['another kind', { status: 200, body: '{"kind":"Status","metadata":{},"status":"Success"}' }, 1, 'malformed'],
+  ['another object', { status: 200, body: web.replace('"web"', '"db"') }, 1, 'malformed'],
+  ['half of an object', { status: 200, body: web.slice(0, -9) }, 1, 'malformed'],
+  ['half of an answer, for ever', { status: 200, body: web, cut: true }, 3, 'unreachable'],
+  ['elsewhere', { status: 302, headers: { Location: 'https://login.example.com/' } }, 1, 'unreachable'],
+])('%s is a failure that says nothing of the object', async (_, answer, wanted, reason) => {
+  const { cluster, requests } = await answering(answer);
+  expect(await cluster.get(resources.services, 'web', 'shop')).toMatchObject({ ok: false, failure: { reason } });
+  expect(requests()).toBe(wanted);
+  cluster.close();
+});
+
+test.each([
+  ['another list', '{"kind":"PodList","items":[]}'],
+  ['no list', '{"kind":"Service","metadata":{"name":"web"}}'],
+  ['a list without a kind', '{"items":[]}'],
+  ['items that are none', '{"kind":"ServiceList","items":{}}'],
+  ['a list in half', '{"kind":"ServiceList","items":[{"metadata":'],
+])('%s is no empty list', async (_, body) => {
+  const { cluster } = await answering({ status: 200, body });
+  expect(await cluster.list(resources.services, {})).toMatchObject({ ok: false, failure: { reason: 'malformed' } });
+  cluster.close();
+});
+
+test('a list of which a page fails is no list', async () => {
+  const page = '{"kind":"ServiceList","items":[{"metadata":{"name":"a"}}],"metadata":{"continue":"more"}}';
+  const { cluster } = await answering({ status: 200, body: page }, { status: 500 });
+  expect(await cluster.list(resources.services, {})).toMatchObject({ ok: false, failure: { reason: 'unreachable' } });
+  cluster.close();
+});
+
+test('a large page that does not come in time is asked for in smaller ones', async () => {
+  const asked: (string | null)[] = [];
+  server = createServer((request, response) => {
+    const limit = new URL(request.url ?? '', 'http://x').searchParams.get('limit');
+    asked.push(limit);
+    if (Number(limit) <= 500) response.end('{"kind":"PodList","items":[{"metadata":{"name":"a"}}]}');
+  });
+  const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 500 }, {});
+  expect(await cluster.list(resources.pods, { protobuf: {} })).toMatchObject({ ok: true, value: [{ metadata: { name: 'a' } }] });
+  expect(asked).toEqual(['2000', '500']);
   cluster.close();
 });
