@@ -1,0 +1,170 @@
+/**
+ * An API server that fails in every way that one can, for each kind of request, with a healthy and a faulty Service, with connections and without:
+ * the verdict is right, or weaker with a reason; never another cause, never healthy unseen, never late, and nothing stays behind.
+ * All of them: NIGHTLY=1; else a part, another one each day.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
+import { apply, createNamespace, debugPods, deleteNamespace, doctor, must, type Ran } from '../support/kubectl.ts';
+import { type Fault, relay } from '../support/relay.ts';
+
+const folder = (name: string) => new URL(`./scenarios/${name}/objects.yaml`, import.meta.url);
+const services = { healthy: 'faulty-api-healthy', faulty: 'faulty-api-faulty' } as const;
+
+beforeAll(async () => {
+  await Promise.all(Object.values(services).map((name) => createNamespace(name)));
+  await apply(services.healthy, readFileSync(folder('healthy-canary'), 'utf8'));
+  await apply(services.faulty, readFileSync(folder('port-named-in-arguments'), 'utf8'));
+  for (const namespace of Object.values(services)) await must('-n', namespace, 'wait', '--timeout=60s', '--for=condition=Ready', 'pod', '--all');
+});
+afterAll(() => Promise.all(Object.values(services).map((name) => deleteNamespace(name))));
+
+/** Kinds of requests, by their method and path. */
+const requests: Record<string, RegExp> = {
+  'the Service': /^GET .*\/services\/shop$/,
+  Services: /^GET .*\/services\?/,
+  EndpointSlices: /^GET .*\/endpointslices\?/,
+  pods: /^GET .*\/pods\?(?!watch|.*watch=)/,
+  nodes: /^GET .*\/nodes(\?|\/)/,
+  'the Namespace': /^GET .*\/namespaces\/[^/]+$/,
+  NetworkPolicies: /^GET .*\/networkpolicies\?/,
+  events: /^GET .*\/events\?/,
+  'the Corefile': /^GET .*\/configmaps\//,
+  workloads: /^GET \/apis\/apps\/v1\//,
+  'API groups': /^GET \/apis$/,
+  logs: /^GET .*\/log(\?|$)/,
+  exec: /^UPGRADE .*\/exec\?/,
+  'port-forward': /^UPGRADE .*\/portforward\?/,
+  'creation of a pod': /^POST .*\/pods(\?|$)/,
+  'watch of pods': /^GET .*watch=/,
+  'deletion of a pod': /^DELETE /,
+};
+
+const status = (code: number, reason: string, message: string) => ({
+  status: code,
+  body: JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', message, reason, code }),
+});
+
+/** A list of items as something else; what is none stays as it is. */
+const withItems = (change: (items: unknown[]) => unknown) => (body: string) => {
+  const read = JSON.parse(body) as { items?: unknown[] };
+  return Array.isArray(read.items) ? JSON.stringify({ ...read, items: change(read.items) }) : body;
+};
+
+type Make = (attempt: number) => Fault;
+const faults: Record<string, Make> = {
+  hangs: () => 'hang',
+  'comes late': () => ({ delayMs: 1500 }),
+  'is cut off': () => 'reset',
+  'is answered 401': () => status(401, 'Unauthorized', 'Unauthorized'),
+  'is answered 403': () => status(403, 'Forbidden', 'it is forbidden: User "x" cannot do this resource "that" in API group ""'),
+  'is answered 410': () => status(410, 'Expired', 'too old resource version'),
+  'is answered 429, twice': (attempt) => (attempt <= 2 ? { ...status(429, 'TooManyRequests', 'too many requests'), headers: { 'Retry-After': '0' } } : 'none'),
+  'is answered 429, for ever': () => ({ ...status(429, 'TooManyRequests', 'too many requests'), headers: { 'Retry-After': '1' } }),
+  'is answered 500, once': (attempt) => (attempt <= 1 ? 500 : 'none'),
+  'is answered 500': () => status(500, 'InternalError', 'Internal error occurred'),
+  'is answered 503': () => ({ status: 503, headers: { 'Content-Type': 'text/plain' }, body: 'no healthy upstream' }),
+  'is sent elsewhere': () => ({ status: 302, headers: { Location: 'https://login.example.com/' } }),
+  'is answered with a page': () => ({ status: 200, headers: { 'Content-Type': 'text/html' }, body: '<!doctype html><title>Log in</title>' }),
+  'is answered with nothing': () => ({ status: 200 }),
+  'has items: null and no kind': () => ({ rewrite: (body) => JSON.stringify({ ...(JSON.parse(body) as object), kind: undefined, items: null }) }),
+  'is of another kind': () => ({ rewrite: (body) => JSON.stringify({ ...(JSON.parse(body) as object), kind: 'Widget' }) }),
+  'is half of its JSON': () => ({ rewrite: (body) => body.slice(0, body.length / 2) }),
+  'is cut off in its middle': () => ({ rewrite: (body) => body.slice(0, body.length / 2), cut: true }),
+  'has an item that is none': () => ({ rewrite: withItems((items) => [...items.slice(1), 7]) }),
+};
+const cuts: Record<string, Make> = {
+  'is cut before its output': () => ({ cutAt: 0 }),
+  'is cut within its output': () => ({ cutAt: 200 }),
+  'is cut after its output': () => ({ cutAt: '"status":"' }),
+};
+
+const timeoutS = 8;
+const cases = Object.keys(requests).flatMap((request) =>
+  Object.entries(/exec|port-forward/.test(request) ? { ...faults, ...cuts } : faults).flatMap(([fault, make]) => {
+    // An answer to an upgrade, to a creation, to a watch or to a deletion cannot be written anew.
+    const isRewritten = typeof make(1) === 'object' && 'rewrite' in (make(1) as object);
+    return isRewritten && !requests[request]?.source.startsWith('^GET') ? [] : [{ request, fault, make }];
+  }),
+);
+const day = Math.floor(Date.now() / 86_400_000);
+const chosen = process.env['NIGHTLY'] ? cases : cases.filter((_, i) => (i * 7 + day) % 12 === 0);
+
+const figures = { runs: 0, wrong: 0, late: 0, leftovers: 0 };
+
+test.each(chosen)('$request: $fault', async ({ request, make }) => {
+  const attempts = new Map<string, number>();
+  const pattern = requests[request];
+  const between = await relay((path, _headers, method) => {
+    const asked = `${method} ${path}`;
+    if (!pattern?.test(asked) || (request !== 'watch of pods' && asked.includes('watch='))) return 'none';
+    const attempt = (attempts.get(asked) ?? 0) + 1;
+    attempts.set(asked, attempt);
+    return make(attempt);
+  });
+  try {
+    for (const probe of ['none', 'auto', 'client'] as const) {
+      const run = async (kind: keyof typeof services): Promise<{ kind: typeof kind; ran: Ran }> => ({
+        kind,
+        ran: await doctor(
+          [
+            'svc',
+            'shop',
+            '-n',
+            services[kind],
+            '-o',
+            'json',
+            '--timeout',
+            `${timeoutS}s`,
+            ...(probe === 'client' ? ['--from', 'pod/client'] : ['--probe', probe]),
+          ],
+          { env: { KUBECONFIG: between.kubeconfig } },
+        ),
+      });
+      for (const { kind, ran } of await Promise.all([run('healthy'), run('faulty')])) check(kind, probe, ran);
+      await nothingLeft(request === 'deletion of a pod');
+    }
+  } finally {
+    between.close();
+  }
+});
+
+/** One run: the right verdict or a weaker one, in time. */
+function check(kind: keyof typeof services, probe: string, ran: Ran): void {
+  figures.runs++;
+  const where = `${kind}, ${probe}: ${ran.stderr}`;
+  // A start of Node on a busy machine comes on top.
+  if (ran.ms > (timeoutS + 1) * 1000) figures.late++;
+  expect(ran.ms, where).toBeLessThan((timeoutS + 2) * 1000);
+  // It could not run, and says why in one sentence.
+  if (ran.code === 3) {
+    expect(ran.stderr.trim(), where).toMatch(/^[A-Z"].*\.$/s);
+    return;
+  }
+  const { verdict, checks } = JSON.parse(ran.stdout) as Diagnosis;
+  const codes = verdict.causes.map((c) => c.code);
+  const wrong = codes.filter((code) => kind === 'healthy' || code !== 'target-port-not-listening');
+  const isBlind = kind === 'faulty' && verdict.status === 'healthy' && probe !== 'none';
+  if (wrong.length > 0 || isBlind) figures.wrong++;
+  expect(wrong, `${where} ${verdict.summary}`).toEqual([]);
+  if (kind === 'healthy') expect(['healthy', 'undecided'], verdict.summary).toContain(verdict.status);
+  // Without connections nothing shows where the program listens; with them it is found, or nothing is said to be right.
+  if (probe !== 'none') expect(verdict.status, verdict.summary).not.toBe(kind === 'faulty' ? 'healthy' : 'faulty');
+  for (const c of checks) if (c.status === 'unknown') expect(c.reason, c.id).toBeTruthy();
+}
+
+/** No debug pod stays, unless the API server takes none away; `cleanup` then does. */
+async function nothingLeft(isDeletion: boolean): Promise<void> {
+  if (isDeletion) {
+    await doctor(['cleanup', '-A']);
+    return;
+  }
+  const left = await debugPods();
+  figures.leftovers += left.split('\n').filter(Boolean).length;
+  expect(left).toBe('');
+}
+
+afterAll(() => {
+  if (process.env['TRUST']) writeFileSync(process.env['TRUST'], JSON.stringify({ 'faulty API server': figures }));
+});
