@@ -245,6 +245,14 @@ const explainCommand = <T>(y: Argv<T>, { answer }: Start) =>
     (a) => answer(async () => (await import('./explain.ts')).explain(a.code, process.stdout)),
   );
 
+const completionCommand = <T>(y: Argv<T>, { answer }: Start) =>
+  y.command(
+    'completion [shell]',
+    'print the completion script for bash, zsh or fish',
+    (own) => own.positional('shell', { type: 'string', describe: 'default: the one that SHELL names' }),
+    (a) => answer(async () => (await import('./completion.ts')).completion(a.shell, process.env, process.stdout)),
+  );
+
 const plainFormats = <T>(y: Argv<T>) => formatOption(kubectlOptions(y), 'text, json, yaml; or FORMAT=FILE (can be repeated)');
 
 const versionCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
@@ -293,19 +301,26 @@ function parser(words: string[], start: Start) {
     rbacCommand,
     selfcheckCommand,
     mcpCommand,
+    completionCommand,
     versionCommand,
   ];
   return verboseOption(commands.reduce((y, add) => add(y, start), base))
     .version(start.version)
     .help()
     .alias('help', 'h')
-    .completion('completion', 'print the completion script for bash or zsh')
     .demandCommand(1, '')
     .strict()
     .recommendCommands()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
     .exitProcess(false)
     .fail(refuseWords);
+}
+
+/** The help of a command, or of all. */
+export function helpOf(command: string | undefined, version: string): Promise<string> {
+  const paint = { erase: () => {} };
+  const y = parser([], { version, screen: (colour) => screenWith(paint, colour), answer: () => {} });
+  return new Promise((resolve) => void y.parse([...(command === undefined ? [] : [command]), '--help'], {}, (_error, _argv, output) => resolve(output)));
 }
 
 const screenWith = (paint: Paint, colour: boolean): Screen => ({

@@ -20,7 +20,11 @@ const asksHelp = words.length === 1 && (words[0] === '--help' || words[0] === '-
 const help = asksHelp ? writtenHelp() : '';
 if (words.length === 1 && words[0] === '--version') process.stdout.write(`${version}\n`);
 else if (help) process.stdout.write(help);
-else {
+else if (words[0] === '__complete') {
+  const isForKubectl = words[1] === '--for-kubectl';
+  const found = await (await import('./complete.ts')).complete(words.slice(isForKubectl ? 2 : 1), version, process.env);
+  process.stdout.write([...found, ...(isForKubectl ? [':4'] : [])].map((line) => `${line}\n`).join(''));
+} else {
   const paint = firstPaint(words, process.env);
   await (await import('./commands.ts')).main(words, version, paint);
 }
