@@ -23,6 +23,7 @@ const kubectlOptions = <T>(y: Argv<T>) =>
     .option('kubeconfig', { type: 'string', requiresArg: true, describe: 'path of the kubeconfig' })
     .option('as', { type: 'string', requiresArg: true, describe: 'user to impersonate' })
     .option('as-group', { type: 'string', array: true, requiresArg: true, describe: 'group to impersonate (can be repeated)' })
+    .option('config', { type: 'string', requiresArg: true, describe: 'configuration FILE (default: ~/.config/k8s-doctor/config.yaml)' })
     .option('request-timeout', { type: 'string', requiresArg: true, default: '10s', describe: 'limit for one request' });
 
 const verboseOption = <T>(y: Argv<T>) =>
@@ -79,6 +80,13 @@ interface Start {
   answer(run: () => Promise<number>): void;
 }
 
+/** With what the configuration says where the command says nothing. */
+async function configured<A extends { config: string | undefined; image?: string | undefined; nodeImage?: string | undefined }>(a: A) {
+  const { readConfig } = await import('./config.ts');
+  const { image, nodeImage, accepted, pods } = readConfig(a.config, process.env);
+  return { ...a, image: a.image ?? image, nodeImage: a.nodeImage ?? nodeImage, accepted, pods };
+}
+
 const connection = <A extends { asGroup: string[] | undefined; requestTimeout: string }>(a: A) => ({
   ...a,
   asGroups: a.asGroup,
@@ -93,7 +101,7 @@ const svcCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
     (a) =>
       answer(async () => {
         const { svc } = await import('./svc.ts');
-        return svc(asTyped(a, version), screen(a.color));
+        return svc(await configured(asTyped(a, version)), screen(a.color));
       }),
   );
 
@@ -108,7 +116,7 @@ const frontCommand =
         svcOptions(own.positional('name', { type: 'string', describe: what }))
           .option('host', { type: 'string', requiresArg: true, describe: 'the host to ask for (default: that of its first rule)' })
           .option('path', { type: 'string', requiresArg: true, describe: 'the path to ask for (default: that of its first rule)' }),
-      (a) => answer(async () => (await import('./front.ts')).front({ ...asTyped(a, version), kind }, screen(a.color))),
+      (a) => answer(async () => (await import('./front.ts')).front({ ...(await configured(asTyped(a, version))), kind }, screen(a.color))),
     );
 const ingressCommand = frontCommand('ingress', 'diagnose an Ingress, and the Service behind it, by a real request', 'NAME or NAMESPACE/NAME');
 const routeCommand = frontCommand('route', 'diagnose a route of the Gateway API (HTTPRoute, GRPCRoute, TLSRoute, TCPRoute)', 'NAME or NAMESPACE/NAME');
@@ -126,7 +134,7 @@ const fixCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
     (a) =>
       answer(async () => {
         const { fix } = await import('./fix.ts');
-        return fix(asTyped(a, version), screen(a.color));
+        return fix(await configured(asTyped(a, version)), screen(a.color));
       }),
   );
 
@@ -166,7 +174,10 @@ const scanCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
         .option('events', { type: 'boolean', default: false, describe: 'with --watch: also write each change into the cluster, as an Event of the Service' })
         .option('metrics', { type: 'string', requiresArg: true, describe: 'with --watch: serve metrics for Prometheus at PORT or ADDRESS:PORT' })
         .option('quiet', { alias: 'q', type: 'boolean', default: false, describe: 'no progress on stderr' }),
-    (a) => answer(async () => (await import('./scan.ts')).scan({ ...connection(a), budgetMs: duration('budget', a.budget), version }, screen(true))),
+    (a) =>
+      answer(async () =>
+        (await import('./scan.ts')).scan({ ...(await configured(connection(a))), budgetMs: duration('budget', a.budget), version }, screen(true)),
+      ),
   );
 
 const reachCommand = <T>(y: Argv<T>, { screen, answer }: Start) =>
@@ -271,7 +282,7 @@ const mcpCommand = <T>(y: Argv<T>, { version, answer }: Start) =>
       kubectlOptions(own)
         .option('allow-probes', { type: 'boolean', default: false, describe: 'let diagnoses make connections, with debug pods' })
         .option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' }),
-    (a) => answer(async () => (await import('./mcp.ts')).mcp({ ...connection(a), version }, process.env)),
+    (a) => answer(async () => (await import('./mcp.ts')).mcp({ ...(await configured(connection(a))), version }, process.env)),
   );
 
 const selfcheckCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
@@ -279,7 +290,7 @@ const selfcheckCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
     ['selfcheck', 'doctor'],
     'is the kubeconfig usable, what may you do, and what would a run create?',
     (own) => plainFormats(own).option('image', { type: 'string', requiresArg: true, describe: 'image for debug pods (default: one that the nodes have)' }),
-    (a) => answer(async () => (await import('./selfcheck.ts')).selfcheck({ ...connection(a), version }, screen(true))),
+    (a) => answer(async () => (await import('./selfcheck.ts')).selfcheck({ ...(await configured(connection(a))), version }, screen(true))),
   );
 
 function parser(words: string[], start: Start) {
@@ -342,7 +353,7 @@ const asTyped = <A extends { requestTimeout: string; timeout: string }>(a: A, ve
 async function exploring(words: string[], version: string, paint: Paint): Promise<number> {
   const parsed = await svcOptions(yargs(words)).strict().demandCommand(0, 0).version(false).help(false).exitProcess(false).fail(refuseWords).parseAsync();
   if (parsed.ui === 'never') throw new UsageError('Which command?');
-  return (await import('./terminal-ui.ts')).explore({ ...asTyped(parsed, version), name: undefined }, screenWith(paint, parsed.color));
+  return (await import('./terminal-ui.ts')).explore({ ...(await configured(asTyped(parsed, version))), name: undefined }, screenWith(paint, parsed.color));
 }
 
 function refuseWords(message: string, error: Error | undefined): never {

@@ -32,7 +32,8 @@ function read(words: readonly string[]): Typed {
   for (let i = 0; i < before.length; i++) {
     const word = before[i] ?? '';
     const [name = '', value] = word.startsWith('--') ? word.split('=', 2) : [word];
-    if (!word.startsWith('-')) typed.command === undefined ? (typed.command = word) : typed.names.push(word);
+    if (!word.startsWith('-') && typed.command === undefined) typed.command = word;
+    else if (!word.startsWith('-')) typed.names.push(word);
     else if (value !== undefined) typed.options[name] = value;
     else if (valued.test(name) && i + 1 < before.length) typed.options[name] = before[++i] ?? '';
     else if (valued.test(name)) typed.option = name;

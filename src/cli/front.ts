@@ -1,6 +1,5 @@
 /** `ingress`, `route` and `url`: the question begins in front of a Service, and goes on to the Service behind it. */
 import { CannotRun } from '../catalog/cannot-run.ts';
-import { connect } from '../cluster/index.ts';
 import { valueOf } from '../facts/fact.ts';
 import type { Target } from '../facts/facts.ts';
 import { isReady } from '../facts/selectors.ts';
@@ -8,6 +7,7 @@ import { choose, serviceBehind } from '../front/choose.ts';
 import { type FrontRef, readFront } from '../gather/front.ts';
 import { formats } from '../report/render.ts';
 import { checkFolder, replayed, save } from './captures.ts';
+import { openCluster } from './open-cluster.ts';
 import { exitFor, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { runShown } from './shown-run.ts';
 import { diagnosisOf, looked } from './svc.ts';
@@ -58,7 +58,7 @@ export async function front(options: FrontOptions, screen: Screen): Promise<numb
 }
 
 async function live(options: FrontOptions, env: NodeJS.ProcessEnv) {
-  const cluster = await connect({ ...options, asGroups: options.asGroup }, env);
+  const cluster = await openCluster({ ...options, asGroups: options.asGroup }, env);
   try {
     const ref = refOf(options, cluster.namespace);
     const known = await readFront(cluster, ref, AbortSignal.timeout(options.timeoutMs));

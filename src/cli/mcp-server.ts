@@ -78,7 +78,7 @@ export function mcpServer(options: McpOptions, env: NodeJS.ProcessEnv, calls: Ca
     calls.running.add(call);
     try {
       const { text, json } = await call;
-      return { content: [{ type: 'text', text }], structuredContent: json as Record<string, unknown> };
+      return { content: [{ type: 'text', text }], structuredContent: json };
     } catch (error) {
       if (!(error instanceof CannotRun)) throw error;
       return { content: [{ type: 'text', text: clean(error.message) }], isError: true };

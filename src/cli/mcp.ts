@@ -1,6 +1,7 @@
 /** k8s-doctor for assistants: a server of the Model Context Protocol over standard input and output. */
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { ConnectOptions } from '../cluster/index.ts';
+import type { PodDefaults } from '../probes/pod-defaults.ts';
 import { mcpServer } from './mcp-server.ts';
 import { onSignals } from './signals.ts';
 
@@ -9,6 +10,7 @@ export interface McpOptions extends ConnectOptions {
   /** Diagnoses may make connections, with debug pods. */
   allowProbes: boolean;
   image: string | undefined;
+  pods?: PodDefaults | undefined;
 }
 
 /** Serves until standard input ends or a signal comes; what a diagnosis created is removed by then. */

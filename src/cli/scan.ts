@@ -3,15 +3,17 @@ import pLimit from 'p-limit';
 import { pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { knownCode } from '../catalog/known-code.ts';
-import { connect, type ConnectOptions } from '../cluster/index.ts';
+import type { ConnectOptions } from '../cluster/index.ts';
 import { contextsOf } from '../cluster/kubeconfig.ts';
 import { clean } from '../report/clean.ts';
 import { renderScan, scanFormats } from '../report/scan/render.ts';
-import { readRules } from '../scan/accepted.ts';
+import { readRules, type Rule } from '../scan/accepted.ts';
 import type { Progress } from '../scan/inventory.ts';
 import { changesSince, fromJson, merged, only, type Scan, scanOf, statusOf } from '../scan/scan.ts';
 import { scanCluster, type ScanPlan } from '../scan/scan-cluster.ts';
 import { parseShard } from '../scan/shard.ts';
+import type { PodDefaults } from '../probes/pod-defaults.ts';
+import { openCluster } from './open-cluster.ts';
 import { probeServices } from './scan-probe.ts';
 import { exitStatus, isUnicode, type Output, parseOutputs, type Screen, writeTexts } from './output.ts';
 
@@ -38,6 +40,9 @@ export interface ScanOptions extends ConnectOptions {
   budgetMs: number;
   atOnce: number;
   image: string | undefined;
+  /** Causes that the configuration accepts. */
+  accepted: Rule[];
+  pods?: PodDefaults | undefined;
   /** Go on, and report changes. */
   watch: boolean;
   /** Write changes into the cluster, as Events. */
@@ -96,7 +101,7 @@ const planFor = (options: ScanOptions): Omit<ScanPlan, 'namespace' | 'onProgress
   pipeline,
   version: options.version,
   shard: options.shard === undefined ? undefined : parseShard(options.shard),
-  accepted: options.ignore === undefined ? [] : readRules(fileText(options.ignore), options.ignore),
+  accepted: options.ignore === undefined ? options.accepted : readRules(fileText(options.ignore), options.ignore),
 });
 
 async function watched(options: ScanOptions, screen: Screen, write: (scan: Scan) => Promise<void>): Promise<number> {
@@ -138,7 +143,7 @@ async function scanOne(
   let requests = () => 0;
   let context = options.context ?? '';
   try {
-    const cluster = await connect(options, screen.env);
+    const cluster = await openCluster(options, screen.env);
     try {
       requests = () => cluster.requests();
       context = cluster.context;

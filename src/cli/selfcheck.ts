@@ -8,6 +8,7 @@ import type { FactName } from '../facts/facts.ts';
 import type { Access, Collector } from '../gather/collector.ts';
 import { collectors } from '../gather/gather.ts';
 import { chooseImage, deadlineS, debugName, manifest } from '../probes/debug-pod.ts';
+import { type PodDefaults, withDefaults } from '../probes/pod-defaults.ts';
 import { cleanDeep } from '../report/clean.ts';
 import { wrap } from '../report/text.ts';
 import { asciiMarks, unicodeMarks } from '../report/view.ts';
@@ -16,6 +17,7 @@ import { isUnicode, parseOutputs, type Screen, writeTexts } from './output.ts';
 export interface SelfCheckOptions extends ConnectOptions {
   version: string;
   image: string | undefined;
+  pods?: PodDefaults | undefined;
   output: string[];
 }
 
@@ -108,7 +110,7 @@ async function look(cluster: Cluster, options: SelfCheckOptions): Promise<SelfCh
   const latencyMs = Math.round(performance.now() - started);
   const [user, rows] = await Promise.all([userOf(cluster), Promise.all(ways.map((way) => judgeWay(cluster, way)))]);
   const image = options.image ?? chooseImage(await imagesOf(cluster));
-  const tried = await tryPod(cluster, image);
+  const tried = await tryPod(cluster, image, options.pods);
   const known = rows.map((row) => (row.id === 'debug-pod' && row.state === 'ok' ? { ...row, ...tried } : row));
   return {
     apiVersion: 'k8s-doctor/v1',
@@ -193,9 +195,9 @@ async function may(cluster: Cluster, right: Right): Promise<boolean | null> {
 }
 
 /** Whether admission takes a debug pod: asked in a dry run, which creates nothing. */
-async function tryPod(cluster: Cluster, image: string): Promise<{ state: State; text: string }> {
+async function tryPod(cluster: Cluster, image: string, defaults: PodDefaults | undefined): Promise<{ state: State; text: string }> {
   const pod = manifest(debugName(), { namespace: cluster.namespace, image, owner: `${userInfo().username}@${hostname()}`, script: 'true' });
-  const answer = await cluster.create(resources.pods, cluster.namespace, pod, true);
+  const answer = await cluster.create(resources.pods, cluster.namespace, defaults ? withDefaults(pod, defaults) : pod, true);
   return answer.ok
     ? { state: 'ok', text: `accepted in namespace ${cluster.namespace} by a dry run, image ${image}` }
     : { state: 'missing', text: `not accepted in namespace ${cluster.namespace} (${answer.failure.why})` };

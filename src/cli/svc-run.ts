@@ -1,8 +1,10 @@
 /** What text mode and the terminal UI share of a run of `svc`: its options, the connection to the cluster, how it ends early. */
 import { CannotRun } from '../catalog/cannot-run.ts';
-import { type Cluster, connect, type ConnectOptions } from '../cluster/index.ts';
+import type { Cluster, ConnectOptions } from '../cluster/index.ts';
 import type { FactTypes, Target } from '../facts/facts.ts';
 import type { FailOn } from './output.ts';
+import type { PodDefaults } from '../probes/pod-defaults.ts';
+import { openCluster } from './open-cluster.ts';
 import { parseFrom, parseNodes, parsePath, parseService } from './target.ts';
 
 export interface SvcOptions {
@@ -25,6 +27,8 @@ export interface SvcOptions {
   http: string | undefined;
   image: string | undefined;
   nodeImage: string | undefined;
+  /** What every pod that is created gets. */
+  pods?: PodDefaults | undefined;
   /** As typed: `all`, `client`, or how many. */
   nodes: string;
   matrix: boolean;
@@ -51,7 +55,7 @@ export interface SvcOptions {
 
 /** What of the options says whom to ask, and what. */
 type Asking = Omit<ConnectOptions, 'asGroups' | 'beforeAsking'> &
-  Pick<SvcOptions, 'asGroup' | 'name' | 'from' | 'port' | 'probe' | 'nodes' | 'matrix' | 'advice' | 'http'>;
+  Pick<SvcOptions, 'asGroup' | 'pods' | 'name' | 'from' | 'port' | 'probe' | 'nodes' | 'matrix' | 'advice' | 'http'>;
 
 /** The connection to the cluster and the target of the run. Sends nothing yet, but a credential plug-in may ask on the terminal. Throws CannotRun for options that make no sense. */
 export async function prepare(options: Asking, env: NodeJS.ProcessEnv, beforeAsking?: (() => void) | null): Promise<{ cluster: Cluster; target: Target }> {
@@ -60,7 +64,7 @@ export async function prepare(options: Asking, env: NodeJS.ProcessEnv, beforeAsk
   if (named.namespace !== undefined && options.namespace !== undefined && named.namespace !== options.namespace) {
     throw new CannotRun(`"${options.name}" is in namespace ${named.namespace}, but -n says ${options.namespace}; leave one of them out.`);
   }
-  const cluster = await connect({ ...options, asGroups: options.asGroup, namespace: named.namespace ?? options.namespace, beforeAsking }, env);
+  const cluster = await openCluster({ ...options, asGroups: options.asGroup, namespace: named.namespace ?? options.namespace, beforeAsking }, env);
   const port = options.port ?? named.port;
   const target: Target = {
     namespace: cluster.namespace,

@@ -217,7 +217,7 @@ function notAList(answer: unknown, { kind }: Resource): string | undefined {
 
 /** The same of an answer that was to be one object. */
 function notTheObject(answer: unknown, { kind }: Resource, name: string): string | undefined {
-  const given = (typeof answer === 'object' ? answer : null) as { kind?: unknown; metadata?: { name?: unknown } } | null;
+  const given = answer as { kind?: unknown; metadata?: { name?: unknown } } | null;
   if (given?.metadata?.name === name && (kind === undefined || given.kind === kind)) return undefined;
   return `the answer is ${typeof given?.kind === 'string' ? `of kind ${given.kind}` : 'no object'}, not ${kind ?? 'the object'} "${name}"`;
 }

@@ -109,7 +109,7 @@ function contentOf(body: Uint8Array): Unknown {
   if (!magic.every((byte, i) => body[i] === byte)) throw new Error('it does not begin as an answer of the API server in protobuf');
   return new PbfReader(body.subarray(magic.length)).readFields<Unknown>(
     (tag, found, pbf) => {
-      if (tag === 1) found.kind = String(pbf.readMessage<Json>(into({ 2: one('kind') }), {})['kind'] ?? '');
+      if (tag === 1) found.kind = pbf.readMessage<{ kind?: string }>(into({ 2: one('kind') }), {}).kind ?? '';
       if (tag === 2) found.raw = pbf.readBytes();
     },
     { kind: '', raw: new Uint8Array() },

@@ -83,7 +83,7 @@ const cuts: Record<string, Make> = {
 const timeoutS = 8;
 const cases = Object.keys(requests).flatMap((request) =>
   Object.entries(/exec|port-forward/.test(request) ? { ...faults, ...cuts } : faults).flatMap(([fault, make]) => {
-    // An answer to an upgrade, to a creation, to a watch or to a deletion cannot be written anew.
+    // An answer to an upgrade, to a creation, to a watch or to a deletion cannot be written again.
     const isRewritten = typeof make(1) === 'object' && 'rewrite' in (make(1) as object);
     return isRewritten && !requests[request]?.source.startsWith('^GET') ? [] : [{ request, fault, make }];
   }),
