@@ -97,6 +97,10 @@ interface ExecStatus {
 /** A command, or a script for a shell's standard input: a command is part of the request's URL, where proxies allow a few kB. */
 export type Command = string[] | { script: string };
 
+/** A container can write without end: of what is kept, and of one line, there is a limit in bytes. */
+const mostKept = 16 << 20;
+const mostOfLine = 1 << 20;
+
 /** Closes stream 0 for the other side (v5.channel.k8s.io). */
 const endOfStdin = Buffer.of(255, 0);
 
@@ -127,12 +131,16 @@ export async function exec(
   const err: Buffer[] = [];
   const lines = onLine && lineSplitter(onLine);
   let status: ExecStatus | undefined;
+  let kept = 0;
   try {
     const onBytes = (stream: number, bytes: Buffer) => {
-      if (stream === 1 && lines) lines.push(bytes);
-      else if (stream === 1) out.push(bytes);
+      const isLine = stream === 1 && lines !== undefined;
+      if (isLine) lines.push(bytes);
+      else if (stream < 3) kept += bytes.length;
+      if (kept > mostKept || lines?.isTooLong()) return false;
+      if (stream === 1 && !isLine) out.push(bytes);
       else if (stream === 2) err.push(bytes);
-      else if (stream === 3) status = JSON.parse(bytes.toString('utf8')) as ExecStatus;
+      else if (stream === 3) status = statusOf(bytes);
       return stream !== 3;
     };
     const socket = await opened(way, () => handler(way).connect(path, null, onBytes));
@@ -147,6 +155,7 @@ export async function exec(
       if (socket.readyState === WebSocket.CLOSED) socket.onclose({} as never);
     });
     lines?.end();
+    if (kept > mostKept || lines?.isTooLong()) return failed({ reason: 'malformed', what, why: 'what it writes has no end', rule });
     if (timedOut) return failed({ reason: 'timed-out', what, why: `the command did not end within ${timeoutMs / 1000} s`, rule });
     if (!status) return failed({ reason: 'unreachable', what, why: 'the connection was closed before the command ended', rule });
     const exitCode = status.status === 'Success' ? 0 : Number(status.details?.causes?.find((c) => c.reason === 'ExitCode')?.message ?? Number.NaN);
@@ -163,7 +172,16 @@ export async function exec(
   }
 }
 
-/** Cuts bytes into lines as they come, whole characters only. */
+/** The status at the end of a command; undefined where it is none. */
+function statusOf(bytes: Buffer): ExecStatus | undefined {
+  try {
+    return JSON.parse(bytes.toString('utf8')) as ExecStatus;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Cuts bytes into lines as they come, whole characters only. After a line that does not end it takes no more. */
 function lineSplitter(onLine: (line: string) => void) {
   const decoder = new TextDecoder();
   let rest = '';
@@ -172,8 +190,12 @@ function lineSplitter(onLine: (line: string) => void) {
     rest = parts.pop() ?? '';
     for (const line of parts) onLine(line);
   };
+  const isTooLong = () => rest.length > mostOfLine;
   return {
-    push: (bytes: Buffer) => take(decoder.decode(bytes, { stream: true })),
+    isTooLong,
+    push: (bytes: Buffer) => {
+      if (!isTooLong()) take(decoder.decode(bytes, { stream: true }));
+    },
     end: () => {
       if (rest !== '') onLine(rest);
       rest = '';

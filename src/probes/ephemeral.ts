@@ -44,6 +44,6 @@ export async function runEphemeral(
   });
   if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: noRule });
   if (!watched.ok) return watched;
-  const log = await cluster.logs(where.namespace, where.pod, name, {});
+  const log = await cluster.logs(where.namespace, where.pod, name, { tailLines: 5000 });
   return log.ok ? ok(log.value) : log;
 }

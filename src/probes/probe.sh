@@ -1,9 +1,10 @@
 #!/bin/sh
 # The part of the probe script that every run shares: functions that make one connection each, with the tools that the image has.
-# script.ts sets TRIES and LIMIT before it and adds one line for each task after it.
+# script.ts sets TRIES, LIMIT and KEY before it and adds one line for each task after it.
 #   TRIES  how often a connection without an answer is tried
 #   LIMIT  seconds for one connection; exported, because shells that are started here read it
-# Each result is one record, written at once: SOH id STX tool STX exit status STX milliseconds STX output ETX.
+#   KEY    a word of this run, not exported: what a server answers cannot pass for a record
+# Each result is one record, written at once: SOH key STX id STX tool STX exit status STX milliseconds STX output ETX key.
 # It runs in a POSIX shell (busybox sh, dash, bash) in a container that belongs to somebody else:
 # every process that it starts is waited for, and nothing is written to a file.
 
@@ -14,7 +15,7 @@ export LIMIT
 have() { command -v "$1" >/dev/null 2>&1; }
 # Hundredths of a second since the node started (proc(5), /proc/uptime).
 up() { read -r u _ </proc/uptime; f=1${u#*.}; echo $((${u%.*} * 100 + f - 100)); }
-rec() { printf '\001%s\002%s\002%s\002%s\002%s\003' "$@"; }
+rec() { printf '\001%s\002%s\002%s\002%s\002%s\002%s\003%s' "$KEY" "$@" "$KEY"; }
 
 # Ends process $1 after $2 seconds. It holds none of the pipes, or their reader would wait for its sleep. Each process is waited
 # for by its parent: an orphan stays a zombie where the container's process 1 does not reap.

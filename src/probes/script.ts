@@ -1,7 +1,8 @@
 /**
  * The script that makes all connections of a run, in parallel, with the tools that the image has: `probe.sh`, then one line for
- * each task. Each result is one record, written at once: SOH id STX tool STX exit status STX milliseconds STX output ETX.
+ * each task. Each result is one record, written at once: SOH key STX id STX tool STX exit status STX milliseconds STX output ETX key.
  */
+import { randomBytes } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import functions from './probe.sh';
 
@@ -30,7 +31,10 @@ export interface Record {
 /** How long one connection may take, in seconds. */
 export const connectTimeoutS = 2;
 
-const prelude = (tries: number) => `TRIES=${tries} LIMIT=${connectTimeoutS}\n${functions}`;
+/** Written in front of each record, and known to this process and its script alone: what a server or a program answers is in records, too. */
+const key = randomBytes(8).toString('hex');
+
+const prelude = (tries: number) => `TRIES=${tries} LIMIT=${connectTimeoutS} KEY=${key}\n${functions}`;
 
 // Everything in the script comes from the API server, and can contain anything.
 const address = /^[0-9a-fA-F.:]+$/;
@@ -114,11 +118,11 @@ wait
 `;
 }
 
-/** Reads the records of a script's output; incomplete records are ignored. */
+/** Reads the records of a script's output; what is incomplete, or has not this run's key, is none. */
 export function readRecords(output: string): Record[] {
   const found: Record[] = [];
-  for (const part of output.split('\u0001').slice(1)) {
-    const end = part.indexOf('\u0003');
+  for (const part of output.split(`\u0001${key}\u0002`).slice(1)) {
+    const end = part.indexOf(`\u0003${key}`);
     if (end < 0) continue;
     const [id, tool, exitCode, ms, ...rest] = part.slice(0, end).split('\u0002');
     found.push({ id: id ?? '', tool: tool ?? '', exitCode: Number(exitCode), ms: Number(ms), output: rest.join('\u0002') });
