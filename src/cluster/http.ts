@@ -40,6 +40,9 @@ export interface Http {
 /** Milliseconds after which an idle connection is closed: a proxy or firewall may have dropped it by then. */
 const idleTimeoutMs = 20_000;
 
+/** An answer of more bytes has no end, or none that fits into memory. */
+const mostBytes = 256 << 20;
+
 /** As client-go has it (rest/with_retry.go): so often a request is sent again. */
 const mostTries = 10;
 /** So often a GET is sent again where nothing says when to. */
@@ -168,7 +171,12 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
   const readBytes = (message: http.IncomingMessage): Promise<Buffer> =>
     new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
-      message.on('data', (chunk: Buffer) => chunks.push(chunk));
+      let size = 0;
+      message.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > mostBytes) message.destroy(new Error(`the answer has more than ${mostBytes >> 20} MB`));
+        else chunks.push(chunk);
+      });
       message.on('error', reject);
       message.on('end', () => resolve(Buffer.concat(chunks)));
     });
