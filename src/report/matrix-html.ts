@@ -1,4 +1,4 @@
-import { escapeHtml as escape } from './html.ts';
+import { escapeHtml as escape } from './html-page.ts';
 import { cellWords, groupName, type MatrixView, summary } from './matrix.ts';
 
 const style = `
@@ -40,17 +40,19 @@ export function matrixHtml(view: MatrixView): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escape(view.title)}</title>
 <style>${style}</style>
+<main>
 <h1>${escape(view.title)}</h1>
 <p>On ${escape(view.ports)}. Rows connect to columns; point at a cell to read why.</p>
 <p>${escape(summary(view))}</p>
 ${view.missing.map((m) => `<p>Not seen: ${escape(m)}</p>`).join('\n')}
 <p class="legend">${used.map((c) => `<span><i class="${c}"></i>${marks[c]} ${escape(cellWords[c])}</span>`).join('')}</p>
-<div class="scroll"><table>
+<div class="scroll" tabindex="0" role="region" aria-label="Matrix"><table>
 <thead><tr><td>from ↓ &nbsp; to →</td>${head}</tr></thead>
 <tbody>
 ${rows.join('\n')}
 </tbody>
 </table></div>
+</main>
 </html>
 `;
 }

@@ -1,5 +1,6 @@
 import type { Scan } from '../../scan/scan.ts';
-import { causeHtml, escapeHtml as h, style } from '../html.ts';
+import { causeHtml } from '../html.ts';
+import { escapeHtml as h, page, sortableHead } from '../html-page.ts';
 import { unicodeMarks, verdictMark } from '../view.ts';
 import { clusterLine, counts, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
 
@@ -21,18 +22,13 @@ export function scanHtml(scan: Scan): string {
     (s) =>
       `<tr><td class="${verdictMark[s.status]}">${unicodeMarks[verdictMark[s.status]]} ${s.status}</td><th scope="row">${h(placeOf(s, several))}</th><td>${h(s.type)}</td><td>${h(s.ports.join(', '))}</td><td>${s.type === 'ExternalName' ? '' : `${s.endpoints.ready}/${s.endpoints.total}`}</td><td>${s.status === 'healthy' && s.ignored.length === 0 ? '' : h(s.summary)}</td></tr>`,
   );
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${h(counts(scan))}</title>
-<style>${style}</style>
-<h1><span class="${worst}">${unicodeMarks[worst]}</span> ${h(counts(scan))}</h1>
+  return page(
+    counts(scan),
+    `<h1><span class="${worst}">${unicodeMarks[worst]}</span> ${h(counts(scan))}</h1>
 <p class="soft">${h(scan.startedAt)} · ${(scan.durationMs / 1000).toFixed(1)} s · k8s-doctor ${h(scan.version)}</p>
 <p>${h(tested(scan))}</p>
 ${notes.map((n) => `<p>${h(n)}</p>`).join('\n')}
 ${groups.length > 0 ? `<h2>Causes</h2>\n${groups.join('\n')}` : ''}
-${rows.length > 0 ? `<h2>Services</h2>\n<div class="wide"><table><thead><tr><th scope="col">status</th><th scope="col">Service</th><th scope="col">type</th><th scope="col">ports</th><th scope="col">endpoints</th><th scope="col">cause</th></tr></thead><tbody>${rows.join('\n')}</tbody></table></div>` : ''}
-</html>
-`;
+${rows.length > 0 ? `<h2>Services</h2>\n<div class="wide" tabindex="0" role="region" aria-label="Services"><table>${sortableHead(['status', 'Service', 'type', 'ports', 'endpoints', 'cause'])}<tbody>${rows.join('\n')}</tbody></table></div>` : ''}`,
+  );
 }
