@@ -244,8 +244,11 @@ const demoCommand = <T>(y: Argv<T>, { screen, answer }: Start) =>
   y.command(
     'demo [incident]',
     'replay an incident that was recorded on a real cluster',
-    (own) => outputOptions(own.positional('incident', { type: 'string', describe: 'its name; without a name: list them' })),
-    (a) => answer(async () => (await import('./demo.ts')).demo(a.incident, a.output, screen(a.color))),
+    (own) =>
+      outputOptions(own.positional('incident', { type: 'string', describe: 'its name; without a name: list them' }))
+        .option('tour', { type: 'boolean', default: false, describe: 'three incidents for somebody new, one after another' })
+        .option('interactive', { alias: 'i', type: 'boolean', default: false, describe: 'inspect it in the terminal UI' }),
+    (a) => answer(async () => (await import('./demo.ts')).demo(a, screen(a.color))),
   );
 
 const explainCommand = <T>(y: Argv<T>, { answer }: Start) =>

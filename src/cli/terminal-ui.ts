@@ -1,5 +1,6 @@
 /** The terminal UI, from its start to the verdict that stays in the scrollback. */
 import { CannotRun } from '../catalog/cannot-run.ts';
+import type { Recording } from '../facts/capture.ts';
 import type { Format } from '../report/render.ts';
 import type { AppProps } from '../tui/app.tsx';
 import { type Ending, start } from '../tui/start.tsx';
@@ -56,16 +57,18 @@ async function withSession(session: LiveSession, run: () => Promise<number>): Pr
   }
 }
 
+/** The view to inspect the result of a recording. */
+export async function inspectRecording(recording: Recording, outputs: readonly Output<Format>[], screen: Screen, failOn: FailOn): Promise<number> {
+  const given = resultOf(recording);
+  const { namespace, name } = given.diagnosis.service;
+  const asked = { namespace, name, from: undefined };
+  const ending = await drawn({ session: replaySession(recording), asked, namespace, inline: false, watch: false, given, from: undefined }, screen);
+  return leftBehind(ending, true, outputs, screen, failOn);
+}
+
 /** `svc NAME` in a terminal: a live view that the verdict replaces, or, with -i or --watch, a view to inspect the result. */
 export async function svcUi(options: SvcOptions, outputs: readonly Output<Format>[], screen: Screen): Promise<number> {
-  if (options.replay !== undefined) {
-    const recording = replayed(options.replay);
-    const given = resultOf(recording);
-    const { namespace, name } = given.diagnosis.service;
-    const asked = { namespace, name, from: undefined };
-    const ending = await drawn({ session: replaySession(recording), asked, namespace, inline: false, watch: false, given, from: undefined }, screen);
-    return leftBehind(ending, true, outputs, screen, options.failOn);
-  }
+  if (options.replay !== undefined) return inspectRecording(replayed(options.replay), outputs, screen, options.failOn);
   const { cluster, target } = await prepare(options, screen.env, screen.paint.erase);
   const { namespace, name, from: _, ...base } = target;
   const session = liveSession(cluster, options, base, screen.env);
