@@ -1,9 +1,9 @@
 /** Completion that knows the cluster. It answers within a moment or not at all, and never with an error: a person is typing. */
-import { readdirSync } from 'node:fs';
 import { codes } from '../catalog/codes.ts';
 import { type Cluster, connect, type Resource, resources } from '../cluster/index.ts';
 import { contextsOf } from '../cluster/kubeconfig.ts';
 import { formats } from '../report/render.ts';
+import { shippedFolders } from './shipped.ts';
 import { workloads } from './target.ts';
 
 /** Milliseconds from the start of the program to the answer. */
@@ -94,7 +94,7 @@ async function fromHelp({ command, option, last }: Typed, version: string): Prom
   return [...(/\[choices: ([^\]]*)\]/.exec(own.replace(/\s+/g, ' '))?.[1] ?? '').matchAll(/"([^"]+)"/g)].map((m) => m[1] ?? '');
 }
 
-const incidents = () => readdirSync(new URL('../demo/incidents/', import.meta.url), { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? [e.name] : []));
+const incidents = () => shippedFolders('demo/incidents/');
 
 /** Where the values of what is typed come from; undefined: the parser knows its own. */
 function sourceOf({ command, names, option, options, last }: Typed, env: NodeJS.ProcessEnv): Known | string[] | undefined {

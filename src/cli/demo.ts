@@ -1,19 +1,17 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
-import { fileURLToPath } from 'node:url';
 import { pipelineFor } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { nearest } from '../catalog/nearest-names.ts';
 import { diagnose } from '../diagnose/diagnose.ts';
+import { readCapture } from '../facts/capture.ts';
 import { targetOf } from '../verdict/judge.ts';
 import { formats } from '../report/render.ts';
-import { replayed } from './captures.ts';
 import { canDraw } from './first-paint.ts';
 import { exitStatus, parseOutputs, type Screen, writeOutputs } from './output.ts';
+import { shippedFolders, shippedText } from './shipped.ts';
 import { canPrompt } from './yes-no-prompt.ts';
 
-// Both the bundle (dist/) and the incidents ship in the package's root.
-const folder = new URL('../demo/incidents/', import.meta.url);
+const folder = 'demo/incidents/';
 
 /** Three incidents for somebody new: what was noticed, and what to see in the answer. */
 const tour = [
@@ -46,13 +44,10 @@ export interface DemoOptions {
 /** Lists the recorded incidents, or replays one, as `svc --replay` would, or three. Answers the exit status. */
 export async function demo({ incident: name, output, tour: isTour, interactive }: DemoOptions, screen: Screen): Promise<number> {
   if (isTour) return guided(screen);
-  const names = readdirSync(folder, { withFileTypes: true })
-    .filter((e) => e.isDirectory())
-    .map((e) => e.name)
-    .toSorted();
+  const names = shippedFolders(folder);
   if (name === undefined) {
     const width = Math.max(...names.map((n) => n.length));
-    const lines = names.map((n) => `  ${n.padEnd(width)}  ${(JSON.parse(readFileSync(new URL(`${n}/case.json`, folder), 'utf8')) as { title: string }).title}`);
+    const lines = names.map((n) => `  ${n.padEnd(width)}  ${(JSON.parse(shippedText(`${folder}${n}/case.json`)) as { title: string }).title}`);
     screen.stdout.write(`Incidents recorded on a real cluster. Replay one with: k8s-doctor demo NAME\n\n${lines.join('\n')}\n`);
     return 0;
   }
@@ -69,7 +64,7 @@ export async function demo({ incident: name, output, tour: isTour, interactive }
   return exitStatus[diagnosis.verdict.status];
 }
 
-const recordingOf = (name: string) => replayed(fileURLToPath(new URL(`${name}/capture.json`, folder)));
+const recordingOf = (name: string) => readCapture(shippedText(`${folder}${name}/capture.json`));
 
 /** At a terminal each step waits for Enter; else all follow one another. */
 async function guided(screen: Screen): Promise<number> {

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { type Code, codes, issues } from '../catalog/codes.ts';
 import { knownCode } from '../catalog/known-code.ts';
+import { shippedText } from './shipped.ts';
 
 /** Prints the page of a code, or the codes by their rows of the issue table. */
 export function explain(code: string | undefined, out: NodeJS.WriteStream): number {
@@ -12,6 +12,6 @@ export function explain(code: string | undefined, out: NodeJS.WriteStream): numb
     }
     return 0;
   }
-  out.write(readFileSync(new URL(`../docs/codes/${knownCode(code)}.md`, import.meta.url), 'utf8'));
+  out.write(shippedText(`docs/codes/${knownCode(code)}.md`));
   return 0;
 }

@@ -1,5 +1,4 @@
 /** The tools and prompts of the MCP server. Each tool answers text for a reader and the JSON of the contract. */
-import { readFileSync } from 'node:fs';
 import { type CallToolResult, fromJsonSchema, McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { pipeline } from '../../checks/pipeline.ts';
@@ -19,6 +18,7 @@ import { refuse, runLive } from './live-run.ts';
 import type { McpOptions } from './mcp.ts';
 import { judgeReach } from './reach.ts';
 import { diagnosisOf } from './svc.ts';
+import { shippedText } from './shipped.ts';
 import { prepare } from './svc-run.ts';
 
 /** What all calls share: when to end, and which are running. */
@@ -242,7 +242,7 @@ export function mcpServer(options: McpOptions, env: NodeJS.ProcessEnv, calls: Ca
           return { text: rows.map((r) => `${r.code}: ${r.issue}`).join('\n'), json: { codes: rows } };
         }
         const known = knownCode(code);
-        return { text: readFileSync(new URL(`../docs/codes/${known}.md`, import.meta.url), 'utf8'), json: { codes: rowsOf([known]) } };
+        return { text: shippedText(`docs/codes/${known}.md`), json: { codes: rowsOf([known]) } };
       }),
   );
 
