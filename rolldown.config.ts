@@ -8,18 +8,44 @@ export const shellScripts = {
   load: (id: string) => (id.endsWith('.sh') ? { code: `export default ${JSON.stringify(readFileSync(id, 'utf8'))};`, moduleType: 'js' as const } : null),
 };
 
-/** Writes the licences of all packages that got into the bundle beside it, as they ask for. */
+interface Package {
+  name: string;
+  version: string;
+  license: string;
+}
+
+const packageIn = (folder: string) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Package;
+
+/** The bill of materials (CycloneDX 1.6): what is in the bundle, by its package URLs. */
+function billOf(packages: readonly Package[], own: Package): object {
+  const component =
+    (type: string) =>
+    ({ name, version, license }: Package) => {
+      const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
+      return { type, 'bom-ref': purl, name, version, purl, licenses: [license.includes(' ') ? { expression: license } : { license: { id: license } }] };
+    };
+  return {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    version: 1,
+    metadata: { component: component('application')(own) },
+    components: packages.map(component('library')),
+  };
+}
+
+/** Writes the licences of all packages that got into the bundle beside it, as they ask for, and the bill of materials. */
 const licences: Plugin = {
   name: 'licences',
   generateBundle(_, bundle) {
     const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
-    const folders = new Set(modules.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []));
-    const texts = [...folders].toSorted().map((folder) => {
-      const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>;
+    const folders = [...new Set(modules.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? []))].toSorted();
+    const packages = folders.map(packageIn);
+    const texts = folders.map((folder, i) => {
       const file = readdirSync(folder).find((f) => /^licen[cs]e/i.test(f));
-      return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), 'utf8').trim() : ''}\n`;
+      return `${packages[i]?.name} ${packages[i]?.version} (${packages[i]?.license})\n\n${file ? readFileSync(join(folder, file), 'utf8').trim() : ''}\n`;
     });
     this.emitFile({ type: 'asset', fileName: 'LICENSES.txt', source: texts.join(`\n${'-'.repeat(80)}\n\n`) });
+    this.emitFile({ type: 'asset', fileName: 'sbom.cdx.json', source: `${JSON.stringify(billOf(packages, packageIn('.')), null, 2)}\n` });
   },
 };
 
