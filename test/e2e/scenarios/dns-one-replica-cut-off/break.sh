@@ -1,5 +1,5 @@
 set -- $(kubectl -n kube-system get pod -l k8s-app=kube-dns -o jsonpath='{.items[0].status.podIP} {.items[0].spec.nodeName}')
-nsenter --net=/run/netns/kd-$2 nft -f - <<END
+nsenter --net=/run/netns/${PREFIX:-kd}-$2 nft -f - <<END
 table inet deaf {
   chain forward {
     type filter hook forward priority -10; policy accept;
