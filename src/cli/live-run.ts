@@ -1,8 +1,9 @@
 /** One run against a live cluster: everything that it creates is removed in every case, and it ends at its time limit. */
 import { hostname, userInfo } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { pipelineFor } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
-import type { Cluster } from '../cluster/index.ts';
+import { type Cluster, failed, noRule } from '../cluster/index.ts';
 import type { ProgressEvent } from '../diagnose/progress.ts';
 import { record } from '../diagnose/run.ts';
 import type { Recording } from '../facts/capture.ts';
@@ -19,6 +20,9 @@ export interface RunOptions {
   front?: FactTypes['front'] | undefined;
 }
 
+/** Milliseconds that the removal of what a run created has at least. */
+const removalMs = 1000;
+
 export interface Watcher {
   onEvent(event: ProgressEvent): void;
   /** Asks the person before something that stays in the cluster. Absent where there is nobody to ask. */
@@ -34,6 +38,7 @@ export interface Watcher {
  * than a fact that could not be read.
  */
 export async function runLive(cluster: Cluster, target: Target, options: RunOptions, watcher: Watcher): Promise<Recording> {
+  const started = performance.now();
   const janitor = openJanitor();
   const over = new AbortController();
   let deadline = setTimeout(() => over.abort(), options.timeoutMs);
@@ -60,7 +65,12 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
     return await record(pipelineFor(target), context, options.version, watcher.onEvent);
   } finally {
     clearTimeout(deadline);
-    for (const removed of await janitor.removeAll()) if (!removed.ok) watcher.onLeft(removed.failure.why);
+    // Time for that remains, also where the limit of the run is over.
+    const leftMs = Math.max(removalMs, options.timeoutMs - (performance.now() - started));
+    const late = pause(leftMs, undefined, { ref: false }).then(() => [
+      failed({ reason: 'timed-out', what: 'removal', why: 'the API server did not answer in time', rule: noRule }),
+    ]);
+    for (const removed of await Promise.race([janitor.removeAll(), late])) if (!removed.ok) watcher.onLeft(removed.failure.why);
   }
 }
 

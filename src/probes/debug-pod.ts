@@ -32,14 +32,23 @@ export interface Janitor {
 }
 
 export function openJanitor(): Janitor {
-  const things = new Map<string, { created: Promise<unknown>; remove: () => Promise<Result<void>> }>();
-  async function remove(thing: string): Promise<Result<void>> {
-    const known = things.get(thing);
-    if (!known) return ok(undefined);
+  interface Thing {
+    created: Promise<unknown>;
+    remove: () => Promise<Result<void>>;
+    /** While it is being removed. */
+    removal?: Promise<Result<void>>;
+  }
+  const things = new Map<string, Thing>();
+  async function removed(thing: string, known: Thing): Promise<Result<void>> {
     await known.created;
-    const removed = await known.remove();
-    if (removed.ok) things.delete(thing);
-    return removed;
+    const result = await known.remove();
+    if (result.ok) things.delete(thing);
+    else delete known.removal;
+    return result;
+  }
+  function remove(thing: string): Promise<Result<void>> {
+    const known = things.get(thing);
+    return known ? (known.removal ??= removed(thing, known)) : Promise.resolve(ok(undefined));
   }
   return {
     add: (thing, created, by) => void things.set(thing, { created, remove: by }),
@@ -141,7 +150,6 @@ export async function withPod<S, T>(
   { namespace, name, pod, what }: { namespace: string; name: string; pod: object; what: string },
   onState: (state: S) => 'wait' | 'done' | { problem: string },
   use: (last: S) => Promise<Result<T>>,
-  onProgress: (text: string) => void,
 ): Promise<Result<T>> {
   // A run that has ended has been cleaned up after: nothing may be created any more.
   if (signal.aborted) return ended(what);
@@ -162,8 +170,8 @@ export async function withPod<S, T>(
     if (problem !== undefined) return failed({ reason: 'not-possible', what, why: problem.slice(0, 300), rule: noRule });
     return watched.ok ? await use(last) : watched;
   } finally {
-    const removed = await janitor.remove(thing);
-    if (!removed.ok) onProgress(`the debug pod ${namespace}/${name} could not be removed (${removed.failure.why}); it ends by itself after ${deadlineS} s`);
+    // The verdict does not wait for it; the end of the run does.
+    void janitor.remove(thing);
   }
 }
 
@@ -205,7 +213,6 @@ export function runDebugPod(
       }
       return ok({ name, node: spec?.nodeName ?? null, output: log.value });
     },
-    onProgress,
   );
 }
 

@@ -95,6 +95,5 @@ export function runNodePod(
       }
       return ok(outputs);
     },
-    context.progress,
   );
 }

@@ -47,9 +47,16 @@ const status = (code: number, reason: string, message: string) => ({
 });
 
 /** A list of items as something else; what is none stays as it is. */
-const withItems = (change: (items: unknown[]) => unknown) => (body: string) => {
-  const read = JSON.parse(body) as { items?: unknown[] };
-  return Array.isArray(read.items) ? JSON.stringify({ ...read, items: change(read.items) }) : body;
+const withItems = (change: (items: unknown[]) => unknown) => (read: { items?: unknown[] }) =>
+  Array.isArray(read.items) ? { ...read, items: change(read.items) } : read;
+
+/** An answer in JSON as another one; a log stays as it is. */
+const changed = (change: (read: object) => unknown) => (body: string) => {
+  try {
+    return JSON.stringify(change(JSON.parse(body) as object));
+  } catch {
+    return body;
+  }
 };
 
 type Make = (attempt: number) => Fault;
@@ -68,11 +75,11 @@ const faults: Record<string, Make> = {
   'is sent elsewhere': () => ({ status: 302, headers: { Location: 'https://login.example.com/' } }),
   'is answered with a page': () => ({ status: 200, headers: { 'Content-Type': 'text/html' }, body: '<!doctype html><title>Log in</title>' }),
   'is answered with nothing': () => ({ status: 200 }),
-  'has items: null and no kind': () => ({ rewrite: (body) => JSON.stringify({ ...(JSON.parse(body) as object), kind: undefined, items: null }) }),
-  'is of another kind': () => ({ rewrite: (body) => JSON.stringify({ ...(JSON.parse(body) as object), kind: 'Widget' }) }),
+  'has items: null and no kind': () => ({ rewrite: changed((read) => ({ ...read, kind: undefined, items: null })) }),
+  'is of another kind': () => ({ rewrite: changed((read) => ({ ...read, kind: 'Widget' })) }),
   'is half of its JSON': () => ({ rewrite: (body) => body.slice(0, body.length / 2) }),
   'is cut off in its middle': () => ({ rewrite: (body) => body.slice(0, body.length / 2), cut: true }),
-  'has an item that is none': () => ({ rewrite: withItems((items) => [...items.slice(1), 7]) }),
+  'has an item that is none': () => ({ rewrite: changed(withItems((items) => [...items.slice(1), 7])) }),
 };
 const cuts: Record<string, Make> = {
   'is cut before its output': () => ({ cutAt: 0 }),
@@ -89,7 +96,7 @@ const cases = Object.keys(requests).flatMap((request) =>
   }),
 );
 const day = Math.floor(Date.now() / 86_400_000);
-const chosen = process.env['NIGHTLY'] ? cases : cases.filter((_, i) => (i * 7 + day) % 12 === 0);
+const chosen = process.env['NIGHTLY'] ? cases : cases.filter((_, i) => (i * 7 + day + Number(process.env['PART'] ?? 0)) % 12 === 0);
 
 const figures = { runs: 0, wrong: 0, late: 0, leftovers: 0 };
 
@@ -136,15 +143,17 @@ function check(kind: keyof typeof services, probe: string, ran: Ran): void {
   const where = `${kind}, ${probe}: ${ran.stderr}`;
   // A start of Node on a busy machine comes on top.
   if (ran.ms > (timeoutS + 1) * 1000) figures.late++;
-  expect(ran.ms, where).toBeLessThan((timeoutS + 2) * 1000);
+  expect(ran.ms, where).toBeLessThan((timeoutS + 3) * 1000);
   // It could not run, and says why in one sentence.
   if (ran.code === 3) {
-    expect(ran.stderr.trim(), where).toMatch(/^[A-Z"].*\.$/s);
+    expect(ran.stderr.trim().split('\n').at(-1), where).toMatch(/^[A-Z"].*\.$/);
     return;
   }
   const { verdict, checks } = JSON.parse(ran.stdout) as Diagnosis;
   const codes = verdict.causes.map((c) => c.code);
-  const wrong = codes.filter((code) => kind === 'healthy' || code !== 'target-port-not-listening');
+  // An undecided verdict names the failure that it saw, and what it could not see of its cause.
+  const isOpen = (code: string) => code === 'target-port-not-listening' || (verdict.status === 'undecided' && code === 'endpoint-failing');
+  const wrong = codes.filter((code) => kind === 'healthy' || !isOpen(code));
   const isBlind = kind === 'faulty' && verdict.status === 'healthy' && probe !== 'none';
   if (wrong.length > 0 || isBlind) figures.wrong++;
   expect(wrong, `${where} ${verdict.summary}`).toEqual([]);
