@@ -1,5 +1,4 @@
 /** One run against a live cluster: everything that it creates is removed in every case, and it ends at its time limit. */
-import { hostname, userInfo } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pipelineFor } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
@@ -8,6 +7,7 @@ import type { ProgressEvent } from '../diagnose/progress.ts';
 import { record } from '../diagnose/run.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Facts, FactTypes, Target } from '../facts/facts.ts';
+import { owner } from './owner.ts';
 import { openJanitor } from '../probes/debug-pod.ts';
 
 export interface RunOptions {
@@ -52,7 +52,7 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
       image: options.image,
       nodeImage: options.nodeImage,
       front: options.front,
-      owner: `${userInfo().username}@${hostname()}`,
+      owner: owner(),
       ...(consent && {
         consent: async (question: string) => {
           clearTimeout(deadline);

@@ -1,5 +1,4 @@
 /** What a first run would need to know: whether the kubeconfig works, what its user may do, and so which ways of looking a diagnosis has. */
-import { hostname, userInfo } from 'node:os';
 import { pipeline } from '../../checks/pipeline.ts';
 import { type Skew, skewOf, skewText } from '../catalog/releases.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
@@ -12,6 +11,7 @@ import { type PodDefaults, withDefaults } from '../probes/pod-defaults.ts';
 import { cleanDeep } from '../report/clean.ts';
 import { wrap } from '../report/text.ts';
 import { asciiMarks, unicodeMarks } from '../report/view.ts';
+import { owner } from './owner.ts';
 import { isUnicode, parseOutputs, type Screen, writeTexts } from './output.ts';
 
 export interface SelfCheckOptions extends ConnectOptions {
@@ -196,7 +196,7 @@ async function may(cluster: Cluster, right: Right): Promise<boolean | null> {
 
 /** Whether admission takes a debug pod: asked in a dry run, which creates nothing. */
 async function tryPod(cluster: Cluster, image: string, defaults: PodDefaults | undefined): Promise<{ state: State; text: string }> {
-  const pod = manifest(debugName(), { namespace: cluster.namespace, image, owner: `${userInfo().username}@${hostname()}`, script: 'true' });
+  const pod = manifest(debugName(), { namespace: cluster.namespace, image, owner: owner(), script: 'true' });
   const answer = await cluster.create(resources.pods, cluster.namespace, defaults ? withDefaults(pod, defaults) : pod, true);
   return answer.ok
     ? { state: 'ok', text: `accepted in namespace ${cluster.namespace} by a dry run, image ${image}` }

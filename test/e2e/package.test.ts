@@ -1,7 +1,7 @@
 /** What is published: the npm package in an empty folder, and the single executable in a root that holds it and its C libraries alone. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
@@ -62,10 +62,10 @@ describe.skipIf(!process.env['NIGHTLY'] || process.getuid?.() !== 0)('the execut
   test('runs where there is no Node', async () => {
     execFileSync('npm', ['run', '--silent', 'executable'], { cwd: root, stdio: 'ignore' });
     const file = join(root, 'dist/executable', `k8s-doctor-${process.platform}-${process.arch}`);
-    cpSync(file, join(empty, 'k8s-doctor'));
+    copyFileSync(file, join(empty, 'k8s-doctor'));
     for (const [library = ''] of execFileSync('ldd', [file], { encoding: 'utf8' }).matchAll(/\/[^ ]+/g)) {
       mkdirSync(join(empty, dirname(library)), { recursive: true });
-      cpSync(library, join(empty, library), { dereference: true });
+      copyFileSync(library, join(empty, library));
     }
     execFileSync('sh', ['-c', `kubectl config view --raw --minify --flatten > ${join(empty, 'kubeconfig')}`]);
     expect(await inside('demo', 'two-faults')).toMatchObject({ code: 1, stdout: expect.stringContaining('default-deny') as string });
