@@ -1,4 +1,5 @@
 /** What the HTML reports share: one file each, without other files, light and dark, for screens, phones and paper. */
+import { createHash } from 'node:crypto';
 import type { Hop } from '../diagnose/diagnosis.ts';
 
 /** Text from the cluster must not become markup. */
@@ -36,10 +37,14 @@ for (const button of document.querySelectorAll('th button')) button.addEventList
 });
 `;
 
+/** Only the style and the script of the page itself count (CSP Level 3): other markup that gets into it does nothing. */
+const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'`;
+
 /** A whole page. `body` is markup. */
 export const page = (title: string, body: string): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${h(title)}</title>
 <style>${style}</style>
@@ -75,6 +80,7 @@ function inLines(text: string): string[] {
 
 /** The way of a packet as a picture, and as a list where there is no room for one. */
 export function pathHtml(hops: readonly Hop[]): string {
+  if (hops.length === 0) return '';
   const step = box.width + box.gap;
   const width = hops.length * step - box.gap;
   const boxes = hops.map(({ hop, state, detail }, i) => {

@@ -95,7 +95,7 @@ test('an administrator has all ways of looking', async () => {
   expect(await debugPods()).toBe('');
 });
 
-test('who has no rights is told which are missing, and with the rights that rbac prints all are there', async () => {
+test('who has no rights reads which are missing, and with the rights that rbac prints all are there', async () => {
   const someone = `system:serviceaccount:${namespace}:someone`;
   const before = await selfcheck('--as', someone);
   expect(before.code).toBe(2);
