@@ -32,7 +32,7 @@ export const ok = <T>(value: T): Result<T> => ({ ok: true, value });
 export const failed = (failure: Failure): Result<never> => ({ ok: false, failure });
 
 /** Admission's refusal (a quota, Pod Security, a webhook): no right that could be granted would change it. */
-const admission = /is forbidden: (?!User )|^admission webhook|exceeded quota|violates PodSecurity/;
+const admission = /is forbidden: (?!User |$)|^admission webhook|exceeded quota|violates PodSecurity/;
 
 interface Status {
   kind: 'Status';
@@ -56,6 +56,7 @@ const byStatus: Record<number, FailureReason> = {
   403: 'forbidden',
   404: 'not-found',
   408: 'timed-out',
+  410: 'unreachable',
   429: 'unreachable',
   504: 'timed-out',
 };
@@ -82,7 +83,13 @@ export function fromStatus(status: number, body: string, what: string, rule: Acc
   if (status === 403 && admission.test(message)) return { reason: 'refused', what, why: message, status, rule };
   // RBAC's refusal only repeats the rule; other refusals (Pod Security, a quota) have a reason of their own.
   const refused = status === 403 && /cannot (\w+) resource "([^"]+)"/.exec(message);
-  const why = refused ? `not allowed to ${refused[1]} ${refused[2]}` : message || `the API server answered ${status}`;
+  // Of an upgrade to exec or port-forward, API servers from v1.35 on refuse the right to create without a reason.
+  const isBare = status === 403 && /is forbidden: ?$/.test(message);
+  const why = refused
+    ? `not allowed to ${refused[1]} ${refused[2]}`
+    : isBare
+      ? `not allowed to create ${rule.resources.join(', ')}`
+      : message || `the API server answered ${status}`;
   return { reason, what, why, status, rule, ...(said?.metadata?.continue && { continue: said.metadata.continue }) };
 }
 

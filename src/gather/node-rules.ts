@@ -110,6 +110,8 @@ async function readNodes(context: Context, known: Known, names: readonly string[
     // What lists rules in kube-proxy's own container may be what is broken.
     if (inside && (inside.seen || inside.reason === 'forbidden')) return inside;
     const byPod = await listedByPod(context, name, image);
+    // Whether a pod of kube-proxy is there was not seen: that is what is missing first, not the right to do without.
+    if (typeof byPod !== 'function' && !byPod.seen && byPod.reason === 'forbidden' && !known.proxyPods.seen) return known.proxyPods;
     return typeof byPod === 'function' ? by(byPod, 'a debug pod on the node') : (inside ?? byPod);
   }
   const atOnce = pLimit(readAtOnce);

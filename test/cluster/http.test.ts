@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { connect, resources } from '../../src/cluster/index.ts';
+import { connect, fromStatus, resources } from '../../src/cluster/index.ts';
 
 let server: Server;
 afterEach(() => server.close());
@@ -199,4 +199,12 @@ test('a large page that does not come in time is asked for in smaller ones', asy
   expect(await cluster.list(resources.pods, { protobuf: {} })).toMatchObject({ ok: true, value: [{ metadata: { name: 'a' } }] });
   expect(asked).toEqual(['2000', '500']);
   cluster.close();
+});
+
+test('a refusal without a reason is one of rights, and names the right', () => {
+  const rule = { apiGroups: [''], resources: ['pods/portforward'], verbs: ['create', 'get'], namespace: 'shop' };
+  const said = (message: string) => fromStatus(403, JSON.stringify({ kind: 'Status', message }), 'a port-forward', rule);
+  expect(said('pods "web" is forbidden: ')).toMatchObject({ reason: 'forbidden', why: 'not allowed to create pods/portforward' });
+  expect(said('pods "web" is forbidden: User "x" cannot create resource "pods/portforward" in API group ""')).toMatchObject({ reason: 'forbidden' });
+  expect(said('pods "web" is forbidden: exceeded quota: full')).toMatchObject({ reason: 'refused' });
 });
