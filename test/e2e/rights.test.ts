@@ -64,7 +64,7 @@ const without = (rule: Rule, { group, resource, verb }: Right): Rule[] =>
       ].filter((r) => r.resources.length > 0 && r.verbs.length > 0)
     : [rule];
 
-/** The rights of a user who lacks one, as objects. */
+/** All rights but one, of a user, as objects. */
 function objectsFor(roles: Role[], user: string, right: Right): object[] {
   return roles.flatMap((role) => {
     const metadata = { ...role.metadata, name: `${user}-${role.kind.toLowerCase()}`, labels: { test: 'rights' } };
