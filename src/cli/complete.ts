@@ -13,7 +13,6 @@ const limitMs = 150;
 const valued =
   /^(-n|-o|--(namespace|context|cluster|user|kubeconfig|as|as-group|request-timeout|from|to|port|probe|image|node-image|nodes|timeout|ui|capture|replay|since|output|only|host|path|http|fail-on|protocol))$/;
 const clientKinds = ['pod/', 'deploy/', 'sts/', 'ds/', 'namespace/', 'node/', 'external'];
-const gateway = (plural: string): Resource => ({ group: 'gateway.networking.k8s.io', version: 'v1', plural });
 
 interface Typed {
   command: string | undefined;
@@ -107,7 +106,7 @@ function sourceOf({ command, names, option, options, last }: Typed, env: NodeJS.
   if (option !== undefined || last.startsWith('-') || names.length > 0) return undefined;
   if (command === 'svc' || command === 'fix') return placed(last, resources.services);
   if (command === 'ingress') return placed(last, resources.ingresses);
-  if (command === 'route') return placed(last, gateway('httproutes'));
+  if (command === 'route') return placed(last, resources.httproutes);
   if (command === 'explain') return Object.keys(codes);
   if (command === 'demo') return incidents();
   return undefined;

@@ -74,13 +74,16 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
   }
 }
 
+export const refusedCredentials = (context: string, why: string): CannotRun =>
+  new CannotRun(`The API server does not accept the credentials of context "${context}" (${why}); log in again.`);
+export const unreachable = (context: string, why: string): CannotRun =>
+  new CannotRun(`The API server of context "${context}" cannot be reached (${why}); check the cluster, the VPN, or --context.`);
+
 /** Failures that leave nothing to diagnose: the API server is away, it does not know who asks, or the named client does not exist. Throws CannotRun. */
 export function refuse(facts: Facts, context: string): void {
   const { service, client } = facts;
-  if (!service.seen && service.reason === 'unauthenticated')
-    throw new CannotRun(`The API server does not accept the credentials of context "${context}" (${service.why}); log in again.`);
-  if (!service.seen && (service.reason === 'unreachable' || service.reason === 'timed-out'))
-    throw new CannotRun(`The API server of context "${context}" cannot be reached (${service.why}); check the cluster, the VPN, or --context.`);
+  if (!service.seen && service.reason === 'unauthenticated') throw refusedCredentials(context, service.why);
+  if (!service.seen && (service.reason === 'unreachable' || service.reason === 'timed-out')) throw unreachable(context, service.why);
   if (!service.seen && service.reason === 'malformed')
     throw new CannotRun(`What answers for context "${context}" is no Kubernetes API (${service.why}); check "server" and "proxy-url" in the kubeconfig.`);
   if (!client.seen && client.reason === 'not-found' && !(service.seen && service.value === null))

@@ -63,6 +63,14 @@ export const writeAs = <F extends string>(outputs: readonly Output<F>[], make: R
     screen,
   );
 
+export const plainFormats = ['text', 'json', 'yaml'] as const;
+
+/** Writes an answer that has no report of its own: as text, or as what it is. */
+export async function writePlain(outputs: readonly Output<(typeof plainFormats)[number]>[], text: string, answer: object, screen: Screen): Promise<void> {
+  const { stringify } = outputs.some((o) => o.format === 'yaml') ? await import('yaml') : { stringify: () => '' };
+  await writeAs(outputs, { text: () => text, json: () => `${JSON.stringify(answer, null, 2)}\n`, yaml: () => stringify(answer) }, screen);
+}
+
 export async function writeOutputs(diagnosis: Diagnosis, requests: number, outputs: readonly Output<Format>[], screen: Screen): Promise<void> {
   const texts = await Promise.all(
     outputs.map(async ({ format, file }) => {

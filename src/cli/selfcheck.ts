@@ -1,7 +1,6 @@
 /** What a first run would need to know: whether the kubeconfig works, what its user may do, and so which ways of looking a diagnosis has. */
 import { pipeline } from '../../checks/pipeline.ts';
 import { type Skew, skewOf, skewText } from '../catalog/releases.ts';
-import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, type Result, resources } from '../cluster/index.ts';
 import type { FactName } from '../facts/facts.ts';
 import type { Access, Collector } from '../gather/collector.ts';
@@ -11,8 +10,9 @@ import { type PodDefaults, withDefaults } from '../probes/pod-defaults.ts';
 import { cleanDeep } from '../report/clean.ts';
 import { wrap } from '../report/text.ts';
 import { asciiMarks, unicodeMarks } from '../report/view.ts';
+import { refusedCredentials, unreachable } from './live-run.ts';
 import { owner } from './owner.ts';
-import { isUnicode, parseOutputs, type Screen, writeTexts } from './output.ts';
+import { isUnicode, parseOutputs, plainFormats, type Screen, writePlain } from './output.ts';
 
 export interface SelfCheckOptions extends ConnectOptions {
   version: string;
@@ -60,20 +60,14 @@ const ways: { id: string; title: string; needed: boolean; uses(c: Collector, a: 
 ];
 
 const exitStatus = { ok: 0, part: 2, missing: 2, unknown: 2 } as const;
-const formats = ['text', 'json', 'yaml'] as const;
 
 /** Answers 0 where a diagnosis has all its ways of looking, 2 where some are missing. Throws CannotRun where the API server does not answer. */
 export async function selfcheck(options: SelfCheckOptions, screen: Screen): Promise<number> {
-  const outputs = parseOutputs(options.output, formats);
+  const outputs = parseOutputs(options.output, plainFormats);
   const cluster = await connect(options, screen.env);
   try {
     const found = cleanDeep(await look(cluster, options));
-    const made = {
-      text: () => textOf(found, isUnicode(screen.env), screen.stdout.columns ?? 100),
-      json: () => `${JSON.stringify(found, null, 2)}\n`,
-      yaml: async () => (await import('yaml')).stringify(found),
-    };
-    await writeTexts(await Promise.all(outputs.map(async (o) => ({ ...o, text: await made[o.format]() }))), screen);
+    await writePlain(outputs, textOf(found, isUnicode(screen.env), screen.stdout.columns ?? 100), found, screen);
     const needed = new Set(ways.filter((w) => w.needed).map((w) => w.id));
     return Math.max(...found.ways.filter((w) => needed.has(w.id)).map((w) => exitStatus[w.state]));
   } finally {
@@ -101,14 +95,11 @@ export interface SelfCheckJson {
 async function look(cluster: Cluster, options: SelfCheckOptions): Promise<SelfCheckJson> {
   const started = performance.now();
   const release = await cluster.release();
-  if (!release.ok)
-    throw new CannotRun(
-      release.failure.reason === 'unauthenticated'
-        ? `The API server does not accept the credentials of context "${cluster.context}" (${release.failure.why}); log in again.`
-        : `The API server of context "${cluster.context}" cannot be reached (${release.failure.why}); check the cluster, the VPN, or --context.`,
-    );
+  if (!release.ok) throw (release.failure.reason === 'unauthenticated' ? refusedCredentials : unreachable)(cluster.context, release.failure.why);
   const latencyMs = Math.round(performance.now() - started);
-  const [user, rows] = await Promise.all([userOf(cluster), Promise.all(ways.map((way) => judgeWay(cluster, way)))]);
+  const served = await cluster.apiVersions();
+  const groups = served.ok ? new Set(served.value.map((v) => v.split('/')[0] ?? '')) : undefined;
+  const [user, rows] = await Promise.all([userOf(cluster), Promise.all(ways.map((way) => judgeWay(cluster, groups, way)))]);
   const image = options.image ?? chooseImage(await imagesOf(cluster));
   const tried = await tryPod(cluster, image, options.pods);
   const known = rows.map((row) => (row.id === 'debug-pod' && row.state === 'ok' ? { ...row, ...tried } : row));
@@ -150,9 +141,8 @@ const places = (cluster: Cluster): Record<Access['scope'], string | undefined> =
   cluster: undefined,
 });
 
-async function judgeWay(cluster: Cluster, { id, title, uses }: (typeof ways)[number]): Promise<Row> {
-  const served = await cluster.apiVersions();
-  const groups = served.ok ? new Set(served.value.map((v) => v.split('/')[0])) : undefined;
+/** `groups`: the API groups that are served; undefined where that is not known. */
+async function judgeWay(cluster: Cluster, groups: ReadonlySet<string> | undefined, { id, title, uses }: (typeof ways)[number]): Promise<Row> {
   const rights = collectors.flatMap((c) =>
     c.access
       .filter((a) => uses(c, a) && (a.apiGroup === '' || !groups || groups.has(a.apiGroup)))

@@ -10,7 +10,7 @@ import { canDraw, isDrawable } from './first-paint.ts';
 import { checkFolder, replayed, save } from './captures.ts';
 import { exitFor, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { runShown } from './shown-run.ts';
-import { onSignals } from './signals.ts';
+import { pauseOrSignal } from './signals.ts';
 import { Interrupted, prepare, type SvcOptions } from './svc-run.ts';
 import { type Look, waitFor } from './waiting.ts';
 
@@ -77,16 +77,7 @@ async function watched(options: SvcOptions, screen: Screen): Promise<number> {
       if (error instanceof Interrupted) return status;
       throw error;
     }
-    const interrupted = await new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => done(false), watchEveryMs);
-      const off = onSignals(() => done(true));
-      const done = (how: boolean) => {
-        clearTimeout(timer);
-        off();
-        resolve(how);
-      };
-    });
-    if (interrupted) return status;
+    if (await pauseOrSignal(watchEveryMs)) return status;
   }
 }
 

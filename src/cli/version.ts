@@ -1,13 +1,11 @@
 import { type Skew, skewOf, skewText, tested } from '../catalog/releases.ts';
 import { connect, type ConnectOptions } from '../cluster/index.ts';
 import { clean } from '../report/clean.ts';
-import { parseOutputs, type Screen, writeTexts } from './output.ts';
-
-const formats = ['text', 'json', 'yaml'] as const;
+import { parseOutputs, plainFormats, type Screen, writePlain } from './output.ts';
 
 /** Prints the version of k8s-doctor, and of the API server unless only the client's is asked for. Throws CannotRun where it does not answer. */
 export async function version(options: ConnectOptions & { version: string; client: boolean; output: string[] }, screen: Screen): Promise<number> {
-  const outputs = parseOutputs(options.output, formats);
+  const outputs = parseOutputs(options.output, plainFormats);
   const server = options.client ? undefined : await serverOf(options, screen.env);
   const answer: VersionJson = {
     apiVersion: 'k8s-doctor/v1',
@@ -20,12 +18,7 @@ export async function version(options: ConnectOptions & { version: string; clien
     ...(server && 'release' in server ? [`Kubernetes  ${server.release} (context ${server.context}), ${skewText[server.skew]}`] : []),
     ...(server && 'error' in server ? [`Kubernetes  not known: ${server.error}`] : []),
   ];
-  const made = {
-    text: () => `${lines.join('\n')}\n`,
-    json: () => `${JSON.stringify(answer, null, 2)}\n`,
-    yaml: async () => (await import('yaml')).stringify(answer),
-  };
-  await writeTexts(await Promise.all(outputs.map(async (o) => ({ ...o, text: await made[o.format]() }))), screen);
+  await writePlain(outputs, `${lines.join('\n')}\n`, answer, screen);
   return server && 'error' in server ? 3 : 0;
 }
 

@@ -1,11 +1,10 @@
 /** Looks again until a Service is as good as it has to be: after a deployment. */
-import { setTimeout as pause } from 'node:timers/promises';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import type { Recording } from '../facts/capture.ts';
 import { clean } from '../report/clean.ts';
 import { exitFor } from './output.ts';
-import { onSignals } from './signals.ts';
+import { pauseOrSignal } from './signals.ts';
 import { Interrupted, type SvcOptions } from './svc-run.ts';
 
 /** Between two looks, in milliseconds. */
@@ -39,7 +38,8 @@ export async function waitFor(options: SvcOptions, look: (options: SvcOptions) =
     const line = `${full.diagnosis.verdict.status}  ${full.diagnosis.verdict.summary}`;
     if (line !== said && !options.quiet) process.stderr.write(`${clean(line)}; waiting\n`);
     said = line;
-    await pauseOrEnd(everyMs);
+    const signal = await pauseOrSignal(everyMs);
+    if (signal) throw new Interrupted(signal, true);
     try {
       const now = options.probe === 'none' ? undefined : causesOf((await once('none')).diagnosis);
       if (now !== undefined && now === objects && performance.now() - lookedAt < againMs) continue;
@@ -52,16 +52,4 @@ export async function waitFor(options: SvcOptions, look: (options: SvcOptions) =
     }
   }
   return full;
-}
-
-async function pauseOrEnd(ms: number): Promise<void> {
-  const ending = new AbortController();
-  let signal: NodeJS.Signals | undefined;
-  const off = onSignals((s) => {
-    signal = s;
-    ending.abort();
-  });
-  await pause(ms, undefined, { signal: ending.signal }).catch(() => {});
-  off();
-  if (signal) throw new Interrupted(signal, true);
 }

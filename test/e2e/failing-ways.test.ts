@@ -1,19 +1,14 @@
 /** A way to read something that fails says nothing about the thing: a relay in front of the API server makes it fail. */
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
-import { apply, createNamespace, debugPods, deleteNamespace, doctor, must } from '../support/kubectl.ts';
+import { debugPods, doctor } from '../support/kubectl.ts';
 import { type Fault, relay } from '../support/relay.ts';
+import { twoServices } from '../support/two-services.ts';
 
-const folder = (name: string) => new URL(`./scenarios/${name}/objects.yaml`, import.meta.url);
-const [healthy, faulty] = ['ways-healthy', 'ways-faulty'];
-
-beforeAll(async () => {
-  await Promise.all([createNamespace(healthy), createNamespace(faulty)]);
-  await Promise.all([apply(healthy, readFileSync(folder('healthy-canary'), 'utf8')), apply(faulty, readFileSync(folder('port-named-in-arguments'), 'utf8'))]);
-  for (const namespace of [healthy, faulty]) await must('-n', namespace, 'wait', '--timeout=60s', '--for=condition=Ready', 'pod', '--all');
-});
-afterAll(() => Promise.all([deleteNamespace(healthy), deleteNamespace(faulty)]));
+const services = twoServices('ways');
+const { healthy, faulty } = services.namespaces;
+beforeAll(services.create);
+afterAll(services.remove);
 
 const ways: readonly [string, RegExp][] = [
   ['port-forward', /\/portforward\?/],

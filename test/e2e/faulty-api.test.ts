@@ -3,22 +3,16 @@
  * the verdict is right, or weaker with a reason; never another cause, never healthy unseen, never late, and nothing stays behind.
  * All of them: NIGHTLY=1; else a part, another one each day.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
-import { apply, createNamespace, debugPods, deleteNamespace, doctor, must, type Ran } from '../support/kubectl.ts';
+import { debugPods, doctor, type Ran } from '../support/kubectl.ts';
 import { type Fault, relay } from '../support/relay.ts';
+import { type Kind, otherCauses, twoServices } from '../support/two-services.ts';
 
-const folder = (name: string) => new URL(`./scenarios/${name}/objects.yaml`, import.meta.url);
-const services = { healthy: 'faulty-api-healthy', faulty: 'faulty-api-faulty' } as const;
-
-beforeAll(async () => {
-  await Promise.all(Object.values(services).map((name) => createNamespace(name)));
-  await apply(services.healthy, readFileSync(folder('healthy-canary'), 'utf8'));
-  await apply(services.faulty, readFileSync(folder('port-named-in-arguments'), 'utf8'));
-  for (const namespace of Object.values(services)) await must('-n', namespace, 'wait', '--timeout=60s', '--for=condition=Ready', 'pod', '--all');
-});
-afterAll(() => Promise.all(Object.values(services).map((name) => deleteNamespace(name))));
+const services = twoServices('faulty-api');
+beforeAll(services.create);
+afterAll(services.remove);
 
 /** Kinds of requests, by their method and path. */
 const requests: Record<string, RegExp> = {
@@ -112,14 +106,14 @@ test.each(chosen)('$request: $fault', async ({ request, make }) => {
   });
   try {
     for (const probe of ['none', 'auto', 'client'] as const) {
-      const run = async (kind: keyof typeof services): Promise<{ kind: typeof kind; ran: Ran }> => ({
+      const run = async (kind: Kind): Promise<{ kind: typeof kind; ran: Ran }> => ({
         kind,
         ran: await doctor(
           [
             'svc',
             'shop',
             '-n',
-            services[kind],
+            services.namespaces[kind],
             '-o',
             'json',
             '--timeout',
@@ -138,7 +132,7 @@ test.each(chosen)('$request: $fault', async ({ request, make }) => {
 });
 
 /** One run: the right verdict or a weaker one, in time. */
-function check(kind: keyof typeof services, probe: string, ran: Ran): void {
+function check(kind: Kind, probe: string, ran: Ran): void {
   figures.runs++;
   const where = `${kind}, ${probe}: ${ran.stderr}`;
   // A start of Node on a busy machine comes on top.
@@ -150,10 +144,7 @@ function check(kind: keyof typeof services, probe: string, ran: Ran): void {
     return;
   }
   const { verdict, checks } = JSON.parse(ran.stdout) as Diagnosis;
-  const codes = verdict.causes.map((c) => c.code);
-  // An undecided verdict names the failure that it saw, and what it could not see of its cause.
-  const isOpen = (code: string) => code === 'target-port-not-listening' || (verdict.status === 'undecided' && code === 'endpoint-failing');
-  const wrong = codes.filter((code) => kind === 'healthy' || !isOpen(code));
+  const wrong = otherCauses(kind, verdict);
   const isBlind = kind === 'faulty' && verdict.status === 'healthy' && probe !== 'none';
   if (wrong.length > 0 || isBlind) figures.wrong++;
   expect(wrong, `${where} ${verdict.summary}`).toEqual([]);

@@ -2,15 +2,13 @@
  * One right of those that `rbac` prints is taken away at a time, for a healthy Service and a faulty one: the verdict is right or weaker,
  * and what it lists as missing is that right. All of them: NIGHTLY=1; else a part, another one each day.
  */
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
-import { apply, createNamespace, debugPods, deleteNamespace, doctor, kubectl, must, run } from '../support/kubectl.ts';
+import { debugPods, doctor, kubectl, must, run } from '../support/kubectl.ts';
+import { type Kind, kinds, otherCauses, twoServices } from '../support/two-services.ts';
 
-const folder = (name: string) => new URL(`./scenarios/${name}/objects.yaml`, import.meta.url);
-const services = { healthy: 'rights-healthy', faulty: 'rights-faulty' } as const;
-type Kind = keyof typeof services;
+const services = twoServices('rights');
 
 interface Rule {
   apiGroups: string[];
@@ -29,20 +27,15 @@ interface Right {
   verb: string;
 }
 
-beforeAll(async () => {
-  await Promise.all(Object.values(services).map((name) => createNamespace(name)));
-  await apply(services.healthy, readFileSync(folder('healthy-canary'), 'utf8'));
-  await apply(services.faulty, readFileSync(folder('port-named-in-arguments'), 'utf8'));
-  for (const namespace of Object.values(services)) await must('-n', namespace, 'wait', '--timeout=60s', '--for=condition=Ready', 'pod', '--all');
-});
+beforeAll(services.create);
 afterAll(async () => {
   await kubectl('delete', 'clusterroles,clusterrolebindings', '-l', 'test=rights');
   await kubectl('-n', 'kube-system', 'delete', 'roles,rolebindings', '-l', 'test=rights');
-  await Promise.all(Object.values(services).map((name) => deleteNamespace(name)));
+  await services.remove();
 });
 
 const printed = async (kind: Kind): Promise<Role[]> =>
-  parseAllDocuments((await doctor(['rbac', '-n', services[kind], '--from', 'pod/client'])).stdout).map((d) => d.toJS() as Role);
+  parseAllDocuments((await doctor(['rbac', '-n', services.namespaces[kind], '--from', 'pod/client'])).stdout).map((d) => d.toJS() as Role);
 const groups = new Set(['', ...(await must('api-versions')).split('\n').flatMap((v) => (v.includes('/') ? [v.split('/')[0] ?? ''] : []))]);
 const all = [
   ...new Map(
@@ -84,27 +77,21 @@ function objectsFor(roles: Role[], user: string, right: Right): object[] {
 
 test.each(chosen)('without the right to %s', async (name, right) => {
   const user = `rights-${name.replaceAll(/\W+/g, '-')}`;
-  const objects = (await Promise.all((['healthy', 'faulty'] as const).map(async (kind) => objectsFor(await printed(kind), `${user}-${kind}`, right)))).flat();
+  const objects = (await Promise.all(kinds.map(async (kind) => objectsFor(await printed(kind), `${user}-${kind}`, right)))).flat();
   const applied = await run('kubectl', ['apply', '-f', '-'], { input: objects.map((o) => stringify(o)).join('---\n') });
   expect(applied.code, applied.stderr).toBe(0);
   // The API server follows its own objects.
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await Promise.all(
-    (['healthy', 'faulty'] as const).map(async (kind) => {
-      const ran = await doctor(['svc', 'shop', '-n', services[kind], '--from', 'pod/client', '-o', 'json', '--as', `${user}-${kind}`]);
+    kinds.map(async (kind) => {
+      const ran = await doctor(['svc', 'shop', '-n', services.namespaces[kind], '--from', 'pod/client', '-o', 'json', '--as', `${user}-${kind}`]);
       if (ran.code === 3) {
         expect(ran.stderr.trim().split('\n').at(-1)).toMatch(/\.$/);
         return;
       }
       const { verdict, missing } = JSON.parse(ran.stdout) as Diagnosis;
-      const codes = verdict.causes.map((c) => c.code);
       const where = `${kind}: ${verdict.summary}`;
-      expect(
-        codes.filter(
-          (code) => kind === 'healthy' || (code !== 'target-port-not-listening' && !(verdict.status === 'undecided' && code === 'endpoint-failing')),
-        ),
-        where,
-      ).toEqual([]);
+      expect(otherCauses(kind, verdict), where).toEqual([]);
       expect(kind === 'healthy' ? ['healthy', 'undecided'] : ['faulty', 'undecided'], where).toContain(verdict.status);
       // To try a fix takes the right to make it, which rbac does not print.
       const asked = missing.flatMap((m) => (m.grant ? [m.grant] : [])).filter((g) => !g.verbs.includes('patch'));
