@@ -5,12 +5,17 @@ import type { Finding } from '../verdict/verdict.ts';
 const levels = { error: 'error', warning: 'warning', info: 'note' } as const;
 const ruleOrder = Object.keys(codes) as Code[];
 
-/** Where a finding lies: objects of a cluster have no file, so it is named as a logical location (SARIF 2.1.0, section 3.33). */
-const location = (f: Finding) => ({
-  logicalLocations: [
-    { name: f.object.name, kind: 'resource', fullyQualifiedName: [f.object.namespace, f.object.kind, f.object.name].filter((x) => x !== '').join('/') },
-  ],
-});
+/**
+ * Where a finding lies: an object of a cluster, as a logical location (SARIF 2.1.0, section 3.33). GitHub's code scanning refuses the whole file where a
+ * result has no physical location, so its name is given as a path, too.
+ */
+function location({ object }: Finding) {
+  const parts = [object.namespace, object.kind, object.name].filter((x) => x !== '');
+  return {
+    physicalLocation: { artifactLocation: { uri: parts.map(encodeURIComponent).join('/') }, region: { startLine: 1 } },
+    logicalLocations: [{ name: object.name, kind: 'resource', fullyQualifiedName: parts.join('/') }],
+  };
+}
 
 const markdown = (f: Finding): string =>
   [
@@ -39,7 +44,12 @@ export function sarif(version: string, startedAt: string, properties: Record<str
             version,
             rules: used.map((code) => {
               const { issue, symptom, resolution } = issueOf(code);
-              return { id: code, shortDescription: { text: `${issue}: ${symptom}` }, help: { text: `${resolution}. k8s-doctor explain ${code}` } };
+              return {
+                id: code,
+                shortDescription: { text: `${issue}: ${symptom}` },
+                fullDescription: { text: `${issue}: ${symptom}. ${resolution}.` },
+                help: { text: `${resolution}. k8s-doctor explain ${code}` },
+              };
             }),
           },
         },

@@ -94,7 +94,12 @@ describe('sarif', () => {
     const [run] = (JSON.parse(await render(of('policy-wrong-label'), 1, 'sarif', plain)) as Sarif).runs;
     expect(run?.results[0]).toMatchObject({
       level: 'error',
-      locations: [{ logicalLocations: [{ fullyQualifiedName: 'sc-policy-wrong-label/NetworkPolicy/allow-api' }] }],
+      locations: [
+        {
+          physicalLocation: { artifactLocation: { uri: 'sc-policy-wrong-label/NetworkPolicy/allow-api' } },
+          logicalLocations: [{ fullyQualifiedName: 'sc-policy-wrong-label/NetworkPolicy/allow-api' }],
+        },
+      ],
     });
   });
 });
