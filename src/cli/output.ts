@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import type { Diagnosis } from '../diagnose/diagnosis.ts';
 import { type Format, render } from '../report/render.ts';
+import type { Watched } from '../report/html-page.ts';
 import type { Paint } from './first-paint.ts';
 
 export interface Output<F extends string> {
@@ -71,11 +72,37 @@ export async function writePlain(outputs: readonly Output<(typeof plainFormats)[
   await writeAs(outputs, { text: () => text, json: () => `${JSON.stringify(answer, null, 2)}\n`, yaml: () => stringify(answer) }, screen);
 }
 
-export async function writeOutputs(diagnosis: Diagnosis, requests: number, outputs: readonly Output<Format>[], screen: Screen): Promise<void> {
+/** So many changes are kept for a report. */
+const keptChanges = 200;
+
+/** What `--watch` makes of `-o`: lines on the screen, as text or as JSON, and files that always hold the newest state. Throws CannotRun for another format on the screen. */
+export function watchOutputs<F extends string>(outputs: readonly Output<F>[]) {
+  const onScreen = outputs.find((o) => !o.file)?.format ?? 'text';
+  if (!['text', 'wide', 'json'].includes(onScreen))
+    throw new CannotRun(`With --watch the screen gets a line for each change; give ${onScreen} a file (-o ${onScreen}=FILE).`);
+  const changes: string[] = [];
+  return {
+    asLines: onScreen === 'json',
+    files: outputs.filter((o) => o.file),
+    changes: changes as readonly string[],
+    add(line: string): void {
+      changes.unshift(line);
+      changes.splice(keptChanges);
+    },
+  };
+}
+
+export async function writeOutputs(
+  diagnosis: Diagnosis,
+  requests: number,
+  outputs: readonly Output<Format>[],
+  screen: Screen,
+  watched?: Watched,
+): Promise<void> {
   const texts = await Promise.all(
     outputs.map(async ({ format, file }) => {
       const shown = { colour: screen.colour && !file, unicode: isUnicode(screen.env), columns: file ? 100 : (screen.stdout.columns ?? 100) };
-      return { text: await render(diagnosis, requests, format, shown), ...(file !== undefined && { file }) };
+      return { text: await render(diagnosis, requests, format, shown, watched), ...(file !== undefined && { file }) };
     }),
   );
   await writeTexts(texts, screen);

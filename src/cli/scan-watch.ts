@@ -15,13 +15,20 @@ import { exitStatus, isUnicode, type Screen } from './output.ts';
 import type { ScanOptions } from './scan.ts';
 import { onSignals } from './signals.ts';
 
-/** Follows one cluster. `write` prints the first scan. Ends by a signal, with the exit status of what is known then. */
-export async function watchScan(
-  options: ScanOptions,
-  plan: Omit<ScanPlan, 'namespace' | 'onProgress'>,
-  screen: Screen,
-  write: (scan: Scan) => Promise<void>,
-): Promise<number> {
+/** How a watch is reported. */
+export interface WatchReport {
+  /** The screen gets one JSON object a line, for programs. */
+  asLines: boolean;
+  /** Prints the first scan as text. */
+  first: (scan: Scan) => Promise<void>;
+  /** Takes a line of text for each change. */
+  changed: (line: string) => void;
+  /** Writes the files that hold the newest state. */
+  files: (scan: Scan, goesOn: boolean) => Promise<void>;
+}
+
+/** Follows one cluster. Ends by a signal, with the exit status of what is known then. */
+export async function watchScan(options: ScanOptions, plan: Omit<ScanPlan, 'namespace' | 'onProgress'>, screen: Screen, report: WatchReport): Promise<number> {
   const ended = new AbortController();
   const off = onSignals(() => ended.abort());
   const cluster = await connect(options, screen.env);
@@ -32,8 +39,17 @@ export async function watchScan(
   try {
     const whole: ScanPlan = { ...plan, namespace: options.allNamespaces ? undefined : cluster.namespace, onProgress: () => {} };
     const inventory = await inventoryFor(cluster, whole, ended.signal);
-    const asLines = options.output.includes('json');
-    const lines = linesFor(asLines, screen);
+    const asText = textOf(screen);
+    const current = (found: States, durationMs: number): Scan =>
+      scanOf({
+        version: options.version,
+        startedAt,
+        durationMs,
+        clusters: [{ context: cluster.context, requests: cluster.requests(), error: null }],
+        services: found.all(),
+        missing: missingOf(inventory, cluster.context),
+      });
+    const sinceStart = () => Math.round(performance.now() - started);
     const reported = new Set<string>();
     await followStates(
       cluster,
@@ -44,20 +60,18 @@ export async function watchScan(
         states = found;
         const scanSeconds = (performance.now() - started) / 1000;
         if (options.metrics !== undefined) server = serveMetrics(options.metrics, options.version, cluster, found, scanSeconds);
-        const first = scanOf({
-          version: options.version,
-          startedAt,
-          durationMs: Math.round(scanSeconds * 1000),
-          clusters: [{ context: cluster.context, requests: cluster.requests(), error: null }],
-          services: found.all(),
-          missing: missingOf(inventory, cluster.context),
-        });
-        // One object a line, so that a program can read them as they come.
-        if (asLines) screen.stdout.write(`${JSON.stringify(asJson(cleanDeep(first)))}\n`);
-        else await write(first);
+        const first = current(found, sinceStart());
+        if (report.asLines) screen.stdout.write(`${JSON.stringify(asJson(cleanDeep(first)))}\n`);
+        else await report.first(first);
+        await report.files(first, true);
       },
       async (changes) => {
-        for (const change of changes) screen.stdout.write(`${lines(change)}\n`);
+        for (const change of changes) {
+          const text = asText(change);
+          screen.stdout.write(`${report.asLines ? jsonOf(change) : text}\n`);
+          report.changed(text);
+        }
+        if (states) await report.files(current(states, sinceStart()), true);
         if (options.events) for (const change of changes) await recordEvent(cluster, inventory, change);
       },
       (what, why) => {
@@ -66,6 +80,7 @@ export async function watchScan(
         reported.add(text);
       },
     );
+    if (states) await report.files(current(states, sinceStart()), false);
   } finally {
     off();
     server?.close();
@@ -78,24 +93,25 @@ export async function watchScan(
 
 const codesOf = (s: Scanned | undefined): string => s?.causes.map((c) => c.code).join(', ') ?? '';
 
-/** What is written of a change: a line of text, or (`-o json`) one JSON object. */
-function linesFor(asLines: boolean, screen: Screen): (change: StateChange) => string {
+/** A change as one JSON object in a line, so that a program can read it as it comes. */
+function jsonOf(change: StateChange): string {
+  const { before, now } = cleanDeep(change);
+  const { namespace, name, context } = (now ?? before) as Scanned;
+  return JSON.stringify({
+    at: new Date().toISOString(),
+    context,
+    namespace,
+    name,
+    status: now?.status ?? 'gone',
+    causes: now?.causes.map((c) => c.code) ?? [],
+    before: before ? { status: before.status, causes: before.causes.map((c) => c.code) } : null,
+    summary: now?.summary ?? '',
+  });
+}
+
+/** A change as a line of text. */
+function textOf(screen: Screen): (change: StateChange) => string {
   const marks = isUnicode(screen.env) ? unicodeMarks : asciiMarks;
-  if (asLines)
-    return (change) => {
-      const { before, now } = cleanDeep(change);
-      const { namespace, name, context } = (now ?? before) as Scanned;
-      return JSON.stringify({
-        at: new Date().toISOString(),
-        context,
-        namespace,
-        name,
-        status: now?.status ?? 'gone',
-        causes: now?.causes.map((c) => c.code) ?? [],
-        before: before ? { status: before.status, causes: before.causes.map((c) => c.code) } : null,
-        summary: now?.summary ?? '',
-      });
-    };
   return (change) => {
     const { before, now } = cleanDeep(change);
     const time = new Date().toTimeString().slice(0, 8);

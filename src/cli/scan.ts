@@ -6,6 +6,7 @@ import { knownCode } from '../catalog/known-code.ts';
 import type { ConnectOptions } from '../cluster/index.ts';
 import { contextsOf } from '../cluster/kubeconfig.ts';
 import { clean } from '../report/clean.ts';
+import type { Watched } from '../report/html-page.ts';
 import { renderScan, scanFormats } from '../report/scan/render.ts';
 import { readRules, type Rule } from '../scan/accepted.ts';
 import type { Progress } from '../scan/inventory.ts';
@@ -15,7 +16,8 @@ import { parseShard } from '../scan/shard.ts';
 import type { PodDefaults } from '../probes/pod-defaults.ts';
 import { openCluster } from './open-cluster.ts';
 import { probeServices } from './scan-probe.ts';
-import { exitStatus, isUnicode, type Output, parseOutputs, type Screen, writeTexts } from './output.ts';
+import type { WatchReport } from './scan-watch.ts';
+import { exitStatus, isUnicode, type Output, parseOutputs, type Screen, watchOutputs, writeTexts } from './output.ts';
 
 export interface ScanOptions extends ConnectOptions {
   version: string;
@@ -68,7 +70,16 @@ export async function scan(options: ScanOptions, screen: Screen): Promise<number
   const codes = options.only.flatMap((o) => o.split(',')).map(knownCode);
   const earlier = options.since === undefined ? undefined : fromJson(fileText(options.since), options.since);
   if (!(options.atOnce >= 1)) throw new CannotRun('--at-once needs a number from 1 on.');
-  if (options.watch) return watched(options, screen, (first) => writeScan(only(first, codes), outputs, earlier, options.allNamespaces, screen));
+  if (options.watch) {
+    const { asLines, files, changes, add } = watchOutputs(outputs);
+    const write = (found: Scan, to: typeof outputs, watched?: Watched) => writeScan(only(found, codes), to, earlier, options.allNamespaces, screen, watched);
+    return watched(options, screen, {
+      asLines,
+      first: (found) => write(found, [{ format: 'text' }]),
+      changed: add,
+      files: (found, goesOn) => write(found, files, { goesOn, changes }),
+    });
+  }
   if (options.events || options.metrics !== undefined) throw new CannotRun('--events and --metrics go with --watch; add it.');
   const found = options.merge.length > 0 ? merged(options.merge.map((file) => fromJson(fileText(file), file))) : await scanAll(options, screen);
   const shown = only(found, codes);
@@ -85,13 +96,17 @@ async function writeScan(
   earlier: Scan | undefined,
   isOfAll: boolean,
   screen: Screen,
+  watched?: Watched,
 ): Promise<void> {
   const namespaces = isOfAll || new Set(found.services.map((s) => s.namespace)).size > 1;
   const changes = earlier && changesSince(earlier, found);
   const texts = await Promise.all(
     outputs.map(async ({ format, file }) => {
       const columns = file ? 120 : (screen.stdout.columns ?? 120);
-      return { text: await renderScan(found, format, { unicode: isUnicode(screen.env), columns, namespaces, changes }), ...(file !== undefined && { file }) };
+      return {
+        text: await renderScan(found, format, { unicode: isUnicode(screen.env), columns, namespaces, changes, watched }),
+        ...(file !== undefined && { file }),
+      };
     }),
   );
   await writeTexts(texts, screen);
@@ -104,11 +119,11 @@ const planFor = (options: ScanOptions): Omit<ScanPlan, 'namespace' | 'onProgress
   accepted: options.ignore === undefined ? options.accepted : readRules(fileText(options.ignore), options.ignore),
 });
 
-async function watched(options: ScanOptions, screen: Screen, write: (scan: Scan) => Promise<void>): Promise<number> {
+async function watched(options: ScanOptions, screen: Screen, report: WatchReport): Promise<number> {
   if (options.allContexts || options.context?.includes(',')) throw new CannotRun('--watch follows one cluster; start one for each context.');
   if (options.merge.length > 0) throw new CannotRun('Files do not change; leave --watch out.');
   if (options.probe) throw new CannotRun('--watch reads objects only; leave --probe out.');
-  return (await import('./scan-watch.ts')).watchScan(options, planFor(options), screen, write);
+  return (await import('./scan-watch.ts')).watchScan(options, planFor(options), screen, report);
 }
 
 /** Reads the clusters that are asked for. One that does not answer is named; where none does, it throws. */

@@ -8,7 +8,7 @@ import { targetOf } from '../verdict/judge.ts';
 import { type Format, formats } from '../report/render.ts';
 import { canDraw, isDrawable } from './first-paint.ts';
 import { checkFolder, replayed, save } from './captures.ts';
-import { exitFor, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
+import { exitFor, type Output, parseOutputs, type Screen, watchOutputs, writeOutputs } from './output.ts';
 import { runShown } from './shown-run.ts';
 import { pauseOrSignal } from './signals.ts';
 import { Interrupted, prepare, type SvcOptions } from './svc-run.ts';
@@ -24,7 +24,7 @@ export async function svc(options: SvcOptions, screen: Screen): Promise<number> 
   for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
   if (wantsUi(options, outputs, screen.env)) return (await import('./terminal-ui.ts')).svcUi(options, outputs, screen);
   screen.paint.erase();
-  if (options.watch) return watched(options, screen);
+  if (options.watch) return watched(options, outputs, screen);
   const earlier = options.since === undefined ? undefined : replayed(options.since);
   const { recording, diagnosis } = await looked(options, async (how) => {
     const recording = how.replay !== undefined ? replayed(how.replay) : await live(how, screen.env);
@@ -61,24 +61,37 @@ function wantsUi(options: SvcOptions, outputs: readonly Output<Format>[], env: N
 }
 
 /** Runs again and again, and prints a line whenever the verdict is another. Ends by a signal, with the last verdict's status. */
-async function watched(options: SvcOptions, screen: Screen): Promise<number> {
+async function watched(options: SvcOptions, outputs: readonly Output<Format>[], screen: Screen): Promise<number> {
   if (options.replay !== undefined) throw new CannotRun('A recording does not change; leave --watch out.');
+  const report = watchOutputs(outputs);
   let before = '';
   let status = 2;
+  let latest: Look | undefined;
+  const writeFiles = async (goesOn: boolean): Promise<void> => {
+    const { changes, files } = report;
+    if (latest) await writeOutputs(latest.diagnosis, latest.recording.requests, files, screen, { goesOn, changes });
+  };
   for (;;) {
     try {
-      const diagnosis = cleanDeep(diagnosisOf(await live({ ...options, quiet: true }, screen.env)));
+      const recording = await live({ ...options, quiet: true }, screen.env);
+      const diagnosis = cleanDeep(diagnosisOf(recording));
       const { verdict } = diagnosis;
       status = exitFor(diagnosis, options.failOn);
       const line = `${verdict.status}  ${verdict.summary}`;
-      if (line !== before) screen.stdout.write(`${diagnosis.startedAt.slice(11, 19)}Z  ${line}\n`);
+      const dated = `${diagnosis.startedAt.slice(11, 19)}Z  ${line}`;
+      if (line !== before) screen.stdout.write(`${report.asLines ? JSON.stringify(diagnosis) : dated}\n`);
+      if (line !== before && before !== '') report.add(dated);
       before = line;
+      latest = { recording, diagnosis };
+      await writeFiles(true);
     } catch (error) {
-      if (error instanceof Interrupted) return status;
-      throw error;
+      if (!(error instanceof Interrupted)) throw error;
+      break;
     }
-    if (await pauseOrSignal(watchEveryMs)) return status;
+    if (await pauseOrSignal(watchEveryMs)) break;
   }
+  await writeFiles(false);
+  return status;
 }
 
 async function live(options: SvcOptions, env: NodeJS.ProcessEnv): Promise<Recording> {

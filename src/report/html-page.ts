@@ -24,7 +24,7 @@ details { border-bottom: 1px solid var(--line); padding: .35rem 0 } summary { cu
 @media print { main { max-width: none; padding: 0 } details::details-content { content-visibility: visible; display: block } .cause, tr, details { break-inside: avoid } th button::after { content: "" } }
 `;
 
-/** Sorts a table by the column whose head is pressed: numbers as numbers, and back where it is pressed again. */
+/** Sorts a table by the column whose head is pressed: numbers as numbers, and back where it is pressed again. Reloads where the reader wants it. */
 const script = `
 for (const button of document.querySelectorAll('th button')) button.addEventListener('click', () => {
   const head = button.parentElement, table = head.closest('table'), column = [...head.parentElement.children].indexOf(head);
@@ -35,13 +35,31 @@ for (const button of document.querySelectorAll('th button')) button.addEventList
   const rows = [...table.tBodies[0].rows].sort((a, b) => text(a).localeCompare(text(b), undefined, { numeric: true }) * (down ? -1 : 1));
   table.tBodies[0].append(...rows);
 });
+const reload = document.getElementById('reload');
+if (reload) {
+  const later = () => setTimeout(() => { if (reload.checked) location.reload(); }, 5000);
+  reload.checked = location.hash === '#reload';
+  reload.addEventListener('change', () => { location.hash = reload.checked ? 'reload' : ''; later(); });
+  later();
+}
 `;
+
+/** What a report says that is written again and again. */
+export interface Watched {
+  goesOn: boolean;
+  /** A line each, the newest first. */
+  changes: readonly string[];
+}
+
+const watchedHtml = ({ goesOn, changes }: Watched): string => `<h2>Changes</h2>
+${goesOn ? '<p><label><input type="checkbox" id="reload"> Load this page again every 5 seconds</label></p>' : '<p class="soft">The watch has ended.</p>'}
+${changes.length === 0 ? '<p class="soft">None.</p>' : `<ul>${changes.map((c) => `<li>${h(c)}</li>`).join('')}</ul>`}`;
 
 /** Only the style and the script of the page itself count (CSP Level 3): other markup that gets into it does nothing. */
 const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'`;
 
-/** A whole page. `body` is markup. */
-export const page = (title: string, body: string): string => `<!doctype html>
+/** A whole page. `body` is markup; `watched` where the page follows a watch. */
+export const page = (title: string, body: string, watched?: Watched): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
@@ -50,6 +68,7 @@ export const page = (title: string, body: string): string => `<!doctype html>
 <style>${style}</style>
 <main>
 ${body}
+${watched ? watchedHtml(watched) : ''}
 </main>
 <script>${script}</script>
 </html>

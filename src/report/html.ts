@@ -1,7 +1,7 @@
 import type { Diagnosis, Matrix } from '../diagnose/diagnosis.ts';
 import type { CheckReport } from '../verdict/judge.ts';
 import type { Finding } from '../verdict/verdict.ts';
-import { escapeHtml, page, pathHtml, sortableHead } from './html-page.ts';
+import { escapeHtml, page, pathHtml, sortableHead, type Watched } from './html-page.ts';
 import { cellStatus, clientName, fixNotes, headline, matrixSize, rolloutText, stageRows, unicodeMarks, verdictMark, warningsOf } from './view.ts';
 
 const h = escapeHtml;
@@ -54,7 +54,7 @@ const matrix = (m: Matrix): string => `<p class="soft">${h(matrixSize(m))}; a ro
   .join('')}</tbody></table></div>`;
 
 /** The diagnosis as one HTML file without other files: the verdict first, the details of each check below. */
-export function renderHtml(d: Diagnosis): string {
+export function renderHtml(d: Diagnosis, watched?: Watched): string {
   const { status, causes } = d.verdict;
   const { text } = headline(d, clientName(d));
   const mark = verdictMark[status];
@@ -90,5 +90,6 @@ ${section('Warnings', warnings.length === 0 ? '' : `<ul>${warnings.map((f) => `<
         )
         .join('')}</tbody></table></div>`,
 )}${section('Advice', (d.advice ?? []).length === 0 ? '' : `<ul>${(d.advice ?? []).map((a) => `<li>${h(`${a.object.kind} ${a.object.name}: ${a.text}`)} <span class="soft">${h(a.id)}: ${h(a.source)}</span></li>`).join('')}</ul>`)}${section('Not seen', d.missing.length === 0 ? '' : `<ul>${d.missing.map((m) => `<li>${h(m.what)}: ${h(m.why)}${rights(m.grant)}</li>`).join('')}</ul>`)}`,
+    watched,
   );
 }

@@ -1,13 +1,14 @@
 /** What is published: the npm package in an empty folder, and the single executable in a root that holds it and its C libraries alone. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { describe, expect, test } from 'vitest';
 import { must, run } from '../support/kubectl.ts';
+import { terminal } from '../support/terminal.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const service = ['svc', 'kube-dns', '-n', 'kube-system'];
@@ -19,6 +20,22 @@ async function tools(command: string, args: string[]): Promise<string[]> {
   const { tools: found } = await client.listTools();
   await client.close();
   return found.map((t) => t.name);
+}
+
+/** The terminal UI of a program: it diagnoses, stays, and leaves the verdict in the scrollback. */
+async function staysInTerminal(words: readonly string[], options: readonly string[] = []): Promise<void> {
+  const t = terminal(100, 30, [...service, ...options, '-i'], {}, words);
+  try {
+    expect(await t.shows('q quit', 60_000)).toContain('kube-dns');
+    await t.keys('Tab');
+    await t.shows(/address[\s\S]*ready/);
+    await t.keys('q');
+    await t.shows('exit=0');
+    expect(t.isOdd()).toBe(false);
+    expect(t.scrollback()).toContain('kube-dns can be reached');
+  } finally {
+    t.close();
+  }
 }
 const allTools = ['diagnose_service', 'scan', 'reach', 'list_services', 'explain'];
 
@@ -38,6 +55,7 @@ test('the package runs in an empty folder, with nothing but itself', async () =>
   expect(await run(doctor, [...service, '-o', 'json'])).toMatchObject({ code: 0, stdout: expect.stringContaining('"healthy"') as string });
   expect(await run(join(folder, 'node_modules/.bin/kubectl_complete-doctor'), ['exp'])).toMatchObject({ stdout: 'explain\n:4\n' });
   expect(await tools(doctor, ['mcp'])).toEqual(allTools);
+  await staysInTerminal([process.execPath, join(folder, 'node_modules/k8s-doctor/bin/k8s-doctor.js')]);
 });
 
 test('two builds have the same bytes', () => {
@@ -75,21 +93,54 @@ describe.skipIf(!process.env['NIGHTLY'] || process.getuid?.() !== 0)('the execut
     });
     expect(await inside('explain', 'selector-mismatch')).toMatchObject({ code: 0, stderr: '' });
     expect(await tools('chroot', [empty, '/k8s-doctor', 'mcp', '--kubeconfig', '/kubeconfig'])).toEqual(allTools);
+    await staysInTerminal(['chroot', empty, '/k8s-doctor'], ['--kubeconfig', '/kubeconfig']);
   });
 });
 
-test('kubectl finds the plug-in and its completion', async () => {
+/** A PATH on which kubectl finds the plug-in. */
+function withPlugin(): { PATH: string } {
   const folder = mkdtempSync(join(tmpdir(), 'k8s-doctor-plugin-'));
   for (const [name, file] of [
     ['kubectl-doctor', 'k8s-doctor.js'],
+    ['k8s-doctor', 'k8s-doctor.js'],
     ['kubectl_complete-doctor', 'kubectl_complete-doctor.js'],
   ] as const)
     execFileSync('ln', ['-s', join(root, 'bin', file), join(folder, name)]);
-  const env = { PATH: `${folder}:${process.env['PATH']}` };
+  return { PATH: `${folder}:${process.env['PATH']}` };
+}
+
+test('kubectl finds the plug-in and its completion', async () => {
+  const env = withPlugin();
   expect(await run('kubectl', ['doctor', 'explain', 'selector-mismatch'], { env })).toMatchObject({
     code: 0,
     stdout: expect.stringContaining('# selector-mismatch') as string,
   });
   expect(await run('kubectl', ['__complete', 'doctor', 'expl'], { env })).toMatchObject({ stdout: 'explain\n:4\n' });
   expect(await must('version', '--client')).toContain('Client Version');
+});
+
+// kubectl's own script for bash needs these functions.
+const bashCompletion = '/usr/share/bash-completion/bash_completion';
+
+describe.skipIf(!existsSync(bashCompletion))('in bash, a tab', () => {
+  const setUp = `source ${bashCompletion}; source <(kubectl completion bash); source <(k8s-doctor completion bash); clear`;
+
+  test.each([
+    ['kubectl doctor sv', 'kubectl doctor svc '],
+    ['kubectl doctor svc -n kube-system kube-', 'kubectl doctor svc -n kube-system kube-dns '],
+    ['kubectl doctor explain policy-denies-in', 'kubectl doctor explain policy-denies-ingress '],
+    ['k8s-doctor svc -n kube-sys', 'k8s-doctor svc -n kube-system '],
+    ['k8s-doctor svc -n kube-system kube-', 'k8s-doctor svc -n kube-system kube-dns '],
+    ['k8s-doctor svc kube-dns -n kube-system --from deploy/core', 'k8s-doctor svc kube-dns -n kube-system --from deploy/coredns '],
+  ])('%s', async (typed, whole) => {
+    const t = terminal(120, 10, [], withPlugin(), ['bash', '--norc', '-i']);
+    try {
+      await t.keys(setUp, 'Enter');
+      await t.shows(/^\S*[$#] *\n+$/);
+      await t.keys(typed, 'Tab');
+      expect(await t.shows(whole)).toContain(whole);
+    } finally {
+      t.close();
+    }
+  });
 });

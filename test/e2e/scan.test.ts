@@ -175,7 +175,8 @@ describe('a scan that goes on', () => {
 
   test('shows a new fault and its end within 5 s, serves metrics, writes Events, and ends with the worst status', async () => {
     const port = await freePort();
-    const { lines, until, end } = following(['-n', ns, '--events', '--metrics', `127.0.0.1:${port}`]);
+    const page = join(mkdtempSync(join(tmpdir(), 'k8s-doctor-watch-')), 'watch.html');
+    const { lines, until, end } = following(['-n', ns, '--events', '--metrics', `127.0.0.1:${port}`, '-o', `html=${page}`]);
     const of = (from: number, code: string | undefined) =>
       lines.slice(from).some((l) => l.name === 'shop' && (code === undefined ? l.status === 'healthy' : l.causes.includes(code)));
     let exit: number | null = null;
@@ -187,6 +188,7 @@ describe('a scan that goes on', () => {
         await until(() => of(before, 'selector-mismatch'), 5000);
         const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
         expect(metrics).toContain(`k8s_doctor_service_state{namespace="${ns}",service="shop",code="selector-mismatch"} 2`);
+        await expect.poll(() => readFileSync(page, 'utf8')).toContain('1 faulty');
         const middle = lines.length;
         await must('-n', ns, 'patch', 'service', 'shop', '--type=merge', '-p', '{"spec":{"selector":{"app":"shop"}}}');
         await until(() => of(middle, undefined), 5000);
@@ -199,6 +201,7 @@ describe('a scan that goes on', () => {
       exit = await end();
     }
     expect(exit).toBe(0);
+    expect(readFileSync(page, 'utf8')).toMatch(/The watch has ended[\s\S]*shop: selector-mismatch is gone[\s\S]*shop: selector-mismatch: /);
   }, 90_000);
 
   test('misses nothing that changed while the API server was away', async () => {
@@ -232,6 +235,7 @@ describe('a scan that goes on', () => {
   test.each([
     [['--metrics', '9113'], '--events and --metrics go with --watch'],
     [['--watch', '--context', 'a,b'], '--watch follows one cluster'],
+    [['--watch', '-o', 'yaml'], 'give yaml a file (-o yaml=FILE)'],
     [['--watch', '--probe'], '--watch reads objects only'],
     [['--watch', '--metrics', 'x'], '--metrics "x" is no port'],
     [['--only', 'selector-mismatched'], 'did you mean "selector-mismatch"?'],

@@ -1,6 +1,6 @@
 /** The built program in a real terminal: a recorded incident, and the cluster that KUBECONFIG names. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -299,10 +299,13 @@ describe('against a cluster', () => {
   });
 
   test('--watch without a terminal UI prints a line when the verdict changes', async () => {
-    const t = opened(100, 30, ['svc', 'typo', '-n', ns, '--watch', '--ui', 'never', '--probe', 'none']);
+    const page = join(folder, 'watch.html');
+    const t = opened(100, 30, ['svc', 'typo', '-n', ns, '--watch', '--ui', 'never', '--probe', 'none', '-o', `html=${page}`]);
     expect(await t.shows('faulty')).toContain('typo cannot be reached');
+    await expect.poll(() => existsSync(page) && readFileSync(page, 'utf8')).toContain('Load this page again');
     await t.keys('C-c');
     await t.shows('exit=1');
+    expect(readFileSync(page, 'utf8')).toContain('The watch has ended');
   });
 });
 

@@ -64,6 +64,7 @@ const matrix = {
 
 const reports: [string, string][] = [
   ...diagnoses.map(([path, d]): [string, string] => [path, renderHtml(d)]),
+  ['a watch', scanHtml(scanned, { goesOn: true, changes: ['12:00:05 ✗ shop/cart: selector-mismatch', '12:00:00 ✓ shop/cart'] })],
   ['a scan', scanHtml(scanned)],
   ['who may talk to whom', matrixHtml(matrix)],
 ];
@@ -113,6 +114,20 @@ describe.skipIf(executablePath === '')('in Chromium', () => {
         await page.screenshot({ path: join(process.env['PICTURES'], `${name.replaceAll(/\W+/g, '-')}-${size}-${scheme}.png`), fullPage: true });
       await page.close();
     }
+  });
+
+  test('the page of a watch loads again where the reader wants it', async () => {
+    const { page } = await opened('watch', scanHtml(scanned, { goesOn: true, changes: [] }), 'desktop', 'light');
+    const file = new URL(page.url()).pathname;
+    await page.click('#reload');
+    expect(page.url()).toContain('#reload');
+    writeFileSync(file, scanHtml(scanned, { goesOn: true, changes: ['12:00:05 ✗ shop/cart: selector-mismatch'] }));
+    await page.waitForFunction("document.body.textContent.includes('12:00:05')", { timeout: 10_000 });
+    expect(await page.$eval('#reload', (box) => (box as unknown as { checked: boolean }).checked)).toBe(true);
+    writeFileSync(file, scanHtml(scanned, { goesOn: false, changes: [] }));
+    await page.waitForFunction("document.body.textContent.includes('The watch has ended')", { timeout: 10_000 });
+    expect(await page.$('#reload')).toBeNull();
+    await page.close();
   });
 
   test('a table is sorted by the column that is pressed, numbers as numbers', async () => {

@@ -31,8 +31,14 @@ export interface Terminal {
 const pause = (ms: number) => new Promise((r) => setTimeout(r, ms));
 const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** Opens a terminal of that size, with a shell that runs the program and then says how it ended: `exit=N`. */
-export function terminal(columns: number, rows: number, args: readonly string[], env: Record<string, string> = {}): Terminal {
+/** Opens a terminal of that size, with a shell that runs the program (the built one, or `words`) and then says how it ended: `exit=N`. */
+export function terminal(
+  columns: number,
+  rows: number,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  words: readonly string[] = [process.execPath, program],
+): Terminal {
   const name = `t${++count}`;
   // A server of its own: one that ends with its last session may still be ending when the next is asked for.
   const server = ['-L', `k8s-doctor-${process.pid}-${name}`, '-f', '/dev/null'];
@@ -45,7 +51,7 @@ export function terminal(columns: number, rows: number, args: readonly string[],
   const folder = mkdtempSync(join(tmpdir(), 'k8s-doctor-tui-'));
   const log = join(folder, 'bytes');
   const set = Object.entries({ LANG: 'C.UTF-8', KUBECONFIG: process.env['KUBECONFIG'] ?? '', ...env }).map(([k, x]) => `${k}=${quote(x)}`);
-  const command = `env -u CI -u NO_COLOR ${set.join(' ')} ${[process.execPath, program, ...args].map(quote).join(' ')}; echo "exit=$?"; stty -a | grep -o -- '-\\?icanon'`;
+  const command = `env -u CI -u NO_COLOR ${set.join(' ')} ${[...words, ...args].map(quote).join(' ')}; echo "exit=$?"; stty -a | grep -o -- '-\\?icanon'`;
   tmux('new-session', '-d', '-c', folder, '-s', name, '-x', String(columns), '-y', String(rows), 'sh');
   tmux('pipe-pane', '-t', name, '-o', `cat > ${log}`);
   tmux('send-keys', '-t', name, '-l', `PS1='$ '; clear; ${command}`);

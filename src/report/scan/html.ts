@@ -1,11 +1,11 @@
 import type { Scan } from '../../scan/scan.ts';
 import { causeHtml } from '../html.ts';
-import { escapeHtml as h, page, sortableHead } from '../html-page.ts';
+import { escapeHtml as h, page, sortableHead, type Watched } from '../html-page.ts';
 import { unicodeMarks, verdictMark } from '../view.ts';
 import { clusterLine, counts, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
 
 /** A scan as one HTML file without other files: what stops most Services first, then all Services. */
-export function scanHtml(scan: Scan): string {
+export function scanHtml(scan: Scan, watched?: Watched): string {
   const several = isOfSeveral(scan);
   const worst = verdictMark[scan.services[0]?.status ?? 'healthy'];
   const notes = [
@@ -30,5 +30,6 @@ export function scanHtml(scan: Scan): string {
 ${notes.map((n) => `<p>${h(n)}</p>`).join('\n')}
 ${groups.length > 0 ? `<h2>Causes</h2>\n${groups.join('\n')}` : ''}
 ${rows.length > 0 ? `<h2>Services</h2>\n<div class="wide" tabindex="0" role="region" aria-label="Services"><table>${sortableHead(['status', 'Service', 'type', 'ports', 'endpoints', 'cause'])}<tbody>${rows.join('\n')}</tbody></table></div>` : ''}`,
+    watched,
   );
 }

@@ -1,5 +1,6 @@
 import { asJson, type Changes, type Scan, scanOf } from '../../scan/scan.ts';
 import { cleanDeep } from '../clean.ts';
+import type { Watched } from '../html-page.ts';
 
 export const scanFormats = ['text', 'json', 'yaml', 'markdown', 'junit', 'sarif', 'html'] as const;
 export type ScanFormat = (typeof scanFormats)[number];
@@ -9,6 +10,7 @@ interface Shown {
   columns: number;
   namespaces: boolean;
   changes: Changes | undefined;
+  watched?: Watched | undefined;
 }
 
 const changesAsJson = ({ appeared, cleared }: Changes): object => {
@@ -33,7 +35,7 @@ export async function renderScan(given: Scan, format: ScanFormat, shown: Shown):
     case 'sarif':
       return (await import('./sarif.ts')).scanSarif(scan);
     case 'html':
-      return (await import('./html.ts')).scanHtml(scan);
+      return (await import('./html.ts')).scanHtml(scan, cleanDeep(shown.watched));
     case 'text':
       return (await import('./text.ts')).scanText(scan, { ...shown, changes });
   }
