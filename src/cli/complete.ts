@@ -3,11 +3,14 @@ import { codes } from '../catalog/codes.ts';
 import { type Cluster, connect, type Resource, resources } from '../cluster/index.ts';
 import { contextsOf } from '../cluster/kubeconfig.ts';
 import { formats } from '../report/render.ts';
+import { keepAnswer, keptAnswer } from './completion-cache.ts';
 import { shippedFolders } from './shipped.ts';
 import { workloads } from './target.ts';
 
 /** Milliseconds from the start of the program to the answer. */
 const limitMs = 150;
+/** Milliseconds for an answer that only the next tab will show. */
+const laterMs = 5000;
 
 /** Options that take a value, whose next word is that value. */
 const valued =
@@ -44,7 +47,8 @@ type Known = (cluster: Cluster, signal: AbortSignal) => Promise<string[]>;
 
 const namesIn = async (cluster: Cluster, resource: Resource, namespace: string | undefined, signal: AbortSignal): Promise<string[]> => {
   const listed = await cluster.list(resource, { namespace, signal });
-  return listed.ok ? (listed.value as { metadata: { name: string } }[]).map((x) => x.metadata.name) : [];
+  if (!listed.ok) throw new Error(listed.failure.why);
+  return (listed.value as { metadata: { name: string } }[]).map((x) => x.metadata.name);
 };
 
 /** Names in the namespace at hand, or behind `NAMESPACE/`. */
@@ -79,7 +83,8 @@ const portsOf =
     if (name === undefined) return [];
     const [own = '', namespace = cluster.namespace] = name.split('/').toReversed();
     const found = await cluster.get(resources.services, own, namespace, signal);
-    const ports = found.ok ? ((found.value as { spec?: { ports?: { port: number; name?: string }[] } } | null)?.spec?.ports ?? []) : [];
+    if (!found.ok) throw new Error(found.failure.why);
+    const ports = (found.value as { spec?: { ports?: { port: number; name?: string }[] } } | null)?.spec?.ports ?? [];
     return ports.flatMap((p) => [...(p.name ? [p.name] : []), String(p.port)]);
   };
 
@@ -112,12 +117,17 @@ function sourceOf({ command, names, option, options, last }: Typed, env: NodeJS.
   return undefined;
 }
 
-/** What can follow the words, the last of which is being typed. */
-export async function complete(words: readonly string[], version: string, env: NodeJS.ProcessEnv): Promise<string[]> {
+/** What can follow the words, the last of which is being typed. `askLater` begins a process that calls `learn` with them: the answer came too late. */
+export async function complete(words: readonly string[], version: string, env: NodeJS.ProcessEnv, askLater: () => void): Promise<string[]> {
   const typed = read(words);
   try {
     const source = sourceOf(typed, env);
-    const found = source === undefined ? await fromHelp(typed, version) : Array.isArray(source) ? source : await asked(source, typed, env);
+    const inTime = async (known: Known) => (await asked(known, words, env, Math.floor(limitMs - performance.now()))) ?? tooLate();
+    const tooLate = () => {
+      askLater();
+      return keptAnswer(questionOf(words), env);
+    };
+    const found = source === undefined ? await fromHelp(typed, version) : Array.isArray(source) ? source : await inTime(source);
     return [...new Set(found)].filter((word) => word.startsWith(typed.last) && /^[\w./:-]+$/.test(word)).toSorted((a, b) => (a < b ? -1 : 1));
   } catch {
     // A person is typing: no list is better than a message in the middle of the line.
@@ -125,15 +135,37 @@ export async function complete(words: readonly string[], version: string, env: N
   }
 }
 
-async function asked(source: Known, { options }: Typed, env: NodeJS.ProcessEnv): Promise<string[]> {
-  const { '-n': n, '--namespace': namespace = n, '--context': context, '--cluster': name, '--user': user, '--kubeconfig': kubeconfig, '--as': as } = options;
-  const leftMs = Math.floor(limitMs - performance.now());
-  if (leftMs <= 0) return [];
+/** Asks the cluster what can follow the words, for the next tab. */
+export async function learn(words: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const source = sourceOf(read(words), env);
+  if (typeof source === 'function') await asked(source, words, env, laterMs);
+}
+
+/** What is asked is the same whatever is typed of a name. */
+const questionOf = (words: readonly string[]): string[] => [...words.slice(0, -1), words.at(-1)?.replace(/[^/]*$/, '') ?? ''];
+
+/** The cluster's answer, which is kept for the next tab; undefined where none came in time. */
+async function asked(source: Known, words: readonly string[], env: NodeJS.ProcessEnv, leftMs: number): Promise<string[] | undefined> {
+  if (leftMs <= 0) return undefined;
+  const {
+    '-n': n,
+    '--namespace': namespace = n,
+    '--context': context,
+    '--cluster': name,
+    '--user': user,
+    '--kubeconfig': kubeconfig,
+    '--as': as,
+  } = read(words).options;
   const signal = AbortSignal.timeout(leftMs);
   // A credential plug-in may not ask: the terminal belongs to the shell.
   const cluster = await connect({ namespace, context, cluster: name, user, kubeconfig, as, requestTimeoutMs: leftMs, beforeAsking: null }, env);
   try {
-    return await source(cluster, signal);
+    const found = await source(cluster, signal);
+    keepAnswer(questionOf(words), found, env);
+    return found;
+  } catch {
+    // It did not answer in time, or does not say.
+    return undefined;
   } finally {
     cluster.close();
   }

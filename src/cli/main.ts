@@ -15,6 +15,16 @@ function writtenHelp(): string {
   }
 }
 
+/** Starts this program once more, and does not wait for it. */
+function inBackground(args: readonly string[]): void {
+  const { isSea } = process.getBuiltinModule('node:sea');
+  const program = isSea() ? [] : process.argv.slice(1, 2);
+  process
+    .getBuiltinModule('node:child_process')
+    .spawn(process.execPath, [...program, ...args], { detached: true, stdio: 'ignore' })
+    .unref();
+}
+
 // The commonest questions are answered before anything else is loaded.
 const asksHelp = words.length === 1 && (words[0] === '--help' || words[0] === '-h');
 const help = asksHelp ? writtenHelp() : '';
@@ -22,9 +32,12 @@ if (words.length === 1 && words[0] === '--version') process.stdout.write(`${vers
 else if (help) process.stdout.write(help);
 else if (words[0] === '__complete') {
   const isForKubectl = words[1] === '--for-kubectl';
-  const found = await (await import('./complete.ts')).complete(words.slice(isForKubectl ? 2 : 1), version, process.env);
+  const typed = words.slice(isForKubectl ? 2 : 1);
+  const { complete } = await import('./complete.ts');
+  const found = await complete(typed, version, process.env, () => inBackground(['__learn', ...typed]));
   process.stdout.write([...found, ...(isForKubectl ? [':4'] : [])].map((line) => `${line}\n`).join(''));
-} else {
+} else if (words[0] === '__learn') await (await import('./complete.ts')).learn(words.slice(1), process.env);
+else {
   const paint = firstPaint(words, process.env);
   await (await import('./commands.ts')).main(words, version, paint);
 }

@@ -26,13 +26,13 @@ async function tools(command: string, args: string[]): Promise<string[]> {
 async function staysInTerminal(words: readonly string[], options: readonly string[] = []): Promise<void> {
   const t = terminal(100, 30, [...service, ...options, '-i'], {}, words);
   try {
-    expect(await t.shows('q quit', 60_000)).toContain('kube-dns');
+    expect(await t.shows('kube-dns answers from', 60_000)).toContain('q quit');
     await t.keys('Tab');
     await t.shows(/address[\s\S]*ready/);
     await t.keys('q');
     await t.shows('exit=0');
     expect(t.isOdd()).toBe(false);
-    expect(t.scrollback()).toContain('kube-dns can be reached');
+    expect(t.scrollback()).toContain('kube-dns answers from');
   } finally {
     t.close();
   }
@@ -123,22 +123,24 @@ test('kubectl finds the plug-in and its completion', async () => {
 const bashCompletion = '/usr/share/bash-completion/bash_completion';
 
 describe.skipIf(!existsSync(bashCompletion))('in bash, a tab', () => {
-  const setUp = `source ${bashCompletion}; source <(kubectl completion bash); source <(k8s-doctor completion bash); clear`;
+  const setUp = `source ${bashCompletion}; source <(kubectl completion bash); source <(k8s-doctor completion bash); echo all is re''ady`;
 
   test.each([
-    ['kubectl doctor sv', 'kubectl doctor svc '],
-    ['kubectl doctor svc -n kube-system kube-', 'kubectl doctor svc -n kube-system kube-dns '],
-    ['kubectl doctor explain policy-denies-in', 'kubectl doctor explain policy-denies-ingress '],
-    ['k8s-doctor svc -n kube-sys', 'k8s-doctor svc -n kube-system '],
-    ['k8s-doctor svc -n kube-system kube-', 'k8s-doctor svc -n kube-system kube-dns '],
-    ['k8s-doctor svc kube-dns -n kube-system --from deploy/core', 'k8s-doctor svc kube-dns -n kube-system --from deploy/coredns '],
+    ['kubectl doctor sv', 'kubectl doctor svc'],
+    ['kubectl doctor svc -n kube-system kube-', 'kubectl doctor svc -n kube-system kube-dns'],
+    ['kubectl doctor explain policy-denies-in', 'kubectl doctor explain policy-denies-ingress'],
+    ['k8s-doctor svc -n kube-sys', 'k8s-doctor svc -n kube-system'],
+    ['k8s-doctor svc -n kube-system kube-', 'k8s-doctor svc -n kube-system kube-dns'],
+    ['k8s-doctor svc kube-dns -n kube-system --from deploy/core', 'k8s-doctor svc kube-dns -n kube-system --from deploy/coredns'],
   ])('%s', async (typed, whole) => {
     const t = terminal(120, 10, [], withPlugin(), ['bash', '--norc', '-i']);
     try {
       await t.keys(setUp, 'Enter');
-      await t.shows(/^\S*[$#] *\n+$/);
+      await t.shows('all is ready');
       await t.keys(typed, 'Tab');
-      expect(await t.shows(whole)).toContain(whole);
+      // A busy machine answers too late for the first tab, and in time for the next.
+      const shown = await t.shows(whole, 2000).catch(() => t.keys('Tab').then(() => t.shows(whole)));
+      expect(shown).toContain(whole);
     } finally {
       t.close();
     }
