@@ -1,0 +1,20 @@
+/** For each scenario, what a complaint has to name to count as its cause: the object or the value that has to change. Written to be easy to meet. */
+export const causes: Readonly<Record<string, RegExp>> = {
+  'coredns-scaled-down': /coredns.*(\b0\b|zero|scaled|no pod|no replica)|kube-dns.*(no|without).*(endpoint|pod)/i,
+  'crash-loop': /DATABASE_URL/,
+  'external-name-broken': /db\.nowhere\.example/,
+  'image-missing': /nosuch:9/,
+  'kube-proxy-absent': /kube-proxy.*(\b0\b|no node|no pod|not run|absent|missing)|no .*kube-proxy/i,
+  'load-balancer-pending': /load.?balancer.*(pending|no address|no ip|not|nothing)|<pending>/i,
+  'loopback-only': /127\.0\.0\.1|loopback|localhost/i,
+  'named-port-missing': /port.*\bweb\b|\bweb\b.*port/i,
+  'policy-default-deny': /default-deny/,
+  'policy-egress': /client-dns-only/,
+  'policy-egress-dns': /client-to-shop/,
+  'readiness-wrong-path': /\/healthz|\b404\b/,
+  'scaled-to-zero': /(\b0\b|zero|no) replicas?|scaled to (0|zero)|0\/0/i,
+  'selector-typo': /app[=:]\s*"?shpo|no pods? match/i,
+  selectorless: /no selector|without (a )?selector|no (associated )?endpoints|selector: +<none>/i,
+  'target-port-wrong': /8081/,
+  unschedulable: /insufficient cpu|\bcpu\b/i,
+};
