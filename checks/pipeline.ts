@@ -1,4 +1,9 @@
 import type { Check } from './check.ts';
+import { call } from './api-server/call.ts';
+import { certificate as servedCertificate } from './api-server/certificate.ts';
+import { policies as apiServerPolicies } from './api-server/policies.ts';
+import { reference } from './api-server/reference.ts';
+import { registered } from './api-server/registered.ts';
 import { answers } from './dns/answers.ts';
 import { client } from './dns/client.ts';
 import { config } from './dns/config.ts';
@@ -116,8 +121,13 @@ export const pipeline: readonly Check[] = [
 
 /** What is in front of the Service, where the question begins there. */
 const inFront: readonly Check[] = [claimed, routeClass, gateway, attached, rule, backends, certificate, request];
-export const everyCheck: readonly Check[] = [...inFront, ...pipeline];
+/** What makes the API server call the Service, where the question begins there. */
+const atApiServer: readonly Check[] = [registered, reference, servedCertificate, apiServerPolicies, call];
+export const everyCheck: readonly Check[] = [...atApiServer, ...inFront, ...pipeline];
 
 /** The checks of a run. Where no Service is behind it, what is in front is all there is to judge. */
-export const pipelineFor = ({ front, name }: { front?: unknown; name: string }): readonly Check[] =>
-  front === undefined ? pipeline : name === '' ? inFront : everyCheck;
+export function pipelineFor({ front, name }: { front?: { kind: string }; name: string }): readonly Check[] {
+  if (!front) return pipeline;
+  const before = front.kind === 'webhook' || front.kind === 'apiservice' ? atApiServer : inFront;
+  return name === '' ? before : [...before, ...pipeline];
+}

@@ -3,7 +3,7 @@ import { valueOf } from '../../src/facts/fact.ts';
 import { choose } from '../../src/front/choose.ts';
 import { check, judged, skip, unknown } from '../check.ts';
 import { some } from '../format.ts';
-import { asked, kindText, refOf } from './words.ts';
+import { asked, kindText, refOf } from '../../src/front/asked.ts';
 
 export const exists = check({
   id: 'route/exists',

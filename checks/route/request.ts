@@ -1,7 +1,7 @@
 import { type FrontAnswer as Answer, isFailure, isOfProgram } from '../../src/front/answers.ts';
 import { choose } from '../../src/front/choose.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
-import { asked, refOf } from './words.ts';
+import { asked, refOf } from '../../src/front/asked.ts';
 
 export const request = check({
   id: 'route/request',

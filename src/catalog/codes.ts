@@ -26,6 +26,11 @@ export const issues = {
     symptom: '404, 502 or 503 through the Ingress or Gateway, or no answer',
     resolution: 'Check the class, the listeners, the rule and its backend',
   },
+  extension: {
+    issue: 'Calls by the API server',
+    symptom: 'Requests to the API server are refused or hang',
+    resolution: 'Check the Service, its certificate against caBundle, and policies',
+  },
   /** Not in the on-call table: what a connection showed, where no known cause explains it. */
   unexplained: {
     issue: 'Connection failing',
@@ -77,6 +82,9 @@ export const codes = {
   'dns-zone-mismatch': 'dns',
   'dns-wrong-answer': 'dns',
   'dns-upstream-failing': 'dns',
+  'extension-not-found': 'extension',
+  'extension-backend-invalid': 'extension',
+  'extension-certificate-invalid': 'extension',
   'route-not-found': 'routing',
   'route-class-missing': 'routing',
   'route-controller-down': 'routing',
@@ -103,6 +111,7 @@ export const codes = {
   'no-ready-endpoints': 'definition',
   'name-not-resolving': 'dns',
   'route-request-failing': 'routing',
+  'extension-call-failing': 'extension',
   'virtual-ip-failing': 'unexplained',
   'endpoint-failing': 'unexplained',
   'node-port-failing': 'external',

@@ -122,6 +122,22 @@ const ingressCommand = frontCommand('ingress', 'diagnose an Ingress, and the Ser
 const routeCommand = frontCommand('route', 'diagnose a route of the Gateway API (HTTPRoute, GRPCRoute, TLSRoute, TCPRoute)', 'NAME or NAMESPACE/NAME');
 const urlCommand = frontCommand('url', 'find what claims a host and path, and diagnose it', 'https://shop.example.com/cart');
 
+/** A question that begins at the API server, which calls Services. */
+const extensionCommand =
+  (kind: 'webhook' | 'apiservice', describe: string) =>
+  <T>(y: Argv<T>, { version, screen, answer }: Start) =>
+    y.command(
+      `${kind} [name]`,
+      describe,
+      (own) => svcOptions(own.positional('name', { type: 'string', describe: 'its name' })),
+      (a) =>
+        answer(async () =>
+          (await import('./front.ts')).front({ ...(await configured(asTyped(a, version))), host: undefined, path: undefined, kind }, screen(a.color)),
+        ),
+    );
+const webhookCommand = extensionCommand('webhook', 'diagnose an admission webhook, and the Service that the API server calls for it');
+const apiServiceCommand = extensionCommand('apiservice', 'diagnose an APIService, and the Service that serves it');
+
 const fixCommand = <T>(y: Argv<T>, { version, screen, answer }: Start) =>
   y.command(
     'fix [name]',
@@ -234,7 +250,7 @@ const rbacCommand = <T>(y: Argv<T>, { answer }: Start) =>
         })
         .option('matrix', { type: 'boolean', default: false, describe: 'also to connect from every node by a Job (svc --matrix)' })
         .option('http', { type: 'boolean', default: false, describe: 'also to send requests to pods through the API server (svc --http)' })
-        .option('front', { type: 'boolean', default: false, describe: 'also to read what is in front of Services (ingress, route, url)' })
+        .option('front', { type: 'boolean', default: false, describe: 'also to read what is in front of Services (ingress, route, url, webhook, apiservice)' })
         .option('advice', { type: 'boolean', default: false, describe: 'also to read what advice is given by (svc --advice)' })
         .option('all-namespaces', allNamespaces('one ClusterRole for all namespaces')),
     (a) => answer(async () => (await import('./rbac.ts')).rbac(a, process.stdout)),
@@ -306,6 +322,8 @@ function parser(words: string[], start: Start) {
     ingressCommand,
     routeCommand,
     urlCommand,
+    webhookCommand,
+    apiServiceCommand,
     fixCommand,
     scanCommand,
     reachCommand,

@@ -112,6 +112,12 @@ function sourceOf({ command, names, option, options, last }: Typed, env: NodeJS.
   if (command === 'svc' || command === 'fix') return placed(last, resources.services);
   if (command === 'ingress') return placed(last, resources.ingresses);
   if (command === 'route') return placed(last, resources.httproutes);
+  if (command === 'apiservice') return (cluster, signal) => namesIn(cluster, resources.apiservices, undefined, signal);
+  if (command === 'webhook')
+    return async (cluster, signal) => {
+      const kinds = [resources.validatingwebhookconfigurations, resources.mutatingwebhookconfigurations];
+      return (await Promise.all(kinds.map((kind) => namesIn(cluster, kind, undefined, signal)))).flat();
+    };
   if (command === 'explain') return Object.keys(codes);
   if (command === 'demo') return incidents();
   return undefined;

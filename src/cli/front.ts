@@ -1,9 +1,12 @@
-/** `ingress`, `route` and `url`: the question begins in front of a Service, and goes on to the Service behind it. */
+/** `ingress`, `route`, `url`, `webhook` and `apiservice`: the question begins in front of a Service, and goes on to the Service behind it. */
 import { CannotRun } from '../catalog/cannot-run.ts';
+import type { Cluster } from '../cluster/index.ts';
 import { valueOf } from '../facts/fact.ts';
 import type { Target } from '../facts/facts.ts';
 import { isReady } from '../facts/selectors.ts';
 import { choose, serviceBehind } from '../front/choose.ts';
+import { calledService } from '../front/extension.ts';
+import { readExtension } from '../gather/extension.ts';
 import { type FrontRef, readFront } from '../gather/front.ts';
 import { formats } from '../report/render.ts';
 import { checkFolder, replayed, save } from './captures.ts';
@@ -34,6 +37,10 @@ function parseUrl(text: string): Required<Pick<FrontRef, 'host' | 'path'>> & Pic
 }
 
 function refOf({ kind, name, host, path }: FrontOptions, contextNamespace: string): FrontRef {
+  if (name !== undefined && (kind === 'webhook' || kind === 'apiservice')) {
+    if (name.includes('/')) throw new CannotRun(`"${name}" is no name; a ${kind} belongs to no namespace.`);
+    return { kind, namespace: '', name };
+  }
   if (name === undefined)
     throw new CannotRun(kind === 'url' ? 'Which URL? k8s-doctor url https://shop.example.com/cart.' : `Which one? k8s-doctor ${kind} NAME.`);
   if (kind === 'url') return { kind, namespace: '', name: '', ...parseUrl(name) };
@@ -57,10 +64,35 @@ export async function front(options: FrontOptions, screen: Screen): Promise<numb
   return exitFor(diagnosis, options.failOn);
 }
 
+/** What the API server calls, from a pod in the Service's namespace: what the API server itself meets is asked of it. */
+async function calledByApiServer(cluster: Cluster, ref: FrontRef & { kind: 'webhook' | 'apiservice' }, options: FrontOptions, env: NodeJS.ProcessEnv) {
+  const extension = await readExtension(cluster, ref.kind, ref.name, AbortSignal.timeout(options.timeoutMs));
+  const unread = [extension.webhooks, extension.apiService].find((l) => !l.seen && l.reason !== 'forbidden');
+  if (unread && !unread.seen)
+    throw new CannotRun(`${ref.name} cannot be read from context "${cluster.context}" (${unread.why}); check the cluster, the VPN, or --context.`);
+  const called = calledService(extension);
+  const service = called ? extension.services[`${called.namespace}/${called.name}`] : undefined;
+  const isThere = called && service?.seen && service.value !== null;
+  const hasPort = isThere && service.value?.spec.ports.some((p) => p.port === called.port);
+  const namespace = called?.namespace ?? cluster.namespace;
+  const target: Target = {
+    namespace,
+    name: isThere ? called.name : '',
+    ...(hasPort && { port: String(called.port) }),
+    from: parseFrom(options.from, namespace),
+    probe: options.probe,
+    nodes: parseNodes(options.nodes),
+    matrix: false,
+    front: ref,
+  };
+  return runShown(cluster, target, { ...options, extension }, env);
+}
+
 async function live(options: FrontOptions, env: NodeJS.ProcessEnv) {
   const cluster = await openCluster({ ...options, asGroups: options.asGroup }, env);
   try {
     const ref = refOf(options, cluster.namespace);
+    if (ref.kind === 'webhook' || ref.kind === 'apiservice') return await calledByApiServer(cluster, { ...ref, kind: ref.kind }, options, env);
     const known = await readFront(cluster, ref, AbortSignal.timeout(options.timeoutMs));
     const unread = [known.ingresses, known.routes].find((l) => !l.seen && l.reason !== 'forbidden');
     if (unread && !unread.seen)

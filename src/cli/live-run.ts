@@ -18,6 +18,8 @@ export interface RunOptions {
   version: string;
   /** What is in front of the Service, where it was read to find the Service. */
   front?: FactTypes['front'] | undefined;
+  /** What the API server calls, likewise. */
+  extension?: FactTypes['extension'] | undefined;
 }
 
 /** Milliseconds that the removal of what a run created has at least. */
@@ -52,6 +54,7 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
       image: options.image,
       nodeImage: options.nodeImage,
       front: options.front,
+      extension: options.extension,
       owner: owner(),
       ...(consent && {
         consent: async (question: string) => {

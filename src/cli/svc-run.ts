@@ -51,6 +51,7 @@ export interface SvcOptions {
   version: string;
   /** What is in front of the Service, where it was read to find the Service. */
   front?: FactTypes['front'];
+  extension?: FactTypes['extension'];
 }
 
 /** What of the options says whom to ask, and what. */

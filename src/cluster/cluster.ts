@@ -36,6 +36,19 @@ export const resources = {
   httproutes: { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'httproutes', kind: 'HTTPRoute' },
   grpcroutes: { group: 'gateway.networking.k8s.io', version: 'v1', plural: 'grpcroutes', kind: 'GRPCRoute' },
   referencegrants: { group: 'gateway.networking.k8s.io', version: 'v1beta1', plural: 'referencegrants', kind: 'ReferenceGrant' },
+  validatingwebhookconfigurations: {
+    group: 'admissionregistration.k8s.io',
+    version: 'v1',
+    plural: 'validatingwebhookconfigurations',
+    kind: 'ValidatingWebhookConfiguration',
+  },
+  mutatingwebhookconfigurations: {
+    group: 'admissionregistration.k8s.io',
+    version: 'v1',
+    plural: 'mutatingwebhookconfigurations',
+    kind: 'MutatingWebhookConfiguration',
+  },
+  apiservices: { group: 'apiregistration.k8s.io', version: 'v1', plural: 'apiservices', kind: 'APIService' },
   selfsubjectreviews: { group: 'authentication.k8s.io', version: 'v1', plural: 'selfsubjectreviews', kind: 'SelfSubjectReview' },
   selfsubjectaccessreviews: { group: 'authorization.k8s.io', version: 'v1', plural: 'selfsubjectaccessreviews', kind: 'SelfSubjectAccessReview' },
   clusterrolebindings: { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterrolebindings', kind: 'ClusterRoleBinding' },
@@ -122,6 +135,8 @@ export interface Cluster {
   apiVersions(signal?: AbortSignal): Promise<Result<string[]>>;
   /** The release that the API server runs: `v1.35.4`. */
   release(signal?: AbortSignal): Promise<Result<string>>;
+  /** Whether a version of an API group answers: the API server itself, or who serves it for it. */
+  serves(group: string, version: string, signal?: AbortSignal): Promise<Result<void>>;
   /**
    * Patches an object as the field manager `k8s-doctor`. In a dry run the API server judges it with all its admission and keeps nothing
    * (`dryRun=All`). Answers the object as it is then.
@@ -439,6 +454,19 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       if (!answer.ok) return answer;
       const { gitVersion } = answer.value;
       return typeof gitVersion === 'string' ? ok(gitVersion) : failed({ reason: 'malformed', what, why: 'the answer has no gitVersion', rule: access });
+    },
+
+    async serves(group, version, signal) {
+      const path = `/apis/${encodeURIComponent(group)}/${encodeURIComponent(version)}`;
+      const what = `the API ${group}/${version}`;
+      const access = { apiGroups: [], resources: [path], verbs: ['get'] };
+      const answer = await http.status({ method: 'GET', path, what, rule: access, signal });
+      if (!answer.ok) return answer;
+      const { status, said } = answer.value;
+      if (status < 300) return ok(undefined);
+      return failed(
+        said === '' ? { reason: 'unreachable', what, why: `the API server answers ${status}`, rule: access } : fromStatus(status, said, what, access),
+      );
     },
 
     patch({ resource, namespace, name, type, body }, dryRun, signal) {

@@ -49,7 +49,7 @@ export interface Diagnosis {
     ports: { name: string; port: number; protocol: string; targetPort: number | string }[];
   };
   /** What is in front of the Service, where the question began there. */
-  front?: { kind: 'ingress' | 'route' | 'url'; namespace: string; name: string; url: string };
+  front?: { kind: 'ingress' | 'route' | 'url' | 'webhook' | 'apiservice'; namespace: string; name: string; url: string };
   client: { kind: string; namespace: string; name: string; node: string | null } | null;
   /** ISO 8601. */
   startedAt: string;

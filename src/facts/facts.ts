@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { type Fact, unseenReasons } from './fact.ts';
+import * as e from './extension.ts';
 import * as f from './front.ts';
 import * as o from './objects.ts';
 
@@ -52,10 +53,11 @@ export const target = v.object({
   matrix: v.optional(v.boolean(), false),
   /** What could be better, besides what is wrong, is asked for, too. */
   advice: v.exactOptional(v.literal(true)),
-  /** What is in front of the Service, where the question began there: an Ingress, a route, or a URL. */
+  /** What is in front of the Service, where the question began there: an Ingress, a route, a URL, or what makes the API server call it. */
   front: v.exactOptional(
     v.object({
-      kind: v.picklist(['ingress', 'route', 'url']),
+      kind: v.picklist(['ingress', 'route', 'url', 'webhook', 'apiservice']),
+      /** Empty for what belongs to no namespace. */
       namespace: v.string(),
       /** Empty for a URL. */
       name: v.string(),
@@ -248,7 +250,50 @@ const frontAnswer = v.object({
   direct: v.nullable(v.object({ pod: v.string(), status: v.nullable(v.number()), error: v.string() })),
 });
 
+/** Webhooks and APIServices of one name, which make the API server call Services. */
+const extension = v.object({
+  webhooks: fact(v.array(e.webhookConfiguration)),
+  apiService: fact(v.nullable(e.apiService)),
+  /** The names of those that there are, where there is none of that name. */
+  names: v.array(v.string()),
+  /** By `namespace/name` of those that are called; null: there is none. */
+  services: each(v.nullable(o.service)),
+  /** Addresses of the API servers. */
+  apiServers: fact(v.array(v.string())),
+});
+
+/** The certificate of a program that the API server calls, and whether caBundle verifies it. */
+const servedCertificate = v.object({
+  /** The webhook or APIService. */
+  of: v.string(),
+  service: v.string(),
+  pod: v.string(),
+  port: v.number(),
+  /** When it was asked, ISO 8601. */
+  at: v.string(),
+  /** Why there was no handshake; empty where there was one. */
+  error: v.string(),
+  /** The code with which OpenSSL refuses it; empty: it is verified. */
+  refused: v.string(),
+  certificate: v.nullable(v.object({ names: v.array(v.string()), from: v.string(), to: v.string(), issuer: v.string() })),
+});
+
+/** What the API server answered to a request for which it has to call. */
+const apiServerCall = v.object({
+  /** `a dry run of creating one of configmaps in namespace shop`. */
+  asked: v.string(),
+  /** The webhooks that it is for, or the APIService. */
+  of: v.array(v.string()),
+  /** Null: it could not be asked in this way, and `message` says why. */
+  succeeded: v.nullable(v.boolean()),
+  message: v.string(),
+});
+
 export const factSchemas = {
+  /** Gathered where the question began at a webhook or an APIService. */
+  extension: fact(extension),
+  servedCertificates: fact(v.array(servedCertificate)),
+  apiServerCalls: fact(v.array(apiServerCall)),
   /** Gathered where the question began in front of the Service. */
   front: fact(front),
   frontAnswers: fact(v.array(frontAnswer)),

@@ -32,6 +32,8 @@ export interface Context {
   owner: string;
   /** What is in front of the Service, where it was read to find the Service. */
   front?: FactTypes['front'] | undefined;
+  /** What the API server calls, likewise. */
+  extension?: FactTypes['extension'] | undefined;
   /** Asks the person before something that stays in the cluster; absent where there is nobody to ask. */
   consent?: (question: string) => Promise<boolean>;
   /** Shows a person what the run waits for. */

@@ -1,8 +1,7 @@
 /** A real request through the pods that take them, by port-forward, and the same request to an endpoint directly. */
 import http from 'node:http';
-import { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { type Cluster, ForwardFailed, type Tunnel } from '../cluster/index.ts';
+import { type Cluster, ForwardFailed } from '../cluster/index.ts';
 import { seen } from '../facts/fact.ts';
 import type { FactTypes } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
@@ -10,6 +9,7 @@ import { endpointsOf, isReady } from '../facts/selectors.ts';
 import { redact } from '../facts/redact.ts';
 import { requestOf } from '../front/choose.ts';
 import { collector, read, valueOf } from './collector.ts';
+import { certificateOf, streamOf } from './tunnel-stream.ts';
 
 type Answer = FactTypes['frontAnswers'][number];
 type Request = NonNullable<ReturnType<typeof requestOf>>;
@@ -21,30 +21,6 @@ const bodyLength = 300;
 /** Headers that show who answered. */
 const telling = /^(server|via|location|x-envoy-.*|x-kong-.*|x-served-by|www-authenticate|content-type)$/;
 
-/** A port-forward as a stream that HTTP and TLS can use. */
-function streamOf(tunnel: Tunnel): Duplex {
-  const stream = new Duplex({
-    write(chunk: Buffer, _, done) {
-      tunnel.write(chunk);
-      done();
-    },
-    final(done) {
-      done();
-    },
-    read() {
-      tunnel.read().then(
-        (bytes) => stream.push(bytes),
-        (error: Error) => stream.destroy(error),
-      );
-    },
-    destroy(error, done) {
-      tunnel.close();
-      done(error);
-    },
-  });
-  return stream;
-}
-
 interface Reply {
   status: number | null;
   error: string;
@@ -54,19 +30,6 @@ interface Reply {
 }
 
 const nothing = (error: string): Reply => ({ status: null, error, headers: {}, body: '', certificate: null });
-
-function certificateOf(socket: tls.TLSSocket): Answer['certificate'] {
-  const found = socket.getPeerCertificate();
-  if (!('subject' in found) || Object.keys(found.subject ?? {}).length === 0) return null;
-  const names = [...(found.subjectaltname ?? '').matchAll(/DNS:([^,]+)/g)].map((m) => (m[1] ?? '').trim());
-  const common = ([] as string[]).concat(found.subject.CN ?? []);
-  return {
-    names: names.length > 0 ? names : common,
-    from: new Date(found.valid_from).toISOString(),
-    to: new Date(found.valid_to).toISOString(),
-    issuer: ([] as string[]).concat(found.issuer.CN ?? found.issuer.O ?? '').join(', '),
-  };
-}
 
 /** Sends one GET through a port-forward, with the Host and, over TLS, the server name of the request. */
 async function get(cluster: Cluster, pod: Pod, port: number, { scheme, host, path }: Request): Promise<Reply> {

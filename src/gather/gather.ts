@@ -2,6 +2,8 @@ import type { FactName, Facts, Target } from '../facts/facts.ts';
 import { factNames } from '../facts/facts.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import { client } from './client.ts';
+import { apiServerCalls } from './api-server-calls.ts';
+import { extension } from './extension.ts';
 import { front } from './front.ts';
 import { frontAnswers } from './front-answers.ts';
 import type { Collector, Context } from './collector.ts';
@@ -14,6 +16,7 @@ import * as logs from './logs.ts';
 import { matrix } from './matrix.ts';
 import { nodeRules, nodeRulesLater } from './node-rules.ts';
 import { routes } from './routes.ts';
+import { servedCertificates } from './served-certificates.ts';
 import * as proxyHealth from './proxy-health.ts';
 import { viaApiServer } from './pod-proxy.ts';
 import { probeAnswers } from './probe-answers.ts';
@@ -21,6 +24,9 @@ import { namespaces, networkDaemons, pluginPolicies, policies } from './policies
 
 /** One collector a fact; `target` is given, not gathered. */
 export const collectors: readonly Collector[] = [
+  extension,
+  servedCertificates,
+  apiServerCalls,
   front,
   frontAnswers,
   ...Object.values(lists),
@@ -68,6 +74,9 @@ export interface Settled {
 export type Gathering = { readonly [K in FactName]: Promise<Settled> };
 
 const whatOf: Partial<Record<FactName, string>> = {
+  extension: 'what the API server calls',
+  servedCertificates: 'the certificate that the API server meets',
+  apiServerCalls: 'a call by the API server',
   front: 'what is in front of the Service',
   frontAnswers: 'a request through what is in front',
   connections: 'real connections from the client',

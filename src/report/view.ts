@@ -76,15 +76,23 @@ export interface Headline {
 export function headline(d: Diagnosis, client: string): Headline {
   const { status, causes, summary } = d.verdict;
   const { front } = d;
-  const name = front ? (front.kind === 'url' ? front.url : `${front.kind === 'ingress' ? 'Ingress' : 'Route'} "${front.name}"`) : d.service.name;
+  const kinds = { ingress: 'Ingress', route: 'Route', webhook: 'Webhook configuration', apiservice: 'APIService' };
+  const name = front ? (front.kind === 'url' ? front.url : `${kinds[front.kind]} "${front.name}"`) : d.service.name;
   const namespace = front ? front.namespace : d.service.namespace;
-  const where = front?.kind === 'url' ? '' : ` (namespace ${namespace})`;
+  const where = namespace === '' ? '' : ` (namespace ${namespace})`;
   if (causes.length === 0) return { status, text: summary };
-  return { status, text: status === 'faulty' ? `${name} cannot be reached from ${client}${where}` : `${name}: some connections from ${client} fail${where}` };
+  return {
+    status,
+    text:
+      status === 'faulty'
+        ? `${name} ${client === 'the API server' ? 'cannot be called by' : 'cannot be reached from'} ${client}${where}`
+        : `${name}: some connections from ${client} fail${where}`,
+  };
 }
 
 export function clientName(d: Diagnosis): string {
   const c = d.client;
+  if (d.front?.kind === 'webhook' || d.front?.kind === 'apiservice') return 'the API server';
   if (!c) return 'the client';
   if (c.kind === 'external') return 'outside the cluster';
   return c.kind === 'debug-pod' ? `a pod in namespace ${c.namespace}` : `${c.kind}/${c.name}`;

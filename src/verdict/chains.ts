@@ -33,6 +33,8 @@ const chains: readonly (readonly (readonly Code[])[])[] = [
     ['route-overridden', 'route-backend-invalid', 'route-tls-invalid', 'service-not-found'],
     ['route-request-failing'],
   ],
+  // From what makes the API server call a Service to the call.
+  [['extension-not-found'], ['extension-backend-invalid', 'extension-certificate-invalid', 'service-not-found'], ['extension-call-failing']],
   // What goes away with its namespace.
   [
     ['being-deleted'],
@@ -72,7 +74,7 @@ for (const chain of chains)
 
 export const followsFrom = (code: Code, cause: Code): boolean => followers.get(cause)?.has(code) ?? false;
 /** What is wrong with the Service itself shows as a failed request in front of it. */
-const inFront: readonly Code[] = ['route-request-failing'];
+const inFront: readonly Code[] = ['route-request-failing', 'extension-call-failing'];
 
 export const codesInChains: readonly Code[] = [...new Set(chains.flat(2))];
 

@@ -1,7 +1,8 @@
 /** All checks judged, in the order of the pipeline, and the reasoning from their findings to causes. */
 import type { Check, Judgement, Stage } from '../../checks/check.ts';
 import { clientText } from '../../checks/format.ts';
-import { asked } from '../../checks/route/words.ts';
+import { asked } from '../front/asked.ts';
+import { callersOf, isExtension } from '../front/extension.ts';
 import { type FrontAnswer, isFailure } from '../front/answers.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
@@ -97,11 +98,25 @@ function outweighed(f: Finding, { via, url, status }: FrontAnswer): Finding {
   return { ...f, severity: 'warning', message: `${f.message}; but a request succeeded anyway`, evidence };
 }
 
+/** Whether the API server was seen to call everything of that name. */
+function isCalled(facts: Facts): boolean {
+  const calls = facts.apiServerCalls.seen ? facts.apiServerCalls.value : [];
+  const callers = facts.extension.seen ? callersOf(facts.extension.value) : [];
+  return callers.length > 0 && callers.every((c) => calls.some((x) => x.of.includes(c.name) && x.succeeded)) && calls.every((x) => x.succeeded !== false);
+}
+
+/** What the API server does not use: the cluster's DNS, the rules of other machines, and the client that made the connections here. */
+function asTheApiServerSees(facts: Facts, report: CheckReport): CheckReport {
+  if (isCalled(facts)) return softened(report, asWarning);
+  return ['dns', 'kube-proxy', 'network-policy', 'path'].includes(report.stage) ? softened(report, asWarning) : report;
+}
+
 /** A client outside the cluster does not use its DNS, and a proxy in front of a Service neither that nor kube-proxy: their faults are reported, and are no cause. */
 function asSeenFrom(facts: Facts, report: CheckReport, endpointsFail: boolean): CheckReport {
   const target = targetOf(facts);
   if (target.from.kind === 'external' && report.stage === 'dns') return softened(report, asWarning);
   if (!target.front) return report;
+  if (isExtension(target)) return asTheApiServerSees(facts, report);
   const byName = facts.service.seen && facts.service.value?.spec.type === 'ExternalName';
   if (!byName && notUsedInFront(report, endpointsFail)) return softened(report, asWarning);
   const answers = facts.frontAnswers.seen ? facts.frontAnswers.value : [];
@@ -143,5 +158,8 @@ export function reasoned(pipeline: readonly Check[], recording: Recording): Reas
     const report = reports[i];
     return report ? [{ ...report, codes: check.codes, blind: isBlind(check, facts) }] : [];
   });
-  return { reports, ...reason(results, facts, { service: subjectOf(target), client: clientText(target, client) }) };
+  const subject = isExtension(target)
+    ? ({ service: asked(target), client: 'the API server', cannot: 'cannot be called by' } as const)
+    : ({ service: subjectOf(target), client: clientText(target, client), cannot: 'cannot be reached from' } as const);
+  return { reports, ...reason(results, facts, subject) };
 }

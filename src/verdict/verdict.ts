@@ -225,7 +225,7 @@ export interface Reasoned {
 }
 
 /** Reasons from findings to causes. Pure: the same results and facts give the same verdict in any order. */
-export function reason(results: readonly CheckResult[], facts: Facts, subject: { service: string; client: string }): Reasoned {
+export function reason(results: readonly CheckResult[], facts: Facts, subject: Subject): Reasoned {
   const found = results.flatMap((r) => r.findings);
   const observed = observedIn(worldOf(facts), new Set(found.flatMap((f) => f.failed ?? [])));
   const all = [...observed.values()];
@@ -279,19 +279,22 @@ function statusOf(causes: readonly Finding[], suspicion: Finding | undefined, re
   return notLooked && !results.some((r) => r.status === 'unknown') ? 'healthy' : 'undecided';
 }
 
-function summarize(
-  status: Status,
-  causes: readonly Finding[],
-  suspicion: Finding | undefined,
-  facts: Facts,
-  { service, client }: { service: string; client: string },
-): string {
+/** What the verdict's sentence speaks of. */
+export interface Subject {
+  service: string;
+  client: string;
+  cannot: 'cannot be reached from' | 'cannot be called by';
+}
+
+function summarize(status: Status, causes: readonly Finding[], suspicion: Finding | undefined, facts: Facts, { service, client, cannot }: Subject): string {
   const first = causes[0];
   const more = causes.length > 1 ? ` (and ${causes.length - 1} more cause${causes.length > 2 ? 's' : ''})` : '';
-  if (status === 'faulty' && first) return `${service} cannot be reached from ${client}: ${first.message}${more}`;
+  if (status === 'faulty' && first) return `${service} ${cannot} ${client}: ${first.message}${more}`;
   if (status === 'degraded' && first) return `${service}: some connections from ${client} fail: ${first.message}${more}`;
   const connections = facts.connections.seen ? facts.connections.value : undefined;
   const request = facts.frontAnswers.seen ? facts.frontAnswers.value[0] : undefined;
+  const called = facts.apiServerCalls.seen ? facts.apiServerCalls.value.find((c) => c.succeeded) : undefined;
+  if (status === 'healthy' && called) return `${service} answers: ${called.asked}`;
   if (status === 'healthy' && request) return `${service} answers: ${request.url} gives HTTP ${request.status} through ${request.via}`;
   if (status === 'healthy' && connections) {
     const ports = connections.list.filter((c) => c.hop === 'node-port');

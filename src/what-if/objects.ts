@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import type { Change } from '../catalog/finding.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import type { FactName, Facts, FactTypes } from '../facts/facts.ts';
+import * as e from '../facts/extension.ts';
 import * as f from '../facts/front.ts';
 import * as o from '../facts/objects.ts';
 
@@ -91,6 +92,15 @@ function withRoute(facts: Facts, change: Change): Facts {
   return withFront(facts, ({ routes }) => ({ routes: each(routes, own) }));
 }
 
+/** What the API server calls, changed; what it said before says nothing any more. */
+function withExtension(facts: Facts, change: Change): Facts {
+  if (!facts.extension.seen) return facts;
+  const { webhooks, apiService } = facts.extension.value;
+  const own = (w: e.WebhookConfiguration) => (w.kind.toLowerCase() === change.kind ? after(w, e.webhookConfiguration, change, facts) : w);
+  const api = (a: e.ApiService) => (change.kind === 'apiservice' ? { ...after(a, e.apiService, change, facts), status: { conditions: [] } } : a);
+  return put(facts, 'extension', { ...facts.extension.value, webhooks: each(webhooks, own), apiService: one(apiService, api) });
+}
+
 /** A new grant: what controllers wrote about routes before it says nothing any more. */
 function withGrant(facts: Facts, change: Change): Facts {
   const created = change.how === 'create' ? v.safeParse(f.referenceGrant, change.manifest) : undefined;
@@ -129,6 +139,10 @@ export function withObject(facts: Facts, change: Change): Facts {
       const pod = (p: o.Pod) => after(p, o.pod, change, facts);
       return { ...facts, pods: each(facts.pods, pod), dnsPods: each(facts.dnsPods, pod) };
     }
+    case 'validatingwebhookconfiguration':
+    case 'mutatingwebhookconfiguration':
+    case 'apiservice':
+      return withExtension(facts, change);
     case 'ingress':
       return withFront(facts, ({ ingresses }) => ({ ingresses: each(ingresses, (i) => after(i, f.ingress, change, facts)) }));
     case 'httproute':

@@ -25,9 +25,14 @@ function withSlices(before: Facts, after: Facts): Facts {
   return put(after, 'slices', slicesFor(next.service, next.pods, slices));
 }
 
-/** A request through what is in front was made before the change. */
-const withoutRequest = (facts: Facts): Facts =>
-  facts.frontAnswers.seen ? { ...facts, frontAnswers: unseen('not-needed', 'a request through what is in front', 'a prediction makes no request') } : facts;
+const notMade = (what: string) => unseen('not-needed', what, 'a prediction makes no request');
+
+/** Requests through what is in front, and calls by the API server, were made before the change. */
+const withoutRequest = (facts: Facts): Facts => ({
+  ...facts,
+  ...(facts.frontAnswers.seen && { frontAnswers: notMade('a request through what is in front') }),
+  ...(facts.apiServerCalls.seen && { apiServerCalls: notMade('a call by the API server') }),
+});
 
 /** Pure: the same facts and changes give the same world. */
 export function whatIf(facts: Facts, changes: readonly Change[]): WhatIf {

@@ -1,0 +1,3 @@
+. ../extension.sh
+ca own
+webhook ValidatingWebhookConfiguration own /always-deny 443 Ignore
