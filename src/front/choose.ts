@@ -25,19 +25,54 @@ export interface Chosen {
 
 export const labelsIn = (front: Front) => (namespace: string) => (valueOf(front.namespaces) ?? []).find((n) => n.metadata.name === namespace)?.metadata.labels;
 
-export const attachmentsOf = (front: Front, route: Route): Attachment[] => attachments(route, valueOf(front.gateways) ?? [], labelsIn(front));
+/** What follows from all objects together is found once: in a scan every one of them is asked about. */
+interface Index {
+  attached: Map<Route, Attachment[]>;
+  /** Claims by host: of the Ingresses of each class, of the routes of each Gateway, and of all. */
+  ofClass: Map<string, ByHost>;
+  ofGateway: Map<Gateway, ByHost>;
+  ofAll: ByHost;
+}
+type ByHost = Map<string, Claim[]>;
+const indexes = new WeakMap<Front, Index>();
+
+const byHost = (claims: readonly Claim[]): ByHost => Map.groupBy(claims, (c) => c.host.toLowerCase());
+
+/** The claims that can be on a host: on itself, on a wildcard above it, on every host. */
+function about(claims: ByHost, host: string): Claim[] {
+  const labels = host.toLowerCase().split('.');
+  const wildcards = labels.slice(1).map((_, i) => `*.${labels.slice(i + 1).join('.')}`);
+  return [...new Set([host.toLowerCase(), ...wildcards, ''])].flatMap((h) => claims.get(h) ?? []);
+}
+
+function indexOf(front: Front): Index {
+  const before = indexes.get(front);
+  if (before) return before;
+  const [ingresses, routes, gateways] = [valueOf(front.ingresses) ?? [], valueOf(front.routes) ?? [], valueOf(front.gateways) ?? []];
+  const attached = new Map(routes.map((route) => [route, attachments(route, gateways, labelsIn(front))]));
+  const claimsOf = (route: Route): Claim[] => {
+    const hosts = [...new Set((attached.get(route) ?? []).flatMap((a) => a.listeners.flatMap((l) => l.hosts)))];
+    return hosts.length > 0 ? claimsOfRoute(route, hosts) : [];
+  };
+  const found: Index = {
+    attached,
+    ofClass: new Map([...Map.groupBy(ingresses, classOf)].map(([name, own]) => [name, byHost(own.flatMap(claimsOfIngress))])),
+    ofGateway: new Map(
+      gateways.map((g) => [g, byHost(routes.filter((r) => (attached.get(r) ?? []).some((a) => a.gateway === g)).flatMap(claimsOf))]),
+    ),
+    ofAll: byHost([...ingresses.flatMap(claimsOfIngress), ...routes.flatMap(claimsOf)]),
+  };
+  indexes.set(front, found);
+  return found;
+}
+
+export const attachmentsOf = (front: Front, route: Route): Attachment[] =>
+  indexOf(front).attached.get(route) ?? attachments(route, valueOf(front.gateways) ?? [], labelsIn(front));
 
 const named = <T extends { metadata: { namespace: string; name: string } }>(
   items: readonly T[] | undefined,
   { namespace, name }: { namespace: string; name: string },
 ) => items?.find((i) => i.metadata.namespace === namespace && i.metadata.name === name);
-
-/** The claims of all routes that a Gateway serves, with the host names that their listeners leave them. */
-const routeClaims = (front: Front, routes: readonly Route[]): Claim[] =>
-  routes.flatMap((route) => {
-    const hosts = [...new Set(attachmentsOf(front, route).flatMap((a) => a.listeners.flatMap((l) => l.hosts)))];
-    return hosts.length > 0 ? claimsOfRoute(route, hosts) : [];
-  });
 
 const isTls = (ingress: Ingress | undefined, host: string): boolean => ingress?.spec.tls.some((t) => t.hosts.length === 0 || t.hosts.includes(host)) ?? false;
 
@@ -57,7 +92,7 @@ export function choose(front: Front, target: Target): Chosen | undefined {
   const candidates = wanted.length > 0 ? wanted : ownClaims;
   const own = candidates.find((c) => !isRight(front, c)) ?? candidates[0];
   const host = ref.host ?? hostFor(own?.host ?? '');
-  const all = rivals(front, ingresses, routes, ingress, route);
+  const all = rivals(front, host, ingress, route);
   const listeners = attached.flatMap((a) => a.listeners.map((l) => l.listener));
   const firstClaim = claimants(all, { scheme: 'http', host, path: ref.path ?? own?.path ?? '/' })[0];
   const claimed = firstClaim?.kind === 'Ingress' ? named(ingresses, firstClaim) : undefined;
@@ -84,17 +119,14 @@ export function choose(front: Front, target: Target): Chosen | undefined {
 }
 
 const classOf = (ingress: Ingress) => ingress.spec.ingressClassName ?? ingress.classAnnotation ?? '';
-const gatewaysOf = (front: Front, route: Route) => attachmentsOf(front, route).flatMap((a) => a.gateway ?? []);
 
-/** The claims that compete: of Ingresses of one class, of routes of one Gateway; for a URL all that there are. */
-function rivals(front: Front, ingresses: readonly Ingress[], routes: readonly Route[], ingress: Ingress | undefined, route: Route | undefined): Claim[] {
-  if (ingress) return ingresses.filter((i) => classOf(i) === classOf(ingress)).flatMap(claimsOfIngress);
-  if (!route) return [...ingresses.flatMap(claimsOfIngress), ...routeClaims(front, routes)];
-  const own = gatewaysOf(front, route);
-  return routeClaims(
-    front,
-    routes.filter((r) => gatewaysOf(front, r).some((g) => own.includes(g))),
-  );
+/** The claims on a host that compete: of Ingresses of one class, of routes of one Gateway; for a URL all that there are. */
+function rivals(front: Front, host: string, ingress: Ingress | undefined, route: Route | undefined): Claim[] {
+  const { ofClass, ofGateway, ofAll } = indexOf(front);
+  if (ingress) return about(ofClass.get(classOf(ingress)) ?? new Map<string, Claim[]>(), host);
+  if (!route) return about(ofAll, host);
+  const own = new Set(attachmentsOf(front, route).flatMap((a) => a.gateway ?? []));
+  return [...new Set([...own].flatMap((g) => about(ofGateway.get(g) ?? new Map<string, Claim[]>(), host)))];
 }
 
 const attachedHosts = (attached: readonly Attachment[], route: Route): string[] => {
