@@ -120,7 +120,7 @@ export const pipeline: readonly Check[] = [
 ];
 
 /** What is in front of the Service, where the question begins there. */
-const inFront: readonly Check[] = [claimed, routeClass, gateway, attached, rule, backends, certificate, request];
+export const inFront: readonly Check[] = [claimed, routeClass, gateway, attached, rule, backends, certificate, request];
 /** What makes the API server call the Service, where the question begins there. */
 const atApiServer: readonly Check[] = [registered, reference, servedCertificate, apiServerPolicies, call];
 export const everyCheck: readonly Check[] = [...atApiServer, ...inFront, ...pipeline];

@@ -1,7 +1,7 @@
 /** The tools and prompts of the MCP server. Each tool answers text for a reader and the JSON of the contract. */
 import { type CallToolResult, fromJsonSchema, McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import { pipeline } from '../../checks/pipeline.ts';
+import { inFront, pipeline } from '../../checks/pipeline.ts';
 import diagnosisSchema from '../../docs/schemas/diagnosis.schema.json' with { type: 'json' };
 import reachSchema from '../../docs/schemas/reach.schema.json' with { type: 'json' };
 import scanSchema from '../../docs/schemas/scan.schema.json' with { type: 'json' };
@@ -139,6 +139,7 @@ export function mcpServer(options: McpOptions, env: NodeJS.ProcessEnv, calls: Ca
           const started = performance.now();
           const found = await scanCluster(cluster, {
             pipeline,
+            inFront,
             version: options.version,
             namespace: asked.all_namespaces ? undefined : cluster.namespace,
             shard: undefined,

@@ -24,8 +24,8 @@ export interface ProbePlan {
 const oneTimeoutMs = 30_000;
 
 /** What the objects say least about comes first; null: a connection adds nothing. */
-function urgency({ status, causes, type }: Scanned): number | null {
-  if (type === 'ExternalName') return null;
+function urgency({ kind, status, causes, type }: Scanned): number | null {
+  if (kind !== 'Service' || type === 'ExternalName') return null;
   if (status === 'undecided') return 0;
   if (causes.some((c) => c.confidence !== 'confirmed')) return 1;
   return status === 'healthy' ? 2 : null;

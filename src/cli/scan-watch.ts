@@ -7,7 +7,7 @@ import { clean, cleanDeep } from '../report/clean.ts';
 import { asciiMarks, unicodeMarks, verdictMark } from '../report/view.ts';
 import { byStatus } from '../scan/by-cause.ts';
 import type { Inventory } from '../scan/inventory.ts';
-import { nameOf, type Scanned } from '../scan/judge.ts';
+import { keyOf, nameOf, type Scanned } from '../scan/judge.ts';
 import { asJson, missingOf, type Scan, scanOf } from '../scan/scan.ts';
 import { inventoryFor, type ScanPlan } from '../scan/scan-cluster.ts';
 import { followStates, type StateChange, type States } from '../scan/states.ts';
@@ -96,10 +96,11 @@ const codesOf = (s: Scanned | undefined): string => s?.causes.map((c) => c.code)
 /** A change as one JSON object in a line, so that a program can read it as it comes. */
 function jsonOf(change: StateChange): string {
   const { before, now } = cleanDeep(change);
-  const { namespace, name, context } = (now ?? before) as Scanned;
+  const { kind, namespace, name, context } = (now ?? before) as Scanned;
   return JSON.stringify({
     at: new Date().toISOString(),
     context,
+    ...(kind !== 'Service' && { kind }),
     namespace,
     name,
     status: now?.status ?? 'gone',
@@ -115,8 +116,8 @@ function textOf(screen: Screen): (change: StateChange) => string {
   return (change) => {
     const { before, now } = cleanDeep(change);
     const time = new Date().toTimeString().slice(0, 8);
-    if (!now) return `${time} ${marks.skip} ${nameOf(before as Scanned)} is gone`;
-    const head = `${time} ${marks[verdictMark[now.status]]} ${nameOf(now)}`;
+    if (!now) return `${time} ${marks.skip} ${keyOf(before as Scanned)} is gone`;
+    const head = `${time} ${marks[verdictMark[now.status]]} ${keyOf(now)}`;
     if (now.status === 'healthy')
       return `${head}${before && before.status !== 'healthy' ? `: ${codesOf(before) || before.status} is gone` : ': no problem in its objects'}`;
     return `${head}: ${now.causes.length > 0 ? `${codesOf(now)}: ` : ''}${now.summary}`;
@@ -125,7 +126,7 @@ function textOf(screen: Screen): (change: StateChange) => string {
 
 /** Writes a change into the cluster as an Event of the Service (API reference, Event v1). */
 async function recordEvent(cluster: Cluster, inventory: Inventory, { before, now }: StateChange): Promise<void> {
-  if (!now || (!before && now.status === 'healthy')) return;
+  if (!now || now.kind !== 'Service' || (!before && now.status === 'healthy')) return;
   const { metadata } = inventory.find(now.namespace, now.name) ?? {};
   if (!metadata) return;
   const at = new Date().toISOString().replace(/\.\d+Z$/, 'Z');

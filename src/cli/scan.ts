@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import pLimit from 'p-limit';
-import { pipeline } from '../../checks/pipeline.ts';
+import { inFront, pipeline } from '../../checks/pipeline.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { knownCode } from '../catalog/known-code.ts';
 import type { ConnectOptions } from '../cluster/index.ts';
@@ -114,6 +114,7 @@ async function writeScan(
 
 const planFor = (options: ScanOptions): Omit<ScanPlan, 'namespace' | 'onProgress'> => ({
   pipeline,
+  inFront,
   version: options.version,
   shard: options.shard === undefined ? undefined : parseShard(options.shard),
   accepted: options.ignore === undefined ? options.accepted : readRules(fileText(options.ignore), options.ignore),

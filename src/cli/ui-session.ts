@@ -1,6 +1,6 @@
 /** What the terminal UI reads: a live cluster or a recording. Every text from here is cleaned. */
 import { stringify } from 'yaml';
-import { pipeline, pipelineFor } from '../../checks/pipeline.ts';
+import { inFront as frontChecks, pipeline, pipelineFor } from '../../checks/pipeline.ts';
 import type { Change } from '../catalog/finding.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, type Failure, resources } from '../cluster/index.ts';
@@ -17,9 +17,11 @@ import { saveUndo, undoFileFor, undoOf } from '../repair/undo.ts';
 import { clean, cleanDeep, cleanLines } from '../report/clean.ts';
 import type { Result, ServiceRow, Session } from '../tui/session.ts';
 import { checkFolder, save } from './captures.ts';
+import { frontTarget } from './front-target.ts';
 import { refuse, type RunOptions, runLive } from './live-run.ts';
 import { type Inventory, takeInventory } from '../scan/inventory.ts';
-import { judgeService } from '../scan/judge.ts';
+import { judgeFronts } from '../scan/fronts.ts';
+import { judgeService, keyOf, type Scanned, type ScannedKind } from '../scan/judge.ts';
 import { parseFrom } from './target.ts';
 import { takenBack } from './undo.ts';
 
@@ -91,6 +93,7 @@ export function liveSession(
   let cluster = first;
   /** Of the list that is shown. */
   let inventory: Inventory | null = null;
+  let fronts = new Map<string, Scanned>();
   let last: Recording | null = null;
   let undoFile: string | null = null;
   const left: string[] = [];
@@ -108,13 +111,20 @@ export function liveSession(
     close: () => cluster.close(),
 
     async run(asked, { onEvent, consent, signal }) {
-      const target: Target = { ...base, namespace: asked.namespace, name: asked.name, from: parseFrom(asked.from, asked.namespace) };
-      const recording = await runLive(cluster, target, options, {
-        onEvent: (event) => onEvent(cleanDeep(event)),
-        onLeft: (why) => left.push(why),
-        consent: consent && ((q) => consent(clean(q))),
-        signal,
-      });
+      const { front: kind, namespace, name } = asked;
+      const found = kind ? await frontTarget(cluster, { kind, namespace, name }, { ...base, from: asked.from, timeoutMs: options.timeoutMs }) : undefined;
+      const target: Target = found?.target ?? { ...base, namespace, name, from: parseFrom(asked.from, namespace) };
+      const recording = await runLive(
+        cluster,
+        target,
+        { ...options, ...found?.known },
+        {
+          onEvent: (event) => onEvent(cleanDeep(event)),
+          onLeft: (why) => left.push(why),
+          consent: consent && ((q) => consent(clean(q))),
+          signal,
+        },
+      );
       refuse(recording.facts, cluster.context);
       // An aborted run is incomplete: the one before it stays on the screen.
       if (!signal.aborted) last = recording;
@@ -172,10 +182,14 @@ export function liveSession(
       const found = await takeInventory(cluster, [namespace ?? undefined], new AbortController().signal);
       if (!found.seen) throw new CannotRun(`services cannot be listed (${clean(found.why)}).`);
       inventory = found.value;
-      return cleanDeep(found.value.services().map((s) => rowOf(s, found.value.factsOf(s).slices)));
+      const inFront = await judgeFronts(frontChecks, found.value, cluster.context, options.version, new AbortController().signal);
+      fronts = new Map(inFront.map((s) => [keyOf(s), s]));
+      return cleanDeep([...found.value.services().map((s) => rowOf(s, found.value.factsOf(s).slices)), ...inFront.map(frontRowOf)]);
     },
 
     async judge(row) {
+      const front = fronts.get(keyOf({ kind: row.type as ScannedKind, namespace: row.namespace, name: row.name }));
+      if (row.front && front) return { status: front.status, summary: clean(front.summary) };
       const service = inventory?.find(row.namespace, row.name);
       if (!inventory || !service) throw new CannotRun(`Service ${row.namespace}/${row.name} is not in the list any more.`);
       const { status, summary } = judgeService(pipeline, inventory, service, cluster.context, options.version);
@@ -183,6 +197,15 @@ export function liveSession(
     },
   };
 }
+
+const frontRowOf = ({ kind, namespace, name, ports }: Scanned): ServiceRow => ({
+  front: kind === 'Ingress' ? 'ingress' : 'route',
+  namespace,
+  name,
+  type: kind,
+  ports: ports.join(' '),
+  endpoints: null,
+});
 
 function rowOf({ metadata, spec }: Service, slices: Facts['slices']): ServiceRow {
   const endpoints = slices.seen ? slices.value.flatMap((s) => s.endpoints) : null;

@@ -57,9 +57,7 @@ function indexOf(front: Front): Index {
   const found: Index = {
     attached,
     ofClass: new Map([...Map.groupBy(ingresses, classOf)].map(([name, own]) => [name, byHost(own.flatMap(claimsOfIngress))])),
-    ofGateway: new Map(
-      gateways.map((g) => [g, byHost(routes.filter((r) => (attached.get(r) ?? []).some((a) => a.gateway === g)).flatMap(claimsOf))]),
-    ),
+    ofGateway: new Map(gateways.map((g) => [g, byHost(routes.filter((r) => (attached.get(r) ?? []).some((a) => a.gateway === g)).flatMap(claimsOf))])),
     ofAll: byHost([...ingresses.flatMap(claimsOfIngress), ...routes.flatMap(claimsOf)]),
   };
   indexes.set(front, found);

@@ -12,11 +12,12 @@ import { type Access, collector, fromFailure, parsedList, read } from './collect
 type Front = FactTypes['front'];
 export type FrontRef = NonNullable<Target['front']>;
 
-const ingressGroup = 'networking.k8s.io';
 const gatewayGroup = 'gateway.networking.k8s.io';
-const ofIngress = (plural: string): Resource => ({ group: ingressGroup, version: 'v1', plural });
+/** Of Ingresses, by the API reference v1. */
+export const ingressClassResource: Resource = { group: 'networking.k8s.io', version: 'v1', plural: 'ingressclasses' };
 
-const gatewayKinds = {
+/** In the order in which their versions are preferred. */
+export const gatewayKinds = {
   HTTPRoute: { plural: 'httproutes', versions: ['v1', 'v1beta1'] },
   GRPCRoute: { plural: 'grpcroutes', versions: ['v1', 'v1alpha2'] },
   TLSRoute: { plural: 'tlsroutes', versions: ['v1', 'v1alpha3', 'v1alpha2'] },
@@ -25,17 +26,28 @@ const gatewayKinds = {
   GatewayClass: { plural: 'gatewayclasses', versions: ['v1', 'v1beta1'] },
   ReferenceGrant: { plural: 'referencegrants', versions: ['v1', 'v1beta1'] },
 } as const;
-type GatewayKind = keyof typeof gatewayKinds;
+export type GatewayKind = keyof typeof gatewayKinds;
 
-const withClass = (raw: unknown): unknown => {
+/** The versions of a kind of the Gateway API that may be served; a group can be there in a version without the kind. */
+export const servedVersions = (kind: GatewayKind, apiVersions: readonly string[]): Resource[] => {
+  const { plural, versions } = gatewayKinds[kind];
+  return versions.filter((x) => apiVersions.includes(`${gatewayGroup}/${x}`)).map((version) => ({ group: gatewayGroup, version, plural }));
+};
+
+/** An Ingress with its class where an annotation names it. */
+export const withClass = (raw: unknown): unknown => {
   const { metadata } = raw as { metadata?: { annotations?: Record<string, string> } };
   const annotation = metadata?.annotations?.['kubernetes.io/ingress.class'];
   return annotation === undefined ? raw : { ...(raw as object), classAnnotation: annotation };
 };
-const withDefault = (raw: unknown): unknown => {
+/** An IngressClass, and whether it is the default. */
+export const withDefault = (raw: unknown): unknown => {
   const { metadata } = raw as { metadata?: { annotations?: Record<string, string> } };
   return { ...(raw as object), isDefault: metadata?.annotations?.['ingressclass.kubernetes.io/is-default-class'] === 'true' };
 };
+
+/** A list says of its kind in the list alone. */
+export const asKind = (kind: f.RouteKind) => (raw: unknown) => ({ ...(raw as object), kind });
 
 /** Reads one list; a kind that the cluster does not serve has no objects. */
 async function listed<S extends v.GenericSchema>(
@@ -51,7 +63,7 @@ async function listed<S extends v.GenericSchema>(
   return parsedList(answer.ok ? { ok: true, value: answer.value.map(before) } : answer, schema, what);
 }
 
-interface Controllers {
+export interface Controllers {
   /** The kinds that can serve what was asked about. */
   kinds: readonly ControllerKind[];
   /** The name of its Gateway. */
@@ -61,7 +73,7 @@ interface Controllers {
 }
 
 /** The pods that take the requests of the first of these controllers that has some, and the Service that selects them. */
-async function proxyOf(
+export async function proxyOf(
   cluster: Cluster,
   { kinds, gateway, isNamed }: Controllers,
   services: readonly o.Service[],
@@ -85,7 +97,7 @@ async function proxyOf(
 const kindsOf = (controller: string): ControllerKind[] => [controllerKind(controller) ?? []].flat();
 
 /** The controllers that can serve the Ingress or Gateway that is asked about. */
-function controllersOf(ref: FrontRef, front: Omit<Front, 'proxy' | 'secrets'>): Controllers {
+export function controllersOf(ref: FrontRef, front: Omit<Front, 'proxy' | 'secrets'>): Controllers {
   const classes = valueOf(front.ingressClasses) ?? [];
   const byIngress = (ingress: f.Ingress): Controllers => {
     const name = ingress.spec.ingressClassName ?? ingress.classAnnotation ?? null;
@@ -148,19 +160,16 @@ export async function readFront(cluster: Cluster, ref: FrontRef, signal: AbortSi
     schema: S,
     before?: (raw: unknown) => unknown,
   ): Promise<Fact<v.InferOutput<S>[]>> => {
-    const { plural, versions: known } = gatewayKinds[kind];
-    for (const version of known.filter((x) => versions.includes(`${gatewayGroup}/${x}`))) {
-      const found = await cluster.list({ group: gatewayGroup, version, plural }, { signal });
-      // The group is served in this version without this kind.
+    for (const resource of servedVersions(kind, versions)) {
+      const found = await cluster.list(resource, { signal });
       if (!found.ok && found.failure.reason === 'not-found') continue;
-      return parsedList(found.ok && before ? { ok: true, value: found.value.map(before) } : found, schema, plural);
+      return parsedList(found.ok && before ? { ok: true, value: found.value.map(before) } : found, schema, resource.plural);
     }
     return seen([]);
   };
-  const asKind = (kind: f.RouteKind) => (raw: unknown) => ({ ...(raw as object), kind });
   const [ingresses, ingressClasses, http, grpc, tls, tcp, gateways, gatewayClasses, referenceGrants, namespaces, services] = await Promise.all([
-    listed(cluster, ofIngress('ingresses'), f.ingress, 'Ingresses', signal, withClass),
-    listed(cluster, ofIngress('ingressclasses'), f.ingressClass, 'IngressClasses', signal, withDefault),
+    listed(cluster, resources.ingresses, f.ingress, 'Ingresses', signal, withClass),
+    listed(cluster, ingressClassResource, f.ingressClass, 'IngressClasses', signal, withDefault),
     gatewayList('HTTPRoute', f.route, asKind('HTTPRoute')),
     gatewayList('GRPCRoute', f.route, asKind('GRPCRoute')),
     gatewayList('TLSRoute', f.route, asKind('TLSRoute')),
@@ -191,7 +200,7 @@ const gatewayAccess = Object.values(gatewayKinds).map(({ plural }): Access => re
 export const front = collector({
   fact: 'front',
   access: [
-    ...['ingresses', 'ingressclasses'].map((plural) => ({ ...read(plural, ['list'], 'cluster', ingressGroup), only: 'front' as const })),
+    ...[resources.ingresses, ingressClassResource].map(({ plural, group }) => ({ ...read(plural, ['list'], 'cluster', group), only: 'front' as const })),
     ...gatewayAccess.map((a) => ({ ...a, only: 'front' as const })),
     ...['services', 'namespaces'].map((plural) => ({ ...read(plural, ['list'], 'cluster'), only: 'front' as const })),
     { ...read('secrets', ['get'], 'service'), only: 'front' as const },

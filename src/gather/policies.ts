@@ -1,6 +1,6 @@
 /** Policies of every kind, the namespaces that they select by, and what enforces them. */
 import * as v from 'valibot';
-import { type Cluster, ok, type Resource, resources } from '../cluster/index.ts';
+import { type Cluster, ok, type Resource, resources, type Result } from '../cluster/index.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import type { Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
@@ -56,7 +56,11 @@ export interface PolicyPlace {
 
 /** The kinds of policies that plug-ins define and this cluster serves. */
 export async function servedPolicies(cluster: Cluster, signal: AbortSignal | undefined): Promise<Fact<PolicyPlace[]>> {
-  const versions = await cluster.apiVersions(signal);
+  return policiesAmong(await cluster.apiVersions(signal));
+}
+
+/** The kinds of policies among the versions that the API server knows. */
+export function policiesAmong(versions: Result<string[]>): Fact<PolicyPlace[]> {
   if (!versions.ok) return fromFailure(versions.failure);
   return seen(
     policyKinds.flatMap(({ kind, apiVersions, plural, namespaced }) => {

@@ -19,10 +19,20 @@ export interface Affected {
   services: readonly Service[];
   /** True where it may be a part of the cluster's own: its DNS, kube-proxy, a node. */
   cluster: boolean;
+  /** True where what is in front of Services may be another. */
+  fronts: boolean;
 }
 
 /** `isFine`: whether a Service is healthy by the last judgement. */
-export function affectedBy({ kind, former, now }: Change, inventory: Inventory, isFine: (service: Service) => boolean): Affected {
+export function affectedBy(change: Change, inventory: Inventory, isFine: (service: Service) => boolean): Affected {
+  const { kinds } = inventory;
+  const ofFronts: readonly { resource: Kind['resource'] }[] = [kinds.ingresses, kinds.ingressClasses, ...Object.values(kinds.gatewayApi).flat()];
+  if (ofFronts.some((k) => k.resource === change.kind.resource)) return { services: [], cluster: false, fronts: true };
+  const concerned: readonly { resource: Kind['resource'] }[] = [kinds.services, kinds.namespaces, kinds.pods];
+  return { ...servicesBehind(change, inventory, isFine), fronts: concerned.some((k) => k.resource === change.kind.resource) };
+}
+
+function servicesBehind({ kind, former, now }: Change, inventory: Inventory, isFine: (service: Service) => boolean): Omit<Affected, 'fronts'> {
   const { kinds } = inventory;
   const namespace = (now ?? former)?.metadata.namespace ?? '';
   const states = [former, now].filter((o) => o !== undefined);

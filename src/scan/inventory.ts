@@ -11,7 +11,7 @@ import { isFinished, selects } from '../facts/selectors.ts';
 import { debugClient } from '../gather/client.ts';
 import { fromFailure } from '../gather/collector.ts';
 import { collectors, gather } from '../gather/gather.ts';
-import { policyKey, servedPolicies } from '../gather/policies.ts';
+import { policiesAmong, policyKey } from '../gather/policies.ts';
 import { requestsByNode } from '../gather/reduced.ts';
 import { openJanitor } from '../probes/debug-pod.ts';
 import { everyKind, type Kind, type Kinds, kindsOf, listOptions } from './kinds.ts';
@@ -52,6 +52,8 @@ export interface Inventory {
   remove(kind: Kind, namespace: string, name: string): Named | undefined;
   /** Reads again what belongs to the whole cluster: its nodes, DNS and kube-proxy. True where something is different. */
   readCluster(signal: AbortSignal): Promise<boolean>;
+  /** Answers what is held without another request. */
+  held: Cluster;
   /** Of each list that was read: its version, from which a watch goes on. */
   versions: Map<Kind, Map<Scope, string>>;
 }
@@ -122,8 +124,9 @@ export async function listInto(
 
 /** An inventory that holds nothing yet. */
 export async function openInventory(cluster: Cluster, scopes: readonly Scope[], signal: AbortSignal): Promise<Inventory> {
-  const places = await servedPolicies(cluster, signal);
-  const kinds = kindsOf(scopes, places.seen ? places.value : []);
+  const versions = await cluster.apiVersions(signal);
+  const places = policiesAmong(versions);
+  const kinds = kindsOf(scopes, places.seen ? places.value : [], versions.ok ? versions.value : []);
   const pods = new Map<string, PodIndex>();
   const slices = new Map<string, Map<string, o.EndpointSlice>>();
   const slicesOf = ({ metadata }: o.Service) => [...(slices.get(`${metadata.namespace}/${metadata.name}`)?.values() ?? [])];
@@ -166,7 +169,7 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
     return seen(Object.fromEntries(found));
   }
 
-  let common: Facts = Object.fromEntries(factNames.map((name) => [name, unread(name)])) as unknown as Facts;
+  let common: Facts = nothingRead();
   let sumOfRequests: Facts['nodeRequests'] | undefined;
   const policyKinds: readonly { resource: Resource }[] = [kinds.policies, kinds.namespaces, kinds.daemonSets, ...kinds.plugin];
   const decidesPolicies = (kind: Kind) => policyKinds.some((k) => k.resource === kind.resource);
@@ -200,8 +203,10 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
     matrix: false,
   };
 
+  const held = fromStores(cluster, kinds);
   return {
     kinds,
+    held,
     versions: new Map(),
     services: () => {
       const all = kinds.services.store.all();
@@ -246,7 +251,7 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
     },
     async readCluster(stop) {
       const context = {
-        cluster: fromStores(cluster, kinds),
+        cluster: held,
         target,
         janitor: openJanitor(),
         signal: stop,
@@ -268,6 +273,9 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
 
 const fromOf = ({ kind, namespace, name }: Client): Target['from'] =>
   kind === 'pod' ? { kind, namespace, name } : kind === 'external' ? { kind, namespace, name } : { kind: 'namespace', namespace, name: '' };
+
+/** Facts of which a scan has read none. */
+export const nothingRead = (): Facts => Object.fromEntries(factNames.map((name) => [name, unread(name)])) as unknown as Facts;
 
 const impacts = new Map(collectors.map((c) => [c.fact, c.impact]));
 

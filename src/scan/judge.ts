@@ -1,6 +1,7 @@
 /** One Service judged by its objects alone, from what the scan knows. */
 import type { Check } from '../../checks/check.ts';
 import type { Client } from '../facts/facts.ts';
+import type { RouteKind } from '../facts/front.ts';
 import type { Service } from '../facts/objects.ts';
 import { endpointsOf } from '../facts/selectors.ts';
 import { debugClient } from '../gather/client.ts';
@@ -10,14 +11,20 @@ import type { Accepted } from './accepted.ts';
 import { likelyClients } from './clients.ts';
 import type { Inventory } from './inventory.ts';
 
+/** A Service, or what is in front of some. */
+export type ScannedKind = 'Service' | 'Ingress' | RouteKind;
+
 export interface Scanned {
+  kind: ScannedKind;
   /** The kubeconfig context of its cluster. */
   context: string;
   namespace: string;
   name: string;
+  /** Of a Service; else empty. */
   type: string;
+  /** Ports of a Service; host names of what is in front of it. */
   ports: string[];
-  /** Of the endpoints: `ready/all`. */
+  /** Of a Service's endpoints. */
   endpoints: { ready: number; total: number };
   status: Verdict['status'];
   summary: string;
@@ -30,7 +37,14 @@ export interface Scanned {
   from: string;
 }
 
+/** What is in front of Services has none of these. */
+export const notOfService = { type: '', endpoints: { ready: 0, total: 0 }, probed: false } as const;
+
 export const nameOf = ({ namespace, name }: { namespace: string; name: string }): string => `${namespace}/${name}`;
+
+/** One key for each object of a cluster: an Ingress and a Service may share a name. */
+export const keyOf = ({ kind, namespace, name }: Pick<Scanned, 'kind' | 'namespace' | 'name'>): string =>
+  `${kind === 'Service' ? '' : `${kind} `}${namespace}/${name}`;
 
 const isDenied = (verdict: Verdict) => verdict.causes.some((c) => c.code === 'policy-denies-ingress' || c.code === 'policy-denies-egress');
 
@@ -69,6 +83,7 @@ export function judgeService(pipeline: readonly Check[], inventory: Inventory, s
   const addresses = new Map<string, boolean>();
   for (const e of endpointsOf(inventory.slicesOf(service))) addresses.set(e.address, (addresses.get(e.address) ?? false) || e.ready);
   return {
+    kind: 'Service',
     context,
     namespace: service.metadata.namespace,
     name: service.metadata.name,

@@ -2,8 +2,10 @@
 import * as v from 'valibot';
 import { type Fields, type ListOptions, type Resource, resources } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
+import * as f from '../facts/front.ts';
 import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
+import { asKind, type GatewayKind, ingressClassResource, servedVersions, withClass, withDefault } from '../gather/front.ts';
 import type { PolicyPlace } from '../gather/policies.ts';
 import { withChange, withoutDigests } from '../gather/reduced.ts';
 import { podFields } from './pod-fields.ts';
@@ -51,8 +53,20 @@ function kind<S extends v.GenericSchema<unknown, Named>>(
   };
 }
 
+/** The kinds of the Gateway API that are served, each in its best version; lists of one, or empty. */
+function gatewayApiFor(here: readonly Scope[], apiVersions: readonly string[]) {
+  const best = (name: GatewayKind): Resource[] => servedVersions(name, apiVersions).slice(0, 1);
+  return {
+    routes: f.routeKinds.flatMap((name) => best(name).map((r) => kind(r, f.route, here, { before: asKind(name) }))),
+    // A Gateway, and what lets others refer to something, can be in another namespace than the routes.
+    gateways: best('Gateway').map((r) => kind(r, f.gateway, [everywhere])),
+    gatewayClasses: best('GatewayClass').map((r) => kind(r, f.gatewayClass, [everywhere])),
+    referenceGrants: best('ReferenceGrant').map((r) => kind(r, f.referenceGrant, [everywhere])),
+  };
+}
+
 /** What a scan of some namespaces, or of all, lists. Policies of kube-system guard the cluster's DNS, so they are always read. */
-export function kindsOf(here: readonly Scope[], policyPlaces: readonly PolicyPlace[]) {
+export function kindsOf(here: readonly Scope[], policyPlaces: readonly PolicyPlace[], apiVersions: readonly string[] = []) {
   const withSystem = here.includes(everywhere) ? here : [...new Set([...here, system])];
   return {
     services: kind(resources.services, o.service, here),
@@ -66,6 +80,9 @@ export function kindsOf(here: readonly Scope[], policyPlaces: readonly PolicyPla
     policies: kind(resources.networkpolicies, o.networkPolicy, withSystem),
     namespaces: kind(resources.namespaces, o.namespace, [everywhere]),
     nodes: kind(resources.nodes, o.node, [everywhere], { reduce: withoutDigests }),
+    ingresses: kind(resources.ingresses, f.ingress, here, { before: withClass }),
+    ingressClasses: kind(ingressClassResource, f.ingressClass, [everywhere], { before: withDefault }),
+    gatewayApi: gatewayApiFor(here, apiVersions),
     plugin: policyPlaces.map((place) => ({
       ...place,
       ...kind(place.resource, o.pluginPolicy, place.namespaced ? withSystem : [everywhere], { before: place.named, reduce: redactDeep }),
@@ -74,7 +91,7 @@ export function kindsOf(here: readonly Scope[], policyPlaces: readonly PolicyPla
 }
 export type Kinds = ReturnType<typeof kindsOf>;
 
-export const everyKind = ({ plugin, ...rest }: Kinds): Kind[] => [...Object.values(rest), ...plugin];
+export const everyKind = ({ plugin, gatewayApi, ...rest }: Kinds): Kind[] => [...Object.values(rest), ...Object.values(gatewayApi).flat(), ...plugin];
 
 export const listOptions = (kind: Kind, scope: Scope, signal: AbortSignal): ListOptions => ({
   namespace: scope,

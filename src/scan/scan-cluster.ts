@@ -3,6 +3,7 @@ import type { Check } from '../../checks/check.ts';
 import { CannotRun } from '../catalog/cannot-run.ts';
 import type { Cluster } from '../cluster/index.ts';
 import { type Rule, withoutAccepted } from './accepted.ts';
+import { judgeFronts } from './fronts.ts';
 import { type Inventory, type Progress, takeInventory } from './inventory.ts';
 import { judgeService, type Scanned } from './judge.ts';
 import { type Missing, missingOf } from './scan.ts';
@@ -14,6 +15,8 @@ const listsTimeoutMs = 300_000;
 
 export interface ScanPlan {
   pipeline: readonly Check[];
+  /** The checks of what is in front of Services. */
+  inFront: readonly Check[];
   version: string;
   /** Absent: all namespaces. */
   namespace: string | undefined;
@@ -34,6 +37,12 @@ export function judged(
   return withoutAccepted(judgeService(pipeline, inventory, service, context, version), accepted, service.metadata.accepted);
 }
 
+/** Judges everything in front of Services, and keeps what is accepted apart. */
+export async function judgedFronts({ inFront, version, accepted }: ScanPlan, inventory: Inventory, context: string, signal: AbortSignal): Promise<Scanned[]> {
+  const all = await judgeFronts(inFront, inventory, context, version, signal);
+  return all.map((s) => withoutAccepted(s, accepted, undefined));
+}
+
 /** Reads what the plan is about. Throws CannotRun where the Services cannot be listed. */
 export async function inventoryFor(cluster: Cluster, plan: ScanPlan, signal: AbortSignal): Promise<Inventory> {
   const { shard, namespace } = plan;
@@ -46,7 +55,10 @@ export async function inventoryFor(cluster: Cluster, plan: ScanPlan, signal: Abo
 /** Scans a cluster by its objects alone. Throws CannotRun where its Services cannot be listed. */
 export async function scanCluster(cluster: Cluster, plan: ScanPlan): Promise<{ inventory: Inventory; services: Scanned[]; missing: Missing[] }> {
   const overdue = AbortSignal.timeout(listsTimeoutMs);
-  const inventory = await inventoryFor(cluster, plan, plan.signal ? AbortSignal.any([plan.signal, overdue]) : overdue);
+  const signal = plan.signal ? AbortSignal.any([plan.signal, overdue]) : overdue;
+  const inventory = await inventoryFor(cluster, plan, signal);
   const { context } = cluster;
-  return { inventory, services: inventory.services().map((service) => judged(plan, inventory, context, service)), missing: missingOf(inventory, context) };
+  const services = inventory.services().map((service) => judged(plan, inventory, context, service));
+  const fronts = await judgedFronts(plan, inventory, context, signal);
+  return { inventory, services: [...services, ...fronts], missing: missingOf(inventory, context) };
 }

@@ -5,7 +5,8 @@ import type { Fact } from '../facts/fact.ts';
 import type { Finding, Status } from '../verdict/verdict.ts';
 import { byCause, byStatus, type CauseGroup } from './by-cause.ts';
 import type { Inventory } from './inventory.ts';
-import { nameOf, type Scanned } from './judge.ts';
+import { routeKinds } from '../facts/front.ts';
+import { keyOf, notOfService, type Scanned, type ScannedKind } from './judge.ts';
 import { everyKind } from './kinds.ts';
 
 export interface Missing {
@@ -28,7 +29,7 @@ export interface Scan {
   /** Milliseconds. */
   durationMs: number;
   clusters: ScannedCluster[];
-  /** The worst first. */
+  /** Services, and what is in front of them; the worst first. */
   services: Scanned[];
   causes: CauseGroup[];
   missing: Missing[];
@@ -36,7 +37,7 @@ export interface Scan {
 
 /** Puts the Services of all clusters in one order, and finds what they have in common. */
 export function scanOf(parts: Omit<Scan, 'causes'>): Scan {
-  const key = (s: Scanned) => `${s.context}/${nameOf(s)}`;
+  const key = (s: Scanned) => `${s.context}/${keyOf(s)}`;
   const services = parts.services.toSorted((a, b) => byStatus(a.status, b.status) || (key(a) < key(b) ? -1 : 1));
   return { ...parts, services, causes: byCause(services) };
 }
@@ -89,18 +90,44 @@ const scanFile = v.object({
       from: text,
     }),
   ),
+  routes: v.optional(
+    v.array(
+      v.object({
+        kind: v.picklist(['Ingress', ...routeKinds]),
+        context: text,
+        namespace: text,
+        name: text,
+        hosts: v.array(text),
+        status: v.picklist(['faulty', 'degraded', 'undecided', 'healthy']),
+        summary: text,
+        findings: v.array(finding),
+        ignored: v.array(v.object({ code: text, reason: text })),
+      }),
+    ),
+    [],
+  ),
   missing: v.array(v.object({ context: text, what: text, why: text })),
 });
 
 type ServiceRef = Pick<Scanned, 'context' | 'namespace' | 'name'>;
+
+/** An Ingress or a route, as it is printed. */
+export interface RouteJson extends Pick<Scanned, 'context' | 'namespace' | 'name' | 'status' | 'summary' | 'ignored'> {
+  kind: Exclude<ScannedKind, 'Service'>;
+  hosts: string[];
+  causes: string[];
+  findings: Finding[];
+}
 
 /** What `scan -o json` prints; the shape is a promise: docs/scan.md. */
 export interface ScanJson extends Omit<Scan, 'services' | 'causes'> {
   apiVersion: 'k8s-doctor/v1';
   kind: 'Scan';
   /** `causes`: the codes of the findings. */
-  services: (Omit<Scanned, 'causes'> & { causes: string[]; findings: Finding[] })[];
-  causes: (Omit<CauseGroup, 'services'> & { services: ServiceRef[] })[];
+  services: (Omit<Scanned, 'causes' | 'kind'> & { causes: string[]; findings: Finding[] })[];
+  /** Ingresses, and routes of the Gateway API. */
+  routes: RouteJson[];
+  causes: (Omit<CauseGroup, 'services'> & { services: ServiceRef[]; routes: (ServiceRef & Pick<RouteJson, 'kind'>)[] })[];
 }
 
 /** A scan as `-o json` prints it (docs/contract.md). */
@@ -108,9 +135,18 @@ export const asJson = ({ services, causes, ...rest }: Scan): ScanJson => ({
   apiVersion: 'k8s-doctor/v1',
   kind: 'Scan',
   ...rest,
-  services: services.map((s) => ({ ...s, causes: s.causes.map((c) => c.code), findings: s.causes })),
-  causes: causes.map((g) => ({ ...g, services: g.services.map((s) => ({ context: s.context, namespace: s.namespace, name: s.name })) })),
+  services: services.flatMap(({ kind, ...s }) => (kind === 'Service' ? [{ ...s, causes: s.causes.map((c) => c.code), findings: s.causes }] : [])),
+  routes: services.flatMap(({ kind, context, namespace, name, ports, status, summary, causes: own, ignored }) =>
+    kind === 'Service' ? [] : [{ kind, context, namespace, name, hosts: ports, status, summary, causes: own.map((c) => c.code), findings: own, ignored }],
+  ),
+  causes: causes.map((g) => ({
+    ...g,
+    services: g.services.flatMap((s) => (s.kind === 'Service' ? [refOf(s)] : [])),
+    routes: g.services.flatMap(({ kind, ...s }) => (kind === 'Service' ? [] : [{ kind, ...refOf(s) }])),
+  })),
 });
+
+const refOf = ({ context, namespace, name }: ServiceRef): ServiceRef => ({ context, namespace, name });
 
 /** Reads what `scan -o json` wrote. Throws CannotRun for anything else. */
 export function fromJson(content: string, file: string): Scan {
@@ -125,8 +161,18 @@ export function fromJson(content: string, file: string): Scan {
     const [issue] = read.issues;
     throw new CannotRun(`${file} is not a scan (${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}); give a file that "k8s-doctor scan -o json" wrote.`);
   }
-  const services = read.output.services.map(({ findings, ...s }): Scanned => ({ ...s, causes: findings as unknown as Finding[] }));
-  return scanOf({ ...read.output, services });
+  const { services, routes, ...rest } = read.output;
+  const ofService = services.map(({ findings, ...s }): Scanned => ({ ...s, kind: 'Service', causes: findings as unknown as Finding[] }));
+  const inFront = routes.map(
+    ({ findings, hosts, ...r }): Scanned => ({
+      ...r,
+      ...notOfService,
+      ports: hosts,
+      causes: findings as unknown as Finding[],
+      from: `namespace/${r.namespace}`,
+    }),
+  );
+  return scanOf({ ...rest, services: [...ofService, ...inFront] });
 }
 
 /** Scans of parts of one cluster, or of several, as one. A cluster whose parts were all scanned is listed once. */
@@ -143,7 +189,7 @@ export function merged(scans: readonly Scan[]): Scan {
   }));
   const starts = scans.map((s) => s.startedAt).toSorted();
   const missing = new Map(scans.flatMap((s) => s.missing).map((m) => [JSON.stringify(m), m]));
-  const services = new Map(scans.flatMap((s) => s.services).map((s) => [`${s.context}/${nameOf(s)}`, s]));
+  const services = new Map(scans.flatMap((s) => s.services).map((s) => [`${s.context}/${keyOf(s)}`, s]));
   return scanOf({
     version: scans[0]?.version ?? '',
     startedAt: starts[0] ?? '',
@@ -162,7 +208,7 @@ export interface Changes {
 
 /** What is different since an earlier scan. */
 export function changesSince(before: Scan, now: Scan): Changes {
-  const key = (s: Scanned) => `${s.context}/${nameOf(s)}`;
+  const key = (s: Scanned) => `${s.context}/${keyOf(s)}`;
   const codesBy = ({ services }: Scan) => new Map(services.map((s) => [key(s), new Set<string>(s.causes.map((c) => c.code))]));
   const [old, recent] = [codesBy(before), codesBy(now)];
   const differences = (services: readonly Scanned[], other: Map<string, Set<string>>) =>

@@ -4,9 +4,9 @@ import type { Cluster } from '../cluster/index.ts';
 import type { Service } from '../facts/objects.ts';
 import { affectedBy } from './affected.ts';
 import type { Inventory } from './inventory.ts';
-import { nameOf, type Scanned } from './judge.ts';
+import { keyOf, nameOf, type Scanned } from './judge.ts';
 import { pause } from './pause.ts';
-import { judged, type ScanPlan } from './scan-cluster.ts';
+import { judged, judgedFronts, type ScanPlan } from './scan-cluster.ts';
 import { follow } from './watch.ts';
 
 /** Milliseconds between a change and the judgement: what belongs together comes within it. */
@@ -51,6 +51,7 @@ export async function followStates(
   let waiting = new Map<string, Service>();
   let gone = new Set<string>();
   let clusterWaits = false;
+  let frontsWait = false;
   let clusterReadAt = Date.now();
   const key = ({ metadata }: Service) => nameOf(metadata);
   const judge = (service: Service): Scanned => {
@@ -58,14 +59,16 @@ export async function followStates(
     return judged(plan, inventory, cluster.context, service);
   };
   for (const service of inventory.services()) known.set(key(service), judge(service));
+  for (const front of await judgedFronts(plan, inventory, cluster.context, signal)) known.set(keyOf(front), front);
   await onStart({ all: () => [...known.values()], counts, settledAt: () => settledAt });
 
   const following = follow(inventory, cluster, signal, {
     onChange(change) {
-      const { services, cluster: isCluster } = affectedBy(change, inventory, (s) => known.get(key(s))?.status === 'healthy');
+      const { services, cluster: isCluster, fronts } = affectedBy(change, inventory, (s) => known.get(key(s))?.status === 'healthy');
       for (const service of services) waiting.set(key(service), service);
       if (change.kind.resource === inventory.kinds.services.resource && !change.now && change.former) gone.add(nameOf(change.former.metadata));
       clusterWaits ||= isCluster;
+      frontsWait ||= fronts;
     },
     onTrouble(what, why) {
       counts.troubles++;
@@ -102,7 +105,22 @@ export async function followStates(
       if (!before || signature(before) !== signature(now)) changes.push({ before, now });
       if (++count % atOnce === 0) await setImmediate();
     }
-    return changes;
+    return [...changes, ...(await settleFronts())];
+  }
+
+  /** What is in front of Services is judged together: each rule competes with the others. */
+  async function settleFronts(): Promise<StateChange[]> {
+    if (!frontsWait) return [];
+    frontsWait = false;
+    const now = new Map((await judgedFronts(plan, inventory, cluster.context, signal)).map((s) => [keyOf(s), s]));
+    const before = new Map([...known].filter(([, s]) => s.kind !== 'Service'));
+    counts.judged += now.size;
+    for (const name of before.keys()) if (!now.has(name)) known.delete(name);
+    for (const [name, s] of now) known.set(name, s);
+    return [...new Set([...before.keys(), ...now.keys()])].flatMap((name) => {
+      const [old, recent] = [before.get(name), now.get(name)];
+      return old && recent && signature(old) === signature(recent) ? [] : [{ before: old, now: recent }];
+    });
   }
 
   while (!signal.aborted) {

@@ -77,7 +77,7 @@ function useWishes(session: Session, state: State, dispatch: (action: Action) =>
       case 'again':
         return void (state.asked && runs.run(state.asked));
       case 'open':
-        return runs.run({ namespace: wish.row.namespace, name: wish.row.name, from });
+        return runs.run({ front: wish.row.front, namespace: wish.row.namespace, name: wish.row.name, from: wish.row.front ? undefined : from });
       case 'submit':
         if (wish.what === 'from') return void (state.asked && runs.run({ ...state.asked, from: wish.value.trim() || undefined }));
         try {

@@ -6,7 +6,11 @@ import type { Facts } from '../facts/facts.ts';
 import type { DiffLine } from '../repair/trial.ts';
 
 /** Whose connection to which Service; `from` as `--from` takes it. */
+/** What is in front of Services, where that is asked about and not a Service. */
+export type FrontKind = 'ingress' | 'route';
+
 export interface Asked {
+  front?: FrontKind | undefined;
   namespace: string;
   name: string;
   from: string | undefined;
@@ -28,11 +32,14 @@ export interface Trial {
 }
 
 export interface ServiceRow {
+  front?: FrontKind;
   namespace: string;
   name: string;
+  /** Of a Service; or the kind of what is in front of some. */
   type: string;
+  /** Ports, or host names. */
   ports: string;
-  /** null: its EndpointSlices could not be read. */
+  /** null: its EndpointSlices could not be read, or it has none. */
   endpoints: { ready: number; total: number } | null;
 }
 
@@ -64,7 +71,7 @@ export interface Session {
   useContext(context: string): Promise<void>;
   /** Those that may be listed; where that is not allowed, the context's. */
   namespaces(): Promise<string[]>;
-  /** Of a namespace, or of all (null). */
+  /** Of a namespace, or of all (null): its Services, and what is in front of them. */
   services(namespace: string | null): Promise<ServiceRow[]>;
   /** By the objects only, from lists that are each read once. */
   judge(row: ServiceRow): Promise<Quick>;

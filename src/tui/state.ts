@@ -76,7 +76,8 @@ export type Action =
   | { type: 'quick'; found: Record<string, Quick> }
   | { type: 'cursor'; key: string };
 
-export const keyOf = (row: { namespace: string; name: string }): string => `${row.namespace}/${row.name}`;
+/** An Ingress and a Service may share a name. */
+export const keyOf = ({ front, namespace, name }: Pick<Asked, 'front' | 'namespace' | 'name'>): string => `${front ? `${front} ` : ''}${namespace}/${name}`;
 
 export function initial(view: State['view'], blank: Progress, namespace: string): State {
   return {
@@ -112,7 +113,7 @@ export function differences(before: Diagnosis, after: Diagnosis): Set<string> {
   return changed;
 }
 
-const sameAsked = (a: Asked | null, b: Asked) => a !== null && a.namespace === b.namespace && a.name === b.name && a.from === b.from;
+const sameAsked = (a: Asked | null, b: Asked) => a !== null && a.namespace === b.namespace && a.name === b.name && a.front === b.front && a.from === b.from;
 
 /** The one place where state changes. */
 export function reduce(state: State, action: Action): State {
@@ -134,8 +135,9 @@ export function reduce(state: State, action: Action): State {
       const changed = state.result ? differences(state.result.diagnosis, action.result.diagnosis) : new Set<string>();
       // What connections showed is worth more in the list than what the objects promise.
       const { verdict, service, startedAt } = action.result.diagnosis;
+      const key = keyOf(state.asked ?? service);
       const summary = `diagnosed ${startedAt.slice(11, 16)} UTC: ${verdict.causes[0]?.message ?? verdict.summary}`;
-      const explorer = { ...state.explorer, quick: { ...state.explorer.quick, [keyOf(service)]: { status: verdict.status, summary } } };
+      const explorer = { ...state.explorer, quick: { ...state.explorer.quick, [key]: { status: verdict.status, summary } } };
       return { ...state, view: 'diagnosis', result: action.result, changed, runningSince: null, error: '', question: '', explorer };
     }
     case 'failed':

@@ -313,7 +313,8 @@ function summarize(status: Status, causes: readonly Finding[], suspicion: Findin
   }
   if (status === 'healthy')
     return `${service}: no problem found in its objects; connections were not tested${facts.connections.seen ? '' : ` (${facts.connections.why})`}`;
-  if (!facts.service.seen) return `${service} could not be read: ${facts.service.why}`;
+  const isBehind = !facts.target.seen || facts.target.value.name !== '';
+  if (!facts.service.seen && isBehind) return `${service} could not be read: ${facts.service.why}`;
   const why = facts.connections.seen ? 'some of the evidence is missing' : `no connection could be made (${facts.connections.why})`;
   if (suspicion && isReading(suspicion)) return `${service} fails from ${client}, and the cause is not known: ${suspicion.message}`;
   if (suspicion) return `${service} possibly fails: ${suspicion.message}; ${why}`;

@@ -132,6 +132,7 @@ test('a cluster that stops in the middle of its scan is named, and the other is 
 
 describe('a scan that goes on', () => {
   const ns = 'scan-watch';
+  const shopAt = (port: number) => ({ service: { name: 'shop', port: { number: port } } });
   beforeAll(async () => {
     await createNamespace(ns);
     await apply(
@@ -164,6 +165,12 @@ describe('a scan that goes on', () => {
             },
           },
           { apiVersion: 'v1', kind: 'Service', metadata: { name: 'shop' }, spec: { selector: { app: 'shop' }, ports: [{ port: 80, targetPort: 8080 }] } },
+          {
+            apiVersion: 'networking.k8s.io/v1',
+            kind: 'Ingress',
+            metadata: { name: 'shop' },
+            spec: { rules: [{ host: 'scan-watch.example.com', http: { paths: [{ path: '/', pathType: 'Prefix', backend: shopAt(80) }] } }] },
+          },
         ],
       }),
     );
@@ -203,6 +210,27 @@ describe('a scan that goes on', () => {
     expect(exit).toBe(0);
     expect(readFileSync(page, 'utf8')).toMatch(/The watch has ended[\s\S]*shop: selector-mismatch is gone[\s\S]*shop: selector-mismatch: /);
   }, 90_000);
+
+  test('shows a fault of an Ingress, and its end', async () => {
+    const { lines, until, end } = following(['-n', ns]);
+    const path = '/spec/rules/0/http/paths/0/backend';
+    const lead = (port: number) =>
+      must('-n', ns, 'patch', 'ingress', 'shop', '--type=json', '-p', JSON.stringify([{ op: 'replace', path, value: shopAt(port) }]));
+    const told = (from: number) => lines.slice(from).filter((l) => l.kind === 'Ingress' && l.name === 'shop');
+    try {
+      await until(() => lines.length > 0, 20_000);
+      await lead(8080);
+      await until(() => told(1).some((l) => l.causes.includes('route-backend-invalid')), 5000);
+      const once = JSON.parse((await doctor(['scan', '-n', ns, '-o', 'json'])).stdout) as { routes: object[]; services: object[] };
+      expect(once.routes).toMatchObject([{ kind: 'Ingress', name: 'shop', hosts: ['scan-watch.example.com'], causes: ['route-backend-invalid'] }]);
+      expect(once.services).toMatchObject([{ name: 'shop', status: 'healthy' }]);
+      const middle = lines.length;
+      await lead(80);
+      await until(() => told(middle).some((l) => !l.causes.includes('route-backend-invalid')), 5000);
+    } finally {
+      await end();
+    }
+  }, 60_000);
 
   test('misses nothing that changed while the API server was away', async () => {
     let isAway = false;

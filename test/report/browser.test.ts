@@ -35,6 +35,7 @@ const scanned = scanOf({
   durationMs: 900,
   clusters: [{ context: 'lab', requests: 20, error: null }],
   services: diagnoses.map(([, d]) => ({
+    kind: 'Service',
     context: 'lab',
     namespace: d.service.namespace,
     name: d.service.name,

@@ -4,6 +4,7 @@ import type { Scanned } from '../../src/scan/judge.ts';
 import type { Finding } from '../../src/verdict/verdict.ts';
 
 const service = (name: string, code: string, object: Finding['object'], status: Scanned['status'] = 'faulty'): Scanned => ({
+  kind: 'Service',
   context: 'test',
   namespace: 'shop',
   name,

@@ -4,6 +4,8 @@ const program = new URL('../../bin/k8s-doctor.js', import.meta.url).pathname;
 
 export interface Line {
   at: string;
+  /** Of what is in front of Services. */
+  kind?: string;
   namespace: string;
   name: string;
   status: string;

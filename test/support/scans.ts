@@ -9,6 +9,7 @@ const context = 'recorded';
 export const scanned: Scanned[] = recorded.map(({ name, recording }) => {
   const { verdict } = reasoned(checksFor(recording), recording);
   return {
+    kind: 'Service',
     context,
     namespace: `ns-${name.slice(0, 1)}`,
     name,

@@ -2,7 +2,7 @@ import type { Scan } from '../../scan/scan.ts';
 import { causeHtml } from '../html.ts';
 import { escapeHtml as h, page, sortableHead, type Watched } from '../html-page.ts';
 import { unicodeMarks, verdictMark } from '../view.ts';
-import { clusterLine, counts, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
+import { clusterLine, counts, endpointsText, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
 
 /** A scan as one HTML file without other files: what stops most Services first, then all Services. */
 export function scanHtml(scan: Scan, watched?: Watched): string {
@@ -20,7 +20,7 @@ export function scanHtml(scan: Scan, watched?: Watched): string {
   });
   const rows = scan.services.map(
     (s) =>
-      `<tr><td class="${verdictMark[s.status]}">${unicodeMarks[verdictMark[s.status]]} ${s.status}</td><th scope="row">${h(placeOf(s, several))}</th><td>${h(s.type)}</td><td>${h(s.ports.join(', '))}</td><td>${s.type === 'ExternalName' ? '' : `${s.endpoints.ready}/${s.endpoints.total}`}</td><td>${s.status === 'healthy' && s.ignored.length === 0 ? '' : h(s.summary)}</td></tr>`,
+      `<tr><td class="${verdictMark[s.status]}">${unicodeMarks[verdictMark[s.status]]} ${s.status}</td><th scope="row">${h(placeOf(s, several))}</th><td>${h(s.type)}</td><td>${h(s.ports.join(', '))}</td><td>${endpointsText(s)}</td><td>${s.status === 'healthy' && s.ignored.length === 0 ? '' : h(s.summary)}</td></tr>`,
   );
   return page(
     counts(scan),

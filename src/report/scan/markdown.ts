@@ -1,7 +1,7 @@
 import type { Scan } from '../../scan/scan.ts';
 import { causeMarkdown, plain } from '../markdown.ts';
 import { unicodeMarks, verdictMark } from '../view.ts';
-import { clusterLine, counts, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
+import { clusterLine, counts, endpointsText, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
 
 /** A scan for an incident's page: its causes, worst first, then a table of the Services that are not healthy. */
 export function scanMarkdown(scan: Scan): string {
@@ -23,9 +23,7 @@ export function scanMarkdown(scan: Scan): string {
     ...scan.missing.map((m) => `- not seen: ${plain(`${several ? `${m.context}: ` : ''}${m.what} (${m.why})`)}`),
     '',
     ...(listed.length > 0 ? ['| Service | endpoints | | |', '| --- | --- | --- | --- |'] : []),
-    ...listed.map(
-      (s) => `| ${plain(placeOf(s, several))} | ${s.endpoints.ready}/${s.endpoints.total} | ${unicodeMarks[verdictMark[s.status]]} | ${plain(s.summary)} |`,
-    ),
+    ...listed.map((s) => `| ${plain(placeOf(s, several))} | ${endpointsText(s)} | ${unicodeMarks[verdictMark[s.status]]} | ${plain(s.summary)} |`),
     '',
     ...causes,
     `${scan.startedAt} · ${(scan.durationMs / 1000).toFixed(1)} s · k8s-doctor ${scan.version}`,

@@ -28,13 +28,23 @@ export async function metricsText(m: Measured): Promise<{ contentType: string; t
     'code',
   ]);
   const undecided = gauge('k8s_doctor_service_undecided', 'Services that could not be judged, because something could not be read.', ['namespace', 'service']);
-  for (const s of m.services) {
+  const route = gauge('k8s_doctor_route_state', 'Causes that stop an Ingress or a route: 2 stops all its requests (faulty), 1 some of them (degraded).', [
+    'namespace',
+    'kind',
+    'route',
+    'code',
+  ]);
+  const services = m.services.filter((s) => s.kind === 'Service');
+  for (const s of m.services)
+    if (s.kind !== 'Service')
+      for (const c of s.causes) route.set({ namespace: s.namespace, kind: s.kind, route: s.name, code: c.code }, c.scope === 'all' ? 2 : 1);
+  for (const s of services) {
     for (const c of s.causes) state.set({ namespace: s.namespace, service: s.name, code: c.code }, c.scope === 'all' ? 2 : 1);
     if (s.status === 'undecided') undecided.set({ namespace: s.namespace, service: s.name }, 1);
   }
-  const services = gauge('k8s_doctor_services', 'Services by their status.', ['status']);
-  for (const status of statuses) services.set({ status }, m.services.filter((s) => s.status === status).length);
-  gauge('k8s_doctor_services_ignored', 'Services with causes that are accepted.').set(m.services.filter((s) => s.ignored.length > 0).length);
+  const byStatus = gauge('k8s_doctor_services', 'Services by their status.', ['status']);
+  for (const status of statuses) byStatus.set({ status }, services.filter((s) => s.status === status).length);
+  gauge('k8s_doctor_services_ignored', 'Services with causes that are accepted.').set(services.filter((s) => s.ignored.length > 0).length);
   gauge('k8s_doctor_scan_duration_seconds', 'How long the first reading and judging of everything took.').set(m.scanSeconds);
   gauge('k8s_doctor_last_success_timestamp_seconds', 'When everything that had changed was judged last.').set(m.lastSuccess);
   gauge('k8s_doctor_build_info', 'The version that runs.', ['version']).set({ version: m.version }, 1);

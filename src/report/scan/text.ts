@@ -3,7 +3,7 @@ import type { CauseGroup } from '../../scan/by-cause.ts';
 import type { Scanned } from '../../scan/judge.ts';
 import type { Changes, Scan } from '../../scan/scan.ts';
 import { asciiMarks, unicodeMarks, verdictMark } from '../view.ts';
-import { clusterLine, counts, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
+import { clusterLine, counts, endpointsText, groupTitle, isOfSeveral, placeOf, tested } from './words.ts';
 
 /** Cuts text to a width, with a mark where it was cut. */
 function cut(text: string, width: number): string {
@@ -53,7 +53,7 @@ export function scanText(scan: Scan, options: ScanTextOptions): string {
       `${marks[verdictMark[s.status]]} ${nameOf(s)}`,
       s.type,
       cut(s.ports.join(','), 24),
-      s.type === 'ExternalName' ? '' : `${s.endpoints.ready}/${s.endpoints.total}`,
+      endpointsText(s),
       s.status === 'healthy' && s.ignored.length === 0 ? '' : s.summary,
     ]);
   const widths = [0, 1, 2, 3].map((i) => cells.reduce((most, c) => Math.max(most, stringWidth(c[i] ?? '')), 0));

@@ -8,14 +8,25 @@ const statuses = ['faulty', 'degraded', 'undecided', 'healthy'] as const satisfi
 
 export const isOfSeveral = ({ clusters }: Scan): boolean => clusters.length > 1;
 
-/** `shop/cart`, and before it the cluster where there are several. */
-export const placeOf = ({ context, namespace, name }: Scanned, several: boolean, withNamespace = true): string =>
-  `${several ? `${context}: ` : ''}${withNamespace ? `${namespace}/` : ''}${name}`;
+/** `shop/cart`, `Ingress shop/cart`, and before it the cluster where there are several. */
+export const placeOf = ({ kind, context, namespace, name }: Scanned, several: boolean, withNamespace = true): string =>
+  `${several ? `${context}: ` : ''}${kind === 'Service' ? '' : `${kind} `}${withNamespace ? `${namespace}/` : ''}${name}`;
+
+/** `2/3`: ready of all; empty where there are none to count. */
+export const endpointsText = ({ kind, type, endpoints }: Scanned): string =>
+  kind !== 'Service' || type === 'ExternalName' ? '' : `${endpoints.ready}/${endpoints.total}`;
+
+/** `12 Services, 1 Ingress and 2 HTTPRoutes`. */
+export function howMany(all: readonly Scanned[]): string {
+  const kinds = [...Map.groupBy(all, (s) => s.kind)].toSorted(([a], [b]) => Number(b === 'Service') - Number(a === 'Service') || (a < b ? -1 : 1));
+  const texts = kinds.map(([kind, own]) => `${own.length} ${own.length === 1 ? kind : kind.endsWith('s') ? `${kind}es` : `${kind}s`}`);
+  return texts.length < 2 ? (texts[0] ?? 'no Services') : `${texts.slice(0, -1).join(', ')} and ${texts.at(-1)}`;
+}
 
 /** `490 Services: 10 nodes, node-not-ready: …`, or the name of the only one. */
 export function groupTitle({ services, about, code, message }: CauseGroup, several: boolean): string {
   const [first, ...others] = services;
-  const whose = first && others.length === 0 ? placeOf(first, several) : `${services.length} Services`;
+  const whose = first && others.length === 0 ? placeOf(first, several) : howMany(services);
   return `${whose}: ${about ? `${about}, ` : ''}${code}: ${message}`;
 }
 
@@ -29,7 +40,7 @@ export function counts({ services }: Scan): string {
     const n = countOf(services, s);
     return n > 0 ? [`${n} ${s === 'healthy' ? 'without a problem in their objects' : s}`] : [];
   });
-  return `${services.length} Service${services.length === 1 ? '' : 's'}: ${all.join(', ')}${ignored > 0 ? ` (${ignored} with causes that are ignored)` : ''}`;
+  return `${howMany(services)}: ${all.join(', ')}${ignored > 0 ? ` (${ignored} with causes that are ignored)` : ''}`;
 }
 
 /** What was not tried. */

@@ -37,7 +37,7 @@ function Service({
       </Box>
       <Box width={name} flexShrink={0} paddingRight={1} height={1} overflow="hidden">
         <Toned tone={isHere ? 'bold' : 'plain'} inverse={isHere}>
-          {isAll ? keyOf(row) : row.name}
+          {isAll ? `${row.namespace}/${row.name}` : row.name}
         </Toned>
       </Box>
       {cells.map(([text, size], i) => (
