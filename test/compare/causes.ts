@@ -2,7 +2,7 @@
 export const causes: Readonly<Record<string, RegExp>> = {
   'coredns-scaled-down': /coredns.*(\b0\b|zero|scaled|no pod|no replica)|kube-dns.*(no|without).*(endpoint|pod)/i,
   'crash-loop': /DATABASE_URL/,
-  'external-name-broken': /db\.nowhere\.example/,
+  'external-name-broken': /\bdb\.[a-z]+\.example/,
   'image-missing': /nosuch:9/,
   'kube-proxy-absent': /kube-proxy.*(\b0\b|no node|no pod|not run|absent|missing)|no .*kube-proxy/i,
   'load-balancer-pending': /load.?balancer.*(pending|no address|no ip|not|nothing)|<pending>/i,

@@ -8,7 +8,7 @@ import type { Case } from '../support/expectation.ts';
 import { deleteNamespace } from '../support/kubectl.ts';
 import { broken, foldersOf, healed, isFor, kindOfCluster } from '../support/scenarios.ts';
 import { causes } from './causes.ts';
-import { type Told, tools } from './tools.ts';
+import { type Answer, tools } from './tools.ts';
 
 const [dir] = process.argv.slice(2);
 if (dir === undefined) throw new Error('Which scenarios? npm run compare -- DIR');
@@ -22,12 +22,12 @@ const folders = foldersOf([dir])
   .filter((folder) => isFor(folder, kind) && (isHealthy(folder) || causes[basename(folder)] !== undefined))
   .toSorted((a, b) => Number(isHealthy(b)) - Number(isHealthy(a)) || (a < b ? -1 : 1));
 
-async function told(folder: string): Promise<Map<string, Told>> {
+async function answersOf(folder: string): Promise<Map<string, Answer>> {
   const namespace = `cmp-${basename(folder)}`;
   const scenario = caseOf(folder);
   try {
     await broken(folder, scenario, namespace);
-    const answers = new Map<string, Told>();
+    const answers = new Map<string, Answer>();
     for (const tool of present)
       answers.set(
         tool.name,
@@ -50,12 +50,12 @@ async function told(folder: string): Promise<Map<string, Told>> {
 const plain = (complaint: string, folder: string): string =>
   complaint.replaceAll(`cmp-${basename(folder)}`, 'NS').replaceAll(/-[a-z0-9]{8,10}-[a-z0-9]{5}\b|-[bcdfghjklmnpqrstvwxz2456789]{5}\b/g, '');
 
-const answers = new Map<string, Map<string, Told>>();
+const answers = new Map<string, Map<string, Answer>>();
 for (const folder of folders) {
-  answers.set(folder, await told(folder));
+  answers.set(folder, await answersOf(folder));
   process.stderr.write(`${basename(folder)}\n`);
 }
-const saidOf = (folder: string, tool: string): Told => answers.get(folder)?.get(tool) ?? { complaints: [], lines: 0, ms: 0 };
+const saidOf = (folder: string, tool: string): Answer => answers.get(folder)?.get(tool) ?? { complaints: [], lines: 0, ms: 0 };
 const healthy = folders.filter(isHealthy);
 /** What a program says of any Service is no symptom. */
 const alwaysSaid = new Map(present.map((tool) => [tool.name, new Set(healthy.flatMap((f) => saidOf(f, tool.name).complaints.map((c) => plain(c, f))))]));

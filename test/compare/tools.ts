@@ -2,7 +2,7 @@
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import { doctor, kubectl, run } from '../support/kubectl.ts';
 
-export interface Told {
+export interface Answer {
   /** What the program has to say against the namespace, or against the cluster's own parts: a line for each complaint. */
   complaints: string[];
   /** Lines that a person reads. */
@@ -15,7 +15,7 @@ export interface Tool {
   /** The version that it prints of itself; undefined: it is not on this machine. */
   version: () => Promise<string | undefined>;
   /** `args`: of the scenario, for the one that is asked about a Service. */
-  ask: (namespace: string, args: readonly string[]) => Promise<Told>;
+  ask: (namespace: string, args: readonly string[]) => Promise<Answer>;
 }
 
 const linesOf = (text: string): string[] => text.split('\n').filter((line) => line.trim() !== '');
@@ -81,7 +81,7 @@ const k8sgpt: Tool = {
   },
 };
 
-/** What the Kubernetes documentation has a person look at ("Debug Services"), one after another; it prints facts and complains of nothing. */
+/** What the Kubernetes documentation has a person read ("Debug Services"), one after another; it prints facts and complains of nothing. */
 const byKubectl: Tool = {
   name: 'kubectl',
   version: () => versionOf('kubectl', 'version', '--client'),

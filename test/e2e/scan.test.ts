@@ -214,19 +214,19 @@ describe('a scan that goes on', () => {
   test('shows a fault of an Ingress, and its end', async () => {
     const { lines, until, end } = following(['-n', ns]);
     const path = '/spec/rules/0/http/paths/0/backend';
-    const lead = (port: number) =>
+    const sendTo = (port: number) =>
       must('-n', ns, 'patch', 'ingress', 'shop', '--type=json', '-p', JSON.stringify([{ op: 'replace', path, value: shopAt(port) }]));
-    const told = (from: number) => lines.slice(from).filter((l) => l.kind === 'Ingress' && l.name === 'shop');
+    const ofIngress = (from: number) => lines.slice(from).filter((l) => l.kind === 'Ingress' && l.name === 'shop');
     try {
       await until(() => lines.length > 0, 20_000);
-      await lead(8080);
-      await until(() => told(1).some((l) => l.causes.includes('route-backend-invalid')), 5000);
+      await sendTo(8080);
+      await until(() => ofIngress(1).some((l) => l.causes.includes('route-backend-invalid')), 5000);
       const once = JSON.parse((await doctor(['scan', '-n', ns, '-o', 'json'])).stdout) as { routes: object[]; services: object[] };
       expect(once.routes).toMatchObject([{ kind: 'Ingress', name: 'shop', hosts: ['scan-watch.example.com'], causes: ['route-backend-invalid'] }]);
       expect(once.services).toMatchObject([{ name: 'shop', status: 'healthy' }]);
       const middle = lines.length;
-      await lead(80);
-      await until(() => told(middle).some((l) => !l.causes.includes('route-backend-invalid')), 5000);
+      await sendTo(80);
+      await until(() => ofIngress(middle).some((l) => !l.causes.includes('route-backend-invalid')), 5000);
     } finally {
       await end();
     }

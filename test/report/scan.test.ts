@@ -3,21 +3,24 @@ import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { renderScan, type ScanFormat } from '../../src/report/scan/render.ts';
-import { changesSince, fromJson, only, type Scan } from '../../src/scan/scan.ts';
+import { keyOf } from '../../src/scan/judge.ts';
+import { changesSince, fromJson, merged, only, type Scan, type ScanJson } from '../../src/scan/scan.ts';
 import { scanned, scanOfAll, scanWith } from '../support/scans.ts';
 
 const shown = { unicode: true, columns: 120, namespaces: true, changes: undefined };
 const as = (format: ScanFormat, scan: Scan = scanOfAll, more: Partial<typeof shown> = {}) => renderScan(scan, format, { ...shown, ...more });
 const faulty = scanned.filter((s) => s.status === 'faulty' || s.status === 'degraded');
-const [cart] = faulty.filter((s) => s.causes[0]?.code === 'selector-mismatch');
+const [cart] = faulty.filter((s) => s.kind === 'Service' && s.causes[0]?.code === 'selector-mismatch');
 if (!cart) throw new Error('a selector that matches nothing is among the recordings');
-const healthy = scanned.filter((s) => s.status === 'healthy');
+const healthy = scanned.filter((s) => s.kind === 'Service' && s.status === 'healthy');
 
 describe('a scan as text', () => {
   test.each([60, 80, 120])('no line about a Service is wider than %i columns', async (columns) => {
     const lines = (await as('text', scanOfAll, { columns })).split('\n').filter((l) => /^[✗▲✓?]/.test(l));
     expect(lines.length).toBeGreaterThan(50);
-    for (const line of lines) expect(stringWidth(line), line).toBeLessThanOrEqual(Math.max(columns, line.indexOf('ClusterIP') + 70));
+    // Behind the longest name come the type, the ports, the endpoints and a few words at least.
+    const most = Math.max(columns, ...lines.map((line) => line.indexOf('ClusterIP') + 70));
+    for (const line of lines) expect(stringWidth(line), line).toBeLessThanOrEqual(most);
   });
   test('columns are aligned, wide characters too', async () => {
     const [first = '', second = ''] = (await as('text', scanWith([cart, { ...cart, name: '名前', status: 'healthy', causes: [] }]))).split('\n');
@@ -93,4 +96,23 @@ test('only some codes: the Services that have them, with these causes alone', ()
   const some = only(scanOfAll, ['selector-mismatch']);
   expect(some.services.length).toBeGreaterThan(0);
   expect(some.services.every((s) => s.causes.every((c) => c.code === 'selector-mismatch'))).toBe(true);
+});
+
+describe('what is in front of Services', () => {
+  const fronts = scanned.filter((s) => s.kind !== 'Service');
+  test('has a list of its own in JSON, and is named by its kind', async () => {
+    const json = JSON.parse(await as('json')) as ScanJson;
+    expect(json.services).toHaveLength(scanned.length - fronts.length);
+    expect(json.routes.map((r) => `${r.kind} ${r.namespace}/${r.name}`).toSorted()).toEqual(fronts.map(keyOf).toSorted());
+    const [one] = fronts.filter((f) => f.kind === 'Ingress' && f.status === 'faulty');
+    if (!one) throw new Error('an Ingress that fails is among the recordings');
+    const text = await as('text', scanWith([cart, one]));
+    expect(text).toContain(`Ingress ${one.namespace}/${one.name}`);
+    expect(text).toContain('1 Service and 1 Ingress: 2 faulty');
+  });
+  test('an Ingress and a Service of one name are two', () => {
+    const both = scanWith([cart, { ...cart, kind: 'Ingress' }]);
+    expect(merged([both, both]).services).toHaveLength(2);
+    expect(changesSince(scanWith([cart]), both).appeared.map((a) => a.service.kind)).toEqual(['Ingress']);
+  });
 });

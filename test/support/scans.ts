@@ -1,27 +1,28 @@
 /** Scans made of recorded facts: each recording as one Service of a cluster. */
-import type { Scanned } from '../../src/scan/judge.ts';
+import { notOfService, type Scanned } from '../../src/scan/judge.ts';
 import { type Scan, scanOf } from '../../src/scan/scan.ts';
-import { reasoned } from '../../src/verdict/judge.ts';
+import { reasoned, targetOf } from '../../src/verdict/judge.ts';
 import { checksFor, recorded } from './recordings.ts';
 
 const context = 'recorded';
 
+const ofService = { kind: 'Service', type: 'ClusterIP', endpoints: { ready: 1, total: 2 }, probed: false } as const;
+
 export const scanned: Scanned[] = recorded.map(({ name, recording }) => {
   const { verdict } = reasoned(checksFor(recording), recording);
+  const front = targetOf(recording.facts).front?.kind;
+  const isFront = front === 'ingress' || front === 'route';
   return {
-    kind: 'Service',
+    ...(isFront ? { ...notOfService, kind: front === 'ingress' ? ('Ingress' as const) : ('HTTPRoute' as const) } : ofService),
     context,
     namespace: `ns-${name.slice(0, 1)}`,
     name,
-    type: 'ClusterIP',
     ports: ['80→8080'],
-    endpoints: { ready: 1, total: 2 },
     status: verdict.status,
     summary: verdict.causes[0]?.message ?? verdict.summary,
     causes: verdict.causes,
     ignored: [],
-    probed: false,
-    from: 'namespace/shop',
+    from: isFront ? `namespace/ns-${name.slice(0, 1)}` : 'namespace/shop',
   };
 });
 

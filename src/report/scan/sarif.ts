@@ -1,3 +1,4 @@
+import { keyOf } from '../../scan/judge.ts';
 import { statusOf, type Scan } from '../../scan/scan.ts';
 import { sarif } from '../sarif.ts';
 
@@ -7,5 +8,5 @@ export const scanSarif = (scan: Scan): string =>
     scan.version,
     scan.startedAt,
     { status: statusOf(scan), services: scan.services.length, clusters: scan.clusters },
-    scan.services.flatMap((s) => s.causes.map((f) => ({ f, properties: { cluster: s.context, service: `${s.namespace}/${s.name}`, cause: true } }))),
+    scan.services.flatMap((s) => s.causes.map((f) => ({ f, properties: { cluster: s.context, service: keyOf(s), cause: true } }))),
   );
