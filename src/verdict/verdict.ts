@@ -169,12 +169,13 @@ function confirm(cause: Finding, explained: readonly Finding[], all: readonly Ob
     .flatMap((f) => f.evidence)
     .filter((e) => e.source === 'probe' && !cause.evidence.some((have) => have.text === e.text))
     .slice(0, 4);
-  const shown = all.some((o) => o.isFailed && explains(cause, o)) || explained.some((f) => f.code === 'route-request-failing');
+  const shown = all.some((o) => o.isFailed && explains(cause, o)) || explained.some((f) => requests.includes(f.code));
   return { ...cause, confidence: shown && cause.confidence === 'likely' ? 'confirmed' : cause.confidence, evidence: [...cause.evidence, ...proof] };
 }
 
 /** Symptoms that an object shows. They are causes only where nothing explains them. */
-const symptoms: readonly Code[] = ['no-ready-endpoints', 'route-request-failing'];
+const requests: readonly Code[] = ['route-request-failing', 'extension-call-failing'];
+const symptoms: readonly Code[] = ['no-ready-endpoints', ...requests];
 const isReading = (f: Finding): boolean => f.failed !== undefined || symptoms.includes(f.code);
 const decisiveness = (f: Finding): number => (f.scope === 'all' ? 0 : 4) + (isReading(f) ? 2 : 0) + (f.confidence === 'confirmed' ? 0 : 1);
 
@@ -211,7 +212,10 @@ function explanationOf(
 /** Why a reading is no cause yet: evidence that may explain it was not read and could be, or a check that may explain it could not judge. */
 function doubtOf({ finding, open }: Reading, results: readonly CheckResult[]): string | undefined {
   if (symptoms.includes(finding.code)) {
-    const unjudged = results.find((r) => r.status === 'unknown' && /^(route|endpoints|pods)\//.test(r.id));
+    const byApiServer = finding.code === 'extension-call-failing';
+    const mayExplain = ({ id, blind }: CheckResult) =>
+      byApiServer ? blind && /^(api-server|service|endpoints|pods)\//.test(id) : /^(route|endpoints|pods)\//.test(id);
+    const unjudged = results.find((r) => r.status === 'unknown' && mayExplain(r));
     return unjudged && reasonOf(unjudged);
   }
   const [unjudged] = unjudgedOn(open, results).filter((r) => r.blind);

@@ -17,7 +17,7 @@ const called = (change: (w: Webhook['clientConfig']) => Partial<Webhook['clientC
   webhook((w) => ({ ...w, clientConfig: { ...w.clientConfig, ...change(w.clientConfig) } }));
 
 describe('what is registered', () => {
-  test('a configuration that may not be read is unknown, and no fault', () => {
+  test('a configuration that may not be read is unknown, and nothing is blamed', () => {
     const forbidden = extension(() => ({ webhooks: unseen('forbidden', 'webhooks', 'not allowed to get them') }));
     expect(reportOf('api-server/registered', forbidden, 'webhook-healthy')).toMatchObject({ status: 'unknown', reason: 'not allowed to get them' });
   });

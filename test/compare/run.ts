@@ -60,10 +60,14 @@ const healthy = folders.filter(isHealthy);
 /** What a program says of any Service is no symptom. */
 const alwaysSaid = new Map(present.map((tool) => [tool.name, new Set(healthy.flatMap((f) => saidOf(f, tool.name).complaints.map((c) => plain(c, f))))]));
 
+/** Complaints about the scenario itself; those about the cluster's own parts are the same for all. */
+const ofNamespace = (folder: string, complaints: readonly string[]): string[] => complaints.filter((c) => c.includes(`cmp-${basename(folder)}/`));
+
 function cell(folder: string, tool: string): 'cause' | 'symptom' | 'in the facts' | 'quiet' | '–' | `${number} complaints` {
   const { complaints } = saidOf(folder, tool);
   if (tool === 'kubectl') return isHealthy(folder) ? '–' : complaints.some((c) => causes[basename(folder)]?.test(c)) ? 'in the facts' : '–';
-  if (isHealthy(folder)) return complaints.length === 0 ? 'quiet' : `${complaints.length} complaints`;
+  const own = ofNamespace(folder, complaints).length;
+  if (isHealthy(folder)) return own === 0 ? 'quiet' : `${own} complaints`;
   const special = complaints.filter((c) => !alwaysSaid.get(tool)?.has(plain(c, folder)));
   return special.some((c) => causes[basename(folder)]?.test(c)) ? 'cause' : special.length > 0 ? 'symptom' : '–';
 }
@@ -79,7 +83,7 @@ const table = [
   overall(`cause named, of ${faults.length}`, (tool) => (tool === 'kubectl' ? `none; in the facts: ${counted(tool, 'in the facts')}` : counted(tool, 'cause'))),
   overall('a symptom at least', (tool) => (tool === 'kubectl' ? '' : counted(tool, 'cause') + counted(tool, 'symptom'))),
   overall(`complaints about ${healthy.length} healthy Services`, (tool) =>
-    tool === 'kubectl' ? '' : healthy.reduce((n, f) => n + saidOf(f, tool).complaints.length, 0),
+    tool === 'kubectl' ? '' : healthy.reduce((n, f) => n + ofNamespace(f, saidOf(f, tool).complaints).length, 0),
   ),
   overall('lines to read, median', (tool) => median(faults.map((f) => saidOf(f, tool).lines))),
   overall('seconds, median', (tool) => (median(faults.map((f) => saidOf(f, tool).ms)) / 1000).toFixed(1)),

@@ -70,7 +70,7 @@ describe('with one fact refused', () => {
   );
 });
 
-const probes = ['connections', 'listeners', 'dnsAnswers', 'nodeRules', 'frontAnswers'] as const satisfies FactName[];
+const probes = ['connections', 'listeners', 'dnsAnswers', 'nodeRules', 'frontAnswers', 'servedCertificates', 'apiServerCalls'] as const satisfies FactName[];
 const ofTheSystem = [
   'nodes',
   'dnsService',

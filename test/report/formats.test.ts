@@ -33,7 +33,11 @@ describe('junit', () => {
     expect(XMLValidator.validate(xml)).toBe(true);
     const suites = read(xml);
     const ofService = d.service.name === '' ? [] : ['service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path'];
-    expect(suites.map((s) => s['@_name'])).toEqual(['verdict', ...(d.front ? ['route'] : []), ...ofService]);
+    expect(suites.map((s) => s['@_name'])).toEqual([
+      'verdict',
+      ...(d.front ? [d.front.kind === 'webhook' || d.front.kind === 'apiservice' ? 'api-server' : 'route'] : []),
+      ...ofService,
+    ]);
     expect(suites.slice(1).reduce((n, s) => n + Number(s['@_tests']), 0)).toBe(d.checks.length);
     for (const [key, status] of [
       ['@_failures', 'fail'],
