@@ -1,6 +1,7 @@
 /** Requests for which the API server has to call a webhook or an APIService: what it answers is the proof. */
 import type { Cluster } from '../cluster/index.ts';
 import { seen } from '../facts/fact.ts';
+import type { Webhook } from '../facts/extension.ts';
 import type { FactTypes } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
 import { resources } from '../cluster/index.ts';
@@ -37,6 +38,20 @@ const least: Readonly<Record<string, (name: string, labels: object) => object>> 
   }),
 };
 
+const groupOf = (plural: string): string => (plural === 'deployments' ? 'apps' : '');
+
+/** Whether a rule is for the creation of such an object (API reference, RuleWithOperations). */
+export function isForCreating({ operations, apiGroups, apiVersions, resources: plurals, scope }: Webhook['rules'][number], plural: string): boolean {
+  const has = (all: readonly string[], one: string) => all.includes(one) || all.includes('*');
+  return (
+    has(operations, 'CREATE') &&
+    has(apiGroups, groupOf(plural)) &&
+    has(apiVersions, 'v1') &&
+    (has(plurals, plural) || plurals.includes('*/*')) &&
+    scope !== 'Cluster'
+  );
+}
+
 /** A request, in a dry run, for which the API server has to call a webhook. */
 async function callOfWebhook(
   cluster: Cluster,
@@ -46,19 +61,16 @@ async function callOfWebhook(
 ): Promise<Call> {
   const { webhook, name } = caller;
   const notAsked = (message: string): Call => ({ asked: '', of: [name], succeeded: null, message });
-  const covers = (operation: string) => (r: { operations: string[] }) => r.operations.includes(operation) || r.operations.includes('*');
   const place = namespaces.find((n) => webhook.namespaceSelector == null || matchesLabels(webhook.namespaceSelector, n.metadata.labels));
   if (!place) return notAsked('no namespace matches its namespaceSelector');
   const labels = webhook.objectSelector?.matchLabels ?? {};
   if (webhook.objectSelector && !matchesLabels(webhook.objectSelector, labels)) return notAsked('its objectSelector needs labels that are not known');
-  const rule = webhook.rules.find((r) => covers('CREATE')(r) && r.resources.some((x) => x === '*' || least[x]));
-  const resource = rule?.resources.find((x) => least[x]) ?? (rule ? 'configmaps' : undefined);
+  const resource = Object.keys(least).find((plural) => webhook.rules.some((r) => isForCreating(r, plural)));
   const make = resource === undefined ? undefined : least[resource];
   if (resource === undefined || !make) return notAsked(`it is called for ${callsFor(webhook)}, which cannot be tried without an object of yours`);
-  const group = resource === 'deployments' ? 'apps' : '';
   const namespace = place.metadata.name;
   const answer = await cluster.create(
-    { group, version: 'v1', plural: resource },
+    { group: groupOf(resource), version: 'v1', plural: resource },
     namespace,
     make(`k8s-doctor-${Date.now().toString(36)}`, labels),
     true,
@@ -66,13 +78,11 @@ async function callOfWebhook(
   );
   const asked = `a dry run of creating one of ${resource} in namespace ${namespace}`;
   // Only its own failure says something of the webhook; that it denies the object shows that it answers.
-  if (answer.ok)
-    return {
-      asked,
-      of: [name],
-      succeeded: webhook.failurePolicy === 'Ignore' ? null : true,
-      message: webhook.failurePolicy === 'Ignore' ? 'accepted; its failurePolicy is Ignore, so this proves nothing' : '',
-    };
+  if (answer.ok) {
+    const open =
+      webhook.failurePolicy === 'Ignore' ? 'its failurePolicy is Ignore' : webhook.matchConditions.length > 0 ? 'its matchConditions may leave it out' : '';
+    return { asked, of: [name], succeeded: open === '' ? true : null, message: open === '' ? '' : `accepted, which proves nothing: ${open}` };
+  }
   const why = redact(answer.failure.why);
   if (why.includes('failed calling webhook')) return { asked, of: [/failed calling webhook "([^"]+)"/.exec(why)?.[1] ?? name], succeeded: false, message: why };
   if (why.includes(`admission webhook "${name}" denied`)) return { asked, of: [name], succeeded: true, message: why };
