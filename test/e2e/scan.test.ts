@@ -165,12 +165,6 @@ describe('a scan that goes on', () => {
             },
           },
           { apiVersion: 'v1', kind: 'Service', metadata: { name: 'shop' }, spec: { selector: { app: 'shop' }, ports: [{ port: 80, targetPort: 8080 }] } },
-          {
-            apiVersion: 'networking.k8s.io/v1',
-            kind: 'Ingress',
-            metadata: { name: 'shop' },
-            spec: { rules: [{ host: 'scan-watch.example.com', http: { paths: [{ path: '/', pathType: 'Prefix', backend: shopAt(80) }] } }] },
-          },
         ],
       }),
     );
@@ -213,21 +207,20 @@ describe('a scan that goes on', () => {
 
   test('shows a fault of an Ingress, and its end', async () => {
     const { lines, until, end } = following(['-n', ns]);
-    const path = '/spec/rules/0/http/paths/0/backend';
-    const sendTo = (port: number) =>
-      must('-n', ns, 'patch', 'ingress', 'shop', '--type=json', '-p', JSON.stringify([{ op: 'replace', path, value: shopAt(port) }]));
-    const ofIngress = (from: number) => lines.slice(from).filter((l) => l.kind === 'Ingress' && l.name === 'shop');
+    const rule = { host: 'scan-watch.example.com', http: { paths: [{ path: '/', pathType: 'Prefix', backend: shopAt(80) }] } };
+    const spec = { ingressClassName: 'absent', rules: [rule] };
+    const ofIngress = () => lines.slice(1).filter((l) => l.kind === 'Ingress' && l.name === 'shop');
     try {
       await until(() => lines.length > 0, 20_000);
-      await sendTo(8080);
-      await until(() => ofIngress(1).some((l) => l.causes.includes('route-backend-invalid')), 5000);
+      await apply(ns, JSON.stringify({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name: 'shop' }, spec }));
+      await until(() => ofIngress().some((l) => l.causes.includes('route-class-missing')), 5000);
       const once = JSON.parse((await doctor(['scan', '-n', ns, '-o', 'json'])).stdout) as { routes: object[]; services: object[] };
-      expect(once.routes).toMatchObject([{ kind: 'Ingress', name: 'shop', hosts: ['scan-watch.example.com'], causes: ['route-backend-invalid'] }]);
+      expect(once.routes).toMatchObject([{ kind: 'Ingress', name: 'shop', hosts: ['scan-watch.example.com'], causes: ['route-class-missing'] }]);
       expect(once.services).toMatchObject([{ name: 'shop', status: 'healthy' }]);
-      const middle = lines.length;
-      await sendTo(80);
-      await until(() => ofIngress(middle).some((l) => !l.causes.includes('route-backend-invalid')), 5000);
+      await must('-n', ns, 'delete', 'ingress', 'shop');
+      await until(() => ofIngress().some((l) => l.status === 'gone'), 5000);
     } finally {
+      await must('-n', ns, 'delete', 'ingress', 'shop', '--ignore-not-found');
       await end();
     }
   }, 60_000);
