@@ -1,3 +1,4 @@
+import { isExtensionKind } from '../src/front/extension.ts';
 import type { Check } from './check.ts';
 import { call } from './api-server/call.ts';
 import { certificate as servedCertificate } from './api-server/certificate.ts';
@@ -128,6 +129,6 @@ export const everyCheck: readonly Check[] = [...atApiServer, ...inFront, ...pipe
 /** The checks of a run. Where no Service is behind it, what is in front is all there is to judge. */
 export function pipelineFor({ front, name }: { front?: { kind: string }; name: string }): readonly Check[] {
   if (!front) return pipeline;
-  const before = front.kind === 'webhook' || front.kind === 'apiservice' ? atApiServer : inFront;
+  const before = isExtensionKind(front.kind) ? atApiServer : inFront;
   return name === '' ? before : [...before, ...pipeline];
 }

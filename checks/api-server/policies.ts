@@ -2,10 +2,11 @@ import { valueOf } from '../../src/facts/fact.ts';
 import { dialledPort, endpointsOf, targetsOf } from '../../src/facts/selectors.ts';
 import { callersOf } from '../../src/front/extension.ts';
 import { decided, policiesKnown, receiverOf } from '../../src/model/parties.ts';
+import { blockOf } from '../../src/policy/change.ts';
 import { outside } from '../../src/policy/world.ts';
 import { check, judged, skip, unknown } from '../check.ts';
 import { blockerText, denialEvidence } from '../network-policy/denial.ts';
-import { plural, some } from '../format.ts';
+import { plural, serviceRef, some } from '../format.ts';
 import { callEvidence, failedCalls } from './evidence.ts';
 
 export const policies = check({
@@ -41,12 +42,12 @@ export const policies = check({
         // Some plug-ins let the API server through where it runs on the pod's own node; a call that failed shows that this one does not.
         confidence: failedCalls(apiServerCalls).length > 0 ? 'confirmed' : 'likely',
         scope: denied.length === asked.length ? 'all' : 'part',
-        object: { kind: 'Service', namespace: target.namespace, name: target.name },
+        object: serviceRef(target),
         message: `${blockerText(first.decision, 'ingress', 'blocks', 'block')} ${from} from ${plural(denied.length, 'pod')} behind Service "${target.name}" on port ${first.connection.port}`,
         evidence: [...denialEvidence(first, first.decision), ...callEvidence(extension, apiServerCalls)],
         fix: [
           {
-            text: `Allow port ${first.connection.port} of these pods from ${addresses.length > 0 ? some(addresses.map((a) => `${a}/${a.includes(':') ? 128 : 32}`)) : 'the addresses of the API servers'} (ipBlock); a NetworkPolicy cannot name the API server by labels`,
+            text: `Allow port ${first.connection.port} of these pods from ${addresses.length > 0 ? some(addresses.map(blockOf)) : 'the addresses of the API servers'} (ipBlock); a NetworkPolicy cannot name the API server by labels`,
           },
         ],
         pods: denied.map((d) => d.name),

@@ -5,7 +5,7 @@ import { valueOf } from '../facts/fact.ts';
 import type { FactTypes, Target } from '../facts/facts.ts';
 import { isReady } from '../facts/selectors.ts';
 import { choose, serviceBehind } from '../front/choose.ts';
-import { calledService } from '../front/extension.ts';
+import { calledService, type ExtensionKind, isExtensionKind } from '../front/extension.ts';
 import { readExtension } from '../gather/extension.ts';
 import { type FrontRef, readFront } from '../gather/front.ts';
 import { parseFrom } from './target.ts';
@@ -26,7 +26,7 @@ export interface FrontTarget {
 
 /** Reads what is in front, and chooses the Service behind it. Throws CannotRun where it cannot be read. */
 export const frontTarget = (cluster: Cluster, ref: FrontRef, asked: FrontAsked): Promise<FrontTarget> =>
-  ref.kind === 'webhook' || ref.kind === 'apiservice' ? calledByApiServer(cluster, ref, ref.kind, asked) : behindFront(cluster, ref, asked);
+  isExtensionKind(ref.kind) ? calledByApiServer(cluster, ref, ref.kind, asked) : behindFront(cluster, ref, asked);
 
 const base = (cluster: Cluster, ref: FrontRef, { from, probe, nodes, advice }: FrontAsked): Target => {
   const namespace = ref.namespace || cluster.namespace;
@@ -34,7 +34,7 @@ const base = (cluster: Cluster, ref: FrontRef, { from, probe, nodes, advice }: F
 };
 
 /** The API server's own way is asked of it; connections are made from a pod in the Service's namespace. */
-async function calledByApiServer(cluster: Cluster, ref: FrontRef, kind: 'webhook' | 'apiservice', asked: FrontAsked): Promise<FrontTarget> {
+async function calledByApiServer(cluster: Cluster, ref: FrontRef, kind: ExtensionKind, asked: FrontAsked): Promise<FrontTarget> {
   const extension = await readExtension(cluster, kind, ref.name, AbortSignal.timeout(asked.timeoutMs));
   const unread = [extension.webhooks, extension.apiService].find((l) => !l.seen && l.reason !== 'forbidden');
   if (unread && !unread.seen)

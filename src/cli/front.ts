@@ -1,5 +1,6 @@
 /** `ingress`, `route`, `url`, `webhook` and `apiservice`: the question begins in front of a Service, and goes on to the Service behind it. */
 import { CannotRun } from '../catalog/cannot-run.ts';
+import { isExtensionKind } from '../front/extension.ts';
 import type { FrontRef } from '../gather/front.ts';
 import { formats } from '../report/render.ts';
 import { checkFolder, replayed, save } from './captures.ts';
@@ -31,7 +32,7 @@ function parseUrl(text: string): Required<Pick<FrontRef, 'host' | 'path'>> & Pic
 }
 
 function refOf({ kind, name, host, path }: FrontOptions, contextNamespace: string): FrontRef {
-  if (name !== undefined && (kind === 'webhook' || kind === 'apiservice')) {
+  if (name !== undefined && isExtensionKind(kind)) {
     if (name.includes('/')) throw new CannotRun(`"${name}" is no name; a ${kind} belongs to no namespace.`);
     return { kind, namespace: '', name };
   }

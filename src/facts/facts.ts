@@ -230,6 +230,9 @@ const front = v.object({
   ),
 });
 
+/** What a server's certificate says of itself; times in ISO 8601. */
+const certificate = v.object({ names: v.array(v.string()), from: v.string(), to: v.string(), issuer: v.string() });
+
 /** What came back for a request through the proxy. */
 const frontAnswer = v.object({
   /** Through which pod, or which address. */
@@ -245,7 +248,7 @@ const frontAnswer = v.object({
   headers: v.record(v.string(), v.string()),
   /** The first characters of an answer that is an error. */
   body: v.string(),
-  certificate: v.nullable(v.object({ names: v.array(v.string()), from: v.string(), to: v.string(), issuer: v.string() })),
+  certificate: v.nullable(certificate),
   /** The same request, asked of an endpoint directly. */
   direct: v.nullable(v.object({ pod: v.string(), status: v.nullable(v.number()), error: v.string() })),
 });
@@ -275,7 +278,7 @@ const servedCertificate = v.object({
   error: v.string(),
   /** The code with which OpenSSL refuses it; empty: it is verified. */
   refused: v.string(),
-  certificate: v.nullable(v.object({ names: v.array(v.string()), from: v.string(), to: v.string(), issuer: v.string() })),
+  certificate: v.nullable(certificate),
 });
 
 /** What the API server answered to a request for which it has to call. */
@@ -377,6 +380,7 @@ export type FactTypes = {
 export type Facts = { [K in FactName]: Fact<FactTypes[K]> };
 
 export type Target = v.InferOutput<typeof target>;
+export type Certificate = v.InferOutput<typeof certificate>;
 export type ClientRef = v.InferOutput<typeof clientRef>;
 export type Client = v.InferOutput<typeof client>;
 export type Connection = v.InferOutput<typeof connection>;

@@ -42,3 +42,10 @@ export const controllerKind = (controller: string): ControllerKind | undefined =
 
 /** What such controllers are, where they answer for themselves: a load balancer of the cloud has no pods. */
 export const ofTheCloud = (controller: string): boolean => /\.k8s\.aws\/|networking\.gke\.io\/|^azure|ingress\.azure|networking\.azure/i.test(controller);
+
+/** The labels that each selector of such pods wants. */
+const wanted = controllerKinds.flatMap((k) => k.proxies.map((selector) => selector.split(',').map((pair) => pair.split('='))));
+
+/** Whether a pod may be one that takes requests, for whatever Gateway. */
+export const mayTakeRequests = (labels: Readonly<Record<string, string>>): boolean =>
+  wanted.some((pairs) => pairs.every(([key = '', value]) => (value === '{gateway}' ? key in labels : labels[key] === value)));

@@ -57,7 +57,10 @@ export function callersOf(extension: Extension): Caller[] {
   ];
 }
 
-export const isExtension = (target: Target): boolean => target.front?.kind === 'webhook' || target.front?.kind === 'apiservice';
+export type ExtensionKind = 'webhook' | 'apiservice';
+export const isExtensionKind = (kind: string | undefined): kind is ExtensionKind => kind === 'webhook' || kind === 'apiservice';
+
+export const isExtension = ({ front }: Target): boolean => isExtensionKind(front?.kind);
 
 /** Why the Service of a caller cannot be called, from its object alone; empty: it can be. */
 export function referenceProblem(extension: Extension, { service }: Caller): string {

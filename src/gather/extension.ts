@@ -6,7 +6,7 @@ import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
 import { redact } from '../facts/redact.ts';
-import { callersOf, type Extension, isExtension } from '../front/extension.ts';
+import { callersOf, type Extension, type ExtensionKind, isExtension, isExtensionKind } from '../front/extension.ts';
 import { collector, parsed, parsedList, read, valueOf } from './collector.ts';
 
 const configurations = {
@@ -55,7 +55,7 @@ async function apiServiceNamed(cluster: Cluster, name: string, signal: AbortSign
 }
 
 /** The names of all webhook configurations, or of all APIServices. */
-async function namesOf(cluster: Cluster, kind: 'webhook' | 'apiservice', signal: AbortSignal): Promise<string[]> {
+async function namesOf(cluster: Cluster, kind: ExtensionKind, signal: AbortSignal): Promise<string[]> {
   const lists = await Promise.all((kind === 'webhook' ? Object.values(configurations) : [resources.apiservices]).map((r) => cluster.list(r, { signal })));
   return [...new Set(lists.flatMap((l) => (l.ok ? (l.value as { metadata: { name: string } }[]).map((i) => i.metadata.name) : [])))].toSorted();
 }
@@ -71,7 +71,7 @@ async function apiServerAddresses(cluster: Cluster, signal: AbortSignal): Promis
 }
 
 /** A webhook configuration or APIService, the Services that it names, and where the API servers are. */
-export async function readExtension(cluster: Cluster, kind: 'webhook' | 'apiservice', name: string, signal: AbortSignal): Promise<Extension> {
+export async function readExtension(cluster: Cluster, kind: ExtensionKind, name: string, signal: AbortSignal): Promise<Extension> {
   const [webhooks, apiService, apiServers] = await Promise.all([
     kind === 'webhook' ? webhooksNamed(cluster, name, signal) : Promise.resolve<Extension['webhooks']>(seen([])),
     kind === 'apiservice' ? apiServiceNamed(cluster, name, signal) : Promise.resolve<Extension['apiService']>(seen(null)),
@@ -105,7 +105,7 @@ export const extension = collector({
   when: whereCalled,
   async collect({ cluster, target, signal, extension: known }) {
     const { front } = target;
-    if (front?.kind !== 'webhook' && front?.kind !== 'apiservice') return unseen('not-needed', 'what the API server calls', 'it is not asked about');
+    if (!front || !isExtensionKind(front.kind)) return unseen('not-needed', 'what the API server calls', 'it is not asked about');
     return seen(known ?? (await readExtension(cluster, front.kind, front.name, signal)));
   },
 });

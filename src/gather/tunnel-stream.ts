@@ -2,6 +2,7 @@
 import { Duplex } from 'node:stream';
 import type tls from 'node:tls';
 import type { Tunnel } from '../cluster/index.ts';
+import type { Certificate } from '../facts/facts.ts';
 
 export function streamOf(tunnel: Tunnel): Duplex {
   const stream = new Duplex({
@@ -24,14 +25,6 @@ export function streamOf(tunnel: Tunnel): Duplex {
     },
   });
   return stream;
-}
-
-export interface Certificate {
-  names: string[];
-  /** ISO 8601. */
-  from: string;
-  to: string;
-  issuer: string;
 }
 
 /** What a server's certificate says of itself; null where it showed none. */

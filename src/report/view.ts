@@ -72,6 +72,9 @@ export interface Headline {
   text: string;
 }
 
+/** Whether the API server is the client, by a webhook or an APIService. */
+const isCalled = ({ front }: Diagnosis): boolean => front?.kind === 'webhook' || front?.kind === 'apiservice';
+
 /** What fails for whom; the cause follows on a line of its own. */
 export function headline(d: Diagnosis, client: string): Headline {
   const { status, causes, summary } = d.verdict;
@@ -85,14 +88,14 @@ export function headline(d: Diagnosis, client: string): Headline {
     status,
     text:
       status === 'faulty'
-        ? `${name} ${client === 'the API server' ? 'cannot be called by' : 'cannot be reached from'} ${client}${where}`
+        ? `${name} ${isCalled(d) ? 'cannot be called by' : 'cannot be reached from'} ${client}${where}`
         : `${name}: some connections from ${client} fail${where}`,
   };
 }
 
 export function clientName(d: Diagnosis): string {
   const c = d.client;
-  if (d.front?.kind === 'webhook' || d.front?.kind === 'apiservice') return 'the API server';
+  if (isCalled(d)) return 'the API server';
   if (!c) return 'the client';
   if (c.kind === 'external') return 'outside the cluster';
   return c.kind === 'debug-pod' ? `a pod in namespace ${c.namespace}` : `${c.kind}/${c.name}`;

@@ -1,6 +1,7 @@
 /** Which Services a change of an object can concern: only these are judged again. */
 import type { EndpointSlice, Event, Pod, Service, Workload } from '../facts/objects.ts';
 import { type Labels, selects } from '../facts/selectors.ts';
+import { mayTakeRequests } from '../front/controllers.ts';
 import type { Inventory } from './inventory.ts';
 import type { Kind } from './kinds.ts';
 import type { Named } from './store.ts';
@@ -28,8 +29,11 @@ export function affectedBy(change: Change, inventory: Inventory, isFine: (servic
   const { kinds } = inventory;
   const ofFronts: readonly { resource: Kind['resource'] }[] = [kinds.ingresses, kinds.ingressClasses, ...Object.values(kinds.gatewayApi).flat()];
   if (ofFronts.some((k) => k.resource === change.kind.resource)) return { services: [], cluster: false, fronts: true };
-  const concerned: readonly { resource: Kind['resource'] }[] = [kinds.services, kinds.namespaces, kinds.pods];
-  return { ...servicesBehind(change, inventory, isFine), fronts: concerned.some((k) => k.resource === change.kind.resource) };
+  const { kind, former, now } = change;
+  // Pods come and go all the time; of those only the ones that take requests matter here.
+  const isProxy = kind.resource === kinds.pods.resource && [former, now].some((p) => p !== undefined && mayTakeRequests((p as Pod).metadata.labels));
+  const concerned: readonly { resource: Kind['resource'] }[] = [kinds.services, kinds.namespaces];
+  return { ...servicesBehind(change, inventory, isFine), fronts: isProxy || concerned.some((k) => k.resource === kind.resource) };
 }
 
 function servicesBehind({ kind, former, now }: Change, inventory: Inventory, isFine: (service: Service) => boolean): Omit<Affected, 'fronts'> {

@@ -60,7 +60,13 @@ spec:
 END
 }
 
-program_is_ready() { kubectl -n "$NS" rollout status deployment/shop --timeout=60s; }
+# served NAME [FROM TO]: a program that is ready, with a certificate for NAME by the CA `own`, and a way to its Service.
+served() {
+  way_to_services
+  ca own
+  certificate own "$@"
+  kubectl -n "$NS" rollout status deployment/shop --timeout=60s
+}
 
 removed() {
   kubectl delete validatingwebhookconfiguration,mutatingwebhookconfiguration "$NS" --ignore-not-found

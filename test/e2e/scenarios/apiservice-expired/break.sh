@@ -1,6 +1,3 @@
 . ../extension.sh
-way_to_services
-ca own
-certificate own shop.$NS.svc 20260101000000Z 20260201000000Z
-program_is_ready
+served shop.$NS.svc 20260101000000Z 20260201000000Z
 apiservice own

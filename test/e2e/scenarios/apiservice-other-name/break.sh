@@ -1,6 +1,3 @@
 . ../extension.sh
-way_to_services
-ca own
-certificate own shop.elsewhere.svc
-program_is_ready
+served shop.elsewhere.svc
 apiservice own

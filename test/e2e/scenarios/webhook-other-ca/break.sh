@@ -1,7 +1,4 @@
 . ../extension.sh
-way_to_services
-ca own
 ca other
-certificate own shop.$NS.svc
-program_is_ready
+served shop.$NS.svc
 webhook ValidatingWebhookConfiguration other /always-deny 443

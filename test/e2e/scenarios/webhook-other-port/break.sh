@@ -1,6 +1,3 @@
 . ../extension.sh
-way_to_services
-ca own
-certificate own shop.$NS.svc
-program_is_ready
+served shop.$NS.svc
 webhook ValidatingWebhookConfiguration own /always-deny 8443
