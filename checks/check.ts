@@ -5,7 +5,7 @@ import type { FactName, FactTypes } from '../src/facts/facts.ts';
 
 export type { Change, Draft, Evidence, Fix, ObjectRef } from '../src/catalog/finding.ts';
 
-export const stages = ['api-server', 'route', 'service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path'] as const;
+export const stages = ['api-server', 'route', 'service', 'endpoints', 'pods', 'network-policy', 'mesh', 'dns', 'kube-proxy', 'path'] as const;
 export type Stage = (typeof stages)[number];
 
 /** The result of a check. `summary` says in a few words what was found to be right. */

@@ -27,6 +27,10 @@ import { rules } from './kube-proxy/rules.ts';
 import { running } from './kube-proxy/running.ts';
 import { syncing } from './kube-proxy/syncing.ts';
 import { dns as policyDns } from './network-policy/dns.ts';
+import { authorization } from './mesh/authorization.ts';
+import { injection } from './mesh/injection.ts';
+import { routing } from './mesh/routing.ts';
+import { tls as mutualTls } from './mesh/tls.ts';
 import { enforced } from './network-policy/enforced.ts';
 import { egress } from './network-policy/egress.ts';
 import { ingress } from './network-policy/ingress.ts';
@@ -88,6 +92,11 @@ export const pipeline: readonly Check[] = [
   egress,
   policyDns,
   enforced,
+
+  injection,
+  routing,
+  mutualTls,
+  authorization,
 
   replicas,
   dnsService,

@@ -1,4 +1,5 @@
 import type { Connection } from '../../src/facts/facts.ts';
+import { standInMisled } from '../../src/mesh/connections.ts';
 import { check, judged, skip, unknown } from '../check.ts';
 import { outcomeText, plural, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
@@ -12,9 +13,9 @@ export const http = check({
   id: 'path/http',
   title: 'HTTP requests get no server error',
   needs: ['target'],
-  uses: ['connections', 'viaApiServer'],
+  uses: ['connections', 'viaApiServer', 'mesh', 'service', 'slices', 'client'],
   codes: ['http-failing'],
-  run({ target, connections, viaApiServer }) {
+  run({ target, connections, viaApiServer, mesh, service, slices, client }) {
     if (target.http === undefined) return skip('not requested (--http PATH)');
     const made = connections.seen ? connections.value.list : [];
     const byClient = made.filter((c) => c.hop === 'http');
@@ -30,6 +31,8 @@ export const http = check({
       return unknown(one ? `${why}; asked by the API server, ${one.pod ?? one.target} answered with ${said(one)}` : why);
     }
     const bad = open.filter(failed);
+    const misled = bad.length > 0 && connections.seen && connections.value.standIn ? standInMisled({ mesh, service, slices, client }, target) : undefined;
+    if (misled !== undefined) return unknown(misled);
     const slowest = Math.max(...open.map((c) => c.latencyMs ?? 0));
     const [first] = bad;
     if (!first)

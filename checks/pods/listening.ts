@@ -9,6 +9,7 @@ import { aside } from './out.ts';
 import { type Given, endpointOf, questionsBothWays } from '../../src/model/parties.ts';
 import { rejectsDenied } from '../../src/model/pod-way.ts';
 import { hostPort } from '../../src/proxy/model.ts';
+import { hasSidecar } from '../../src/mesh/member.ts';
 import { type Serving, type ServingCode, servingOf } from '../../src/model/serving.ts';
 
 interface Found extends Serving {
@@ -115,7 +116,9 @@ export const listening = check({
           const met = made?.list.find(
             (c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.servicePort === port.port && splitTarget(c.target).address === endpoint.address,
           );
-          const tried = met?.outcome === 'refused' && isRejected.has(met.target) ? undefined : met;
+          // A sidecar answers for a program that may not listen.
+          const saysNothing = (met?.outcome === 'refused' && isRejected.has(met.target)) || (met?.outcome === 'answered' && hasSidecar(pod));
+          const tried = saysNothing ? undefined : met;
           const to = { port: number, protocol: port.protocol, address: endpoint.address };
           const serving = servingOf(pod, to, inside?.seen ? inside.value : undefined, tried);
           if (!serving && tried?.outcome === 'refused') unread.add(pod.metadata.name);

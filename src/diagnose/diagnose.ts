@@ -7,6 +7,7 @@ import { fixesOf, planOf } from '../repair/plan.ts';
 import type { Finding } from '../verdict/verdict.ts';
 import { type Earlier, whatChanged } from '../verdict/what-changed.ts';
 import type { Diagnosis, Hop, Matrix, Missing, ProbeReport } from './diagnosis.ts';
+import { concerning } from './progress.ts';
 import { rolloutsOf } from './rollout.ts';
 import type { CheckReport } from '../verdict/judge.ts';
 import { partsOf, reasoned, statusOf, targetOf } from '../verdict/judge.ts';
@@ -34,7 +35,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording, earli
     delete copy.failed;
     return copy;
   };
-  const checks = reports.map((r) => {
+  const checks = concerning(reports).map((r) => {
     const after = r.findings.map((f) => shown(findings.get(f) ?? f));
     return { ...r, findings: after, ...(r.status === 'fail' || r.status === 'warn' ? { status: statusOf(after) } : {}) };
   });
@@ -122,7 +123,7 @@ const hops: readonly [Hop['hop'], readonly string[]][] = [
   ['dns', ['path/name', 'dns/', 'network-policy/dns', 'service/external-name']],
   ['virtual IP', ['path/virtual-ip', 'path/load-balancer', 'path/node-ports', 'path/health-check', 'service/exists', 'service/port']],
   ['proxy rules', ['kube-proxy/', 'service/traffic-policy']],
-  ['policy', ['network-policy/ingress', 'network-policy/egress']],
+  ['policy', ['network-policy/ingress', 'network-policy/egress', 'mesh/']],
   ['endpoint', ['path/endpoints', 'endpoints/']],
   ['container', ['pods/']],
 ];

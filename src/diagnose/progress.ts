@@ -1,5 +1,5 @@
 /** The state of a run while it runs: one reducer over its events, for everything that draws it. */
-import type { Check, Stage } from '../../checks/check.ts';
+import { type Check, type Stage, stages } from '../../checks/check.ts';
 import type { FactName } from '../facts/facts.ts';
 import type { CheckReport } from '../verdict/judge.ts';
 
@@ -38,18 +38,34 @@ export interface StageProgress {
 }
 export type Progress = readonly StageProgress[];
 
+/** Stages of what few clusters have: shown from the moment at which one of their checks was not skipped. */
+const optional: readonly string[] = ['mesh'];
+
+/** Without the checks of a stage that concerns nothing that this cluster has. */
+export const concerning = <T extends { stage: string; status: CheckReport['status'] }>(reports: readonly T[]): T[] =>
+  reports.filter((r) => !optional.includes(r.stage) || reports.some((other) => other.stage === r.stage && other.status !== 'skip'));
+
+const blank = (stage: string, checks: readonly string[]): StageProgress => ({ stage, checks, reports: [], waiting: '', since: 0, ms: 0 });
+
 export const started = (pipeline: readonly Check[]): Progress =>
-  [...Map.groupBy(pipeline, (c) => c.id.split('/')[0] ?? '')].map(([stage, own]) => ({
-    stage,
-    checks: own.map((c) => c.id),
-    reports: [],
-    waiting: '',
-    since: 0,
-    ms: 0,
-  }));
+  [...Map.groupBy(pipeline, (c) => c.id.split('/')[0] ?? '')]
+    .filter(([stage]) => !optional.includes(stage))
+    .map(([stage, own]) =>
+      blank(
+        stage,
+        own.map((c) => c.id),
+      ),
+    );
+
+/** The progress with the stage of a report that is not shown yet, in its place. */
+function withStage(progress: Progress, { stage, status, id }: CheckReport): Progress {
+  if (status === 'skip' || progress.some((s) => s.stage === stage)) return progress;
+  const isBefore = (s: StageProgress) => stages.indexOf(s.stage as Stage) < stages.indexOf(stage as Stage);
+  return [...progress.filter(isBefore), blank(stage, [id]), ...progress.filter((s) => !isBefore(s))];
+}
 
 export const progressed = (progress: Progress, event: ProgressEvent): Progress =>
-  progress.map((s) => {
+  (event.type === 'checked' ? withStage(progress, event.report) : progress).map((s) => {
     if (event.type === 'waiting') return s.stage === event.stage && s.waiting !== event.text ? { ...s, waiting: event.text, since: event.at } : s;
     if (s.stage !== event.report.stage) return s;
     return { ...s, reports: [...s.reports, event.report], ms: Math.max(s.ms, event.report.durationMs) };

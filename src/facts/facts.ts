@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { type Fact, unseenReasons } from './fact.ts';
 import * as e from './extension.ts';
 import * as f from './front.ts';
+import * as m from './mesh.ts';
 import * as o from './objects.ts';
 
 const grant = v.object({
@@ -292,6 +293,27 @@ const apiServerCall = v.object({
   message: v.string(),
 });
 
+/** What a service mesh has to say about the Service. Kinds that the cluster does not serve are empty lists. */
+const mesh = v.object({
+  peerAuthentications: fact(v.array(m.peerAuthentication)),
+  authorizations: fact(v.array(m.istioAuthorization)),
+  destinationRules: fact(v.array(m.destinationRule)),
+  virtualServices: fact(v.array(m.virtualService)),
+  sidecars: fact(v.array(m.sidecar)),
+  servers: fact(v.array(m.linkerdServer)),
+  linkerdAuthorizations: fact(v.array(m.linkerdAuthorization)),
+  meshTls: fact(v.array(m.meshTlsAuthentication)),
+  networks: fact(v.array(m.networkAuthentication)),
+  serverAuthorizations: fact(v.array(m.serverAuthorization)),
+  injectors: fact(v.array(m.injector)),
+  /** The pods that the Service selects. */
+  pods: fact(v.array(m.meshPod)),
+  /** The client, where it is a pod. */
+  client: fact(v.nullable(m.meshPod)),
+  /** By `namespace/name` of the Services that VirtualServices send to: whether there is one. */
+  destinations: each(v.boolean()),
+});
+
 export const factSchemas = {
   /** Gathered where the question began at a webhook or an APIService. */
   extension: fact(extension),
@@ -324,6 +346,8 @@ export const factSchemas = {
   pluginPolicies: fact(each(v.array(o.pluginPolicy))),
   /** The DaemonSets of the cluster, which show its network plug-in; gathered where there are policies, or no kube-proxy. */
   networkDaemons: fact(v.array(v.object({ namespace: v.string(), name: v.string(), images: v.array(v.string()) }))),
+  /** null: the cluster serves no kinds of a mesh. */
+  mesh: fact(v.nullable(mesh)),
   nodes: fact(v.array(o.node)),
   /** By node and resource: what its pods ask for together, in CPUs and bytes; gathered where a pod finds no room. */
   nodeRequests: fact(v.record(v.string(), v.record(v.string(), v.number()))),

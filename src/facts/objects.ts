@@ -81,6 +81,7 @@ const protocol = v.optional(v.picklist(['TCP', 'UDP', 'SCTP']), 'TCP');
 export const servicePort = v.object({
   name: v.optional(text, ''),
   protocol,
+  appProtocol: v.exactOptional(text),
   port: v.number(),
   targetPort: v.optional(intOrString),
   nodePort: v.optional(v.number()),

@@ -3,12 +3,13 @@ import { clusterDomain, parseResolvConf } from '../dns/resolv-conf.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Client, Connection, Connections } from '../facts/facts.ts';
 import type { NetworkPolicy } from '../facts/objects.ts';
-import { endpointsOf, portsAsked } from '../facts/selectors.ts';
+import { endpointsOf, isHeadless, portsAsked } from '../facts/selectors.ts';
 import { chooseImage, runDebugPod } from '../probes/debug-pod.ts';
 import { runEphemeral } from '../probes/ephemeral.ts';
 import { buildScript, connectTimeoutS, type Patience, readRecords, type Task } from '../probes/script.ts';
 import { externalConnections } from './external-connections.ts';
 import { connectionsOf, dnsServers, plan, type Planned } from './connection-plan.ts';
+import { membershipOf } from '../mesh/member.ts';
 import { deniedGotThrough } from '../model/let-through.ts';
 import { isLostNode, whyLost } from './lost-nodes.ts';
 import { type Context, collector, fromFailure, read, valueOf } from './collector.ts';
@@ -51,7 +52,7 @@ const complete = (planned: Planned[], list: Connection[]) =>
 
 export const connections = collector({
   fact: 'connections',
-  after: ['service', 'slices', 'pods', 'client', 'nodes', 'policies', 'pluginPolicies', 'namespaces', 'corefile', 'dnsService', 'dnsPods'],
+  after: ['service', 'slices', 'pods', 'client', 'mesh', 'nodes', 'policies', 'pluginPolicies', 'namespaces', 'corefile', 'dnsService', 'dnsPods'],
   access: [
     { ...read('pods/exec', ['create', 'get'], 'client'), probes: ['auto'] },
     { ...read('pods', ['create', 'watch', 'delete'], 'client'), probes: ['auto', 'debug-pod'] },
@@ -67,14 +68,14 @@ export const connections = collector({
     if (svc.spec.type === 'ExternalName') return true;
     return endpointsOf(valueOf(slices) ?? []).some((e) => e.ready || e.serving) ? true : 'there is no endpoint to connect to';
   },
-  async collect(context, { service, slices, pods, client, nodes, policies, pluginPolicies, namespaces, corefile, dnsService, dnsPods }) {
+  async collect(context, { service, slices, pods, client, mesh, nodes, policies, pluginPolicies, namespaces, corefile, dnsService, dnsPods }) {
     const svc = valueOf(service);
     if (!client.seen) return client;
     if (!svc || !client.value) return unseen('not-possible', 'connections', 'the client is not known');
     const who = client.value;
     if (who.kind === 'external')
       return externalConnections(context, svc, portsAsked(svc, context.target.port) ?? [], endpointsOf(valueOf(slices) ?? []), valueOf(nodes));
-    const { planned, total } = plan(
+    const { planned: all, total } = plan(
       svc,
       context.target,
       endpointsOf(valueOf(slices) ?? []),
@@ -82,13 +83,17 @@ export const connections = collector({
       dnsServers(valueOf(dnsService), valueOf(dnsPods) ?? []),
       who.addresses,
     );
+    const self = valueOf(valueOf(mesh)?.client ?? seen(null)) ?? null;
+    const isBehindProxy = self !== null && membershipOf(self) !== null;
+    // What a client's proxy sends to a pod's own address bypasses the mesh, unless the Service has no other.
+    const planned = isBehindProxy && !isHeadless(svc) ? all.filter((p) => p.hop !== 'http' || p.pod === null) : all;
     const tasks = planned.map((p) => p.task);
-    const made = (from: string, standIn: boolean, node: string | null, output: string): Connections => ({
+    const made = (from: string, standIn: boolean, node: string | null, output: string, what = planned): Connections => ({
       from,
       standIn,
       node,
       endpointsTotal: total,
-      ...interpret(planned, output),
+      ...interpret(what, output),
     });
 
     if (who.node !== null && isLostNode(valueOf(nodes) ?? [], who.node)) return unseen('not-possible', 'connections from the client', whyLost(who.node));
@@ -99,7 +104,9 @@ export const connections = collector({
       return ran.ok ? seen(made(`pod/${who.name} (ephemeral container)`, false, who.node, ran.value)) : fromFailure(ran.failure);
     };
     if (who.pod && context.target.probe === 'ephemeral') return ephemeral();
-    const own = who.pod && context.target.probe === 'auto' ? await fromPod(context, who, tasks) : undefined;
+    // The proxy of a mesh takes every connection of its pod itself: only what comes back over one says anything.
+    const saysNothing = isBehindProxy && context.target.http === undefined;
+    const own = who.pod && context.target.probe === 'auto' && !saysNothing ? await fromPod(context, who, tasks) : undefined;
     if (own?.seen) {
       const result = made(`pod/${who.name}`, false, who.node, own.value);
       if (complete(planned, result.list)) return seen(result);
@@ -112,10 +119,17 @@ export const connections = collector({
     }
     const labels = who.pod ? policyLabels(who, [valueOf(policies) ?? {}, valueOf(pluginPolicies) ?? {}]) : {};
     const fromNewPod = async (patience: Patience): Promise<Fact<Connections>> => {
-      const ran = await fromDebugPod(context, who, tasks, image, labels, patience);
+      const ran = await fromDebugPod(
+        context,
+        who,
+        all.map((p) => p.task),
+        image,
+        labels,
+        patience,
+      );
       if (!ran.seen) return ran;
       const { node, output } = ran.value;
-      return seen(made(who.kind === 'node' ? `node/${who.name}` : `debug pod (${node ?? 'no node'})`, who.pod !== null, node, output));
+      return seen(made(who.kind === 'node' ? `node/${who.name}` : `debug pod (${node ?? 'no node'})`, who.pod !== null, node, output, all));
     };
     const first = await fromNewPod(asNewPod(valueOf(policies) ?? {}, who.namespace));
     // A user without exec rights may still create a pod; where that fails too, the first refusal is reported.

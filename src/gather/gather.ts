@@ -2,6 +2,7 @@ import type { FactName, Facts, Target } from '../facts/facts.ts';
 import { factNames } from '../facts/facts.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import { client } from './client.ts';
+import type { Cluster } from '../cluster/index.ts';
 import { apiServerCalls } from './api-server-calls.ts';
 import { extension } from './extension.ts';
 import { front } from './front.ts';
@@ -14,6 +15,7 @@ import { listeners } from './listeners.ts';
 import * as lists from './lists.ts';
 import * as logs from './logs.ts';
 import { matrix } from './matrix.ts';
+import { mesh } from './mesh.ts';
 import { nodeRules, nodeRulesLater } from './node-rules.ts';
 import { routes } from './routes.ts';
 import { servedCertificates } from './served-certificates.ts';
@@ -35,6 +37,7 @@ export const collectors: readonly Collector[] = [
   pluginPolicies,
   networkDaemons,
   client,
+  mesh,
   ...Object.values(logs),
   connections,
   viaApiServer,
@@ -109,7 +112,11 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
     else context.signal.addEventListener('abort', () => resolve('ended'), { once: true });
   });
 
-  const cluster = withoutLostNodes(context.cluster, facts, async () => (await start('nodes')).fact as Facts['nodes']);
+  const versions = { known: undefined as ReturnType<Cluster['apiVersions']> | undefined };
+  const reachable = withoutLostNodes(context.cluster, facts, async () => (await start('nodes')).fact as Facts['nodes']);
+
+  // Several collectors ask which kinds there are.
+  const cluster: Cluster = { ...reachable, apiVersions: (signal) => (versions.known ??= reachable.apiVersions(signal)) };
 
   async function run(collector: Collector): Promise<Fact<unknown>> {
     const what = whatOf[collector.fact] ?? collector.fact;

@@ -2,6 +2,7 @@ import { type Cluster, ForwardFailed } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Listeners, Socket } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
+import { hasSidecar } from '../mesh/member.ts';
 import { isHeadless, podsOf } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { parseProcNet } from './proc-net.ts';
@@ -88,6 +89,8 @@ export const listeners = collector({
     const svc = valueOf(service);
     if (!svc || podsOf(svc, valueOf(pods) ?? []).every((p) => p.status.phase !== 'Running')) return 'no pod of the Service runs';
     const made = valueOf(connections);
+    // A sidecar takes connections for a program that may not listen.
+    if (podsOf(svc, valueOf(pods) ?? []).some(hasSidecar)) return true;
     const proved = made && made.list.length > 0 && made.list.every((c) => c.kind === 'dns' || c.outcome === 'answered');
     return proved ? 'every endpoint answered' : true;
   },

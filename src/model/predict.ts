@@ -1,6 +1,7 @@
 /** What should become of a connection, from the facts alone. */
 import { familyOf, splitTarget } from '../facts/selectors.ts';
 import type { Protocol } from '../proxy/model.ts';
+import { meshStops } from './mesh-way.ts';
 import { stopsToName } from './name-way.ts';
 import { stopsToEndpoint } from './pod-way.ts';
 import { type Attempt, type Prediction, predictionOf, type Stop } from './prediction.ts';
@@ -54,10 +55,13 @@ function stopsOnWay(world: World, attempt: Attempt): Stop[] {
     case 'payload':
     case 'http': {
       // A request to a virtual IP takes the same way as its connection.
-      if (attempt.pod === null && service?.spec.clusterIPs.includes(address))
-        return stopsThroughRules(world, { service, slices, address, port, node: world.node, origin: client?.hostNetwork ? 'node' : 'pod' }, toPod);
+      const inMesh = attempt.hop === 'http' ? meshStops(world, attempt) : [];
+      if (attempt.pod === null && service?.spec.clusterIPs.includes(address)) {
+        const through = stopsThroughRules(world, { service, slices, address, port, node: world.node, origin: client?.hostNetwork ? 'node' : 'pod' }, toPod);
+        return [...through, ...inMesh];
+      }
       const way = toPod({ address, pod: attempt.pod, node: attempt.node }, port);
-      return attempt.hop === 'payload' || attempt.hop === 'http' ? [...way, unforeseen('what comes over the connection')] : way;
+      return attempt.hop === 'payload' || attempt.hop === 'http' ? [...way, ...inMesh, unforeseen('what comes over the connection')] : way;
     }
   }
 }

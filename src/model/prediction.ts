@@ -6,8 +6,8 @@ import type { Connection } from '../facts/facts.ts';
 /** A connection that was made or could be made, without its result. */
 export type Attempt = Pick<Connection, 'kind' | 'hop' | 'target' | 'servicePort' | 'pod' | 'node'>;
 
-/** What becomes of a connection. `lost`: its packets get no answer. `failing`: a DNS server reports a failure. */
-export type Fate = 'connects' | 'refused' | 'lost' | 'not-found' | 'failing';
+/** What becomes of a connection. `lost`: its packets get no answer. `failing`: a DNS server reports a failure. `reset`: a proxy takes it, and closes it or answers with an error. */
+export type Fate = 'connects' | 'refused' | 'lost' | 'not-found' | 'failing' | 'reset';
 
 /** A place on the way where facts stop the connection, or may stop it. */
 export interface Stop {
@@ -49,7 +49,7 @@ export function predictionOf(stops: Stop[]): Prediction {
   return { fate: fates.length === 1 && only ? only : 'open', fates, stops };
 }
 
-const fateByOutcome: Record<Connection['outcome'], Fate | 'reset' | 'silent'> = {
+const fateByOutcome: Record<Connection['outcome'], Fate | 'silent'> = {
   answered: 'connects',
   refused: 'refused',
   'timed-out': 'lost',
@@ -61,12 +61,14 @@ const fateByOutcome: Record<Connection['outcome'], Fate | 'reset' | 'silent'> = 
   'dns-failed': 'failing',
 };
 
-/** Whether a connection that went like this can have ended at a stop. A reset fits none: somebody took the connection first. */
-export function fits(stop: Pick<Stop, 'fates'>, c: Pick<Connection, 'kind' | 'outcome'>): boolean {
+/** Whether a connection that went like this can have ended at a stop. */
+export function fits(stop: Pick<Stop, 'fates'>, c: Pick<Connection, 'kind' | 'outcome' | 'status'>): boolean {
+  // A proxy that reads HTTP answers with an error in the place of a reset.
+  if (c.outcome === 'answered' && (c.status ?? 0) >= 400 && stop.fates.includes('reset')) return true;
   const seen = fateByOutcome[c.outcome];
   // How a failed lookup shows depends on the tool: some report a server's silence as a name that does not exist.
   if (c.kind === 'dns') return seen !== 'connects' && stop.fates.some((f) => f !== 'connects');
   // Over UDP silence proves nothing: a lost packet looks the same.
   if (seen === 'silent') return stop.fates.includes('lost');
-  return seen !== 'reset' && stop.fates.includes(seen);
+  return stop.fates.includes(seen);
 }

@@ -1,6 +1,7 @@
 /** Which connections a fault can stop at all, by its code: those whose success speaks against it. */
 import type { Code } from '../catalog/codes.ts';
 import type { Connection } from '../facts/facts.ts';
+import { meshFaults } from './mesh-way.ts';
 import { nameFaults } from './name-way.ts';
 import { podWayFaults, programFaults } from './pod-way.ts';
 import { fits } from './prediction.ts';
@@ -10,12 +11,14 @@ const byHop: Partial<Record<Connection['hop'], readonly Code[]>> = {
   name: nameFaults,
   'virtual-ip': [...proxyFaults, 'local-policy-no-endpoint', ...endpointFaults, ...podWayFaults],
   endpoint: podWayFaults,
+  http: meshFaults,
   'node-port': [...proxyFaults, 'node-port-failing', 'local-policy-no-endpoint', ...endpointFaults, ...podWayFaults],
   'load-balancer': ['load-balancer-failing', 'source-ranges-deny', 'load-balancer-pending', 'node-port-failing'],
 };
 
 /** What a fault does to a connection where it is one thing only. */
-const fateOf = (code: Code): 'refused' | 'lost' | undefined => {
+const fateOf = (code: Code): 'refused' | 'lost' | 'reset' | undefined => {
+  if ((meshFaults as readonly Code[]).includes(code)) return 'reset';
   if ((programFaults as readonly Code[]).includes(code)) return 'refused';
   return code.startsWith('policy-denies') || code === 'cross-node-unreachable' || code === 'conntrack-full' ? 'lost' : undefined;
 };

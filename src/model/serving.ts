@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js';
 import type { Draft, Evidence } from '../catalog/finding.ts';
 import type { Connection, Listeners } from '../facts/facts.ts';
 import type { Pod, Protocol } from '../facts/objects.ts';
+import { hasSidecar, sidecarPorts } from '../mesh/member.ts';
 import { type Family, familyOf, isReady } from '../facts/selectors.ts';
 
 export type ServingCode = 'target-port-not-listening' | 'listens-on-loopback' | 'protocol-mismatch';
@@ -112,7 +113,8 @@ function byRefusal(pod: Pod, port: number, protocol: Protocol): Serving | undefi
 export function servingOf(pod: Pod, to: Served, listening: Listeners | undefined, tried: Connection | undefined): Serving | undefined {
   const { port, protocol } = to;
   if (tried?.outcome === 'answered') return verdict(null, 'confirmed', []);
-  if (listening?.sockets) return bySockets(pod.metadata.name, to, listening.sockets);
+  const own = hasSidecar(pod) ? listening?.sockets?.filter((s) => !sidecarPorts.includes(s.port)) : listening?.sockets;
+  if (own) return bySockets(pod.metadata.name, to, own);
   const refused = tried?.outcome === 'refused';
   // A port-forward speaks TCP only: it shows nothing about a UDP program.
   const byLoopback = protocol === 'TCP' && listening ? byForward(pod.metadata.name, port, listening.forwarded, refused) : undefined;

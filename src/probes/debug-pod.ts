@@ -85,9 +85,9 @@ export const podSpec = (image: string, script: string) => ({
   ],
 });
 
-/** The labels and annotations of a debug pod: whose it is, and that no mesh puts a container of its own into it. */
+/** The labels and annotations of a debug pod: whose it is, and that no mesh takes it in, by a container of its own or by redirecting its packets. */
 export const podMeta = (owner: string, labels?: Record<string, string>) => ({
-  labels: { ...labels, ...managedBy, 'sidecar.istio.io/inject': 'false' },
+  labels: { ...labels, ...managedBy, 'sidecar.istio.io/inject': 'false', 'istio.io/dataplane-mode': 'none' },
   annotations: { 'k8s-doctor/owner': owner, 'sidecar.istio.io/inject': 'false', 'linkerd.io/inject': 'disabled' },
 });
 

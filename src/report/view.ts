@@ -32,6 +32,7 @@ const summaryChecks = [
   'endpoints/ready',
   'pods/readiness',
   'network-policy/ingress',
+  'mesh/tls',
   'dns/answers',
   'dns/replicas',
   'kube-proxy/rules',

@@ -59,6 +59,9 @@ const chains: readonly (readonly (readonly Code[])[])[] = [
   // From packets to the answer over a connection that is open.
   [['mtu-blackhole'], ['endpoint-hangs'], ['http-failing']],
   [['tls-port-plain-http'], ['http-failing']],
+  // From the client's proxy to the pod's, and to the answer. A pod's proxy takes connections for a program that does not listen.
+  [['mesh-sidecar-missing'], ['mesh-egress-blocked', 'mesh-tls-required', 'mesh-tls-mismatch', 'mesh-denies', 'mesh-route-broken'], ['http-failing']],
+  [['target-port-not-listening', 'listens-on-loopback'], ['http-failing']],
 ];
 
 /** All codes that follow from one. */

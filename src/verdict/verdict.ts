@@ -2,6 +2,8 @@ import { type Code, issueOf } from '../catalog/codes.ts';
 import type { Draft } from '../catalog/finding.ts';
 import type { Connection, Facts } from '../facts/facts.ts';
 import { connectionKey, isGood, isLost } from '../facts/selectors.ts';
+import { takenBy } from '../model/mesh-way.ts';
+import { programFaults } from '../model/pod-way.ts';
 import { predict } from '../model/predict.ts';
 import { type Attempt, fits, type Stop } from '../model/prediction.ts';
 import { canExplain, canStop } from '../model/reach.ts';
@@ -43,14 +45,30 @@ interface Observed {
   stops: readonly Stop[];
   /** It got no answer, or a wrong one: a name that resolves to another address, a health check that lies. */
   isFailed: boolean;
+  /** The proxy of a mesh that took it, of the client or of the pod, before it got where it is meant for. */
+  takenBy: 'client' | 'pod' | null;
 }
+
+/** An answer with which the proxies of a mesh refuse (Istio, "Authorization": 403, RBAC: access denied; Linkerd likewise). */
+const isDenied = (c: Connection, stops: readonly Stop[]): boolean => c.status === 403 && stops.some((s) => s.codes.includes('mesh-denies'));
+/** RFC 9110, section 15.6: the server, or a proxy before it, failed. */
+const isServerError = (c: Connection): boolean => (c.status ?? 0) >= 500;
 
 /** All connections that were made, by their keys. Those of --matrix start on other nodes. `reported`: those that a check calls failed. */
 function observedIn(world: World, reported: ReadonlySet<string>): Map<string, Observed> {
   const { connections, matrix } = world.facts;
   const at = (from: World, connection: Connection): [string, Observed] => {
     const key = connectionKey(connection);
-    return [key, { connection, stops: predict(from, connection satisfies Attempt).stops, isFailed: !isGood(connection) || reported.has(key) }];
+    const { stops } = predict(from, connection satisfies Attempt);
+    return [
+      key,
+      {
+        connection,
+        stops,
+        isFailed: !isGood(connection) || reported.has(key) || isServerError(connection) || isDenied(connection, stops),
+        takenBy: takenBy(from, connection),
+      },
+    ];
   };
   return new Map([
     ...(connections.seen ? connections.value.list.map((c) => at(world, c)) : []),
@@ -83,8 +101,9 @@ function isPartOf(part: Connection, whole: Connection): boolean {
 
 /** The connections whose success speaks against a finding. */
 const trials = (f: Finding, all: readonly Observed[]): Observed[] =>
-  all.filter(({ connection: c }) => {
-    if (!canStop(f.code, c.hop) || c.from !== undefined) return false;
+  all.filter(({ connection: c, takenBy }) => {
+    if (!canStop(f.code, c.hop) || c.from !== undefined || takenBy === 'client') return false;
+    if (takenBy === 'pod' && (programFaults as readonly Code[]).includes(f.code)) return false;
     if (c.hop === 'endpoint') return !f.pods || (c.pod !== null && f.pods.includes(c.pod));
     if (!f.code.startsWith('kube-proxy-rules')) return true;
     // Rules for DNS decide lookups, the Service's own rules its addresses.
@@ -267,8 +286,20 @@ export function reason(results: readonly CheckResult[], facts: Facts, subject: S
   // A hint, or a failure whose cause was not seen, is not a cause; it leaves the verdict open where no connection decided it.
   const open = [...weighed.values()].filter((f) => f.severity === 'error' && f.confidence === 'possible');
   const suspicion = open.find((f) => isReading(f)) ?? open[0];
-  const status = statusOf(causes, suspicion, results, facts);
-  return { verdict: { status, causes, summary: summarize(status, causes, suspicion, facts, subject) }, findings: weighed };
+  const proved = statusOf(causes, suspicion, results, facts);
+  const unproved = proved === 'healthy' ? untried(all, from) : undefined;
+  const status = unproved === undefined ? proved : 'undecided';
+  return {
+    verdict: { status, causes, summary: unproved === undefined ? summarize(status, causes, suspicion, facts, subject) : `${subject.service}: ${unproved}` },
+    findings: weighed,
+  };
+}
+
+/** Where the client's own proxy took every connection, only an answer that came over one proves anything. */
+function untried(all: readonly Observed[], from: string): string | undefined {
+  const isProved = all.some((o) => o.connection.hop === 'http' && o.connection.outcome === 'answered' && !o.isFailed);
+  if (isProved || !all.some((o) => o.takenBy === 'client')) return undefined;
+  return `no problem found, but this is not proved: the proxy of ${from} accepts every connection itself (with --http PATH a request is made)`;
 }
 
 function statusOf(causes: readonly Finding[], suspicion: Finding | undefined, results: readonly CheckResult[], facts: Facts): Status {

@@ -18,6 +18,7 @@ const outcomes: Record<Fate, Connection['outcome']> = {
   lost: 'timed-out',
   'not-found': 'name-not-found',
   failing: 'dns-failed',
+  reset: 'reset',
 };
 
 const keyOf = (s: Stop) => [s.why, ...s.codes].join(' ');
@@ -35,13 +36,16 @@ function foretold(
   after: World,
 ): Foreseen {
   const { stops } = predict(after, attempt);
-  const base = { ...attempt, latencyMs: was?.latencyMs ?? null, detail: '', answers: was?.answers ?? [] };
+  const base: Omit<Connection, 'outcome'> = { ...attempt, latencyMs: was?.latencyMs ?? null, detail: '', answers: was?.answers ?? [] };
+  // The answer of before is not that of after.
+  delete base.status;
   const former = was ? predict(before, was).stops : [];
   const [had, has] = [former, stops].map((some) => new Set(some.map(keyOf)));
+  const went = was !== undefined && isGood(was) && (was.status ?? 0) < 400;
   // What stopped nothing before does not stop it now.
-  const end = stops.find((s) => (s.certain || s.likely) && !(was && isGood(was) && had?.has(keyOf(s))));
+  const end = stops.find((s) => (s.certain || s.likely) && !(went && had?.has(keyOf(s))));
   if (end) return { connection: { ...base, outcome: outcomes[end.fates[0] ?? 'lost'] }, assumes: [] };
-  if (was && (isGood(was) || !former.some((s) => fits(s, was) && !has?.has(keyOf(s))))) return { connection: was, assumes: [] };
+  if (was && (went || !former.some((s) => fits(s, was) && !has?.has(keyOf(s))))) return { connection: was, assumes: [] };
   const answers = attempt.hop === 'name' ? (after.service?.spec.clusterIPs ?? []).filter((ip) => ip !== 'None') : [];
   const open = stops.filter((s) => s.codes.some((c) => (programFaults as readonly string[]).includes(c)));
   return {

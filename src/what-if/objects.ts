@@ -6,6 +6,7 @@ import { type Fact, seen } from '../facts/fact.ts';
 import type { FactName, Facts, FactTypes } from '../facts/facts.ts';
 import * as e from '../facts/extension.ts';
 import * as f from '../facts/front.ts';
+import * as m from '../facts/mesh.ts';
 import * as o from '../facts/objects.ts';
 
 /** Facts with one of them replaced by a value that would be seen. */
@@ -101,6 +102,18 @@ function withExtension(facts: Facts, change: Change): Facts {
   return put(facts, 'extension', { ...facts.extension.value, webhooks: each(webhooks, own), apiService: one(apiService, api) });
 }
 
+type MeshList = 'authorizations' | 'destinationRules' | 'sidecars';
+
+/** A mesh's object, changed or new. */
+function withMesh(facts: Facts, list: MeshList, schema: v.GenericSchema<unknown, Named>, change: Change): Facts {
+  const mesh = facts.mesh.seen ? facts.mesh.value : null;
+  const known = mesh?.[list];
+  if (!mesh || !known?.seen) return facts;
+  const created = change.how === 'create' ? v.safeParse(schema, change.manifest) : undefined;
+  const all = [...(known.value as Named[]).map((x) => after(x, schema, change, facts)), ...(created?.success ? [created.output] : [])];
+  return put(facts, 'mesh', { ...mesh, [list]: seen(all) });
+}
+
 /** A new grant: what controllers wrote about routes before it says nothing any more. */
 function withGrant(facts: Facts, change: Change): Facts {
   const created = change.how === 'create' ? v.safeParse(f.referenceGrant, change.manifest) : undefined;
@@ -130,6 +143,12 @@ export function withObject(facts: Facts, change: Change): Facts {
       return { ...facts, replicaSets: each(facts.replicaSets, workload) };
     case 'networkpolicy':
       return withPolicy(facts, change);
+    case 'authorizationpolicy':
+      return withMesh(facts, 'authorizations', m.istioAuthorization, change);
+    case 'destinationrule':
+      return withMesh(facts, 'destinationRules', m.destinationRule, change);
+    case 'sidecar':
+      return withMesh(facts, 'sidecars', m.sidecar, change);
     case 'configmap': {
       if (!facts.corefile.seen || change.how !== 'patch' || change.namespace !== 'kube-system' || change.name !== 'coredns') return facts;
       const data = (patched({ data: { Corefile: facts.corefile.value } }, change) as { data: { Corefile?: unknown } }).data;

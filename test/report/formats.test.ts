@@ -32,7 +32,10 @@ describe('junit', () => {
     const xml = await render(d, recording.requests, 'junit', plain);
     expect(XMLValidator.validate(xml)).toBe(true);
     const suites = read(xml);
-    const ofService = d.service.name === '' ? [] : ['service', 'endpoints', 'pods', 'network-policy', 'dns', 'kube-proxy', 'path'];
+    const ofService =
+      d.service.name === ''
+        ? []
+        : ['service', 'endpoints', 'pods', 'network-policy', ...(d.checks.some((c) => c.stage === 'mesh') ? ['mesh'] : []), 'dns', 'kube-proxy', 'path'];
     expect(suites.map((s) => s['@_name'])).toEqual([
       'verdict',
       ...(d.front ? [d.front.kind === 'webhook' || d.front.kind === 'apiservice' ? 'api-server' : 'route'] : []),

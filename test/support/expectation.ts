@@ -26,7 +26,7 @@ export interface Case {
   /** Pods with the same labels in other namespaces would change the result. */
   alone?: boolean;
   /** What has to be installed in the cluster besides. */
-  needs?: 'contour';
+  needs?: 'contour' | 'istio';
   /** True for one that is much like others: not with every change. */
   nightly?: boolean;
   /** Seconds to let pass after the break. */

@@ -15,21 +15,29 @@ export interface Kind {
   release: string;
   mode: string;
   families: 'ipv4' | 'dual';
-  /** Whether Contour takes requests (../shared/cluster/contour/install). */
-  contour: boolean;
+  /** What was put on it: Contour takes requests (../shared/cluster/contour/install), Istio adds sidecars (test/e2e/istio/install). */
+  has: { contour: boolean; istio: boolean };
 }
 
 export async function kindOfCluster(): Promise<Kind> {
   const version = JSON.parse(await must('get', '--raw', '/version')) as { gitVersion: string };
   const proxy = await must('-n', 'kube-system', 'get', 'configmap', 'kube-proxy', '-o', 'jsonpath={.data}');
   const ranges = await must('get', 'nodes', '-o', 'jsonpath={.items[0].spec.podCIDRs}');
-  const contour = (await kubectl('-n', 'projectcontour', 'get', 'daemonset', 'envoy')).code === 0;
-  return { release: version.gitVersion, mode: /mode: \W*(\w+)/.exec(proxy)?.[1] ?? 'iptables', families: ranges.includes('::') ? 'dual' : 'ipv4', contour };
+  const [contour, istio] = await Promise.all([
+    kubectl('-n', 'projectcontour', 'get', 'daemonset', 'envoy'),
+    kubectl('-n', 'istio-system', 'get', 'deployment', 'istiod'),
+  ]);
+  return {
+    release: version.gitVersion,
+    mode: /mode: \W*(\w+)/.exec(proxy)?.[1] ?? 'iptables',
+    families: ranges.includes('::') ? 'dual' : 'ipv4',
+    has: { contour: contour.code === 0, istio: istio.code === 0 },
+  };
 }
 
 export function isFor(folder: string, kind: Kind): boolean {
   const { families, modes, needs } = caseOf(folder);
-  if (needs === 'contour' && !kind.contour) return false;
+  if (needs !== undefined && !kind.has[needs]) return false;
   return (families === undefined || families === kind.families) && (modes === undefined || modes.includes(kind.mode));
 }
 
