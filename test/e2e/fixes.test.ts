@@ -12,13 +12,14 @@ import { readUndo } from '../../src/repair/undo.ts';
 import type { Case } from '../support/expectation.ts';
 import { debugPods, deleteNamespace, doctor, must } from '../support/kubectl.ts';
 import { repairable } from '../support/repairable.ts';
-import { broken, foldersOf, healed, isAlone } from '../support/scenarios.ts';
+import { broken, foldersOf, healed, isAlone, isFor, kindOfCluster } from '../support/scenarios.ts';
 
 const only = process.env['ONLY']?.split(',');
 const own = new URL('./scenarios', import.meta.url).pathname;
 const others = process.env['SCENARIOS']?.split(':').filter(Boolean) ?? [];
 const isAll = only !== undefined || process.env['NIGHTLY'] !== undefined || others.length === 0;
-const folders = foldersOf([...(isAll ? [own] : []), ...others]).filter((f) => (only ?? repairable).includes(basename(f)));
+const kind = await kindOfCluster();
+const folders = foldersOf([...(isAll ? [own] : []), ...others]).filter((f) => (only ?? repairable).includes(basename(f)) && isFor(f, kind));
 
 /** A repaired program may take a while to start, and CoreDNS a while to read its configuration again. */
 const fixMs = 200_000;
@@ -29,7 +30,7 @@ interface Listed {
   status?: unknown;
 }
 
-const kinds = 'services,deployments,statefulsets,daemonsets,networkpolicies,resourcequotas,limitranges,serviceaccounts,configmaps';
+const kinds = `services,deployments,statefulsets,daemonsets,networkpolicies,resourcequotas,limitranges,serviceaccounts,configmaps${kind.has.istio ? ',authorizationpolicies.security.istio.io,destinationrules.networking.istio.io,sidecars.networking.istio.io' : ''}`;
 
 /** Everything that a fix may change of the objects of a namespace and of kube-system, by kind and name. */
 async function stateOf(namespace: string): Promise<Record<string, unknown>> {

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Case } from './expectation.ts';
-import { createNamespace, kubectl, must, run } from './kubectl.ts';
+import { apply, createNamespace, kubectl, must, run } from './kubectl.ts';
 
 /** All scenarios in some folders. */
 export const foldersOf = (dirs: readonly string[]): string[] =>
@@ -48,16 +48,27 @@ export const isForNow = (folder: string): boolean => process.env['NIGHTLY'] !== 
 export const isAlone = (folder: string): boolean =>
   existsSync(join(folder, 'break.sh')) || existsSync(join(folder, 'heal.sh')) || caseOf(folder).alone === true;
 
+/** The Gateway of the routes: Contour's, or that which GATEWAY (`NAMESPACE/NAME`) names, of another controller. */
+const [gatewayNamespace = '', gatewayName = ''] = (process.env['GATEWAY'] ?? 'projectcontour/contour').split('/');
+const gateway = { namespace: gatewayNamespace, name: gatewayName };
+
 async function script(folder: string, name: string, namespace: string): Promise<void> {
   if (!existsSync(join(folder, name))) return;
-  const ran = await run('bash', ['-e', join(folder, name)], { env: { NS: namespace }, cwd: folder });
+  const ran = await run('bash', ['-e', join(folder, name)], {
+    env: { NS: namespace, GATEWAY_NAMESPACE: gateway.namespace, GATEWAY_NAME: gateway.name },
+    cwd: folder,
+  });
   if (ran.code !== 0) throw new Error(`${name}: ${ran.stderr.trim()}`);
 }
 
 /** Creates the namespace and the objects, and breaks what the scenario breaks. */
 export async function broken(folder: string, scenario: Case, namespace: string): Promise<void> {
   await createNamespace(namespace);
-  await must('-n', namespace, 'apply', '-f', join(folder, 'objects.yaml'));
+  const objects = readFileSync(join(folder, 'objects.yaml'), 'utf8').replaceAll(
+    'name: contour, namespace: projectcontour',
+    `name: ${gateway.name}, namespace: ${gateway.namespace}`,
+  );
+  await apply(namespace, objects);
   for (const wait of scenario.wait ?? []) await must('-n', namespace, 'wait', '--timeout=60s', ...wait);
   await script(folder, 'break.sh', namespace);
   await new Promise((r) => setTimeout(r, (scenario.settle ?? 2) * 1000));

@@ -1,1 +1,1 @@
-kubectl -n projectcontour patch gateway.gateway.networking.k8s.io contour --type=json -p '[{"op":"test","path":"/spec/listeners/1/name","value":"https"},{"op":"remove","path":"/spec/listeners/1"}]'
+kubectl -n "$GATEWAY_NAMESPACE" patch gateway.gateway.networking.k8s.io "$GATEWAY_NAME" --type=json -p '[{"op":"test","path":"/spec/listeners/1/name","value":"https"},{"op":"remove","path":"/spec/listeners/1"}]'
