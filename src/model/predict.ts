@@ -1,9 +1,12 @@
 /** What should become of a connection, from the facts alone. */
+import type { Code } from '../catalog/codes.ts';
+import type { Pod } from '../facts/objects.ts';
 import { familyOf, splitTarget } from '../facts/selectors.ts';
+import { hasSidecar } from '../mesh/member.ts';
 import type { Protocol } from '../proxy/model.ts';
 import { meshStops } from './mesh-way.ts';
 import { stopsToName } from './name-way.ts';
-import { stopsToEndpoint } from './pod-way.ts';
+import { programFaults, stopsToEndpoint } from './pod-way.ts';
 import { type Attempt, type Prediction, predictionOf, type Stop } from './prediction.ts';
 import { stopsThroughRules } from './rules-way.ts';
 import type { World } from './world.ts';
@@ -23,12 +26,21 @@ function stopsOf(world: World, attempt: Attempt): Stop[] {
   return [...familyStops(world, splitTarget(attempt.target).address), ...stopsOnWay(world, attempt)];
 }
 
+const isProxied = (pod: Pod | undefined): boolean => pod !== undefined && hasSidecar(pod);
+
+/** A sidecar takes connections for a program that does not listen: only a request shows it. */
+function behindSidecar({ pods }: World, { hop }: Attempt, stops: readonly Stop[]): Stop[] {
+  const isIts = ({ codes, pods: own }: Stop) =>
+    codes.some((c) => (programFaults as readonly Code[]).includes(c)) && own?.some((name) => isProxied(pods.get(name)));
+  return stops.map((s) => (!isIts(s) ? s : hop === 'http' ? { ...s, fates: ['reset'] } : { ...s, certain: false, likely: false }));
+}
+
 function stopsOnWay(world: World, attempt: Attempt): Stop[] {
   const { service, client } = world;
   const { address, port } = splitTarget(attempt.target);
   const protocol: Protocol = attempt.kind === 'udp' ? 'UDP' : 'TCP';
   const toPod = (to: { address: string; pod: string | null; node: string | null }, at: number) =>
-    stopsToEndpoint(world, { address: to.address, port: at, protocol, pod: to.pod, node: to.node });
+    behindSidecar(world, attempt, stopsToEndpoint(world, { address: to.address, port: at, protocol, pod: to.pod, node: to.node }));
   const slices = world.facts.slices.seen ? world.facts.slices.value : [];
   switch (attempt.hop) {
     case 'name':

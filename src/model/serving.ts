@@ -109,14 +109,20 @@ function byRefusal(pod: Pod, port: number, protocol: Protocol): Serving | undefi
   return verdict('target-port-not-listening', 'likely', [{ source: 'pods', text }], { elsewhere: declared });
 }
 
+/** What a pod listens on without what its sidecar does. */
+const withoutSidecar = ({ sockets, forwarded }: Listeners): Listeners => ({
+  sockets: sockets && sockets.filter((s) => !sidecarPorts.includes(s.port)),
+  forwarded: Object.fromEntries(Object.entries(forwarded).filter(([port]) => !sidecarPorts.includes(Number(port)))),
+});
+
 /** Undefined where nothing is known. `listening` is absent where the pod's sockets were not read, `tried` where no connection was made. */
 export function servingOf(pod: Pod, to: Served, listening: Listeners | undefined, tried: Connection | undefined): Serving | undefined {
   const { port, protocol } = to;
   if (tried?.outcome === 'answered') return verdict(null, 'confirmed', []);
-  const own = hasSidecar(pod) ? listening?.sockets?.filter((s) => !sidecarPorts.includes(s.port)) : listening?.sockets;
-  if (own) return bySockets(pod.metadata.name, to, own);
+  const own = listening && hasSidecar(pod) ? withoutSidecar(listening) : listening;
+  if (own?.sockets) return bySockets(pod.metadata.name, to, own.sockets);
   const refused = tried?.outcome === 'refused';
   // A port-forward speaks TCP only: it shows nothing about a UDP program.
-  const byLoopback = protocol === 'TCP' && listening ? byForward(pod.metadata.name, port, listening.forwarded, refused) : undefined;
+  const byLoopback = protocol === 'TCP' && own ? byForward(pod.metadata.name, port, own.forwarded, refused) : undefined;
   return byLoopback ?? (refused ? byRefusal(pod, port, protocol) : tried ? undefined : byDeclaration(pod, port, protocol));
 }
