@@ -67,6 +67,7 @@ const svcOptions = <T>(y: Argv<T>) =>
     .option('fail-on', failOn)
     .option('ui', { choices: ['auto', 'always', 'never'] as const, default: 'auto' as const, describe: 'the terminal UI; never: plain text, line by line' })
     .option('capture', { type: 'string', requiresArg: true, describe: 'write the collected facts to FILE' })
+    .option('anonymize', { type: 'boolean', default: false, describe: 'in that FILE, replace names, labels, hosts and addresses' })
     .option('replay', { type: 'string', requiresArg: true, describe: 'diagnose from a captured FILE instead of a cluster' })
     .option('since', { type: 'string', requiresArg: true, describe: 'show what changed since an earlier capture FILE' });
 

@@ -15,7 +15,7 @@ import { saveUndo, type UndoEntry, undoFileFor, undoOf } from '../repair/undo.ts
 import { cleanDeep, cleanLines } from '../report/clean.ts';
 import { planText, unfixedText } from '../report/fix.ts';
 import { formats } from '../report/render.ts';
-import { checkFolder, replayed, save } from './captures.ts';
+import { checkFiles, replayed, save } from './captures.ts';
 import { exitStatus, isUnicode, type Output, parseOutputs, type Screen, writeOutputs } from './output.ts';
 import { runShown } from './shown-run.ts';
 import { onSignals } from './signals.ts';
@@ -59,7 +59,7 @@ export async function fix(options: FixOptions, screen: Screen): Promise<number> 
   if (options.replay !== undefined) throw new CannotRun('A recording has no cluster to change; leave --replay out, or use svc --replay to see the fixes.');
   if (options.interactive || options.watch || options.wait) throw new CannotRun('fix asks once and ends; leave -i, --watch and --wait out.');
   const outputs = parseOutputs(options.output, formats);
-  for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
+  checkFiles(options, outputs);
   const earlier = options.since === undefined ? undefined : replayed(options.since);
   screen.paint.erase();
   if (!options.yes && !canPrompt(false, screen.env))
@@ -70,7 +70,7 @@ export async function fix(options: FixOptions, screen: Screen): Promise<number> 
   const job: Job = { cluster, target, options, screen, say: (text) => void stream.write(`${text}\n`), undoFile: undoFileFor(target), earlier };
   try {
     const last = await repaired(job);
-    if (options.capture !== undefined) save(last.recording, options.capture);
+    if (options.capture !== undefined) save(last.recording, options.capture, options.anonymize);
     await writeOutputs(
       last.diagnosis,
       last.recording.requests,

@@ -3,7 +3,7 @@ import { CannotRun } from '../catalog/cannot-run.ts';
 import { isExtensionKind } from '../front/extension.ts';
 import type { FrontRef } from '../gather/front.ts';
 import { formats } from '../report/render.ts';
-import { checkFolder, replayed, save } from './captures.ts';
+import { checkFiles, replayed, save } from './captures.ts';
 import { frontTarget } from './front-target.ts';
 import { openCluster } from './open-cluster.ts';
 import { exitFor, parseOutputs, type Screen, writeOutputs } from './output.ts';
@@ -48,14 +48,14 @@ function refOf({ kind, name, host, path }: FrontOptions, contextNamespace: strin
 /** Diagnoses what is in front of a Service, and the Service behind it. Answers the exit status. */
 export async function front(options: FrontOptions, screen: Screen): Promise<number> {
   const outputs = parseOutputs(options.output, formats);
-  for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
+  checkFiles(options, outputs);
   screen.paint.erase();
   const { recording, diagnosis } = await looked(options, async (how) => {
     const recording = how.replay !== undefined ? replayed(how.replay) : await live({ ...options, ...how }, screen.env);
     return { recording, diagnosis: diagnosisOf(recording) };
   });
   await writeOutputs(diagnosis, recording.requests, outputs, screen);
-  if (options.capture !== undefined) save(recording, options.capture);
+  if (options.capture !== undefined) save(recording, options.capture, options.anonymize);
   return exitFor(diagnosis, options.failOn);
 }
 

@@ -35,6 +35,8 @@ export interface SvcOptions {
   advice: boolean;
   output: string[];
   capture: string | undefined;
+  /** The capture names nobody. */
+  anonymize: boolean;
   replay: string | undefined;
   /** An earlier capture to compare with. */
   since: string | undefined;

@@ -7,7 +7,7 @@ import { cleanDeep } from '../report/clean.ts';
 import { targetOf } from '../verdict/judge.ts';
 import { type Format, formats } from '../report/render.ts';
 import { canDraw, isDrawable } from './first-paint.ts';
-import { checkFolder, replayed, save } from './captures.ts';
+import { checkFiles, replayed, save } from './captures.ts';
 import { exitFor, type Output, parseOutputs, type Screen, watchOutputs, writeOutputs } from './output.ts';
 import { runShown } from './shown-run.ts';
 import { pauseOrSignal } from './signals.ts';
@@ -20,8 +20,7 @@ export const diagnosisOf = (recording: Recording, earlier?: Recording) => diagno
 /** Diagnoses one Service, live or from a recording, and prints it. Answers the exit status; throws CannotRun where nothing can be said. */
 export async function svc(options: SvcOptions, screen: Screen): Promise<number> {
   const outputs = parseOutputs(options.output, formats);
-  // Checked before the run, not after it: an incident can be diagnosed only once.
-  for (const file of [options.capture, ...outputs.map((o) => o.file)]) if (file !== undefined) checkFolder(file);
+  checkFiles(options, outputs);
   if (wantsUi(options, outputs, screen.env)) return (await import('./terminal-ui.ts')).svcUi(options, outputs, screen);
   screen.paint.erase();
   if (options.watch) return watched(options, outputs, screen);
@@ -31,7 +30,7 @@ export async function svc(options: SvcOptions, screen: Screen): Promise<number> 
     return { recording, diagnosis: diagnosisOf(recording, earlier) };
   });
   await writeOutputs(diagnosis, recording.requests, outputs, screen);
-  if (options.capture !== undefined) save(recording, options.capture);
+  if (options.capture !== undefined) save(recording, options.capture, options.anonymize);
   return exitFor(diagnosis, options.failOn);
 }
 

@@ -77,7 +77,7 @@ export async function svcUi(options: SvcOptions, outputs: readonly Output<Format
     const inline = !options.interactive && !options.watch;
     const ending = await drawn({ session, asked, namespace, inline, watch: options.watch, given: null, from: options.from }, screen);
     const recording = session.last();
-    if (recording && options.capture !== undefined) save(recording, options.capture);
+    if (recording && options.capture !== undefined) save(recording, options.capture, options.anonymize);
     return leftBehind(ending, session.left.length === 0, outputs, screen, options.failOn);
   });
 }
