@@ -63,11 +63,11 @@ const alwaysSaid = new Map(present.map((tool) => [tool.name, new Set(healthy.fla
 /** Complaints about the scenario itself; those about the cluster's own parts are the same for all. */
 const ofNamespace = (folder: string, complaints: readonly string[]): string[] => complaints.filter((c) => c.includes(`cmp-${basename(folder)}/`));
 
-function cell(folder: string, tool: string): 'cause' | 'symptom' | 'in the facts' | 'quiet' | '–' | `${number} complaints` {
+function cell(folder: string, tool: string): 'cause' | 'symptom' | 'in the facts' | 'quiet' | '–' | `${number} complaint${'s' | ''}` {
   const { complaints } = saidOf(folder, tool);
   if (tool === 'kubectl') return isHealthy(folder) ? '–' : complaints.some((c) => causes[basename(folder)]?.test(c)) ? 'in the facts' : '–';
   const own = ofNamespace(folder, complaints).length;
-  if (isHealthy(folder)) return own === 0 ? 'quiet' : `${own} complaints`;
+  if (isHealthy(folder)) return own === 0 ? 'quiet' : `${own} complaint${own === 1 ? '' : 's'}`;
   const special = complaints.filter((c) => !alwaysSaid.get(tool)?.has(plain(c, folder)));
   return special.some((c) => causes[basename(folder)]?.test(c)) ? 'cause' : special.length > 0 ? 'symptom' : '–';
 }
