@@ -4,10 +4,17 @@ import { type FactName, factNames, type Facts } from '../facts/facts.ts';
 import { type Fact, seen } from '../facts/fact.ts';
 import type { Context } from '../gather/collector.ts';
 import { otherServices, replacesPods, tryFixes } from '../repair/dry-run.ts';
-import { gather } from '../gather/gather.ts';
+import { gather, notWaitedFor } from '../gather/gather.ts';
 import { planOf } from '../repair/plan.ts';
 import { judge, reasoned, wantedBy } from '../verdict/judge.ts';
 import { type ProgressEvent, stageOf } from './progress.ts';
+
+/** Whether the cause is certain whatever else is read: an object shows it, and no connection can speak against it, or Kubernetes itself reports it. */
+function isDecided(pipeline: readonly Check[], facts: Facts, version: string): boolean {
+  const { verdict } = reasoned(pipeline, { version, startedAt: '', durationMs: 0, requests: 0, settledMs: {}, facts });
+  const isTried = facts.connections.seen || facts.connections.why !== notWaitedFor;
+  return verdict.status === 'faulty' && (isTried || verdict.causes[0]?.confidence === 'confirmed');
+}
 
 /** Gathers what the pipeline reads and judges each check as soon as its facts are there. Ends when all are, or when the context's signal aborts. */
 export async function record(
@@ -20,6 +27,7 @@ export async function record(
   const gathering = gather(
     { ...context, progress: (text, fact) => onEvent({ type: 'waiting', stage: stageOf(fact), text, at: Date.now() }) },
     wantedBy(pipeline),
+    (facts) => isDecided(pipeline, facts, version),
   );
   await Promise.all(
     pipeline.map(async (check) => {

@@ -94,23 +94,44 @@ const whatOf: Partial<Record<FactName, string>> = {
   nodeRulesLater: "the nodes' rules, a second time",
 };
 
+/** Milliseconds without any answer after which a request counts as hanging. */
+const patienceMs = 3000;
+/** Why a fact is unseen that would not change the causes. */
+export const notWaitedFor = 'it did not answer, and was not waited for: the cause is certain without it';
+
 const slowest: readonly FactName[] = ['connections', 'nodeRules'];
 
 /**
  * Starts everything at once; each collector waits only for the facts that it reads. Facts that are not planned are unseen: not-needed.
- * When the context's signal aborts, what is not yet known is unseen: timed-out.
+ * When the context's signal aborts, what is not yet known is unseen: timed-out. So it is where requests hang that only read, and `isDecided`
+ * says of what is known by then that nothing can change the result: facts that come later only add to the causes.
  */
-export function gather(context: Omit<Context, 'progress'> & { progress(text: string, fact: FactName): void }, wanted: Iterable<FactName>): Gathering {
+export function gather(
+  context: Omit<Context, 'progress'> & { progress(text: string, fact: FactName): void },
+  wanted: Iterable<FactName>,
+  isDecided: (facts: Facts) => boolean = () => false,
+): Gathering {
   const started = performance.now();
   const planned = new Set(plan(wanted));
   const settled = new Map<FactName, Promise<Settled>>();
   /** What is known so far. */
   const facts: Partial<Facts> = {};
   const target: Target = context.target;
+  const enough = new AbortController();
+  const signal = AbortSignal.any([context.signal, enough.signal]);
   const ended = new Promise<'ended'>((resolve) => {
-    if (context.signal.aborted) resolve('ended');
-    else context.signal.addEventListener('abort', () => resolve('ended'), { once: true });
+    if (signal.aborted) resolve('ended');
+    else signal.addEventListener('abort', () => resolve('ended'), { once: true });
   });
+  /** What is being collected now. */
+  const running = new Set<Collector>();
+  let lastMs = started;
+  const hanging = setInterval(() => {
+    const isOnlyReading = running.size > 0 && [...running].every((c) => c.impact === 'read');
+    if (!isOnlyReading || performance.now() - lastMs < patienceMs) return;
+    const rest = factNames.filter((name) => facts[name] === undefined).map((name) => [name, unseen('timed-out', whatOf[name] ?? name, notWaitedFor)]);
+    if (isDecided({ ...Object.fromEntries(rest), ...facts } as Facts)) enough.abort();
+  }, 250);
 
   const versions = { known: undefined as ReturnType<Cluster['apiVersions']> | undefined };
   const reachable = withoutLostNodes(context.cluster, facts, async () => (await start('nodes')).fact as Facts['nodes']);
@@ -125,8 +146,14 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
     const known = Object.fromEntries(before) as unknown as Facts;
     const needed = collector.when(known, target);
     if (needed !== true) return unseen('not-needed', what, needed);
-    const result = await Promise.race([collector.collect({ ...context, cluster, progress: (text) => context.progress(text, collector.fact) }, known), ended]);
-    return result === 'ended' ? unseen('timed-out', what, 'the time allowed for the run was over') : result;
+    running.add(collector);
+    const result = await Promise.race([
+      collector.collect({ ...context, signal, cluster, progress: (text) => context.progress(text, collector.fact) }, known),
+      ended,
+    ]);
+    running.delete(collector);
+    if (result !== 'ended') return result;
+    return unseen('timed-out', what, context.signal.aborted ? 'the time allowed for the run was over' : notWaitedFor);
   }
 
   function start(name: FactName): Promise<Settled> {
@@ -141,6 +168,7 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
           : Promise.resolve(unseen('not-needed', name, 'no chosen check reads it'));
     const timed = fact.then((f) => {
       Object.assign(facts, { [name]: f });
+      lastMs = performance.now();
       return { fact: f, ms: Math.round(performance.now() - started) };
     });
     settled.set(name, timed);
@@ -149,5 +177,7 @@ export function gather(context: Omit<Context, 'progress'> & { progress(text: str
 
   // Few requests go out at once: what the connections wait for goes first, since they take longest.
   for (const name of slowest) void start(name);
-  return Object.fromEntries(factNames.map((name) => [name, start(name)])) as Gathering;
+  const gathering = Object.fromEntries(factNames.map((name) => [name, start(name)])) as Gathering;
+  void Promise.all(Object.values(gathering)).finally(() => clearInterval(hanging));
+  return gathering;
 }
