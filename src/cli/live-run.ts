@@ -5,9 +5,11 @@ import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, failed, noRule } from '../cluster/index.ts';
 import type { ProgressEvent } from '../diagnose/progress.ts';
 import { record } from '../diagnose/run.ts';
+import { changedSince } from '../diagnose/steady.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Facts, FactTypes, Target } from '../facts/facts.ts';
 import { owner } from './owner.ts';
+import { reasoned, targetOf } from '../verdict/judge.ts';
 import { openJanitor } from '../probes/debug-pod.ts';
 
 export interface RunOptions {
@@ -34,6 +36,15 @@ export interface Watcher {
   /** Ends the run before its time. */
   signal: AbortSignal;
 }
+
+/** A rollout takes more than one look to end. */
+const mostLooks = 4;
+
+/** Only what is wrong is looked at again. */
+const mayBeOutdated = (recording: Recording): boolean => {
+  const { verdict } = reasoned(pipelineFor(targetOf(recording.facts)), recording);
+  return verdict.status !== 'healthy';
+};
 
 /**
  * Diagnoses the target against the cluster, and removes what it created. Returns the sealed facts. Throws errors other
@@ -65,7 +76,13 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
         },
       }),
     };
-    return await record(pipelineFor(target), context, options.version, watcher.onEvent);
+    for (let looks = 1; ; looks++) {
+      const recording = await record(pipelineFor(target), context, options.version, watcher.onEvent);
+      const hasTime = looks < mostLooks && performance.now() - started < options.timeoutMs / 2;
+      const changed = hasTime && mayBeOutdated(recording) ? await changedSince(recording.facts, context) : undefined;
+      if (changed === undefined) return recording;
+      watcher.onEvent({ type: 'waiting', stage: 'service', text: `${changed} changed meanwhile: looking again`, at: Date.now() });
+    }
   } finally {
     clearTimeout(deadline);
     // Time for that remains, also where the limit of the run is over.

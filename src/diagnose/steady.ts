@@ -1,0 +1,43 @@
+/** Whether what was judged is still so: a cluster changes while it is read, and a cause that was true for one request only is none. */
+import { isDeepStrictEqual } from 'node:util';
+import { valueOf } from '../facts/fact.ts';
+import type { FactName, Facts } from '../facts/facts.ts';
+import type { Pod } from '../facts/objects.ts';
+import { endpointsOf, isReady, podsOf } from '../facts/selectors.ts';
+import { gather } from '../gather/gather.ts';
+import type { Context } from '../gather/collector.ts';
+
+/** What is read again. */
+const watched = ['service', 'slices', 'pods', 'dnsPods'] as const satisfies FactName[];
+type Watched = Pick<Facts, (typeof watched)[number]>;
+
+const stateOf = (pods: readonly Pod[]) => pods.map((p) => [p.metadata.uid, isReady(p), p.metadata.deletionTimestamp != null].join()).toSorted();
+
+/** The parts that a verdict depends on; undefined for what could not be read. */
+function partsOf(facts: Watched) {
+  const service = valueOf(facts.service);
+  const pods = valueOf(facts.pods);
+  const slices = valueOf(facts.slices);
+  const dnsPods = valueOf(facts.dnsPods);
+  return {
+    'the Service': facts.service.seen ? [service?.metadata.uid, service?.spec] : undefined,
+    'its endpoints':
+      slices &&
+      endpointsOf(slices)
+        .map((e) => [e.address, e.port, e.ready, e.serving].join())
+        .toSorted(),
+    'its pods': service && pods && stateOf(podsOf(service, pods)),
+    'the DNS pods': dnsPods && stateOf(dnsPods),
+  };
+}
+
+/** What has changed since it was read (`its pods`), or undefined. What could not be read now or before says nothing. */
+export async function changedSince(facts: Facts, context: Omit<Context, 'progress'>): Promise<string | undefined> {
+  const gathering = gather({ ...context, progress: () => {} }, watched);
+  const settled = await Promise.all(watched.map(async (name) => [name, (await gathering[name]).fact] as const));
+  const now = partsOf(Object.fromEntries(settled) as unknown as Watched);
+  const before = partsOf(facts);
+  return (Object.keys(now) as (keyof typeof now)[]).find(
+    (part) => now[part] !== undefined && before[part] !== undefined && !isDeepStrictEqual(now[part], before[part]),
+  );
+}
