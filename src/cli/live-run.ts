@@ -40,7 +40,7 @@ export interface Watcher {
 /** A rollout takes more than one look to end. */
 const mostLooks = 4;
 
-/** Only what is wrong is looked at again. */
+/** Only what is wrong is diagnosed again. */
 const mayBeOutdated = (recording: Recording): boolean => {
   const { verdict } = reasoned(pipelineFor(targetOf(recording.facts)), recording);
   return verdict.status !== 'healthy';

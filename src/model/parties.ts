@@ -2,7 +2,7 @@
 import type { Fact } from '../facts/fact.ts';
 import type { Client, FactTypes } from '../facts/facts.ts';
 import type { Namespace, NetworkPolicy, Pod, Service } from '../facts/objects.ts';
-import { dialledPort, endpointsOf, portsAsked, targetsOf } from '../facts/selectors.ts';
+import { dialledPort, type Endpoint, endpointsOf, portsAsked, targetsOf } from '../facts/selectors.ts';
 import { type Decision, decide, policySet, type PolicySet } from '../policy/decide.ts';
 import { readPolicies } from '../policy/kinds.ts';
 import { fromNetworkPolicy } from '../policy/network-policy.ts';
@@ -129,6 +129,12 @@ export function decided(direction: Direction, from: Party, to: Party, connection
   return { direction, self, other, connection, decision: decide(direction, self, other, connection, known.set) };
 }
 
+/** Those that requests are sent to; where there are none, those that will get them when they are ready: policies do not ask for that. */
+function meantBy(port: { name: string; protocol: string }, endpoints: readonly Endpoint[]): Endpoint[] {
+  const targets = targetsOf(port, endpoints);
+  return targets.length > 0 ? targets : endpoints.filter((e) => e.portName === port.name && e.protocol === port.protocol && !e.terminating);
+}
+
 /** One question for the client and every endpoint, on the pods' own ports, because policies see packets after DNAT. */
 export function questions(direction: Direction, given: Given, service: Service, known: Known): Asked[] {
   const { target, slices, pods, client, namespaces } = given;
@@ -136,7 +142,7 @@ export function questions(direction: Direction, given: Given, service: Service, 
   if (!from) return [];
   const endpoints = endpointsOf(slices);
   return (portsAsked(service, target.port) ?? []).flatMap((servicePort) =>
-    targetsOf(servicePort, endpoints).flatMap((e): Asked[] => {
+    meantBy(servicePort, endpoints).flatMap((e): Asked[] => {
       const port = dialledPort(service, servicePort, e);
       if (port === null) return [];
       const to = receiverOf(

@@ -30,6 +30,14 @@ export function podsOfWorkload(facts: Facts, kind: string, name: string, pods: r
   return pods.filter((p) => sets.some((s) => isOwned(p, 'ReplicaSet', s.metadata.name)));
 }
 
+/** What is taken for granted of workloads that had no pod: no fact shows how theirs do. */
+export const startedFrom = (before: Facts, after: Facts): string[] =>
+  (Object.keys(lists) as Kind[])
+    .filter((kind) => kind !== 'ReplicaSet')
+    .flatMap((kind) => (valueOf(after[lists[kind]]) ?? []).map((w) => ({ kind, name: w.metadata.name })))
+    .filter(({ kind, name }) => podsOfWorkload(before, kind, name).length === 0 && (valueOf(after.pods) ?? []).some((p) => isOwned(p, kind, name)))
+    .map(({ kind, name }) => `the pods of ${kind} "${name}" start and become ready`);
+
 /** The pods of one workload after its change, in the place of those before. */
 function podsAfter(facts: Facts, { kind, before, after, isRollBack }: Changed, pods: readonly Pod[]): Pod[] {
   const nodes = (valueOf(facts.nodes) ?? []).filter(isReady);

@@ -8,7 +8,7 @@ import { isFollowed, slicesFor } from './endpoint-slices.ts';
 import { withRules } from './node-rules.ts';
 import { put, withObject } from './objects.ts';
 import { withProxies } from './proxies.ts';
-import { withPods } from './rollout.ts';
+import { startedFrom, withPods } from './rollout.ts';
 
 export interface WhatIf {
   facts: Facts;
@@ -43,5 +43,6 @@ export function whatIf(facts: Facts, changes: readonly Change[]): WhatIf {
   const proxies = withProxies(facts, slices, changes);
   const dns = withDns(facts, proxies.facts, changes);
   const rules = withRules(facts, dns, proxies.restarted);
-  return withConnections(facts, rules, changes);
+  const { facts: after, assumes } = withConnections(facts, rules, changes);
+  return { facts: after, assumes: [...startedFrom(facts, pods), ...assumes] };
 }

@@ -1,5 +1,5 @@
 /**
- * A cluster that changes while it is looked at: each case begins a change at a chosen request of the run. The verdict is that of the cluster as it
+ * A cluster that changes while it is diagnosed: each case begins a change at a chosen request of the run. The verdict is that of the cluster as it
  * is afterwards, or names the change; never a cause that was true for one request only.
  */
 import { afterEach, expect, test } from 'vitest';
@@ -100,7 +100,7 @@ test('all pods are replaced at once', async () => {
     make: () => must('-n', namespace, 'delete', 'pods', '-l', 'app=shop', '--wait=false'),
     delayMs: 1000,
   });
-  // A new pod may still be starting when it is looked at again.
+  // A new pod may still be starting when it is read again.
   expect(codes(diagnosis).filter((c) => c !== 'pod-starting' && c !== 'rollout-stalled' && c !== 'readiness-failing')).toEqual([]);
 });
 

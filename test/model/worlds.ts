@@ -275,9 +275,12 @@ export function hidden(c: Cluster): Set<Code> {
     hide('named-port-missing', 'readiness-failing', 'image-pull-failing', 'container-crashing', 'pods-unschedulable', 'node-not-ready', 'no-replicas');
   if (c.pods.length === 0) hide('named-port-missing', 'readiness-failing', 'image-pull-failing', 'container-crashing', 'pods-unschedulable', 'node-not-ready');
   if (reachable(c).length === 0) {
-    hide('target-port-not-listening', 'headless-port-mismatch', 'listens-on-loopback', 'policy-denies-ingress', 'policy-denies-egress');
+    hide('target-port-not-listening', 'headless-port-mismatch', 'listens-on-loopback');
     hide('kube-proxy-rules-missing', 'local-policy-no-endpoint', 'cross-node-unreachable');
   }
+  // Policies are judged for pods that are not ready, too; those without an address, or without the port, are no endpoints.
+  const isListed = !has('selector-mismatch') && !has('named-port-missing') && c.pods.some((p) => p.trouble !== 'pods-unschedulable');
+  if (reachable(c).length === 0 && !isListed) hide('policy-denies-ingress', 'policy-denies-egress');
   // Of a port that nobody dials it does not matter on which address the program has it.
   if (has('headless-port-mismatch')) hide('listens-on-loopback');
   // A node without an endpoint of its own has to drop the packets anyway.
