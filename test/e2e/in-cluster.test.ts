@@ -74,7 +74,7 @@ describe.runIf(process.env['NIGHTLY'] && existsSync(join(lab, 'node1/containerd.
   });
 
   test('promtool finds nothing wrong with the alert rules', async () => {
-    expect(await ran(promtool, ['check', 'rules', join(chart, 'files/alerts.yaml')])).toContain('SUCCESS: 5 rules found');
+    expect(await ran(promtool, ['check', 'rules', join(chart, 'files/alerts.yaml')])).toContain('SUCCESS: 6 rules found');
   });
 
   test('the Deployment follows the cluster with the rights of its ServiceAccount, writes nothing, and serves metrics that promtool accepts', async () => {
