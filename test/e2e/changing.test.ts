@@ -2,7 +2,7 @@
  * A cluster that changes while it is diagnosed: each case begins a change at a chosen request of the run. The verdict is that of the cluster as it
  * is afterwards, or names the change; never a cause that was true for one request only.
  */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import { apply, createNamespace, debugPods, deleteNamespace, doctor, kubectl, must } from '../support/kubectl.ts';
 import { relay } from '../support/relay.ts';
@@ -104,52 +104,54 @@ test('all pods are replaced at once', async () => {
   expect(codes(diagnosis).filter((c) => c !== 'pod-starting' && c !== 'rollout-stalled' && c !== 'readiness-failing')).toEqual([]);
 });
 
-test('a rollout begins', async () => {
-  const diagnosis = await during('rollout', { at: slices, make: () => must('-n', namespace, 'rollout', 'restart', 'deployment/shop') });
-  expect(codes(diagnosis).filter((c) => c !== 'pod-starting' && c !== 'readiness-failing')).toEqual([]);
-});
-
-test('CoreDNS is restarted', async () => {
-  const diagnosis = await during('coredns', { at: exec, make: () => must('-n', 'kube-system', 'rollout', 'restart', 'deployment/coredns') });
-  await must('-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=60s');
-  expect(diagnosis.verdict).toMatchObject({ status: 'healthy', causes: [] });
-});
-
-test('a node is drained', async () => {
-  try {
-    const diagnosis = await during('drained', {
-      at: exec,
-      make: async () => {
-        const node = await must('-n', namespace, 'get', 'pod', '-l', 'app=shop', '-o', 'jsonpath={.items[0].spec.nodeName}');
-        await must('cordon', node);
-        await must('-n', namespace, 'delete', 'pods', '-l', 'app=shop', `--field-selector=spec.nodeName=${node}`, '--wait=false');
-      },
-    });
+describe.skipIf(process.env['NIGHTLY'] === undefined)('those that are much like others', () => {
+  test('a rollout begins', async () => {
+    const diagnosis = await during('rollout', { at: slices, make: () => must('-n', namespace, 'rollout', 'restart', 'deployment/shop') });
     expect(codes(diagnosis).filter((c) => c !== 'pod-starting' && c !== 'readiness-failing')).toEqual([]);
-  } finally {
-    for (const node of ['node1', 'node2', 'node3']) await kubectl('uncordon', node);
-  }
-});
-
-test('the API server is away for two seconds', async () => {
-  namespace = 'changing-away';
-  await createNamespace(namespace);
-  await apply(namespace, shop('shop'));
-  await must('-n', namespace, 'wait', 'deployment/shop', '--for=condition=Available', '--timeout=60s');
-  await must('-n', namespace, 'wait', 'pod/client', '--for=condition=Ready', '--timeout=60s');
-  let since = 0;
-  const between = await relay((path, _headers, method) => {
-    if (since === 0 && slices.test(`${method} ${path}`)) since = Date.now();
-    return since > 0 && Date.now() - since < 2000 ? 'reset' : 'none';
   });
-  try {
-    const ran = await doctor(['svc', 'shop', '-n', namespace, '--from', 'pod/client', '-o', 'json'], { env: { KUBECONFIG: between.kubeconfig } });
-    const diagnosis = JSON.parse(ran.stdout) as Diagnosis;
-    expect(['healthy', 'undecided']).toContain(diagnosis.verdict.status);
-    expect(codes(diagnosis)).toEqual([]);
-  } finally {
-    between.close();
-  }
+
+  test('CoreDNS is restarted', async () => {
+    const diagnosis = await during('coredns', { at: exec, make: () => must('-n', 'kube-system', 'rollout', 'restart', 'deployment/coredns') });
+    await must('-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=60s');
+    expect(diagnosis.verdict).toMatchObject({ status: 'healthy', causes: [] });
+  });
+
+  test('a node is drained', async () => {
+    try {
+      const diagnosis = await during('drained', {
+        at: exec,
+        make: async () => {
+          const node = await must('-n', namespace, 'get', 'pod', '-l', 'app=shop', '-o', 'jsonpath={.items[0].spec.nodeName}');
+          await must('cordon', node);
+          await must('-n', namespace, 'delete', 'pods', '-l', 'app=shop', `--field-selector=spec.nodeName=${node}`, '--wait=false');
+        },
+      });
+      expect(codes(diagnosis).filter((c) => c !== 'pod-starting' && c !== 'readiness-failing')).toEqual([]);
+    } finally {
+      for (const node of ['node1', 'node2', 'node3']) await kubectl('uncordon', node);
+    }
+  });
+
+  test('the API server is away for two seconds', async () => {
+    namespace = 'changing-away';
+    await createNamespace(namespace);
+    await apply(namespace, shop('shop'));
+    await must('-n', namespace, 'wait', 'deployment/shop', '--for=condition=Available', '--timeout=60s');
+    await must('-n', namespace, 'wait', 'pod/client', '--for=condition=Ready', '--timeout=60s');
+    let since = 0;
+    const between = await relay((path, _headers, method) => {
+      if (since === 0 && slices.test(`${method} ${path}`)) since = Date.now();
+      return since > 0 && Date.now() - since < 2000 ? 'reset' : 'none';
+    });
+    try {
+      const ran = await doctor(['svc', 'shop', '-n', namespace, '--from', 'pod/client', '-o', 'json'], { env: { KUBECONFIG: between.kubeconfig } });
+      const diagnosis = JSON.parse(ran.stdout) as Diagnosis;
+      expect(['healthy', 'undecided']).toContain(diagnosis.verdict.status);
+      expect(codes(diagnosis)).toEqual([]);
+    } finally {
+      between.close();
+    }
+  });
 });
 
 test('no debug pod is left behind', async () => {
