@@ -33,7 +33,9 @@ function partsOf(facts: Watched) {
 
 /** What has changed since it was read (`its pods`), or undefined. What could not be read now or before says nothing. */
 export async function changedSince(facts: Facts, context: Omit<Context, 'progress'>): Promise<string | undefined> {
-  const gathering = gather({ ...context, progress: () => {} }, watched);
+  // What hung or was refused before would do so again, and what hangs now is not waited for.
+  const again = watched.filter((name) => facts[name].seen);
+  const gathering = gather({ ...context, progress: () => {} }, again, () => true);
   const settled = await Promise.all(watched.map(async (name) => [name, (await gathering[name]).fact] as const));
   const now = partsOf(Object.fromEntries(settled) as unknown as Watched);
   const before = partsOf(facts);
