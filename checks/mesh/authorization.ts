@@ -16,8 +16,7 @@ function fixOf(
   const by = first?.admission.by;
   if (!first || !by) return [];
   const { namespace } = first.pod;
-  const isDenied = first.admission.why.includes('DENY');
-  if (by.kind !== 'AuthorizationPolicy' || isDenied || !from)
+  if (by.kind !== 'AuthorizationPolicy' || first.admission.byDeny || !from)
     return [
       {
         text: by.kind === 'Pod' ? `Allow ${who} by an AuthorizationPolicy for a Server of port ${first.port}` : `Allow ${who} in ${objectText(by)}`,

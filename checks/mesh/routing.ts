@@ -18,10 +18,9 @@ function blocked(met: readonly Met[], name: string, host: string): Draft<Code>[]
   const by = first?.sends.by;
   if (!first || !by) return [];
   const isSure = limited.every((m) => m.tls === 'refused');
-  const then = first.sends.wires.includes('plain')
-    ? first.accepts.plain
-      ? 'with outboundTrafficPolicy REGISTRY_ONLY it answers itself'
-      : `plain text is sent, which ${first.accepts.by ? objectText(first.accepts.by) : 'the other side'} does not take`
+  const isPlainRefused = first.sends.wires.includes('plain') && !first.accepts.plain;
+  const then = isPlainRefused
+    ? `plain text is sent, which ${first.accepts.by ? objectText(first.accepts.by) : 'the other side'} does not take`
     : 'with outboundTrafficPolicy REGISTRY_ONLY it answers itself';
   return [
     {
@@ -69,7 +68,7 @@ export const routing = check({
         client: sender,
         service: { namespace, name: own },
         port: port.port,
-        isHttp: target.http !== undefined && isHttpPort(port) === 'maybe' ? true : isHttpPort(port),
+        isHttp: isHttpPort(port, target.http),
         path: target.http,
         destinationRules: valueOf(mesh.destinationRules) ?? [],
         virtualServices: valueOf(mesh.virtualServices) ?? [],

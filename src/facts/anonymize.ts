@@ -12,15 +12,16 @@ const naming =
   /^(name|generateName|namespace|nodeName|node|pod|host|hostname|hostnames|hosts|subdomain|serviceAccount|serviceAccountName|secretName|uid|image|images|names|issuer|externalName|gatewayClassName|ingressClassName|loadBalancerClass|principals|notPrincipals|containers|manager|slice|url|path|via|from|of|key|values|value)$/;
 /** Records whose keys were chosen by somebody, too. */
 const keyed =
-  /^(labels|matchLabels|nodeSelector|selector|podSelector|sourceLabels|podLogs|proxyLogs|dnsLogs|dnsAnswers|namespaces|policies|nodeRules|nodeRulesLater|conntrack|proxyHealth|routes|listeners|nodeRequests|secrets|services|destinations|labels|pluginPolicies|dryRuns|corefileCustom)$/;
+  /^(labels|matchLabels|nodeSelector|selector|podSelector|sourceLabels|podLogs|proxyLogs|dnsLogs|dnsAnswers|namespaces|policies|nodeRules|nodeRulesLater|conntrack|proxyHealth|routes|listeners|nodeRequests|secrets|services|destinations|pluginPolicies|dryRuns|corefileCustom)$/;
 
-const words = (text: string): string[] => text.match(/[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*/g) ?? [];
+const word = /[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*/;
+const words = (text: string): string[] => text.match(new RegExp(word, 'g')) ?? [];
 const isCommon = (word: string): boolean => word.length < 2 || vocabulary.has(word.toLowerCase()) || /^(v?\d+|\d+[munkKMGTPE]i?)$/.test(word);
 /** `db.corp.example` in the middle of a text. */
 const hostLike = /\b(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}\b/gi;
 const addressLike =
   /(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?:\d{1,3}(?:\.\d{1,3}){3})?)(\/\d{1,3})?(?![\w:]*:[0-9a-fA-F]{0,4}:)/;
-const addressOrWord = new RegExp(`${addressLike.source}|[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*`, 'g');
+const addressOrWord = new RegExp(`${addressLike.source}|${word.source}`, 'g');
 
 /** All words by which somebody could be known. */
 function identifiers(facts: unknown): Set<string> {

@@ -133,11 +133,11 @@ export function gather(
     if (isDecided({ ...Object.fromEntries(rest), ...facts } as Facts)) enough.abort();
   }, 250);
 
-  const versions = { known: undefined as ReturnType<Cluster['apiVersions']> | undefined };
+  let versions: ReturnType<Cluster['apiVersions']> | undefined;
   const reachable = withoutLostNodes(context.cluster, facts, async () => (await start('nodes')).fact as Facts['nodes']);
 
   // Several collectors ask which kinds there are.
-  const cluster: Cluster = { ...reachable, apiVersions: (signal) => (versions.known ??= reachable.apiVersions(signal)) };
+  const cluster: Cluster = { ...reachable, apiVersions: (signal) => (versions ??= reachable.apiVersions(signal)) };
 
   async function run(collector: Collector): Promise<Fact<unknown>> {
     const what = whatOf[collector.fact] ?? collector.fact;

@@ -109,7 +109,13 @@ export const mesh = collector({
     const isIstio = groups.has('security.istio.io');
     const places = concerned(target).filter((n) => n !== 'kube-system' || target.namespace === n);
     const withRoot = [...new Set([...places, rootNamespace])];
-    const list = <K extends KindKey>(key: K) => listed(cluster, key, versions.value, kinds[key].root ? withRoot : places, signal) as Promise<Mesh[K]>;
+    const lists = async (): Promise<Pick<Mesh, KindKey>> => {
+      const found = (Object.keys(kinds) as KindKey[]).map(async (key) => {
+        const all = await listed(cluster, key, versions.value, kinds[key].root ? withRoot : places, signal);
+        return [key, all] as const;
+      });
+      return Object.fromEntries(await Promise.all(found)) as Pick<Mesh, KindKey>;
+    };
     const selector = valueOf(service)?.spec.selector ?? {};
     const who = valueOf(client)?.pod;
     const own = async (): Promise<Mesh['pods']> => {
@@ -139,49 +145,8 @@ export const mesh = collector({
         })),
       );
     };
-    const [pods, self, known, ...all] = await Promise.all([
-      own(),
-      its(),
-      injectors(),
-      list('peerAuthentications'),
-      list('authorizations'),
-      list('destinationRules'),
-      list('virtualServices'),
-      list('sidecars'),
-      list('servers'),
-      list('linkerdAuthorizations'),
-      list('meshTls'),
-      list('networks'),
-      list('serverAuthorizations'),
-    ]);
-    const [
-      peerAuthentications,
-      authorizations,
-      destinationRules,
-      virtualServices,
-      sidecars,
-      servers,
-      linkerdAuthorizations,
-      meshTls,
-      networks,
-      serverAuthorizations,
-    ] = all;
-    return seen({
-      pods,
-      client: self,
-      injectors: known,
-      peerAuthentications,
-      authorizations,
-      destinationRules,
-      virtualServices,
-      sidecars,
-      servers,
-      linkerdAuthorizations,
-      meshTls,
-      networks,
-      serverAuthorizations,
-      destinations: await destinationsOf(cluster, valueOf(virtualServices) ?? [], signal),
-    });
+    const [pods, self, known, all] = await Promise.all([own(), its(), injectors(), lists()]);
+    return seen({ ...all, pods, client: self, injectors: known, destinations: await destinationsOf(cluster, valueOf(all.virtualServices) ?? [], signal) });
   },
 });
 

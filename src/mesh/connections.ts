@@ -39,8 +39,7 @@ export function connectionsInMesh(mesh: Mesh, { target, service, slices, client 
         const pod = pods.find((p) => p.name === endpoint.pod);
         const port = dialledPort(service, servicePort, endpoint);
         if (!pod || port === null) return [];
-        const declared = isHttpPort(servicePort);
-        const isHttp = declared === 'maybe' && target.http !== undefined ? true : declared;
+        const isHttp = isHttpPort(servicePort, target.http);
         const dialled = isHeadless(service) ? endpoint.address : (service.spec.clusterIPs[0] ?? endpoint.address);
         const to = { pod, port, service: { name, namespace }, servicePort: servicePort.port, dialled, isHttp, path: target.http };
         const way = meshWay(mesh, from, to);

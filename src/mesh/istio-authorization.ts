@@ -1,7 +1,7 @@
 /** Whether Istio's AuthorizationPolicies let a request in (Istio reference, AuthorizationPolicy: CUSTOM, then DENY, then ALLOW). */
 import type { AuthorizationOperation, AuthorizationRule, AuthorizationSource, IstioAuthorization, MeshPod } from '../facts/mesh.ts';
 import { inside } from '../policy/rule.ts';
-import { allOf, anyOf, type Match, matchesText, wanted } from './matching.ts';
+import { allOf, anyOf, hasLabels, type Match, matchesText, wanted } from './matching.ts';
 import { rootNamespace } from './member.ts';
 import type { Reference } from './mutual-tls.ts';
 
@@ -24,6 +24,8 @@ export interface Request {
 
 export interface Admission {
   verdict: 'allowed' | 'denied' | 'open';
+  /** A rule denies it, which no rule that allows can overrule. */
+  byDeny?: true;
   by: Reference | null;
   why: string;
 }
@@ -110,7 +112,7 @@ const appliesTo = (pod: MeshPod, { metadata, spec }: IstioAuthorization): boolea
   (metadata.namespace === pod.namespace || metadata.namespace === rootNamespace) &&
   !spec.targetRef &&
   (spec.targetRefs ?? []).length === 0 &&
-  Object.entries(spec.selector?.matchLabels ?? {}).every(([key, value]) => pod.labels[key] === value);
+  hasLabels(spec.selector?.matchLabels, pod.labels);
 
 /** What the policies of a pod say to one request. */
 export function istioAdmits(pod: MeshPod, peer: Peer, request: Request, all: readonly IstioAuthorization[]): Admission {
@@ -120,7 +122,7 @@ export function istioAdmits(pod: MeshPod, peer: Peer, request: Request, all: rea
   const by = (action: string) => own.filter((p) => (p.spec.action ?? 'ALLOW') === action).map((policy) => ({ policy, match: matches(policy) }));
   const denying = by('DENY');
   const denied = denying.find((d) => d.match === true);
-  if (denied) return { verdict: 'denied', by: referenceOf(denied.policy), why: 'a rule of action DENY matches the request' };
+  if (denied) return { verdict: 'denied', byDeny: true, by: referenceOf(denied.policy), why: 'a rule of action DENY matches the request' };
   const open = [...by('CUSTOM'), ...denying].find((d) => d.match !== false);
   const allowing = by('ALLOW');
   if (allowing.length > 0 && allowing.every((a) => a.match === false)) {

@@ -2,11 +2,9 @@
 import { type Fact, valueOf } from '../facts/fact.ts';
 import type { DestinationRule, HttpMatch, HttpRoute, MeshPod, Sidecar, VirtualService } from '../facts/mesh.ts';
 import { isExportedTo, meansService, type ServiceName, serviceNamed } from './hosts.ts';
+import { hasLabels } from './matching.ts';
 import { rootNamespace } from './member.ts';
 import type { Reference } from './mutual-tls.ts';
-
-const hasLabels = (wanted: Record<string, string> | null | undefined, labels: Record<string, string>): boolean =>
-  Object.entries(wanted ?? {}).every(([key, value]) => labels[key] === value);
 
 const refOf = (kind: string, { metadata }: { metadata: { namespace: string; name: string } }): Reference => ({
   kind,

@@ -10,6 +10,10 @@ export const not = (match: Match): Match => (match === 'maybe' ? match : !match)
 export const wanted = (values: readonly string[], unwanted: readonly string[], test: (value: string) => Match): Match =>
   allOf([values.length === 0 || anyOf(values.map(test)), unwanted.length === 0 || not(anyOf(unwanted.map(test)))]);
 
+/** Whether a pod has all labels that Istio's WorkloadSelector names; none means every pod. */
+export const hasLabels = (wanted: Record<string, string> | null | undefined, labels: Record<string, string>): boolean =>
+  Object.entries(wanted ?? {}).every(([key, value]) => labels[key] === value);
+
 /** Istio's string match: exact, `prefix*`, `*suffix`, or `*` for any that is there. */
 export function matchesText(pattern: string, value: string): boolean {
   if (pattern === '*') return value !== '';

@@ -1,5 +1,6 @@
 /** What a pod's proxy takes on a port: plain text, mutual TLS, or both. */
 import type { MeshPod, PeerAuthentication } from '../facts/mesh.ts';
+import { hasLabels } from './matching.ts';
 import { inboundBypass, membershipOf, rootNamespace } from './member.ts';
 
 export interface Reference {
@@ -25,8 +26,7 @@ const oldest = <T extends { metadata: { creationTimestamp?: string | null | unde
   })[0];
 
 const selectsAll = ({ spec }: PeerAuthentication): boolean => Object.keys(spec.selector?.matchLabels ?? {}).length === 0;
-const selectsPod = ({ spec }: PeerAuthentication, pod: MeshPod): boolean =>
-  Object.entries(spec.selector?.matchLabels ?? {}).every(([key, value]) => pod.labels[key] === value);
+const selectsPod = ({ spec }: PeerAuthentication, pod: MeshPod): boolean => hasLabels(spec.selector?.matchLabels, pod.labels);
 
 /** The PeerAuthentications that can decide for a pod, nearest first: of its labels, of its namespace, of the mesh. */
 function inOrder(pod: MeshPod, all: readonly PeerAuthentication[]): PeerAuthentication[] {

@@ -1,6 +1,5 @@
 /** Writes the words of this program and of Kubernetes that a capture may keep when it is anonymized: node test/facts/vocabulary.ts */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 
 const root = new URL('../../', import.meta.url).pathname;
 const file = `${root}src/facts/vocabulary.ts`;
