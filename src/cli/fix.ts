@@ -130,7 +130,7 @@ async function repaired(job: Job): Promise<Seen> {
 }
 
 const objectOf = ({ kind, namespace, name }: { kind: string; namespace: string; name: string }) => `${kind} ${namespace ? `${namespace}/` : ''}${name}`;
-const planFor = ({ recording }: Seen): Step[] => planOf(pipeline, recording, reasoned(pipeline, recording).verdict);
+const planFor = ({ recording }: Seen): Step[] => planOf(pipeline, recording.facts, reasoned(pipeline, recording.facts).verdict);
 
 /** Whether a cause that was to be removed is still there. */
 const isUnchanged = (steps: readonly Step[], now: Seen): boolean =>

@@ -42,7 +42,7 @@ const mostLooks = 4;
 
 /** Only what is wrong is diagnosed again. */
 const mayBeOutdated = (recording: Recording): boolean => {
-  const { verdict } = reasoned(pipelineFor(targetOf(recording.facts)), recording);
+  const { verdict } = reasoned(pipelineFor(targetOf(recording.facts)), recording.facts);
   return verdict.status !== 'healthy';
 };
 

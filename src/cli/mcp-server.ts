@@ -140,7 +140,6 @@ export function mcpServer(options: McpOptions, env: NodeJS.ProcessEnv, calls: Ca
           const found = await scanCluster(cluster, {
             pipeline,
             inFront,
-            version: options.version,
             namespace: asked.all_namespaces ? undefined : cluster.namespace,
             shard: undefined,
             accepted: [],

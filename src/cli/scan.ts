@@ -115,7 +115,6 @@ async function writeScan(
 const planFor = (options: ScanOptions): Omit<ScanPlan, 'namespace' | 'onProgress'> => ({
   pipeline,
   inFront,
-  version: options.version,
   shard: options.shard === undefined ? undefined : parseShard(options.shard),
   accepted: options.ignore === undefined ? options.accepted : readRules(fileText(options.ignore), options.ignore),
 });

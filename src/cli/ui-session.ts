@@ -28,8 +28,8 @@ import { takenBack } from './undo.ts';
 /** The diagnosis with its facts and the changes of its fixes. */
 export function resultOf(recording: Recording): Result {
   const checks = pipelineFor(targetOf(recording.facts));
-  const { reports, verdict } = reasoned(checks, recording);
-  const fixes = [...reports.flatMap((r) => r.findings.flatMap((f) => f.fix)), ...planOf(checks, recording, verdict).map((s) => s.fix)];
+  const { reports, verdict } = reasoned(checks, recording.facts, recording.settledMs);
+  const fixes = [...reports.flatMap((r) => r.findings.flatMap((f) => f.fix)), ...planOf(checks, recording.facts, verdict).map((s) => s.fix)];
   return {
     diagnosis: cleanDeep(diagnose(checks, recording)),
     facts: cleanDeep(recording.facts, cleanLines),
@@ -182,7 +182,7 @@ export function liveSession(
       const found = await takeInventory(cluster, [namespace ?? undefined], new AbortController().signal);
       if (!found.seen) throw new CannotRun(`services cannot be listed (${clean(found.why)}).`);
       inventory = found.value;
-      const inFront = await judgeFronts(frontChecks, found.value, cluster.context, options.version, new AbortController().signal);
+      const inFront = await judgeFronts(frontChecks, found.value, cluster.context, new AbortController().signal);
       fronts = new Map(inFront.map((s) => [keyOf(s), s]));
       return cleanDeep([...found.value.services().map((s) => rowOf(s, found.value.factsOf(s).slices)), ...inFront.map(frontRowOf)]);
     },
@@ -192,7 +192,7 @@ export function liveSession(
       if (row.front && front) return { status: front.status, summary: clean(front.summary) };
       const service = inventory?.find(row.namespace, row.name);
       if (!inventory || !service) throw new CannotRun(`Service ${row.namespace}/${row.name} is not in the list any more.`);
-      const { status, summary } = judgeService(pipeline, inventory, service, cluster.context, options.version);
+      const { status, summary } = judgeService(pipeline, inventory, service, cluster.context);
       return { status, summary: clean(summary) };
     },
   };

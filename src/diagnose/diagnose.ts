@@ -17,8 +17,8 @@ export function diagnose(pipeline: readonly Check[], recording: Recording, earli
   const { facts } = recording;
   const target = targetOf(facts);
   const client = facts.client.seen ? facts.client.value : null;
-  const { reports, verdict, findings } = reasoned(pipeline, recording);
-  const steps = planOf(pipeline, recording, verdict);
+  const { reports, verdict, findings } = reasoned(pipeline, recording.facts, recording.settledMs);
+  const steps = planOf(pipeline, recording.facts, verdict);
   const tried = facts.dryRuns.seen ? facts.dryRuns.value : {};
   /** The changes and the failed connections stay internal: the command shows what the ones do, `probes` the others. */
   const shown = (f: Finding): Finding => {

@@ -10,8 +10,8 @@ import { judge, reasoned, wantedBy } from '../verdict/judge.ts';
 import { type ProgressEvent, stageOf } from './progress.ts';
 
 /** Whether the cause is certain whatever else is read: an object shows it, and no connection can speak against it, or Kubernetes itself reports it. */
-function isDecided(pipeline: readonly Check[], facts: Facts, version: string): boolean {
-  const { verdict } = reasoned(pipeline, { version, startedAt: '', durationMs: 0, requests: 0, settledMs: {}, facts });
+function isDecided(pipeline: readonly Check[], facts: Facts): boolean {
+  const { verdict } = reasoned(pipeline, facts);
   const isTried = facts.connections.seen || facts.connections.why !== notWaitedFor;
   return verdict.status === 'faulty' && (isTried || verdict.causes[0]?.confidence === 'confirmed');
 }
@@ -27,7 +27,7 @@ export async function record(
   const gathering = gather(
     { ...context, progress: (text, fact) => onEvent({ type: 'waiting', stage: stageOf(fact), text, at: Date.now() }) },
     wantedBy(pipeline),
-    (facts) => isDecided(pipeline, facts, version),
+    (facts) => isDecided(pipeline, facts),
   );
   await Promise.all(
     pipeline.map(async (check) => {
@@ -37,23 +37,16 @@ export async function record(
       onEvent({ type: 'checked', report: judge(check, facts, Math.max(0, ...settled.map((s) => s.ms))) });
     }),
   );
-  const facts: Partial<Record<FactName, Fact<unknown>>> = {};
+  const read: Partial<Record<FactName, Fact<unknown>>> = {};
   const settledMs: Recording['settledMs'] = {};
   for (const name of factNames) {
     const { fact, ms } = await gathering[name];
-    facts[name] = fact;
+    read[name] = fact;
     settledMs[name] = ms;
   }
-  const recording = (): Recording => ({
-    version,
-    startedAt: started.toISOString(),
-    durationMs: Date.now() - started.getTime(),
-    requests: context.cluster.requests(),
-    settledMs,
-    facts: facts as Facts,
-  });
+  const facts = read as Facts;
   if (context.target.probe !== 'none' && !context.signal.aborted) {
-    const fixes = planOf(pipeline, recording(), reasoned(pipeline, recording()).verdict).map((s) => s.fix);
+    const fixes = planOf(pipeline, facts, reasoned(pipeline, facts).verdict).map((s) => s.fix);
     const { target } = context;
     if (
       replacesPods(
@@ -64,5 +57,12 @@ export async function record(
       facts.otherServices = await otherServices(context.cluster, target, context.signal);
     if (fixes.length > 0) facts.dryRuns = seen(await tryFixes(context.cluster, fixes, context.signal));
   }
-  return recording();
+  return {
+    version,
+    startedAt: started.toISOString(),
+    durationMs: Date.now() - started.getTime(),
+    requests: context.cluster.requests(),
+    settledMs,
+    facts,
+  };
 }

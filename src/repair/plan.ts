@@ -2,8 +2,8 @@
 import type { Check } from '../../checks/check.ts';
 import type { Change, Fix, Predicted } from '../catalog/finding.ts';
 import { reasoned } from '../verdict/judge.ts';
-import type { Recording } from '../facts/capture.ts';
 import { valueOf } from '../facts/fact.ts';
+import type { Facts } from '../facts/facts.ts';
 import type { Finding, Verdict } from '../verdict/verdict.ts';
 import { affectsOf } from './affects.ts';
 import { ownersIn } from './owners.ts';
@@ -32,25 +32,24 @@ function textOf(verdict: Verdict, assumes: readonly string[], inFront: boolean):
 
 interface Tried {
   step: Step;
-  recording: Recording;
+  facts: Facts;
   verdict: Verdict;
 }
 
 /** A fix tried on the model; undefined where its cause would stay, or another fault would come of it. */
-function tried(pipeline: readonly Check[], recording: Recording, before: Verdict, cause: Finding, fix: Fix): Tried | undefined {
+function tried(pipeline: readonly Check[], now: Facts, before: Verdict, cause: Finding, fix: Fix): Tried | undefined {
   if (!fix.changes || fix.changes.length === 0) return undefined;
-  const { facts, assumes } = whatIf(recording.facts, fix.changes);
-  const after = { ...recording, facts };
-  const { verdict } = reasoned(pipeline, after);
+  const { facts, assumes } = whatIf(now, fix.changes);
+  const { verdict } = reasoned(pipeline, facts);
   if (verdict.causes.some((c) => isSame(c, cause))) return undefined;
   // What only the first fault hid may show now; a Service that was served in part must not be served less.
   if (before.status === 'degraded' && verdict.status === 'faulty') return undefined;
   const inFront = valueOf(facts.target)?.front !== undefined;
   const predicted = { status: verdict.status, text: textOf(verdict, fix.assumes === undefined ? assumes : [fix.assumes, ...assumes], inFront) };
-  const affects = [...(fix.affects ?? []), ...affectsOf(recording.facts, fix.changes)];
-  const owners = ownersIn(recording.facts, fix.changes);
+  const affects = [...(fix.affects ?? []), ...affectsOf(now, fix.changes)];
+  const owners = ownersIn(now, fix.changes);
   const more = { ...(affects.length > 0 && { affects }), ...(owners.length > 0 && { owners }) };
-  return { step: { cause, fix: { ...fix, changes: fix.changes, predicted, ...more } }, recording: after, verdict };
+  return { step: { cause, fix: { ...fix, changes: fix.changes, predicted, ...more } }, facts, verdict };
 }
 
 /** A later fix was computed on what the earlier ones make, and its prediction holds only after them. */
@@ -62,16 +61,16 @@ function inOrder(step: Step, before: readonly Step[]): Step {
 }
 
 /** The fixes in the order in which they are to be made, each with what the model predicts after it. Pure. */
-export function planOf(pipeline: readonly Check[], recording: Recording, verdict: Verdict): Step[] {
+export function planOf(pipeline: readonly Check[], facts: Facts, verdict: Verdict): Step[] {
   const placeOf = (f: Finding) => pipeline.findIndex((c) => c.codes.includes(f.code));
   const steps: Step[] = [];
-  let now = { recording, verdict };
+  let now = { facts, verdict };
   while (steps.length < maxSteps) {
     // In the order of the pipeline: a policy is opened for the port that the Service has by then.
     const causes = now.verdict.causes.toSorted((a, b) => placeOf(a) - placeOf(b));
     let found: Tried | undefined;
     for (const { cause, fix } of causes.flatMap((c) => c.fix.map((f) => ({ cause: c, fix: f })))) {
-      found = tried(pipeline, now.recording, now.verdict, cause, fix);
+      found = tried(pipeline, now.facts, now.verdict, cause, fix);
       if (found) break;
     }
     if (!found) return steps;

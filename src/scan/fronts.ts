@@ -61,7 +61,7 @@ function remembered<T>(all: Map<string, T>, key: string, make: () => T): T {
 }
 
 /** Judges all Ingresses and routes that are held. Asks for the pods of their controllers where a scan of some namespaces does not hold them. */
-export async function judgeFronts(checks: readonly Check[], inventory: Inventory, context: string, version: string, signal: AbortSignal): Promise<Scanned[]> {
+export async function judgeFronts(checks: readonly Check[], inventory: Inventory, context: string, signal: AbortSignal): Promise<Scanned[]> {
   const known = frontOf(inventory);
   const objects: Object[] = [...(valueOf(known.ingresses) ?? []), ...(valueOf(known.routes) ?? [])];
   const services = inventory.kinds.services.store;
@@ -94,7 +94,7 @@ export async function judgeFronts(checks: readonly Check[], inventory: Inventory
       front: ref,
     };
     const facts = { ...unread, target: seen(target), front: seen(await frontFor(ref, isHeldFor(object))) };
-    const { verdict } = reasoned(checks, { version, startedAt: '', durationMs: 0, requests: 0, settledMs: {}, facts });
+    const { verdict } = reasoned(checks, facts);
     scanned.push({
       kind,
       context,

@@ -74,12 +74,8 @@ export function visible(finding: Finding): Finding {
   return shown;
 }
 
-export function judgeService(pipeline: readonly Check[], inventory: Inventory, service: Service, context: string, version: string): Scanned {
-  const { verdict, client } = forSomebody(
-    inventory,
-    service,
-    (as) => reasoned(pipeline, { version, startedAt: '', durationMs: 0, requests: 0, settledMs: {}, facts: inventory.factsOf(service, as) }).verdict,
-  );
+export function judgeService(pipeline: readonly Check[], inventory: Inventory, service: Service, context: string): Scanned {
+  const { verdict, client } = forSomebody(inventory, service, (as) => reasoned(pipeline, inventory.factsOf(service, as)).verdict);
   const addresses = new Map<string, boolean>();
   for (const e of endpointsOf(inventory.slicesOf(service))) addresses.set(e.address, (addresses.get(e.address) ?? false) || e.ready);
   return {

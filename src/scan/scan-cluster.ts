@@ -17,7 +17,6 @@ export interface ScanPlan {
   pipeline: readonly Check[];
   /** The checks of what is in front of Services. */
   inFront: readonly Check[];
-  version: string;
   /** Absent: all namespaces. */
   namespace: string | undefined;
   shard: Shard | undefined;
@@ -28,18 +27,13 @@ export interface ScanPlan {
 }
 
 /** Judges one Service, and keeps what is accepted apart. */
-export function judged(
-  { pipeline, version, accepted }: ScanPlan,
-  inventory: Inventory,
-  context: string,
-  service: ReturnType<Inventory['services']>[number],
-): Scanned {
-  return withoutAccepted(judgeService(pipeline, inventory, service, context, version), accepted, service.metadata.accepted);
+export function judged({ pipeline, accepted }: ScanPlan, inventory: Inventory, context: string, service: ReturnType<Inventory['services']>[number]): Scanned {
+  return withoutAccepted(judgeService(pipeline, inventory, service, context), accepted, service.metadata.accepted);
 }
 
 /** Judges everything in front of Services, and keeps what is accepted apart. */
-export async function judgedFronts({ inFront, version, accepted }: ScanPlan, inventory: Inventory, context: string, signal: AbortSignal): Promise<Scanned[]> {
-  const all = await judgeFronts(inFront, inventory, context, version, signal);
+export async function judgedFronts({ inFront, accepted }: ScanPlan, inventory: Inventory, context: string, signal: AbortSignal): Promise<Scanned[]> {
+  const all = await judgeFronts(inFront, inventory, context, signal);
   return all.map((s) => withoutAccepted(s, accepted, undefined));
 }
 

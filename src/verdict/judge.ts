@@ -145,12 +145,11 @@ const isBlind = (check: Check, facts: Facts): boolean => [...check.needs, ...che
 /** What is said to be reached or not: the Service, or what is in front of it. */
 const subjectOf = (target: Target): string => (target.front ? asked(target) : target.name);
 
-/** All checks judged, and what follows from them. */
-export function reasoned(pipeline: readonly Check[], recording: Recording): Reasoned & { reports: CheckReport[] } {
-  const { facts } = recording;
+/** All checks judged, and what follows from them. `settledMs`: when each fact was there, where that is to be shown. */
+export function reasoned(pipeline: readonly Check[], facts: Facts, settledMs: Recording['settledMs'] = {}): Reasoned & { reports: CheckReport[] } {
   const target = targetOf(facts);
-  const settledMs = (check: Check) => Math.max(0, ...[...check.needs, ...check.uses].map((n) => recording.settledMs[n] ?? 0));
-  const judged = pipeline.map((check) => judge(check, facts, settledMs(check)));
+  const readMs = (check: Check) => Math.max(0, ...[...check.needs, ...check.uses].map((n) => settledMs[n] ?? 0));
+  const judged = pipeline.map((check) => judge(check, facts, readMs(check)));
   const endpointsFail = judged.some((r) => r.id === 'path/endpoints' && r.status === 'fail');
   const reports = judged.map((r) => asSeenFrom(facts, r, endpointsFail));
   const client = facts.client.seen ? facts.client.value : null;

@@ -7,7 +7,7 @@ import type { Cluster } from './worlds.ts';
 
 export const seed = 20261125;
 
-export const verdictOf = (facts: Facts) => reasoned(pipeline, { version: 'test', startedAt: '', durationMs: 0, requests: 0, settledMs: {}, facts }).verdict;
+export const verdictOf = (facts: Facts) => reasoned(pipeline, facts).verdict;
 
 /** The cluster on which the verdict is wrong, with what was planted, named and refused. */
 export const described = (c: Cluster, facts: Facts, codes: readonly Code[], refused: readonly FactName[] = []): string =>

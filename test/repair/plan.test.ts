@@ -14,11 +14,11 @@ import type { Facts } from '../../src/facts/facts.ts';
 
 const planFor = (name: string) => {
   const recording = recordingOf(name);
-  return planOf(pipeline, recording, reasoned(pipeline, recording).verdict);
+  return planOf(pipeline, recording.facts, reasoned(pipeline, recording.facts).verdict);
 };
 
 describe('healthy', () => {
-  const healthy = recorded.filter((r) => reasoned(pipeline, r.recording).verdict.status === 'healthy');
+  const healthy = recorded.filter((r) => reasoned(pipeline, r.recording.facts).verdict.status === 'healthy');
   test('there are such recordings', () => expect(healthy.length).toBeGreaterThan(30));
   test.each(healthy.map((r) => [r.name, r] as const))('%s: nothing is proposed', (name, { recording }) => {
     expect(planFor(name)).toEqual([]);

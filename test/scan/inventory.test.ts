@@ -24,7 +24,7 @@ describe('the pods of a Service, without the others of its namespace', () => {
     for (const pod of facts.pods.value) index.add(pod);
     const pods = index.of(facts.service.value, facts.slices.value);
     const judged = (f: Facts) => {
-      const { verdict } = reasoned(pipeline, { ...recording, facts: f });
+      const { verdict } = reasoned(pipeline, f);
       return [verdict.status, ...verdict.causes.map((c) => c.code)];
     };
     expect(judged({ ...facts, pods: { seen: true, value: pods } })).toEqual(judged(facts));

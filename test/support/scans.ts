@@ -9,7 +9,7 @@ const context = 'recorded';
 const ofService = { kind: 'Service', type: 'ClusterIP', endpoints: { ready: 1, total: 2 }, probed: false } as const;
 
 export const scanned: Scanned[] = recorded.map(({ name, recording }) => {
-  const { verdict } = reasoned(checksFor(recording), recording);
+  const { verdict } = reasoned(checksFor(recording), recording.facts);
   const front = targetOf(recording.facts).front?.kind;
   const isFront = front === 'ingress' || front === 'route';
   return {

@@ -19,7 +19,7 @@ function withHistory(history: FieldChange[], created = at(3600)): Recording {
 }
 
 const changedIn = (recording: Recording, earlier?: Recording) =>
-  whatChanged(recording.facts, recording.startedAt, reasoned(pipeline, recording).verdict.causes, earlier);
+  whatChanged(recording.facts, recording.startedAt, reasoned(pipeline, recording.facts).verdict.causes, earlier);
 const entry = (seconds: number, ...fields: string[]): FieldChange => ({ manager: 'kubectl-edit', operation: 'Update', time: at(seconds), fields });
 
 describe('by field managers', () => {

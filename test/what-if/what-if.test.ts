@@ -12,7 +12,7 @@ import { patchOf } from '../../checks/fix.ts';
 import { recorded, recordingOf, valueOf } from '../support/recordings.ts';
 
 const codesOf = (recording: Recording) =>
-  reasoned(pipeline, recording)
+  reasoned(pipeline, recording.facts)
     .verdict.causes.map((c) => c.code)
     .toSorted();
 const after = (recording: Recording, ...changes: Parameters<typeof whatIf>[1]) => ({ ...recording, facts: whatIf(recording.facts, changes).facts });
@@ -84,7 +84,7 @@ test('a program that serves one port is not taken to serve another', () => {
     { ...rest, facts: { ...facts, listeners: seen({}) } },
     patchOf(namespace, 'service/shop', [{ op: 'replace', path: '/spec/ports/0/targetPort', value: 9999 }], 'json'),
   );
-  expect(reasoned(pipeline, changed).verdict.status).not.toBe('healthy');
+  expect(reasoned(pipeline, changed.facts).verdict.status).not.toBe('healthy');
 });
 
 describe('patches', () => {
