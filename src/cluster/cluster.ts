@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { type AccessRule, failed, type Failure, fromStatus, ok, type Result } from './failure.ts';
 import { openHttp, type Request } from './http.ts';
-import { type Fields, listFrom, protobufType } from './protobuf.ts';
+import { type Fields, type ListHead, type ListReader, listReader, protobufType } from './protobuf.ts';
 import { type KubeOptions, loadKubeConfig } from './kubeconfig.ts';
 import { logIn } from './login.ts';
 import type { Command, ExecOutput, Tunnel } from './sockets.ts';
@@ -73,10 +73,20 @@ const patchTypes = {
   strategic: 'application/strategic-merge-patch+json',
 } as const;
 
+type Head = ListHead['metadata'];
+
 interface Page {
   kind?: unknown;
   items?: unknown[] | null;
-  metadata?: { continue?: string; remainingItemCount?: number; resourceVersion?: string };
+  metadata?: Head;
+}
+
+/** A page that is being read. */
+interface Reading {
+  /** What it says of itself, as soon as that is known; undefined where it failed before. */
+  head: Promise<Head | undefined>;
+  /** How many items it had, when all were handed over. */
+  items: Promise<Result<number>>;
 }
 
 export interface ListOptions {
@@ -189,7 +199,7 @@ const fieldManager = 'k8s-doctor';
 const asDoctor = (dryRun: boolean): string => `fieldManager=${fieldManager}${dryRun ? '&dryRun=All' : ''}`;
 
 /** Objects in a page: as kubectl asks for, or more where they come quickly or are small, because each page costs the API server as much again. */
-const pageSizes = { usual: 500, quick: 2000 };
+const pageSizes = { usual: 500, quick: 2000, streamed: 5000 };
 /** Milliseconds for one object of a page, below which it came quickly: a large page is then far from the limit of a request. */
 const quickMs = 1;
 /** So often the API server may forget the version of a list while it is read. */
@@ -282,17 +292,63 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
     return answer.ok && Array.isArray(answer.value.resources) && !answer.value.resources.some((r) => r.name === plural);
   }
 
-  /** One page of a list, in protobuf where the server writes it. */
-  async function inProtobuf(request: Request, items: Fields): Promise<Result<Page>> {
-    const answer = await http.bytes({ ...request, accept: `${protobufType},application/json` });
-    if (!answer.ok) return answer;
-    const { body, isProtobuf } = answer.value;
-    if (!isProtobuf) return parse<Page>(Promise.resolve(ok(body.toString('utf8'))), request.what, request.rule);
-    try {
-      return ok(listFrom(body, items) as Page);
-    } catch (error) {
-      return failed({ reason: 'malformed', what: request.what, why: `the answer is not protobuf (${(error as Error).message})`, rule: request.rule });
+  /** Begins to read one page of a list, in protobuf where the server writes it. */
+  function readPage(request: Request, resource: Resource, fields: Fields | undefined, onItem: (item: unknown) => void): Reading {
+    const head = Promise.withResolvers<Head | undefined>();
+    const malformed = (why: string) => failed({ reason: 'malformed', what: request.what, why, rule: request.rule });
+    let count = 0;
+    const hand = (items: readonly unknown[]) => {
+      count += items.length;
+      for (const item of items) onItem(item);
+    };
+
+    async function inJson(answer: Result<string>): Promise<Result<number>> {
+      const page = await parse<Page>(Promise.resolve(answer), request.what, request.rule);
+      if (!page.ok) return page;
+      const wrong = notAList(page.value, resource);
+      if (wrong !== undefined) return malformed(wrong);
+      head.resolve(page.value.metadata ?? {});
+      // The API server makes the next page while this one is taken in; its request leaves only when this gives way.
+      await setImmediate();
+      hand(page.value.items ?? []);
+      return ok(count);
     }
+
+    async function inProtobuf(wanted: Fields): Promise<Result<number>> {
+      let wrong: string | undefined;
+      let reader: ListReader | undefined;
+      let text: Buffer[] = [];
+      const taken = (read: () => unknown[]) => {
+        if (wrong !== undefined || !reader) return;
+        let items: unknown[] = [];
+        try {
+          items = read();
+        } catch (error) {
+          wrong = `the answer is not protobuf (${(error as Error).message})`;
+          return;
+        }
+        if (reader.head) wrong = notAList(reader.head, resource);
+        if (reader.head && wrong === undefined) {
+          head.resolve(reader.head.metadata);
+          hand(items);
+        }
+      };
+      const ran = await http.chunks({ ...request, accept: `${protobufType},application/json` }, (isProtobuf) => {
+        // Where the request is sent again, this page begins again.
+        [wrong, count, text] = [undefined, 0, []];
+        const own = isProtobuf ? listReader(wanted) : undefined;
+        reader = own;
+        return own ? (chunk) => taken(() => own.take(chunk)) : (chunk) => text.push(chunk);
+      });
+      if (!ran.ok) return ran;
+      if (!reader) return inJson(ok(Buffer.concat(text).toString('utf8')));
+      taken(() => (reader as ListReader).end());
+      return wrong === undefined ? ok(count) : malformed(wrong);
+    }
+
+    const items = fields ? inProtobuf(fields) : http.send(request).then(inJson);
+    void items.then(() => head.resolve(undefined));
+    return { head: head.promise, items };
   }
 
   async function each(
@@ -303,53 +359,53 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   ): Promise<Result<string>> {
     const what = inWords(resource, namespace);
     const access = rule(resource, 'list', namespace);
-    let limit: number = protobuf ? pageSizes.quick : pageSizes.usual;
-    let askedAt = 0;
-    let from = '';
-    const pageFrom = (token: string) => {
-      from = token;
-      askedAt = performance.now();
+    const largest = protobuf ? pageSizes.streamed : pageSizes.quick;
+    let limit: number = protobuf ? largest : pageSizes.usual;
+    function pageFrom(token: string) {
       const query = new URLSearchParams({ limit: String(limit) });
       if (labelSelector) query.set('labelSelector', labelSelector);
       if (fieldSelector) query.set('fieldSelector', fieldSelector);
       if (token) query.set('continue', token);
       const path = `${pathOf(resource, namespace)}?${query.toString()}`;
-      const request = { method: 'GET' as const, path, what, rule: access, signal };
-      return protobuf ? inProtobuf(request, protobuf) : parse<Page>(http.send(request), what, access);
-    };
-    let version = '';
+      const stop = new AbortController();
+      const request = { method: 'GET' as const, path, what, rule: access, signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal };
+      return { token, askedAt: performance.now(), stop: () => stop.abort(), ...readPage(request, resource, protobuf, onItem) };
+    }
     let forgotten = 0;
-    let asked: Promise<Result<Page>> | undefined = pageFrom('');
-    while (asked) {
-      const page: Result<Page> = await asked;
-      if (!page.ok) {
-        if (page.failure.reason === 'timed-out' && limit > pageSizes.usual && !signal?.aborted) {
-          // Over a slow link a large page does not come within the limit of a request.
-          limit = pageSizes.usual;
-          asked = pageFrom(from);
-          continue;
-        }
-        if (page.failure.status === 404 && (await isNotServed(resource, signal))) {
-          const why = `the API server serves no ${resource.plural} of ${resource.group}/${resource.version}`;
-          return failed({ ...page.failure, reason: 'not-found', why });
-        }
-        // The rest of the list is read as it is now (Kubernetes API concepts, "Resource versions and 410 Gone").
-        if (page.failure.status !== 410 || page.failure.continue === undefined || ++forgotten > mostForgotten) return page;
-        asked = pageFrom(page.failure.continue);
+    /** Asks again for what a failure kept back. */
+    async function after(failure: Failure, token: string): Promise<Result<ReturnType<typeof pageFrom>>> {
+      if (failure.reason === 'timed-out' && limit > pageSizes.usual && !signal?.aborted) {
+        // Over a slow link a large page does not come within the limit of a request.
+        limit = pageSizes.usual;
+        return ok(pageFrom(token));
+      }
+      if (failure.status === 404 && (await isNotServed(resource, signal))) {
+        const why = `the API server serves no ${resource.plural} of ${resource.group}/${resource.version}`;
+        return failed({ ...failure, reason: 'not-found', why });
+      }
+      // The rest of the list is read as it is now (Kubernetes API concepts, "Resource versions and 410 Gone").
+      const canGoOn = failure.status === 410 && failure.continue !== undefined && ++forgotten <= mostForgotten;
+      return canGoOn ? ok(pageFrom(failure.continue ?? '')) : failed(failure);
+    }
+    let version = '';
+    let page = pageFrom('');
+    for (;;) {
+      const head = await page.head;
+      const next = head?.continue ? pageFrom(head.continue) : undefined;
+      const items = await page.items;
+      if (!items.ok) {
+        next?.stop();
+        const again = await after(items.failure, page.token);
+        if (!again.ok) return again;
+        page = again.value;
         continue;
       }
-      const wrong = notAList(page.value, resource);
-      if (wrong !== undefined) return failed({ reason: 'malformed', what, why: wrong, rule: access });
-      const { items, metadata }: Page = page.value;
-      limit = performance.now() - askedAt < quickMs * (items?.length ?? 0) ? pageSizes.quick : pageSizes.usual;
-      asked = metadata?.continue ? pageFrom(metadata.continue) : undefined;
-      // The API server makes the next page while this one is taken in; its request leaves only when this gives way.
-      if (asked) await setImmediate();
-      for (const item of items ?? []) onItem(item);
-      onPage?.(items?.length ?? 0, metadata?.remainingItemCount ?? 0);
-      version ||= metadata?.resourceVersion ?? '';
+      limit = performance.now() - page.askedAt < quickMs * items.value ? largest : pageSizes.usual;
+      onPage?.(items.value, head?.remainingItemCount ?? 0);
+      version ||= head?.resourceVersion ?? '';
+      if (!next) return ok(version);
+      page = next;
     }
-    return ok(version);
   }
 
   function create(resource: Resource, namespace: string, body: object, what: string): Promise<Result<unknown>> {

@@ -22,8 +22,8 @@ export interface Request {
 export interface Http {
   /** Sends one request and reads the whole answer. Sends it again where the server is busy or failed for a moment, within `timeoutMs`. */
   send(request: Request): Promise<Result<string>>;
-  /** The same, with an answer that may be in protobuf, as its type says. */
-  bytes(request: Request): Promise<Result<{ body: Buffer; isProtobuf: boolean }>>;
+  /** The same, handing over the answer as it comes; `taker` is asked for again where the request is sent again. */
+  chunks(request: Request, taker: (isProtobuf: boolean) => (chunk: Buffer) => void): Promise<Result<void>>;
   /** Sends one request and hands over the answer line by line, until it ends, `signal` aborts or `onLine` returns false. */
   lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>>;
   /** Sends one request, and answers its status; of the body only what the API server itself says of a failure is read. */
@@ -168,26 +168,32 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
   }
 
   /** Large lists come in thousands of chunks; to wait for each would take longer than to read it. */
-  const readBytes = (message: http.IncomingMessage): Promise<Buffer> =>
+  const readChunks = (message: http.IncomingMessage, take: (chunk: Buffer) => void): Promise<void> =>
     new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
       let size = 0;
       message.on('data', (chunk: Buffer) => {
         size += chunk.length;
         if (size > mostBytes) message.destroy(new Error(`the answer has more than ${mostBytes >> 20} MB`));
-        else chunks.push(chunk);
+        else take(chunk);
       });
       message.on('error', reject);
-      message.on('end', () => resolve(Buffer.concat(chunks)));
+      message.on('end', resolve);
     });
+  async function readBytes(message: http.IncomingMessage): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    await readChunks(message, (chunk) => chunks.push(chunk));
+    return Buffer.concat(chunks);
+  }
   const readAll = async (message: http.IncomingMessage): Promise<string> => (await readBytes(message)).toString('utf8');
+  const isProtobuf = ({ headers }: http.IncomingMessage): boolean => headers['content-type']?.startsWith(protobufType) ?? false;
 
   const bounded = (signal: AbortSignal | undefined) => {
     const timeout = AbortSignal.timeout(timeoutMs);
     return signal ? AbortSignal.any([signal, timeout]) : timeout;
   };
 
-  async function bytes(request: Request): Promise<Result<{ body: Buffer; isProtobuf: boolean }>> {
+  /** Sends a request until it is answered, or must not be sent again; `read` takes in the answer. */
+  async function repeated<T>(request: Request, read: (message: http.IncomingMessage) => Promise<T>): Promise<Result<T>> {
     const signal = bounded(request.signal);
     const deadline = performance.now() + timeoutMs;
     for (let attempt = 1; ; attempt++) {
@@ -195,11 +201,10 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
       let pauseMs: number | undefined;
       try {
         const message = await answered(request, signal);
-        const body = await readBytes(message);
-        const isProtobuf = message.headers['content-type']?.startsWith(protobufType) ?? false;
         const status = message.statusCode ?? 0;
-        if (status >= 200 && status <= 299) return ok({ body, isProtobuf });
-        result = refused(message, isProtobuf ? statusFrom(body) : body.toString('utf8'), request);
+        if (status >= 200 && status <= 299) return ok(await read(message));
+        const body = await readBytes(message);
+        result = refused(message, isProtobuf(message) ? statusFrom(body) : body.toString('utf8'), request);
         pauseMs = pauseAfterStatus(status, message.headers['retry-after'], request.method, attempt);
       } catch (error) {
         result = unreached(error, request);
@@ -212,10 +217,8 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
     }
   }
 
-  async function send(request: Request): Promise<Result<string>> {
-    const answer = await bytes(request);
-    return answer.ok ? ok(answer.value.body.toString('utf8')) : answer;
-  }
+  const send = (request: Request): Promise<Result<string>> => repeated(request, readAll);
+  const chunks: Http['chunks'] = (request, taker) => repeated(request, (message) => readChunks(message, taker(isProtobuf(message))));
 
   async function lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>> {
     try {
@@ -255,7 +258,7 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
 
   return {
     send,
-    bytes,
+    chunks,
     lines,
     status,
     get agent() {

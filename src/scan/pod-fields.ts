@@ -100,4 +100,7 @@ const podStatus: Fields = {
   12: field.list('podIPs', { 1: field('ip') }),
 };
 
-export const podFields: Fields = { 1: field('metadata', objectMeta), 2: field('spec', podSpec), 3: field('status', podStatus) };
+/** Pods of one template differ by their node and their hostname. */
+const ownOfSpec = [10, 16];
+
+export const podFields: Fields = { 1: field('metadata', objectMeta), 2: field.templated('spec', podSpec, ownOfSpec), 3: field('status', podStatus) };

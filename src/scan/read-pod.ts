@@ -3,6 +3,7 @@
  * usual is left to the schema. `test/scan/read-pod.test.ts` holds the two against each other.
  */
 import * as v from 'valibot';
+import { remembering, template } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redact } from '../facts/redact.ts';
@@ -12,6 +13,9 @@ import { interning } from './interning.ts';
 type Raw = Record<string, unknown>;
 type Metadata = o.Pod['metadata'];
 type Status = o.Pod['status'];
+
+/** Images and reasons are few, and come again with each pod. */
+const redactOnce = remembering(redact);
 
 /** Thrown where a field is not as usual. */
 const odd = Symbol('odd');
@@ -71,7 +75,7 @@ function containerOf(from: Raw): o.ContainerStatus {
     name: text(from['name']),
     ready,
     restartCount,
-    image: redact(text(image)),
+    image: redactOnce(text(image)),
     state: stateOf(from['state']),
     lastState: stateOf(from['lastState']),
   };
@@ -82,7 +86,8 @@ function containerOf(from: Raw): o.ContainerStatus {
 function conditionOf(from: Raw): o.Condition {
   const condition: o.Condition = { type: text(from['type']), status: text(from['status']) };
   copyTexts(from, condition, ['lastTransitionTime']);
-  copyTexts(from, condition, ['reason', 'message'], redact);
+  copyTexts(from, condition, ['reason'], redactOnce);
+  copyTexts(from, condition, ['message'], redact);
   return condition;
 }
 
@@ -108,6 +113,7 @@ interface RawContainer {
   volumeMounts?: unknown;
 }
 interface RawSpec {
+  [template]?: RawSpec;
   nodeName?: string;
   hostname?: string;
   volumes?: unknown;
@@ -125,12 +131,25 @@ export function podReader(): (pod: unknown) => Fact<o.Pod> {
   const ownersOf = interning((json) => v.parse(o.meta.entries.ownerReferences, JSON.parse(json)));
   const withoutMounts = (containers: RawContainer[] | undefined) => containers?.map((c) => ({ ...c, volumeMounts: undefined }));
 
+  /** Of templates that are shared already. */
+  const specs = new WeakMap<RawSpec, o.Pod['spec']>();
+  function sharedOf(given: RawSpec): o.Pod['spec'] {
+    const from = given[template];
+    const { containers, initContainers } = given;
+    if (!from) return specOf({ ...given, volumes: undefined, containers: withoutMounts(containers), initContainers: withoutMounts(initContainers) });
+    let spec = specs.get(from);
+    if (!spec) specs.set(from, (spec = specOf(from)));
+    return spec;
+  }
+
   function usual(pod: unknown): o.Pod {
     const { metadata, spec: given, status } = raw(pod);
     const { nodeName, hostname, ...rest } = raw(given) as RawSpec;
-    const { containers, initContainers } = rest;
-    const shared = specOf({ ...rest, volumes: undefined, containers: withoutMounts(containers), initContainers: withoutMounts(initContainers) });
-    const spec = { ...shared, ...(nodeName !== undefined && { nodeName: text(nodeName) }), ...(hostname !== undefined && { hostname: text(hostname) }) };
+    const spec = {
+      ...sharedOf(rest),
+      ...(nodeName !== undefined && { nodeName: text(nodeName) }),
+      ...(hostname !== undefined && { hostname: text(hostname) }),
+    };
     const read: o.Pod = { metadata: metadataOf(raw(metadata), labelsOf, ownersOf), spec, status: statusOf(raw(status)) };
     return [...read.status.containerStatuses, ...read.status.initContainerStatuses].some(speaks) ? withoutSecrets(read) : read;
   }

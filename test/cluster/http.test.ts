@@ -197,7 +197,7 @@ test('a large page that does not come in time is asked for in smaller ones', asy
   });
   const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 500 }, {});
   expect(await cluster.list(resources.pods, { protobuf: {} })).toMatchObject({ ok: true, value: [{ metadata: { name: 'a' } }] });
-  expect(asked).toEqual(['2000', '500']);
+  expect(asked).toEqual(['5000', '500']);
   cluster.close();
 });
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { listFrom, statusFrom } from '../../src/cluster/protobuf.ts';
+import { listReader, statusFrom, template } from '../../src/cluster/protobuf.ts';
 import { podFields } from '../../src/scan/pod-fields.ts';
 import { podReader } from '../../src/scan/read-pod.ts';
 
@@ -11,21 +11,59 @@ const recorded = (name: string) => gunzipSync(readFileSync(new URL(`./recorded/$
 const protobuf = recorded('pods.protobuf');
 const json = JSON.parse(recorded('pods.json').toString()) as { metadata: { resourceVersion: string }; items: { metadata: { name: string } }[] };
 
+/** The list as it is read from pieces of the answer. */
+function listFrom(body: Uint8Array, ...cuts: readonly number[]) {
+  const reader = listReader(podFields);
+  const edges = [0, ...cuts.toSorted((x, y) => x - y), body.length];
+  const items = edges.slice(1).flatMap((to, i) => reader.take(body.subarray(edges[i], to)));
+  return { items: [...items, ...reader.end()], head: reader.head };
+}
+
 test('what is read of each pod is the same', () => {
-  const list = listFrom(protobuf, podFields) as typeof json;
+  const { items, head } = listFrom(protobuf);
   expect(json.items.length).toBeGreaterThan(20);
-  expect(list.items.length).toBe(json.items.length);
+  expect(items.length).toBe(json.items.length);
+  expect(head).toEqual({ kind: 'PodList', metadata: json.metadata });
   const read = podReader();
-  for (const [i, pod] of json.items.entries()) expect(read(list.items[i]), pod.metadata.name).toEqual(read(pod));
+  for (const [i, pod] of json.items.entries()) expect(read(items[i]), pod.metadata.name).toEqual(read(pod));
 });
 
-test('a list cut anywhere, or with a byte changed, is read or refused', () => {
+test('pods of one template share what is read of it', () => {
+  const dns = listFrom(protobuf).items.filter((pod) => (pod as { metadata: { name: string } }).metadata.name.startsWith('coredns-'));
+  const shared = new Set(dns.map((pod) => (pod as { spec: { [template]: unknown } }).spec[template]));
+  expect(dns.length).toBeGreaterThan(1);
+  expect(shared.size).toBe(1);
+});
+
+test('in whatever pieces it comes', () => {
+  const whole = listFrom(protobuf);
   fc.assert(
-    fc.property(fc.nat(protobuf.length - 1), fc.nat(255), fc.boolean(), (at, byte, isCut) => {
-      const damaged = isCut ? protobuf.subarray(0, at) : Buffer.from(protobuf);
-      if (!isCut) damaged[at] = byte;
+    fc.property(fc.array(fc.nat(protobuf.length), { maxLength: 40 }), (cuts) => {
+      expect(listFrom(protobuf, ...cuts)).toEqual(whole);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+/** Bytes behind the list: the encoding and the type of what is around it, both empty. */
+const behind = 4;
+
+test('a list that ends before its end is refused', () => {
+  fc.assert(
+    fc.property(fc.nat(protobuf.length - behind - 1), (at) => {
+      expect(() => listFrom(protobuf.subarray(0, at))).toThrow(/too early|does not begin|varint/);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('a list with a byte changed is read or refused', () => {
+  fc.assert(
+    fc.property(fc.nat(protobuf.length - 1), fc.nat(255), fc.nat(protobuf.length), (at, byte, cut) => {
+      const damaged = Buffer.from(protobuf);
+      damaged[at] = byte;
       try {
-        listFrom(damaged, podFields);
+        listFrom(damaged, cut);
       } catch (error) {
         expect(error).toBeInstanceOf(Error);
       }
