@@ -15,7 +15,7 @@ interface Subject {
   port: ServicePort;
   /** `all` where it is the only port that was asked for. */
   scope: 'all' | 'part';
-  own: Pod[];
+  own: readonly Pod[];
 }
 
 const portsIn = (pod: Pod) => [...pod.spec.containers, ...pod.spec.initContainers.filter((c) => c.restartPolicy === 'Always')].flatMap((c) => c.ports);

@@ -1,12 +1,13 @@
 /** What the checks of pods share: the Service's pods, the severity of a fault in some of them, and how messages name them. */
 import type { Fact } from '../../src/facts/fact.ts';
 import type { ContainerStatus, EndpointSlice, Event, Pod, Service } from '../../src/facts/objects.ts';
+import { derived } from '../../src/facts/derived.ts';
 import { endpointsOf, isReady, podsOf } from '../../src/facts/selectors.ts';
 import type { Draft, Evidence } from '../check.ts';
 import { plural, podRef, some } from '../format.ts';
 
 export interface Situation {
-  own: Pod[];
+  own: readonly Pod[];
   /** True where other pods serve: a pod that is not ready gets no traffic, so no connection fails. */
   othersServe: boolean;
 }
@@ -50,12 +51,17 @@ export function grouped<C extends Draft['code']>(affected: readonly Pod[], findi
 
 const timeOf = (e: Event): string => e.series?.lastObservedTime ?? e.lastTimestamp ?? e.eventTime ?? e.metadata.creationTimestamp ?? '';
 
+const byObject = derived((events: readonly Event[]) =>
+  Map.groupBy(
+    events.toSorted((a, b) => timeOf(b).localeCompare(timeOf(a))),
+    (e) => `${e.involvedObject.kind} ${e.involvedObject.name}`,
+  ),
+);
+
 /** Warnings about one object, the newest first. */
 export function eventsOf(events: Fact<Event[]>, kind: string, name: string, reason?: RegExp): Event[] {
-  if (!events.seen) return [];
-  return events.value
-    .filter((e) => e.involvedObject.kind === kind && e.involvedObject.name === name && (!reason || reason.test(e.reason)))
-    .toSorted((a, b) => timeOf(b).localeCompare(timeOf(a)));
+  const said = (events.seen && byObject(events.value).get(`${kind} ${name}`)) || [];
+  return reason ? said.filter((e) => reason.test(e.reason)) : said;
 }
 
 export const eventEvidence = (e: Event): Evidence => ({ source: 'events', text: `${e.involvedObject.name}: ${e.reason}: ${e.message.trim()}` });

@@ -19,7 +19,7 @@ export interface Subject {
   facts: Facts;
   service: Service;
   /** The Service's own pods. */
-  pods: Pod[];
+  pods: readonly Pod[];
   /** The workloads that make them: Deployments before their ReplicaSets. */
   workloads: { kind: 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'ReplicaSet'; workload: Workload }[];
   readyEndpoints: number;

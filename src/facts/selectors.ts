@@ -1,5 +1,6 @@
 import type { Connection, Connections } from './facts.ts';
 import type { EndpointSlice, LabelSelector, Node, Pod, Service } from './objects.ts';
+import { derived } from './derived.ts';
 
 export type Labels = Record<string, string>;
 
@@ -77,9 +78,14 @@ export const isFinished = (pod: { status: { phase: string } }): boolean => pod.s
 /** Of a pod or a node: what its conditions say. */
 export const isReady = ({ status }: Pick<Pod | Node, 'status'>): boolean => status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 
+const selectedBy = derived((service: Service) =>
+  derived((pods: readonly Pod[]) =>
+    pods.filter((p) => selects(service.spec.selector, p.metadata.labels ?? {}) && !isFinished(p) && !p.metadata.deletionTimestamp),
+  ),
+);
+
 /** The pods of a Service: selected, not finished, not being deleted. */
-export const podsOf = (service: Service, pods: readonly Pod[]): Pod[] =>
-  pods.filter((p) => selects(service.spec.selector, p.metadata.labels ?? {}) && !isFinished(p) && !p.metadata.deletionTimestamp);
+export const podsOf = (service: Service, pods: readonly Pod[]): readonly Pod[] => selectedBy(service)(pods);
 
 export interface Endpoint {
   address: string;
@@ -102,22 +108,11 @@ export const byController = { 'endpointslice.kubernetes.io/managed-by': 'endpoin
 export const isGenerated = (slice: EndpointSlice): boolean =>
   Object.entries(byController).every(([label, controller]) => slice.metadata.labels[label] === controller);
 
-/** Many checks ask for the endpoints of the same slices. */
-const listed = new WeakMap<readonly EndpointSlice[], Endpoint[]>();
-
 /**
  * The endpoints of slices, one for each address and port. A condition that is unknown counts as true for `ready` and
  * `serving`, as the API says that consumers must read it (discovery.k8s.io/v1, EndpointConditions).
  */
-export function endpointsOf(slices: readonly EndpointSlice[]): Endpoint[] {
-  const before = listed.get(slices);
-  if (before) return before;
-  const endpoints = listEndpoints(slices);
-  listed.set(slices, endpoints);
-  return endpoints;
-}
-
-const listEndpoints = (slices: readonly EndpointSlice[]): Endpoint[] =>
+export const endpointsOf = derived((slices: readonly EndpointSlice[]): readonly Endpoint[] =>
   slices.flatMap((slice) =>
     (slice.endpoints ?? []).flatMap((e) =>
       e.addresses.flatMap((address) =>
@@ -135,7 +130,8 @@ const listEndpoints = (slices: readonly EndpointSlice[]): Endpoint[] =>
         })),
       ),
     ),
-  );
+  ),
+);
 
 export const isHeadless = (service: Service): boolean => service.spec.clusterIP === 'None';
 

@@ -32,10 +32,10 @@ createcontainerconfigerror createcontainererror created createpodsandboxerror cr
 cross crt crypto ct ctstate curl current currenthealthy custom cut daddr daemon daemons daemonset daemonsets daemontolerations damaged data dataplane
 date db db8 dbg dead deadline deadlines debug decide decides decision declare declared declares deep default defaultbackend defines defining
 definition degraded del delay delete deleted deletion deletiontimestamp denial denied denies deny depend depends deploy deployment deployments
-deprecated describe desired desiredhealthy desirednumberscheduled destination destinationrule destinationrules destinations detail dev device dh
-diagnose diagnosis dialled dialledport did diff differences differs dig digits direct direction directive directly directory disable disabled disagree
-discovery disk disruption disruptionbudget disruptionbudgets disruptions disruptionsallowed dist distinct distinguish distribution dnat dns dns64
-dnsanswer dnsanswers dnsconfig dnslogs dnspods dnspolicy dnsreply dnssec dnsservice dnsslices dnstap dnsworkload do docker docs doctor does
+deprecated derived describe desired desiredhealthy desirednumberscheduled destination destinationrule destinationrules destinations detail dev device
+dh diagnose diagnosis dialled dialledport did diff differences differs dig digits direct direction directive directly directory disable disabled
+disagree discovery disk disruption disruptionbudget disruptionbudgets disruptions disruptionsallowed dist distinct distinguish distribution dnat dns
+dns64 dnsanswer dnsanswers dnsconfig dnslogs dnspods dnspolicy dnsreply dnssec dnsservice dnsslices dnstap dnsworkload do docker docs doctor does
 doesnotexist domain domainnames domainof done dot doubt doubttext down dport dports dpu draft drafts drained drop dropped drops dry dryruns ds dscp
 dst dual due duration durationms during dynamic e3 e6 each eai earlier early ebpf echo econnrefused econnreset edit effect egress ehostunreach eks
 eksfirewall elem elements else elsewhere emptiest empty enable enabled enableservicelinks end ended endpoint endpoints endpointslice
@@ -69,12 +69,12 @@ keptoff key keyof keys ki kill killed killedby kind kindnet kinds kindtext know 
 kubernetes kustomization kustomize l4proto label labelof labels labelselector labeltext larger last lastindexof lasting lastobservedtime laststate
 lasttimestamp lasttransitiontime latency latencyms later latest latin latin1 lb lblc lblcr lc leads leases leave leaves left leftout leftover len
 length less let lets letter letters level levenshtein library lie lies lifecycle like likely limit limited limitms limitrange limits line lines linger
-link linkerd linkerdauthorization linkerdauthorizations linkerdserver linklocal links list listed listen listendpoints listener listeners listening
-listens listing lists literal live liveness livez lo load loadbalance loadbalancer loadbalancerclass loadbalancersourceranges local localhost location
-log logged logs long longer look looked looking looks lookup lookups loop loopback loose looseobject lost lower lt machine made make makes malformed
-managed managedfields manager managers mangle manifest manual manually many map mark marked markindoubt mask masquerade match matchall matchconditions
-matched matches matcheslabels matchexpressions matching matchlabels math matrix max maxfields maximum maxsurge maxunavailable may maybe maynot md mean
-means meant meet meets member members memory merge mesh meshannotations meshpod meshtls meshtlsauthentication meshtlsauthentications message met meta
+link linkerd linkerdauthorization linkerdauthorizations linkerdserver linklocal links list listed listen listener listeners listening listens listing
+lists literal live liveness livez lo load loadbalance loadbalancer loadbalancerclass loadbalancersourceranges local localhost location log logged logs
+long longer look looked looking looks lookup lookups loop loopback loose looseobject lost lower lt machine made make makes malformed managed
+managedfields manager managers mangle manifest manual manually many map mark marked markindoubt mask masquerade match matchall matchconditions matched
+matches matcheslabels matchexpressions matching matchlabels math matrix max maxfields maximum maxsurge maxunavailable may maybe maynot md mean means
+meant meet meets member members memory merge mesh meshannotations meshpod meshtls meshtlsauthentication meshtlsauthentications message met meta
 metadata metadataserver metal metallb method methods metrics mh mi min minavailable minimal minimum minreadyseconds minute minutes mirrored mismatch
 missed misses missing mod mode model modes moment mongo more most mount ms mtls mtu much multisocket musl must mutating mutatingwebhookconfiguration
 mutatingwebhookconfigurations mutual mysql na name named nameof names nameserver nameservers namesof namespace namespacelabels namespaceof namespaces
@@ -115,32 +115,32 @@ rollout room rooms root round route route53 routekind routekinds routematch rout
 runasnonroot runcontainererror running runs runtime runtimedefault sa saddr safe safeparse said same samename sample sandbox save say says scalar
 scale scaled scaling schedule scheduled scheduler scheduling schedulinggated schema schemas scheme scope script sctp search searches seccomp
 seccompprofile secmark second secondary seconds secret secretname secrets section sectionname security securitycontext securitygrouppolicies sed see
-seen seenfields selector selectors selects self send sender sends sent sep series serve served servedcertificate servedcertificates server
-serverauthorization serverauthorizations servernameof servers serves servesinstead servfail service serviceaccount serviceaccounts serviceport
-services serving session sessionaffinity sessionaffinityconfig set sets settings settle settled settledms settles severity sh sha sha256 share shared
-shares shell short shorthash should show showed shown shut side sidecar sidecars sides sign signal signature signaturevalidationfailed signs sigterm
-silence silent similar simple sin since single size skip sleep slice slices slowest slowness smaller smallest so socket sockets some somebody
-something soon sorted source sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec specific specs split splittarget spoken sport
-src srv ssl stack stage stale stalled stand standin start started startedat starting starts startswith starttime startup startupprobe state stateful
-statefulset statefulsets stateof states status statuses stay stays steal step steps still stop stops strange strategic strategy stray straypods strays
-stream strict string stringify stringmatch stuck subdomain subject subjectaltname subnets subresource subset subsets succeed succeeded succeeds
-success successor such sum summary surge suspicion svc svl switch sync syncing syncs synproxy sys system table tables tag tail taint taints take taken
-takenin takes target targetport targetref targetrefs targets targetsof task tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template templated
-temporary term terminate terminated terminating termination terms terraform test tested tests text texts th than that the their them then there these
-they this those though threshold through throw tier tiers time timed timeout timeouts timeoutseconds timestamp title titleof tls tlsmode tlsroute
-tlsroutes to tofixed toisostring token tolerate tolerations tolowercase too tool toolkit tools topology toports tos tosorted tostring total
-touppercase tproxy trace track tracked tracking traefik traffic trafficdistribution trafficpolicy transfer transform transition treated trial tried
-tries trigger trim true trunk try trying ts tsig ttl tunnel tutorials twice two type typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog unable
-unauthenticated unauthenticatedtls unavailable unchanged undecided undefined under understood undo undoes unexplained unhealthy union unit unjudged
-unknown unless unmet unplaced unproved unreachable unread unready unschedulable unscheduled unseen unseenreason unseenreasons unseenschema unset until
-up update updated updatedreplicas updates upper upstream uri url usable usage use used useless user uses usesclouddns usual utf utf8 util v0 v1
-v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating validatingwebhookconfiguration validatingwebhookconfigurations
-validation value valueof values variable variables variant verb verbs verdict verified verifies verify version versions veth via viaapiserver view
-violates virtual virtualipalonefails virtualservice virtualservices vmap vpc vs wait waited waiting waits walk want wanted wants warn warning was
-watch way ways wdhms weak weakmap weave web webhook webhookconfiguration webhooks weight weighted were wget what when where whereitfails whereto
-whether which while who whoami whole wholename whom whose why whylost wide wires with withendpoint within without withoutheaders word words working
-workload workloads workloadselector works world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes
-yet you yours z0 z2 za zero zone zones zonestext
+seen seenfields selected selectedby selector selectors selects self send sender sends sent sep series serve served servedcertificate
+servedcertificates server serverauthorization serverauthorizations servernameof servers serves servesinstead servfail service serviceaccount
+serviceaccounts serviceport services serving session sessionaffinity sessionaffinityconfig set sets settings settle settled settledms settles severity
+sh sha sha256 share shared shares shell short shorthash should show showed shown shut side sidecar sidecars sides sign signal signature
+signaturevalidationfailed signs sigterm silence silent similar simple sin since single size skip sleep slice slices slowest slowness smaller smallest
+so socket sockets some somebody something soon sorted source sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec specific specs
+split splittarget spoken sport src srv ssl stack stage stale stalled stand standin start started startedat starting starts startswith starttime
+startup startupprobe state stateful statefulset statefulsets stateof states status statuses stay stays steal step steps still stop stops strange
+strategic strategy stray straypods strays stream strict string stringify stringmatch stuck subdomain subject subjectaltname subnets subresource subset
+subsets succeed succeeded succeeds success successor such sum summary surge suspicion svc svl switch sync syncing syncs synproxy sys system table
+tables tag tail taint taints take taken takenin takes target targetport targetref targetrefs targets targetsof task tasks tcp tcp6 tcpmss tcproute
+tcproutes tcpsocket tee template templated temporary term terminate terminated terminating termination terms terraform test tested tests text texts th
+than that the their them then there these they this those though threshold through throw tier tiers time timed timeout timeouts timeoutseconds
+timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed toisostring token tolerate tolerations tolowercase too tool toolkit tools topology
+toports tos tosorted tostring total touppercase tproxy trace track tracked tracking traefik traffic trafficdistribution trafficpolicy transfer
+transform transition treated trial tried tries trigger trim true trunk try trying ts tsig ttl tunnel tutorials twice two type typeof types u0001 u0002
+u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls unavailable unchanged undecided undefined under understood undo undoes
+unexplained unhealthy union unit unjudged unknown unless unmet unplaced unproved unreachable unread unready unschedulable unscheduled unseen
+unseenreason unseenreasons unseenschema unset until up update updated updatedreplicas updates upper upstream uri url usable usage use used useless
+user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating
+validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof values variable variables variant verb verbs verdict verified
+verifies verify version versions veth via viaapiserver view violates virtual virtualipalonefails virtualservice virtualservices vmap vpc vs wait
+waited waiting waits walk want wanted wants warn warning was watch way ways wdhms weak weakmap weave web webhook webhookconfiguration webhooks weight
+weighted were wget what when where whereitfails whereto whether which while who whoami whole wholename whom whose why whylost wide wires with
+withendpoint within without withoutheaders word words working workload workloads workloadselector works world worst would writable write writecapture
+writes written wrong ws wss www xffffffff xmark xor yaml yes yet you yours z0 z2 za zero zone zones zonestext
 `
     .trim()
     .split(/\s+/),

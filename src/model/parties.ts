@@ -2,6 +2,7 @@
 import type { Fact } from '../facts/fact.ts';
 import type { Client, FactTypes } from '../facts/facts.ts';
 import type { Namespace, NetworkPolicy, Pod, Service } from '../facts/objects.ts';
+import { derived } from '../facts/derived.ts';
 import { dialledPort, type Endpoint, endpointsOf, portsAsked, targetsOf } from '../facts/selectors.ts';
 import { type Decision, decide, policySet, type PolicySet } from '../policy/decide.ts';
 import { readPolicies } from '../policy/kinds.ts';
@@ -135,6 +136,8 @@ function meantBy(port: { name: string; protocol: string }, endpoints: readonly E
   return targets.length > 0 ? targets : endpoints.filter((e) => e.portName === port.name && e.protocol === port.protocol && !e.terminating);
 }
 
+const byName = derived((pods: readonly Pod[]) => new Map(pods.map((p) => [p.metadata.name, p])));
+
 /** One question for the client and every endpoint, on the pods' own ports, because policies see packets after DNAT. */
 export function questions(direction: Direction, given: Given, service: Service, known: Known): Asked[] {
   const { target, slices, pods, client, namespaces } = given;
@@ -145,11 +148,7 @@ export function questions(direction: Direction, given: Given, service: Service, 
     meantBy(servicePort, endpoints).flatMap((e): Asked[] => {
       const port = dialledPort(service, servicePort, e);
       if (port === null) return [];
-      const to = receiverOf(
-        e.address,
-        pods.find((p) => p.metadata.name === e.pod),
-        namespaces,
-      );
+      const to = receiverOf(e.address, e.pod === null ? undefined : byName(pods).get(e.pod), namespaces);
       const asked = decided(direction, from, to, { port, protocol: servicePort.protocol }, known);
       return asked ? [{ ...asked, name: e.pod ?? e.address, servicePort: servicePort.port }] : [];
     }),

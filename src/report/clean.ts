@@ -8,11 +8,17 @@ const escapes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b
 // oxlint-disable-next-line no-control-regex
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
+// Every escape begins with a control character. Most texts hold none of all these.
+// oxlint-disable-next-line no-control-regex
+const suspect = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
+
 export const clean = (text: string): string =>
-  text
-    .replace(escapes, '')
-    .replace(controls, '')
-    .replace(/[\t\n]+/g, ' ');
+  suspect.test(text)
+    ? text
+        .replace(escapes, '')
+        .replace(controls, '')
+        .replace(/[\t\n]+/g, ' ')
+    : text;
 
 /** Cleans a text of several lines; the breaks between them are ours. */
 export const cleanLines = (text: string): string => text.split('\n').map(clean).join('\n');

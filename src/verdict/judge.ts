@@ -1,5 +1,5 @@
 /** All checks judged, in the order of the pipeline, and the reasoning from their findings to causes. */
-import type { Check, Judgement, Stage } from '../../checks/check.ts';
+import type { Check, Stage } from '../../checks/check.ts';
 import { clientText } from '../../checks/format.ts';
 import { asked } from '../front/asked.ts';
 import { callersOf, isExtension } from '../front/extension.ts';
@@ -25,22 +25,27 @@ export interface CheckReport {
   findings: Finding[];
 }
 
-/** A check is pure: the same facts give the same judgement. In a scan all Services share those of DNS. */
-const lastRun = new WeakMap<Check, { facts: Fact<unknown>[]; judgement: Judgement }>();
-
-function run(check: Check, facts: Facts, given: Partial<Record<FactName, unknown>>): Judgement {
-  const last = lastRun.get(check);
-  const { needs, uses } = check;
-  const isSame = last && needs.every((name, i) => facts[name] === last.facts[i]) && uses.every((name, i) => facts[name] === last.facts[needs.length + i]);
-  if (isSame) return last.judgement;
-  const read = [...needs, ...uses].map((name): Fact<unknown> => facts[name]);
-  const judgement = check.run(given as never);
-  lastRun.set(check, { facts: read, judgement });
-  return judgement;
+const factsOf = new WeakMap<Check, readonly FactName[]>();
+function readBy(check: Check): readonly FactName[] {
+  let names = factsOf.get(check);
+  if (!names) factsOf.set(check, (names = [...check.needs, ...check.uses]));
+  return names;
 }
+
+/** A check is pure: the same facts give the same judgement. In a scan all Services share those of DNS. */
+const lastRun = new WeakMap<Check, { facts: readonly Fact<unknown>[]; report: CheckReport }>();
 
 /** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
 export function judge(check: Check, facts: Facts, durationMs: number): CheckReport {
+  const names = readBy(check);
+  const last = lastRun.get(check);
+  if (last && names.every((name, i) => facts[name] === last.facts[i])) return { ...last.report, durationMs };
+  const report = reportOf(check, facts, durationMs);
+  lastRun.set(check, { facts: names.map((name): Fact<unknown> => facts[name]), report });
+  return report;
+}
+
+function reportOf(check: Check, facts: Facts, durationMs: number): CheckReport {
   const base = { id: check.id, stage: check.id.split('/')[0] as Stage, title: check.title, durationMs };
   const given: Partial<Record<FactName, unknown>> = {};
   let chosenAway: Unseen | undefined;
@@ -52,7 +57,7 @@ export function judge(check: Check, facts: Facts, durationMs: number): CheckRepo
   }
   if (chosenAway) return { ...base, status: 'skip', reason: chosenAway.why, findings: [] };
   for (const name of check.uses) given[name] = facts[name];
-  const judgement = run(check, facts, given);
+  const judgement = check.run(given as never);
   if (judgement.kind === 'skip') return { ...base, status: 'skip', reason: judgement.reason, findings: [] };
   if (judgement.kind === 'unknown') {
     // The user chose not to test it: nothing is missing then.
@@ -68,7 +73,7 @@ export const statusOf = (findings: readonly { severity: string }[]): CheckStatus
 
 /** The facts that a pipeline reads, and what else the diagnosis shows: who changed the Corefile, and advice. */
 export const wantedBy = (pipeline: readonly Check[]): FactName[] => [
-  ...new Set([...pipeline.flatMap((c) => [...c.needs, ...c.uses]), 'corefileHistory' as const, 'disruptionBudgets' as const]),
+  ...new Set([...pipeline.flatMap(readBy), 'corefileHistory' as const, 'disruptionBudgets' as const]),
 ];
 
 /** The facts in a fact about several things: one for each namespace, node, pod. */
@@ -140,7 +145,7 @@ function isBlindFact(fact: Fact<unknown>): boolean {
   return found;
 }
 
-const isBlind = (check: Check, facts: Facts): boolean => [...check.needs, ...check.uses].some((name) => isBlindFact(facts[name]));
+const isBlind = (check: Check, facts: Facts): boolean => readBy(check).some((name) => isBlindFact(facts[name]));
 
 /** What is said to be reached or not: the Service, or what is in front of it. */
 const subjectOf = (target: Target): string => (target.front ? asked(target) : target.name);
@@ -148,7 +153,7 @@ const subjectOf = (target: Target): string => (target.front ? asked(target) : ta
 /** All checks judged, and what follows from them. `settledMs`: when each fact was there, where that is to be shown. */
 export function reasoned(pipeline: readonly Check[], facts: Facts, settledMs: Recording['settledMs'] = {}): Reasoned & { reports: CheckReport[] } {
   const target = targetOf(facts);
-  const readMs = (check: Check) => Math.max(0, ...[...check.needs, ...check.uses].map((n) => settledMs[n] ?? 0));
+  const readMs = (check: Check) => readBy(check).reduce((ms, name) => Math.max(ms, settledMs[name] ?? 0), 0);
   const judged = pipeline.map((check) => judge(check, facts, readMs(check)));
   const endpointsFail = judged.some((r) => r.id === 'path/endpoints' && r.status === 'fail');
   const reports = judged.map((r) => asSeenFrom(facts, r, endpointsFail));
