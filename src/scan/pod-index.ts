@@ -1,5 +1,6 @@
 /** The pods of one namespace by each label, by address, and by kind: what a Service asks of them does not grow with their number. */
 import type { EndpointSlice, Pod, Service } from '../facts/objects.ts';
+import { derived } from '../facts/derived.ts';
 import { type Labels, labelText, ownLabels, selects } from '../facts/selectors.ts';
 
 export interface PodIndex {
@@ -11,7 +12,9 @@ export interface PodIndex {
   of(service: Service, slices: readonly EndpointSlice[]): Pod[];
 }
 
-const kindOf = (pod: Pod): string => labelText(ownLabels(pod.metadata.labels));
+/** The pods of one template share their labels. */
+const pairsOf = derived((labels: Labels) => Object.entries(labels).map(([key, value]) => `${key}=${value}`));
+const kindOf = derived((labels: Labels) => labelText(ownLabels(labels)));
 const addressesOf = (pod: Pod): string[] => (pod.spec.hostNetwork ? [] : pod.status.podIPs.map((i) => i.ip));
 
 export function podIndex(): PodIndex {
@@ -29,7 +32,6 @@ export function podIndex(): PodIndex {
     same?.delete(pod);
     if (same?.size === 0) index.delete(key);
   };
-  const labelsOf = (pod: Pod) => Object.entries(pod.metadata.labels).map(([key, value]) => `${key}=${value}`);
 
   function selected(selector: Labels | null | undefined): Pod[] {
     const sets = Object.entries(selector ?? {}).map(([key, value]) => byLabel.get(`${key}=${value}`) ?? new Set<Pod>());
@@ -39,13 +41,13 @@ export function podIndex(): PodIndex {
 
   return {
     add(pod) {
-      for (const label of labelsOf(pod)) file(byLabel, label, pod);
-      file(byKind, kindOf(pod), pod);
+      for (const pair of pairsOf(pod.metadata.labels)) file(byLabel, pair, pod);
+      file(byKind, kindOf(pod.metadata.labels), pod);
       for (const ip of addressesOf(pod)) byAddress.set(ip, pod);
     },
     remove(pod) {
-      for (const label of labelsOf(pod)) drop(byLabel, label, pod);
-      drop(byKind, kindOf(pod), pod);
+      for (const pair of pairsOf(pod.metadata.labels)) drop(byLabel, pair, pod);
+      drop(byKind, kindOf(pod.metadata.labels), pod);
       // Another pod may have the address by now.
       for (const ip of addressesOf(pod)) if (byAddress.get(ip) === pod) byAddress.delete(ip);
     },
