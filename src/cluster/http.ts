@@ -42,6 +42,8 @@ const idleTimeoutMs = 20_000;
 
 /** An answer of more bytes has no end, or none that fits into memory. */
 const mostBytes = 256 << 20;
+/** What is said of a failure is a few sentences; a pod that is reached through the API server may send anything. */
+const mostBytesOfFailure = 1 << 20;
 
 /** As client-go has it (rest/with_retry.go): so often a request is sent again. */
 const mostTries = 10;
@@ -168,23 +170,23 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
   }
 
   /** Large lists come in thousands of chunks; to wait for each would take longer than to read it. */
-  const readChunks = (message: http.IncomingMessage, take: (chunk: Buffer) => void): Promise<void> =>
+  const readChunks = (message: http.IncomingMessage, take: (chunk: Buffer) => void, most = mostBytes): Promise<void> =>
     new Promise((resolve, reject) => {
       let size = 0;
       message.on('data', (chunk: Buffer) => {
         size += chunk.length;
-        if (size > mostBytes) message.destroy(new Error(`the answer has more than ${mostBytes >> 20} MB`));
+        if (size > most) message.destroy(new Error(`the answer has more than ${most >> 20} MB`));
         else take(chunk);
       });
       message.on('error', reject);
       message.on('end', resolve);
     });
-  async function readBytes(message: http.IncomingMessage): Promise<Buffer> {
+  async function readBytes(message: http.IncomingMessage, most?: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
-    await readChunks(message, (chunk) => chunks.push(chunk));
+    await readChunks(message, (chunk) => chunks.push(chunk), most);
     return Buffer.concat(chunks);
   }
-  const readAll = async (message: http.IncomingMessage): Promise<string> => (await readBytes(message)).toString('utf8');
+  const readAll = async (message: http.IncomingMessage, most?: number): Promise<string> => (await readBytes(message, most)).toString('utf8');
   const isProtobuf = ({ headers }: http.IncomingMessage): boolean => headers['content-type']?.startsWith(protobufType) ?? false;
 
   const bounded = (signal: AbortSignal | undefined) => {
@@ -203,7 +205,7 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
         const message = await answered(request, signal);
         const status = message.statusCode ?? 0;
         if (status >= 200 && status <= 299) return ok(await read(message));
-        const body = await readBytes(message);
+        const body = await readBytes(message, mostBytesOfFailure);
         result = refused(message, isProtobuf(message) ? statusFrom(body) : body.toString('utf8'), request);
         pauseMs = pauseAfterStatus(status, message.headers['retry-after'], request.method, attempt);
       } catch (error) {
@@ -217,14 +219,14 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
     }
   }
 
-  const send = (request: Request): Promise<Result<string>> => repeated(request, readAll);
+  const send = (request: Request): Promise<Result<string>> => repeated(request, (message) => readAll(message));
   const chunks: Http['chunks'] = (request, taker) => repeated(request, (message) => readChunks(message, taker(isProtobuf(message))));
 
   async function lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>> {
     try {
       const message = await answered(request, request.signal ?? AbortSignal.timeout(timeoutMs), true);
       const status = message.statusCode ?? 0;
-      if (status < 200 || status > 299) return refused(message, await readAll(message), request);
+      if (status < 200 || status > 299) return refused(message, await readAll(message, mostBytesOfFailure), request);
       message.setEncoding('utf8');
       let rest = '';
       for await (const chunk of message) {
@@ -248,7 +250,7 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
       const message = await answered(request, bounded(request.signal));
       const code = message.statusCode ?? 0;
       const isJson = message.headers['content-type']?.startsWith('application/json') ?? false;
-      if (code >= 400 && isJson) return ok({ status: code, said: await readAll(message) });
+      if (code >= 400 && isJson) return ok({ status: code, said: await readAll(message, mostBytesOfFailure) });
       message.destroy();
       return ok({ status: code, said: '' });
     } catch (error) {

@@ -17,6 +17,8 @@ export type Fault =
   | number
   /** Answered by the relay. */
   | { status: number; headers?: Record<string, string>; body?: string }
+  /** Answered by the relay, with bytes that never end. */
+  | { endless: string; status: number }
   /** Passed on after so many milliseconds. */
   | { delayMs: number }
   /** Answered by the API server, in JSON, with another body; `cut`: the connection ends after it, where more was announced. */
@@ -55,6 +57,16 @@ async function changed(
   answer.writeHead(got.statusCode ?? 502, { 'Content-Type': 'application/json', 'Content-Length': cut ? body.length * 2 : body.length });
   if (cut) answer.write(body, () => answer.destroy());
   else answer.end(body);
+}
+
+/** Sends the same bytes again and again, for as long as they are taken. */
+function endless(answer: ServerResponse, { status, endless: bytes }: { status: number; endless: string }): void {
+  answer.writeHead(status, { 'Content-Type': 'application/json' });
+  const more = () => {
+    while (!answer.destroyed && answer.write(bytes));
+  };
+  answer.on('drain', more);
+  more();
 }
 
 /** Hands over what the API server sends after the upgrade, until it is time to cut. */
@@ -97,8 +109,9 @@ export async function relay(faultOf: (path: string, headers: IncomingHttpHeaders
     if (fault === 'hang') return;
     if (fault === 'reset') return void asked.socket.destroy();
     if (typeof fault === 'number') return void answer.writeHead(fault).end('{}');
-    if (typeof fault === 'object' && 'status' in fault)
+    if (typeof fault === 'object' && 'status' in fault && !('endless' in fault))
       return void answer.writeHead(fault.status, { 'Content-Type': 'application/json', ...fault.headers }).end(fault.body ?? '');
+    if (typeof fault === 'object' && 'endless' in fault) return endless(answer, fault);
     const other = typeof fault === 'object' && 'rewrite' in fault ? fault : undefined;
     const headers = { ...passedOn(asked.headers, server.host), ...(other && { accept: 'application/json' }) };
     const pass = () => {
@@ -117,7 +130,7 @@ export async function relay(faultOf: (path: string, headers: IncomingHttpHeaders
     const fault = faultOf(asked.url ?? '', asked.headers, 'UPGRADE');
     if (fault === 'hang') return;
     if (fault === 'reset') return void socket.destroy();
-    const answered = typeof fault === 'object' && 'status' in fault ? fault : undefined;
+    const answered = typeof fault === 'object' && 'status' in fault && !('endless' in fault) ? fault : undefined;
     if (answered) {
       const { status, headers = {}, body = '' } = answered;
       const lines = Object.entries({ ...headers, 'Content-Length': String(body.length) }).map(([name, value]) => `${name}: ${value}\r\n`);

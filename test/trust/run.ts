@@ -26,6 +26,7 @@ const suites: Record<string, Suite> = {
   hanging: { what: 'requests that hang do not hold up what is certain', files: ['test/e2e/hanging.test.ts'], project: 'e2e' },
   rights: { what: 'one right less than what is asked for, each in turn', files: ['test/e2e/rights.test.ts'], project: 'e2e' },
   changing: { what: 'the cluster changes during the diagnosis', files: ['test/e2e/changing.test.ts'], project: 'e2e' },
+  hostile: { what: 'names at their longest, objects of megabytes, answers that never end', files: ['test/e2e/hostile.test.ts'], project: 'e2e' },
   pairs: { what: 'two faults at once, both named', files: ['test/e2e/pairs.test.ts'], project: 'e2e' },
   scenarios: { what: 'Services broken in real ways, and healthy look-alikes', files: ['test/e2e/scenarios.test.ts'], project: 'e2e' },
   secrets: { what: 'planted secrets, in captures, reports and debugging output', files: ['test/e2e/secrets.test.ts'], project: 'e2e' },
