@@ -49,7 +49,9 @@ async function diagnosed(folder: string, scenario: Case, namespace: string): Pro
 async function judged(name: string, folder: string): Promise<void> {
   const scenario = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
   const { exit, diagnosis } = await diagnosed(folder, scenario, scenario.namespace ?? `sc-${name}`);
-  expect(shortfalls(scenario.expect, exit, diagnosis), scenario.title).toEqual([]);
+  // What was said instead is all that is left of a failure that does not come again.
+  const said = diagnosis.verdict.causes.flatMap((c) => [c.message, ...c.evidence.map((e) => `  ${e.source}: ${e.text}`)]);
+  expect(shortfalls(scenario.expect, exit, diagnosis), [scenario.title, ...said].join('\n')).toEqual([]);
 }
 
 describe('scenarios', () => {
