@@ -5,7 +5,7 @@ import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, failed, noRule } from '../cluster/index.ts';
 import type { ProgressEvent } from '../diagnose/progress.ts';
 import { record } from '../diagnose/run.ts';
-import { changedSince } from '../diagnose/steady.ts';
+import { changedSince, newsMs, isNewToDns } from '../diagnose/steady.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { Facts, FactTypes, Target } from '../facts/facts.ts';
 import { owner } from './owner.ts';
@@ -41,10 +41,7 @@ export interface Watcher {
 const mostLooks = 4;
 
 /** Only what is wrong is diagnosed again. */
-const mayBeOutdated = (recording: Recording): boolean => {
-  const { verdict } = reasoned(pipelineFor(targetOf(recording.facts)), recording.facts);
-  return verdict.status !== 'healthy';
-};
+const verdictOn = ({ facts }: Recording) => reasoned(pipelineFor(targetOf(facts)), facts).verdict;
 
 /**
  * Diagnoses the target against the cluster, and removes what it created. Returns the sealed facts. Throws errors other
@@ -76,12 +73,21 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
         },
       }),
     };
+    let hasWaited = false;
     for (let looks = 1; ; looks++) {
       const recording = await record(pipelineFor(target), context, options.version, watcher.onEvent);
       const hasTime = looks < mostLooks && performance.now() - started < options.timeoutMs / 2;
-      const changed = hasTime && mayBeOutdated(recording) ? await changedSince(recording.facts, context) : undefined;
-      if (changed === undefined) return recording;
-      watcher.onEvent({ type: 'waiting', stage: 'service', text: `${changed} changed meanwhile: looking again`, at: Date.now() });
+      const verdict = verdictOn(recording);
+      if (!hasTime || verdict.status === 'healthy') return recording;
+      const say = (text: string) => watcher.onEvent({ type: 'waiting', stage: 'service', text, at: Date.now() });
+      const changed = await changedSince(recording.facts, context);
+      if (changed !== undefined) say(`${changed} changed meanwhile: looking again`);
+      else if (!hasWaited && isNewToDns(recording) && verdict.causes.some((c) => c.code === 'dns-wrong-answer')) {
+        hasWaited = true;
+        say(`the Service was created a moment ago, and DNS may learn of it: looking again in ${newsMs / 1000} s`);
+        await pause(newsMs, undefined, { signal: context.signal }).catch(() => {});
+        if (context.signal.aborted) return recording;
+      } else return recording;
     }
   } finally {
     clearTimeout(deadline);

@@ -2,10 +2,28 @@
 import { isDeepStrictEqual } from 'node:util';
 import { valueOf } from '../facts/fact.ts';
 import type { FactName, Facts } from '../facts/facts.ts';
+import type { Recording } from '../facts/capture.ts';
 import type { Pod } from '../facts/objects.ts';
 import { endpointsOf, isReady, podsOf } from '../facts/selectors.ts';
 import { gather } from '../gather/gather.ts';
 import type { Context } from '../gather/collector.ts';
+
+/** Milliseconds after its creation for which a Service may be new to a DNS replica, whose watch may just begin again. */
+const newMs = 60_000;
+/** Milliseconds after which a replica that has not heard of a Service may have. */
+export const newsMs = 5000;
+
+/**
+ * Whether DNS denies the name of a Service that was created a moment ago: a replica whose watch begins again answers rightly a few seconds later,
+ * and so may one that was asked for the name before, and keeps the denial for a while (RFC 2308).
+ */
+export function isNewToDns({ facts, startedAt }: Pick<Recording, 'facts' | 'startedAt'>): boolean {
+  const created = valueOf(facts.service)?.metadata.creationTimestamp;
+  if (created == null || Math.abs(Date.parse(startedAt) - Date.parse(created)) > newMs) return false;
+  const replies = Object.values(valueOf(facts.dnsAnswers) ?? {}).flatMap((a) => (a.seen ? [a.value, ...a.value.more] : []));
+  const isDenied = replies.some((r) => r.question !== '. NS' && r.rcode === 'NXDOMAIN');
+  return isDenied || (valueOf(facts.connections)?.list.some((c) => c.hop === 'name' && c.outcome === 'name-not-found') ?? false);
+}
 
 /** What is read again. */
 const watched = ['service', 'slices', 'pods', 'dnsPods'] as const satisfies FactName[];

@@ -116,6 +116,28 @@ describe.skipIf(process.env['NIGHTLY'] === undefined)('those that are much like 
     expect(diagnosis.verdict).toMatchObject({ status: 'healthy', causes: [] });
   });
 
+  test('the name was asked for before the Service was there', async () => {
+    namespace = 'changing-denied';
+    const [deployment = '', service = '', client = ''] = shop('shop').split('---\n');
+    await createNamespace(namespace);
+    await apply(namespace, `${deployment}---\n${client}`);
+    await must('-n', namespace, 'wait', 'deployment/shop', '--for=condition=Available', '--timeout=60s');
+    await must('-n', namespace, 'wait', 'pod/client', '--for=condition=Ready', '--timeout=60s');
+    const replicas = await must('-n', 'kube-system', 'get', 'pods', '-l', 'k8s-app=kube-dns', '-o', 'jsonpath={.items[*].status.podIP}');
+    // Each replica remembers that there is no such name.
+    const name = `shop.${namespace}.svc.cluster.local`;
+    const asked = Date.now();
+    const asks = replicas.split(' ').map((ip) => `dig @${ip} ${name} | grep -o NXDOMAIN`);
+    expect((await must('-n', namespace, 'exec', 'client', '--', 'sh', '-c', asks.join('; '))).trim().split('\n')).toEqual(asks.map(() => 'NXDOMAIN'));
+    // Until almost all of the 30 s are over for which the Corefile (ttl) lets them.
+    await new Promise((r) => setTimeout(r, 22_000 - (Date.now() - asked)));
+    await apply(namespace, service);
+    const ran = await doctor(['svc', 'shop', '-n', namespace, '--from', 'pod/client', '-o', 'json']);
+    expect((JSON.parse(ran.stdout) as Diagnosis).verdict).toMatchObject({ status: 'healthy', causes: [] });
+    // It looked again, five seconds later.
+    expect(ran.ms).toBeGreaterThan(5000);
+  });
+
   test('a node is drained', async () => {
     try {
       const diagnosis = await during('drained', {
