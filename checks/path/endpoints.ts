@@ -33,17 +33,26 @@ function latency(tried: readonly Connection[]): string {
   return `${sorted.length < 3 ? '' : `, median ${Math.round(median)} ms`}, slowest ${Math.round(worst)} ms`;
 }
 
-/** A slice beside those of the controller adds endpoints that nobody may remember: without its label it is none of the Service's. */
-function detached({ target, slices }: Subject, failing: readonly Connection[]): Fix[] {
+/**
+ * A slice beside those of the controller adds endpoints that nobody may remember. They are taken out of it: without its label it would be none of
+ * the Service's, too, but kube-proxy keeps the endpoints of a slice that it no longer watches.
+ */
+function withoutFailing({ slices }: Subject, failing: readonly Connection[]): Fix[] {
   const all = slices.seen ? slices.value : [];
-  const own = all.find((s) => !isGenerated(s) && s.endpoints.some((e) => failing.some((c) => e.addresses.some((a) => c.target.includes(a)))));
+  const bad = new Set(failing.map((c) => splitTarget(c.target).address));
+  const own = all.find((s) => !isGenerated(s) && s.endpoints.some((e) => e.addresses.some((a) => bad.has(a))));
   if (!own || !all.some(isGenerated)) return [];
   const { namespace, name } = own.metadata;
-  return [
-    patch(`Take EndpointSlice "${name}", which no controller made, out of Service "${target.name}": remove its label`, namespace, `endpointslice/${name}`, {
-      metadata: { labels: { 'kubernetes.io/service-name': null } },
-    }),
-  ];
+  // From the last: each removal moves those behind it.
+  const found = own.endpoints
+    .flatMap((e, i) => (e.addresses.some((a) => bad.has(a)) ? [{ addresses: e.addresses, path: `/endpoints/${i}` }] : []))
+    .toReversed();
+  const operations = found.flatMap(({ addresses, path }) => [
+    { op: 'test', path: `${path}/addresses`, value: addresses },
+    { op: 'remove', path },
+  ]);
+  const text = `Take ${some(found.flatMap((f) => f.addresses))} out of EndpointSlice "${name}", which no controller made`;
+  return [patch(text, namespace, `endpointslice/${name}`, operations, 'json')];
 }
 
 function manualEndpoints(subject: Subject): Found[] {
@@ -62,7 +71,7 @@ function manualEndpoints(subject: Subject): Found[] {
       evidence: manual.slice(0, 4).map((c) => probeEvidence(made.from, c)),
       failed: manual.map(connectionKey),
       fix: [
-        ...detached(subject, manual),
+        ...withoutFailing(subject, manual),
         {
           text: 'Correct the address and port in the EndpointSlice, or start the program at that address',
           command: kubectl(target.namespace, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${target.name}`, '-o', 'yaml'),
