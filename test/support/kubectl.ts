@@ -31,6 +31,8 @@ export function run(
     child.stderr.on('data', (c) => (stderr += String(c)));
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code: code ?? -1, signal, stdout, stderr, ms: performance.now() - started }));
+    // A program that has ended already reads no input; how it ended is what counts.
+    child.stdin.on('error', () => {});
     child.stdin.end(options.input ?? '');
     options.signalWhen?.then((s) => child.kill(s), reject);
     if (options.signalAfter) setTimeout((s: NodeJS.Signals) => child.kill(s), options.signalAfter[1], options.signalAfter[0]).unref();
