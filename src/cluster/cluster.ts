@@ -369,15 +369,15 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       const path = `${pathOf(resource, namespace)}?${query.toString()}`;
       const stop = new AbortController();
       const request = { method: 'GET' as const, path, what, rule: access, signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal };
-      return { token, askedAt: performance.now(), stop: () => stop.abort(), ...readPage(request, resource, protobuf, onItem) };
+      return { token, limit, askedAt: performance.now(), stop: () => stop.abort(), ...readPage(request, resource, protobuf, onItem) };
     }
     let forgotten = 0;
     /** Asks again for what a failure kept back. */
-    async function after(failure: Failure, token: string): Promise<Result<ReturnType<typeof pageFrom>>> {
-      if (failure.reason === 'timed-out' && limit > pageSizes.usual && !signal?.aborted) {
+    async function after(failure: Failure, asked: ReturnType<typeof pageFrom>): Promise<Result<typeof asked>> {
+      if (failure.reason === 'timed-out' && asked.limit > pageSizes.usual && !signal?.aborted) {
         // Over a slow link a large page does not come within the limit of a request.
         limit = pageSizes.usual;
-        return ok(pageFrom(token));
+        return ok(pageFrom(asked.token));
       }
       if (failure.status === 404 && (await isNotServed(resource, signal))) {
         const why = `the API server serves no ${resource.plural} of ${resource.group}/${resource.version}`;
@@ -395,7 +395,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       const items = await page.items;
       if (!items.ok) {
         next?.stop();
-        const again = await after(items.failure, page.token);
+        const again = await after(items.failure, page);
         if (!again.ok) return again;
         page = again.value;
         continue;
