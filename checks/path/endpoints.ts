@@ -40,13 +40,12 @@ function latency(tried: readonly Connection[]): string {
 function withoutFailing({ slices }: Subject, failing: readonly Connection[]): Fix[] {
   const all = slices.seen ? slices.value : [];
   const bad = new Set(failing.map((c) => splitTarget(c.target).address));
-  const own = all.find((s) => !isGenerated(s) && s.endpoints.some((e) => e.addresses.some((a) => bad.has(a))));
+  const isBad = ({ addresses }: { addresses: readonly string[] }) => addresses.some((a) => bad.has(a));
+  const own = all.find((s) => !isGenerated(s) && s.endpoints.some(isBad));
   if (!own || !all.some(isGenerated)) return [];
   const { namespace, name } = own.metadata;
   // From the last: each removal moves those behind it.
-  const found = own.endpoints
-    .flatMap((e, i) => (e.addresses.some((a) => bad.has(a)) ? [{ addresses: e.addresses, path: `/endpoints/${i}` }] : []))
-    .toReversed();
+  const found = own.endpoints.flatMap((e, i) => (isBad(e) ? [{ addresses: e.addresses, path: `/endpoints/${i}` }] : [])).toReversed();
   const operations = found.flatMap(({ addresses, path }) => [
     { op: 'test', path: `${path}/addresses`, value: addresses },
     { op: 'remove', path },

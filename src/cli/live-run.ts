@@ -40,7 +40,6 @@ export interface Watcher {
 /** A rollout takes more than one look to end. */
 const mostLooks = 4;
 
-/** Only what is wrong is diagnosed again. */
 const verdictOn = ({ facts }: Recording) => reasoned(pipelineFor(targetOf(facts)), facts).verdict;
 
 /**
@@ -77,8 +76,10 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
     for (let looks = 1; ; looks++) {
       const recording = await record(pipelineFor(target), context, options.version, watcher.onEvent);
       const hasTime = looks < mostLooks && performance.now() - started < options.timeoutMs / 2;
+      if (!hasTime) return recording;
       const verdict = verdictOn(recording);
-      if (!hasTime || verdict.status === 'healthy') return recording;
+      // Only what is wrong is diagnosed again.
+      if (verdict.status === 'healthy') return recording;
       const say = (text: string) => watcher.onEvent({ type: 'waiting', stage: 'service', text, at: Date.now() });
       const changed = await changedSince(recording.facts, context);
       if (changed !== undefined) say(`${changed} changed meanwhile: looking again`);

@@ -6,7 +6,7 @@ import type { Context } from '../gather/collector.ts';
 import { otherServices, replacesPods, tryFixes } from '../repair/dry-run.ts';
 import { gather, notWaitedFor } from '../gather/gather.ts';
 import { planOf } from '../repair/plan.ts';
-import { judge, reasoned, wantedBy } from '../verdict/judge.ts';
+import { judge, readBy, reasoned, wantedBy } from '../verdict/judge.ts';
 import { type ProgressEvent, stageOf } from './progress.ts';
 
 /** Whether the cause is certain whatever else is read: an object shows it, and no connection can speak against it, or Kubernetes itself reports it. */
@@ -31,7 +31,7 @@ export async function record(
   );
   await Promise.all(
     pipeline.map(async (check) => {
-      const names = [...check.needs, ...check.uses];
+      const names = readBy(check);
       const settled = await Promise.all(names.map((n) => gathering[n]));
       const facts = Object.fromEntries(names.map((n, i) => [n, settled[i]?.fact])) as unknown as Facts;
       onEvent({ type: 'checked', report: judge(check, facts, Math.max(0, ...settled.map((s) => s.ms))) });

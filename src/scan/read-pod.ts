@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { remembering, template } from '../cluster/index.ts';
+import { derived } from '../facts/derived.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import * as o from '../facts/objects.ts';
 import { redact } from '../facts/redact.ts';
@@ -132,14 +133,12 @@ export function podReader(): (pod: unknown) => Fact<o.Pod> {
   const withoutMounts = (containers: RawContainer[] | undefined) => containers?.map((c) => ({ ...c, volumeMounts: undefined }));
 
   /** Of templates that are shared already. */
-  const specs = new WeakMap<RawSpec, o.Pod['spec']>();
+  const specOfTemplate = derived((from: RawSpec) => specOf(from));
   function sharedOf(given: RawSpec): o.Pod['spec'] {
     const from = given[template];
     const { containers, initContainers } = given;
     if (!from) return specOf({ ...given, volumes: undefined, containers: withoutMounts(containers), initContainers: withoutMounts(initContainers) });
-    let spec = specs.get(from);
-    if (!spec) specs.set(from, (spec = specOf(from)));
-    return spec;
+    return specOfTemplate(from);
   }
 
   function usual(pod: unknown): o.Pod {

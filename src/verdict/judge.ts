@@ -4,6 +4,7 @@ import { clientText } from '../../checks/format.ts';
 import { asked } from '../front/asked.ts';
 import { callersOf, isExtension } from '../front/extension.ts';
 import { type FrontAnswer, isFailure } from '../front/answers.ts';
+import { derived } from '../facts/derived.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { FactName, Facts, Target } from '../facts/facts.ts';
@@ -25,12 +26,8 @@ export interface CheckReport {
   findings: Finding[];
 }
 
-const factsOf = new WeakMap<Check, readonly FactName[]>();
-function readBy(check: Check): readonly FactName[] {
-  let names = factsOf.get(check);
-  if (!names) factsOf.set(check, (names = [...check.needs, ...check.uses]));
-  return names;
-}
+/** The facts that a check reads. */
+export const readBy = derived((check: Check): readonly FactName[] => [...check.needs, ...check.uses]);
 
 /** A check is pure: the same facts give the same judgement. In a scan all Services share those of DNS. */
 const lastRun = new WeakMap<Check, { facts: readonly Fact<unknown>[]; report: CheckReport }>();
@@ -133,17 +130,8 @@ function asSeenFrom(facts: Facts, report: CheckReport, endpointsFail: boolean): 
 
 const isUnread = (fact: Fact<unknown>): boolean => !fact.seen && !byChoice(fact) && fact.reason !== 'not-possible';
 
-/** Many checks read the same facts, and in a scan many Services share them. */
-const blind = new WeakMap<Fact<unknown>, boolean>();
-
-/** Whether a fact, or a part of it (one namespace, one node), could not be read. */
-function isBlindFact(fact: Fact<unknown>): boolean {
-  const before = blind.get(fact);
-  if (before !== undefined) return before;
-  const found = fact.seen ? partsOf(fact.value).some(isUnread) : isUnread(fact);
-  blind.set(fact, found);
-  return found;
-}
+/** Whether a fact, or a part of it (one namespace, one node), could not be read. Many checks read the same facts, and in a scan many Services share them. */
+const isBlindFact = derived((fact: Fact<unknown>): boolean => (fact.seen ? partsOf(fact.value).some(isUnread) : isUnread(fact)));
 
 const isBlind = (check: Check, facts: Facts): boolean => readBy(check).some((name) => isBlindFact(facts[name]));
 
