@@ -423,7 +423,7 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
   const opening = pLimit(openAtOnce);
   const connection = async () => {
     await http.fresh();
-    return { login, agent: http.agent, opening };
+    return { login, agent: http.agent, opening, closed: http.closed };
   };
 
   return {

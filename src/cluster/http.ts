@@ -34,6 +34,9 @@ export interface Http {
   count(): number;
   /** Renews credentials that have run out. */
   fresh(): Promise<void>;
+  /** Aborts with `close`. */
+  readonly closed: AbortSignal;
+  /** Ends what is still under way; nothing of it holds up the end of the program. */
   close(): void;
 }
 
@@ -76,6 +79,7 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
   const transport = base.protocol === 'http:' ? http : https;
 
   let streams: http.Agent | undefined;
+  const closing = new AbortController();
 
   /** The headers of each request, with the user's credentials. */
   async function prepare() {
@@ -190,8 +194,7 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
   const isProtobuf = ({ headers }: http.IncomingMessage): boolean => headers['content-type']?.startsWith(protobufType) ?? false;
 
   const bounded = (signal: AbortSignal | undefined) => {
-    const timeout = AbortSignal.timeout(timeoutMs);
-    return signal ? AbortSignal.any([signal, timeout]) : timeout;
+    return AbortSignal.any([AbortSignal.timeout(timeoutMs), closing.signal, ...(signal ? [signal] : [])]);
   };
 
   /** Sends a request until it is answered, or must not be sent again; `read` takes in the answer. */
@@ -224,7 +227,8 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
 
   async function lines(request: Request, onLine: (line: string) => boolean): Promise<Result<void>> {
     try {
-      const message = await answered(request, request.signal ?? AbortSignal.timeout(timeoutMs), true);
+      const signal = request.signal ? AbortSignal.any([request.signal, closing.signal]) : bounded(undefined);
+      const message = await answered(request, signal, true);
       const status = message.statusCode ?? 0;
       if (status < 200 || status > 299) return refused(message, await readAll(message, mostBytesOfFailure), request);
       message.setEncoding('utf8');
@@ -268,7 +272,9 @@ export async function openHttp(login: Login, timeoutMs: number): Promise<Http> {
     },
     count: () => sent,
     fresh,
+    closed: closing.signal,
     close() {
+      closing.abort();
       (prepared.options.agent as http.Agent | undefined)?.destroy?.();
       streams?.destroy();
     },

@@ -42,9 +42,11 @@ export interface Way {
   agent: http.Agent | undefined;
   /** A proxy in front of an API server can refuse or delay many connections at once. */
   opening: LimitFunction;
+  /** Aborts where nobody waits for connections any more. */
+  closed: AbortSignal;
 }
 
-function handler({ login, agent }: Way): WebSocketHandler {
+function handler({ login, agent, closed }: Way): WebSocketHandler {
   return new WebSocketHandler(
     login.config,
     (uri, protocols, options) => {
@@ -58,6 +60,9 @@ function handler({ login, agent }: Way): WebSocketHandler {
       });
       // Without a listener, an error after the handshake would end the process; `close` follows it and is handled.
       socket.on('error', () => {});
+      const end = () => socket.terminate();
+      closed.addEventListener('abort', end);
+      socket.on('close', () => closed.removeEventListener('abort', end));
       return socket;
       // Streams of its own, because client-node closes them, and must not close this process's stdout.
     },
@@ -69,7 +74,11 @@ function handler({ login, agent }: Way): WebSocketHandler {
 const againMs = 300;
 
 /** Opens a socket, once more where something between here and the kubelet failed. */
-async function opened<T>({ opening }: Way, open: () => Promise<T>): Promise<T> {
+async function opened<T>({ opening, closed }: Way, connect: () => Promise<T>): Promise<T> {
+  const open = async () => {
+    closed.throwIfAborted();
+    return connect();
+  };
   try {
     return await opening(open);
   } catch (error) {

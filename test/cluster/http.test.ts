@@ -201,6 +201,19 @@ test('a large page that does not come in time is asked for in smaller ones', asy
   cluster.close();
 });
 
+// It would hold up the end of the program for as long as a handshake may take.
+test('close ends what is still under way: a request, and a command whose connection is being opened', async () => {
+  let open = 0;
+  const came = Promise.withResolvers<void>();
+  server = createServer(() => ++open === 2 && came.resolve());
+  server.on('upgrade', () => ++open === 2 && came.resolve());
+  const cluster = await connect({ kubeconfig: await kubeconfig(), context: undefined, requestTimeoutMs: 60_000 }, {});
+  const running = [cluster.get(resources.services, 'web', 'shop'), cluster.exec({ namespace: 'shop', pod: 'web', container: 'web' }, ['true'], 60_000)];
+  await came.promise;
+  cluster.close();
+  for (const result of await Promise.all(running)) expect(result.ok).toBe(false);
+});
+
 test('a refusal without a reason is one of rights, and names the right', () => {
   const rule = { apiGroups: [''], resources: ['pods/portforward'], verbs: ['create', 'get'], namespace: 'shop' };
   const said = (message: string) => fromStatus(403, JSON.stringify({ kind: 'Status', message }), 'a port-forward', rule);
