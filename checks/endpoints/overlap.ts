@@ -5,6 +5,7 @@ import type { Fact } from '../../src/facts/fact.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
 import { patch } from '../fix.ts';
 import { plural, serviceRef, some, targetPortOf } from '../format.ts';
+import { named } from '../pods/owner.ts';
 
 /** The pods of one workload, with its kind and name. */
 type Group = [string, Pod[]];
@@ -13,8 +14,7 @@ type Group = [string, Pod[]];
 function ownerOf(pod: Pod, replicaSets: Fact<Workload[]>): string {
   const owner = pod.metadata.ownerReferences.find((o) => o.controller) ?? pod.metadata.ownerReferences[0];
   if (!owner) return `Pod ${pod.metadata.name}`;
-  const set = owner.kind === 'ReplicaSet' && replicaSets.seen ? replicaSets.value.find((r) => r.metadata.name === owner.name) : undefined;
-  const above = set?.metadata.ownerReferences[0];
+  const above = owner.kind === 'ReplicaSet' ? named(replicaSets, owner.name)?.metadata.ownerReferences[0] : undefined;
   return above ? `${above.kind} ${above.name}` : `${owner.kind} ${owner.name}`;
 }
 

@@ -1,4 +1,5 @@
 /** The workload behind a pod: changes belong into its template. */
+import { derived } from '../../src/facts/derived.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
 import type { Fix } from '../check.ts';
@@ -21,12 +22,16 @@ export const ownerFacts = ['deployments', 'statefulSets', 'daemonSets', 'replica
 
 const lists = { Deployment: 'deployments', StatefulSet: 'statefulSets', DaemonSet: 'daemonSets', ReplicaSet: 'replicaSets' } as const;
 
+const byName = derived((list: readonly Workload[]) => new Map(list.map((w) => [w.metadata.name, w])));
+
+/** The workload of that name; undefined where there is none, or the list could not be read. */
+export const named = (fact: Fact<Workload[]>, name: string): Workload | undefined => (fact.seen ? byName(fact.value).get(name) : undefined);
+
 /** The Deployment behind a pod's ReplicaSet, or its owner itself; undefined where nothing that is known makes it. */
 export function ownerOf(pod: Pod | Workload, workloads: Workloads): Owner | undefined {
   for (const { kind, name } of pod.metadata.ownerReferences) {
     if (!(kind in lists)) continue;
-    const fact = workloads[lists[kind as Owner['kind']]];
-    const workload = fact.seen ? fact.value.find((w) => w.metadata.name === name) : undefined;
+    const workload = named(workloads[lists[kind as Owner['kind']]], name);
     if (workload) return (kind === 'ReplicaSet' && ownerOf(workload, workloads)) || { kind: kind as Owner['kind'], workload };
   }
   return undefined;
