@@ -54,19 +54,20 @@ interface OnNode {
 /** What a node's rules do with the packet; undefined where they were not read, or do not mention it. A second reading counts more. */
 function handlingOn({ facts }: World, { end, node, origin }: Subject): OnNode {
   const configured = valueOf(facts.proxyMode);
-  const modesIn = (rules: World['facts']['nodeRules']) => {
+  const readingOf = (rules: World['facts']['nodeRules']) => {
     const own = rules.seen ? rules.value[node.name] : undefined;
-    return own?.seen ? Object.entries(own.value.modes).map(([mode, handled]) => ({ mode, handling: handled[keyOf(end)]?.[origin] })) : [];
+    if (!own?.seen) return undefined;
+    const modes = Object.entries(own.value.modes).map(([mode, handled]) => ({ mode, handling: handled[keyOf(end)]?.[origin] }));
+    return { modes, handling: (modes.find((m) => m.mode === configured) ?? modes[0])?.handling };
   };
-  const current = (modes: ReturnType<typeof modesIn>) => (modes.find((m) => m.mode === configured) ?? modes[0])?.handling;
-  const modes = modesIn(facts.nodeRules);
-  const first = current(modes);
-  const second = current(modesIn(facts.nodeRulesLater));
+  const [first, second] = [readingOf(facts.nodeRules), readingOf(facts.nodeRulesLater)];
   const isHandled = (h: Handling | undefined) => h !== undefined && h.verdict !== 'not-handled';
+  const isSame = (a: Handling | undefined, b: Handling | undefined) => JSON.stringify(a) === JSON.stringify(b);
   return {
-    handling: second ?? first,
-    changing: first !== undefined && second !== undefined && JSON.stringify(first) !== JSON.stringify(second),
-    twice: modes.some((m) => m.handling !== first && isHandled(m.handling) && JSON.stringify(m.handling) !== JSON.stringify(first)),
+    handling: second?.handling ?? first?.handling,
+    // A node that had no rules at all at one of them was read, too.
+    changing: first !== undefined && second !== undefined && !isSame(first.handling, second.handling),
+    twice: first?.modes.some((m) => m.handling !== first.handling && isHandled(m.handling) && !isSame(m.handling, first.handling)) ?? false,
   };
 }
 

@@ -77,6 +77,23 @@ test('a fault that nothing of the change concerns stays', () => {
   expect(codesOf(after(broken, patchOf(namespace, 'service/shop', { spec: { sessionAffinity: 'ClientIP' } })))).toEqual(['policy-denies-ingress']);
 });
 
+test.each([['first'], ['later']])('rules that come and go: what they did to connections is repaired with them (right in the %s reading)', (right) => {
+  const { facts } = recordingOf('rules-flushed');
+  const [first, later] = [valueOf(facts.nodeRules), valueOf(facts.nodeRulesLater)];
+  const [broken = ''] = Object.keys(later);
+  const whole = Object.values(first).find((read) => read.seen && Object.keys(read.value.modes).length > 0);
+  expect(first[broken]).toMatchObject({ seen: true, value: { modes: {} } });
+  if (!whole) throw new Error('no node of the recording has rules');
+  const flickering = {
+    ...facts,
+    ...(right === 'first' ? { nodeRules: seen({ ...first, [broken]: whole }) } : { nodeRulesLater: seen({ [broken]: whole }) }),
+  };
+  const { causes } = reasoned(pipeline, flickering).verdict;
+  expect(causes.map((c) => c.code)).toEqual(['kube-proxy-rules-missing']);
+  const after = whatIf(flickering, causes[0]?.fix[0]?.changes ?? []);
+  expect(reasoned(pipeline, after.facts).verdict.status).toBe('healthy');
+});
+
 test('a program that serves one port is not taken to serve another', () => {
   const { facts, ...rest } = recordingOf('healthy');
   const { namespace } = valueOf(facts.target);
