@@ -17,6 +17,12 @@ interface Walk {
   unread: Set<string>;
   /** Ranges that chains for loadBalancerSourceRanges asked for. */
   firewall: Map<string, Range>;
+  /** The chains that the packet is in, outermost first. */
+  path: string[];
+  /** What became of all packets that entered a chain in one state: rules that jump to it from many places would take as many walks. */
+  ends: Map<string, readonly End[]>;
+  /** Whether a chain does nothing but set marks. */
+  marksOnly: Map<string, boolean>;
 }
 
 /** Only damaged rules form a cycle; the kernel itself allows 16 levels. */
@@ -57,7 +63,7 @@ function share(match: Match, { packet }: Walk, way: Way): number | null {
 function merged(ways: Way[]): Way[] {
   const found = new Map<string, Way>();
   for (const way of ways) {
-    const key = `${way.mark} ${way.markInDoubt} ${way.affinitySeconds}`;
+    const key = stateOf(way);
     const like = found.get(key);
     if (like) like.share += way.share;
     else found.set(key, { ...way });
@@ -67,11 +73,11 @@ function merged(ways: Way[]): Way[] {
 
 const marked = (way: Way, { mask, value }: Mark): Way => ({ ...way, mark: ((way.mark & ~mask) ^ value) >>> 0 });
 
-function act(action: Action, walk: Walk, way: Way, depth: number): End[] {
+function act(action: Action, walk: Walk, way: Way): End[] {
   switch (action.does) {
     case 'jump':
     case 'goto':
-      return through(action.chain, walk, way, depth + 1);
+      return through(action.chain, walk, way);
     case 'return':
     case 'nothing':
     case 'unknown':
@@ -85,13 +91,28 @@ function act(action: Action, walk: Walk, way: Way, depth: number): End[] {
   }
 }
 
+/** In what ways differ, but for their share. */
+const stateOf = ({ mark, markInDoubt, affinitySeconds }: Way): string => `${mark} ${markInDoubt} ${affinitySeconds}`;
+
 /** All ends of the packets that enter a chain. Those that come out at its end, or return, are `through`. */
-function through(chain: string, walk: Walk, start: Way, depth: number): End[] {
+function through(chain: string, walk: Walk, start: Way): End[] {
   const rules = walk.rules.chains.get(chain);
-  if (!rules || depth > maxDepth) {
-    if (depth > maxDepth) walk.unread.add(`chain ${chain} jumps to itself`);
+  const isCycle = walk.path.includes(chain);
+  if (!rules || isCycle || walk.path.length > maxDepth) {
+    if (rules) walk.unread.add(isCycle ? `chain ${chain} jumps to itself` : `chain ${chain} is more than ${maxDepth} levels deep`);
     return [{ ...start, by: 'through' }];
   }
+  const key = `${chain} ${stateOf(start)}`;
+  let ends = walk.ends.get(key);
+  if (!ends) {
+    walk.path.push(chain);
+    walk.ends.set(key, (ends = passed(chain, rules, walk, { ...start, share: 1 })));
+    walk.path.pop();
+  }
+  return ends.map((end) => ({ ...end, share: end.share * start.share }));
+}
+
+function passed(chain: string, rules: readonly Rule[], walk: Walk, start: Way): End[] {
   const ends: End[] = [];
   let here: Way[] = [start];
   for (const rule of rules) {
@@ -101,7 +122,7 @@ function through(chain: string, walk: Walk, start: Way, depth: number): End[] {
       const { met, missed } = meet(rule, walk, way);
       if (missed) next.push(missed);
       if (!met) continue;
-      const out = act(rule.action, walk, (rule.marks ?? []).reduce(marked, met), depth);
+      const out = act(rule.action, walk, (rule.marks ?? []).reduce(marked, met));
       const leaves = rule.action.does === 'goto' || rule.action.does === 'return';
       for (const end of out) {
         if (end.by !== 'through' || leaves) ends.push({ chain, rule: rule.text, ...end });
@@ -136,10 +157,16 @@ function meet(rule: Rule, walk: Walk, way: Way): { met?: Way; missed?: Way } {
   return { missed: way };
 }
 
-function changesNothingButMarks(action: Action, { rules }: Walk, depth = 0): boolean {
+function changesNothingButMarks(action: Action, walk: Walk): boolean {
   if (action.does === 'mark' || action.does === 'nothing') return true;
-  if (action.does !== 'jump' || depth > maxDepth) return false;
-  return (rules.chains.get(action.chain) ?? []).every((r) => changesNothingButMarks(r.action, { rules } as Walk, depth + 1));
+  if (action.does !== 'jump') return false;
+  const known = walk.marksOnly.get(action.chain);
+  if (known !== undefined) return known;
+  // Until it is known; so a chain that jumps to itself does more.
+  walk.marksOnly.set(action.chain, false);
+  const all = (walk.rules.chains.get(action.chain) ?? []).every((r) => changesNothingButMarks(r.action, walk));
+  walk.marksOnly.set(action.chain, all);
+  return all;
 }
 
 /** kube-proxy gives each Service with loadBalancerSourceRanges a chain of its own for them. */
@@ -164,7 +191,7 @@ function decide(walk: Walk): End[] {
     for (const hook of hooksAt(walk.rules, at)) {
       const next: Way[] = [];
       for (const way of going)
-        for (const end of through(hook.chain, walk, way, 0)) {
+        for (const end of through(hook.chain, walk, way)) {
           if (end.by === 'through' || end.by === 'accept' || end.by === 'masquerade') next.push(end);
           else ended.push(end);
         }
@@ -176,7 +203,7 @@ function decide(walk: Walk): End[] {
 
 function isMasqueraded(walk: Walk, way: Way): boolean | null {
   if (way.markInDoubt) return null;
-  return hooksAt(walk.rules, 'postrouting', 'nat').some((h) => through(h.chain, walk, { ...way, share: 1 }, 0).some((e) => e.by === 'masquerade'));
+  return hooksAt(walk.rules, 'postrouting', 'nat').some((h) => through(h.chain, walk, { ...way, share: 1 }).some((e) => e.by === 'masquerade'));
 }
 
 /** Of nftables: packets to addresses of Services that no map has (pkg/proxy/nftables/proxier.go, clusterIPsCheckChain). */
@@ -218,7 +245,15 @@ function handlingFrom(walk: Walk): Handling {
 
 /** What the rules do with a packet that opens a connection, of a client that was not there before. */
 export function handle(rules: Ruleset, packet: Packet): Handling {
-  const walkFrom = (source: string): Walk => ({ rules, packet: { ...packet, source }, unread: new Set(), firewall: new Map() });
+  const walkFrom = (source: string): Walk => ({
+    rules,
+    packet: { ...packet, source },
+    unread: new Set(),
+    firewall: new Map(),
+    path: [],
+    ends: new Map(),
+    marksOnly: new Map(),
+  });
   const walk = walkFrom(packet.source);
   const found = handlingFrom(walk);
   if (found.verdict === 'backends') return found;

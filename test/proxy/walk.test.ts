@@ -90,6 +90,16 @@ describe('rules beside those of kube-proxy', () => {
     const [h] = await of(iptablesReader, iptables('-A PREROUTING -j MINE\n-A MINE -j MINE'));
     expect(h?.unread).toEqual(['chain nat/MINE jumps to itself']);
   });
+  test('chains that jump to themselves from many places end as soon', async () => {
+    const jumps = Array.from({ length: 20 }, () => '-A MINE -j MINE').join('\n');
+    const [h] = await of(iptablesReader, iptables(`-A PREROUTING -j MINE\n${jumps}`));
+    expect(h?.unread).toEqual(['chain nat/MINE jumps to itself']);
+  });
+  test('a chain that is reached in many ways is followed once', async () => {
+    const levels = Array.from({ length: 25 }, (_, i) => `-A MINE${i} -j MINE${i + 1}\n-A MINE${i} -j MINE${i + 1}`).join('\n');
+    const drops = '-A MINE25 -d 10.96.0.20/32 -j DROP';
+    expect((await of(iptablesReader, iptables(`-A PREROUTING -j MINE0\n${levels}\n${drops}`)))[0]).toMatchObject({ verdict: 'dropped', unread: [] });
+  });
 });
 
 test('ip6tables-save is read as well', async () => {
