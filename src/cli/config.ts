@@ -55,7 +55,7 @@ function valid<T extends v.GenericSchema>(wanted: T, given: unknown, where: stri
 
 function readYaml(content: string, where: string): unknown {
   try {
-    return parse(content);
+    return parse(content, { logLevel: 'error' });
   } catch (error) {
     throw new CannotRun(`${where} is not YAML (${(error as Error).message.split('\n')[0]?.replace(/:$/, '')}); correct it.`);
   }

@@ -39,7 +39,13 @@ export function readManifests(path: string): Manifest[] {
     return (Array.isArray(documents) ? documents : []).flatMap((document): Manifest[] => {
       const broken = document.errors[0];
       if (broken) throw new CannotRun(`${file}:${broken.linePos?.[0].line ?? 1}: ${broken.message.split('\n')[0]?.replace(/ at line \d+.*$/, '')}.`);
-      const object = document.toJS() as Manifest['object'] | null;
+      let object: Manifest['object'] | null;
+      try {
+        object = document.toJS() as typeof object;
+      } catch (error) {
+        // Aliases are resolved last: one that names nothing, or too many of them.
+        throw new CannotRun(`${file}: ${(error as Error).message.split('\n')[0]}.`);
+      }
       if (object === null || typeof object !== 'object') return [];
       const at = (steps: readonly (string | number)[]) => place(document, lines, file, steps);
       const items = object.kind?.endsWith('List') && Array.isArray(object['items']) ? (object['items'] as Manifest['object'][]) : undefined;

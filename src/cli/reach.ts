@@ -241,7 +241,7 @@ function readExpectations(file: string): v.InferOutput<typeof expectations> {
   let raw: unknown;
   try {
     // JSON first: it is many times quicker to read, and YAML holds it.
-    raw = file.endsWith('.json') ? JSON.parse(text) : parse(text);
+    raw = file.endsWith('.json') ? JSON.parse(text) : parse(text, { logLevel: 'error' });
   } catch (error) {
     throw new CannotRun(`The test file ${file} cannot be read: ${(error as Error).message.split('\n')[0]}.`);
   }

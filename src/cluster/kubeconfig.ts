@@ -97,8 +97,15 @@ function loadFile(file: string): File {
   const invalid = (why: string) => new CannotRun(`The kubeconfig ${file} is not valid (${why}); repair it or give --kubeconfig.`);
   const document = parseDocument(written);
   const [mistake] = document.errors;
-  if (mistake) throw invalid((mistake.message.split('\n')[0] ?? '').replace(/:$/, ''));
-  const whole: unknown = document.toJS();
+  const because = (error: Error) => invalid((error.message.split('\n')[0] ?? '').replace(/:$/, ''));
+  if (mistake) throw because(mistake);
+  let whole: unknown;
+  try {
+    whole = document.toJS();
+  } catch (error) {
+    // Aliases are resolved last: one that names nothing, or too many of them.
+    throw because(error as Error);
+  }
   if (whole === null) return { contexts: [], clusters: [], users: [], current: '' };
   if (typeof whole !== 'object' || Array.isArray(whole)) throw invalid('it is no mapping');
   const fields = whole as Record<string, unknown>;

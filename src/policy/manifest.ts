@@ -29,8 +29,9 @@ const cidr = v.pipe(
   v.check((text) => ipaddr.isValidCIDR(text), 'not an address range such as 10.0.0.0/8'),
 );
 
-/** True where the second range lies in the first, and is smaller. */
+/** True where the second range lies in the first, and is smaller; what is no range is a problem of its own. */
 function liesIn(outer: string, inner: string): boolean {
+  if (!ipaddr.isValidCIDR(outer) || !ipaddr.isValidCIDR(inner)) return true;
   const [a, aBits] = ipaddr.parseCIDR(outer);
   const [b, bBits] = ipaddr.parseCIDR(inner);
   return a.kind() === b.kind() && bBits > aBits && b.match(a, aBits);

@@ -23,7 +23,7 @@ export interface Accepted {
 export function readRules(text: string, file: string): Rule[] {
   let given: unknown;
   try {
-    given = parse(text);
+    given = parse(text, { logLevel: 'error' });
   } catch (error) {
     throw new CannotRun(`${file} is not YAML (${(error as Error).message.split('\n')[0]}); write a list of {code, namespace, service, reason}.`);
   }

@@ -41,6 +41,7 @@ describe('credentials', () => {
   test('no kubeconfig at all', () => refused(svc, '', /No kubeconfig was found.*k8s-doctor demo/));
   test('a kubeconfig that is not there', () => refused(svc, join(folder, 'none.yaml'), /cannot be read \(ENOENT\)/));
   test('one that is not YAML', () => refused(svc, file('bad.yaml', 'a: [b'), /is not valid/));
+  test('an alias of what is not there', () => refused(svc, file('alias.yaml', 'users: *nobody'), /is not valid \(Unresolved alias/));
   test('an empty one', () => refused(svc, file('empty.yaml', ''), /is not valid|no current context|none/));
   test('an unknown context, with the nearest', () => refused([...svc, '--context', 'hre'], away, /"hre" is not in the kubeconfig; did you mean "here"\?/));
   test('a context whose cluster is not there', () =>

@@ -252,11 +252,17 @@ describe('a manifest with an error names file, line and field', () => {
       /except: each exception must lie in cidr/,
     ],
     [
+      'an exception that is no range',
+      policy.replace('podSelector: {matchLabels: {role: API}}', 'ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0]}'),
+      /web\.yaml:8: .*except\.0: not an address range/,
+    ],
+    [
       'a selector beside an ipBlock',
       policy.replace('podSelector: {matchLabels: {role: API}}', 'podSelector: {}\n          ipBlock: {cidr: 10.0.0.0/8}'),
       /a peer with ipBlock has no other field/,
     ],
     ['an empty peer', policy.replace('podSelector: {matchLabels: {role: API}}', '{}'), /a peer names podSelector/],
+    ['an alias of what is not there', policy.replace('spec:', 'spec: *none\nx:'), /web\.yaml: Unresolved alias/],
     ['no YAML', policy.replace('spec:', 'spec: ['), /web\.yaml:\d+: /],
   ])('%s', async (_, changed, says) => {
     const ran = await judged(files(changed), ask('deploy/checkout'));
