@@ -1,0 +1,82 @@
+/**
+ * Fuzzes parsers by coverage (Jazzer.js, on libFuzzer): npm run fuzz, or npm run fuzz -- NAME… for some of them. SECONDS each, by default
+ * ten minutes. What reached new code is kept in corpus/NAME.json, which `npm test` feeds to the parsers; an input that ends one is
+ * printed, and ends the run with exit status 1.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { rolldown } from 'rolldown';
+import { corpusOf, keep } from './corpus.ts';
+import type { fuzzTargets as Targets } from './targets.ts';
+
+const here = new URL('./', import.meta.url).pathname;
+const seconds = Number(process.env['SECONDS'] ?? 600);
+if (!existsSync(join(here, 'node_modules'))) execFileSync('npm', ['ci', '--ignore-scripts', '--silent'], { cwd: here, stdio: 'inherit' });
+const folder = mkdtempSync(join(tmpdir(), 'k8s-doctor-fuzz-'));
+// One file, as CommonJS: what is loaded by `require` is what gets counters.
+const bundle = await rolldown({
+  input: join(here, 'entry.ts'),
+  platform: 'node',
+  transform: { target: 'node22' },
+  plugins: [
+    {
+      name: 'shell scripts',
+      load: (id) => (id.endsWith('.sh') ? { code: `export default ${JSON.stringify(readFileSync(id, 'utf8'))}`, moduleType: 'js' } : null),
+    },
+  ],
+});
+await bundle.write({ file: join(folder, 'fuzz.cjs'), format: 'cjs', codeSplitting: false });
+
+process.env['FUZZ_TESTS'] = join(here, '../');
+const { fuzzTargets } = (await import(join(folder, 'fuzz.cjs'))) as { fuzzTargets: typeof Targets };
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !(name in fuzzTargets));
+if (unknown.length > 0) throw new Error(`There is no target ${unknown.join(', ')}; choose from ${Object.keys(fuzzTargets).join(', ')}.`);
+
+/** One run of the fuzzer over a folder of inputs; the flags are libFuzzer's. */
+function jazzer(name: string, folders: readonly string[], flags: readonly string[]): { isClean: boolean; said: string } {
+  const ran = spawnSync(
+    join(here, 'node_modules/.bin/jazzer'),
+    [join(folder, 'fuzz.cjs'), ...folders, '--sync', '--timeout=5000', '--disableBugDetectors=.*', '--', ...flags],
+    {
+      cwd: folder,
+      env: { ...process.env, FUZZ: name },
+      encoding: 'utf8',
+      maxBuffer: 64 << 20,
+    },
+  );
+  return { isClean: ran.status === 0, said: `${ran.stdout}${ran.stderr}` };
+}
+
+let failed = 0;
+for (const name of names.length > 0 ? names : Object.keys(fuzzTargets)) {
+  const target = fuzzTargets[name];
+  if (!target) continue;
+  const [inputs, least] = [join(folder, name), join(folder, `${name}-least`)];
+  mkdirSync(inputs);
+  mkdirSync(least);
+  for (const bytes of [...target.seeds(), ...corpusOf(name)]) writeFileSync(join(inputs, createHash('sha256').update(bytes).digest('hex')), bytes);
+  const { isClean, said } = jazzer(
+    name,
+    [inputs],
+    [`-max_total_time=${seconds}`, `-max_len=${target.longest}`, '-rss_limit_mb=6000', '-print_final_stats=1', `-artifact_prefix=${folder}/${name}-found-`],
+  );
+  const runs = Number(/number_of_executed_units: (\d+)/.exec(said)?.[1] ?? 0);
+  if (!isClean) {
+    failed++;
+    process.stdout.write(`${said.split('\n').slice(-40).join('\n')}\n`);
+    for (const file of readdirSync(folder).filter((f) => f.startsWith(`${name}-found-`)))
+      process.stdout.write(`${file}: ${readFileSync(join(folder, file)).toString('base64')}\n`);
+  }
+  jazzer(name, [least, inputs], ['-merge=1', `-max_len=${target.longest}`]);
+  const kept = keep(
+    name,
+    readdirSync(least).map((file) => readFileSync(join(least, file))),
+  );
+  process.stdout.write(`${name}: ${runs} inputs in ${seconds} s, ${isClean ? 'none' : 'one'} ends it; ${kept} kept\n`);
+}
+rmSync(folder, { recursive: true });
+process.exitCode = failed > 0 ? 1 : 0;
