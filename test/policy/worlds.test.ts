@@ -9,7 +9,8 @@ import { readPolicies } from '../../src/policy/kinds.ts';
 import { naive, naiveInTiers, type RawAdminPolicy, type RawAdminRule, type RawParty, type RawPod, type RawPolicy } from './naive.ts';
 import { generator } from '../support/random.ts';
 
-const worlds = 100_000;
+/** Fewer where the code is changed a thousand times (test/mutation). */
+const worlds = Number(process.env['WORLDS'] ?? 100_000);
 
 interface World {
   parties: RawParty[];

@@ -37,4 +37,25 @@ describe('what follows from what', () => {
     expect(isDerived(none, finding('readiness-failing', { pods: ['a'] }))).toBe(true);
     expect(isDerived(none, finding('node-not-ready', { pods: ['client'] }))).toBe(false);
   });
+  test('a finding that names no pods or nodes is about all of them', () => {
+    expect(isDerived(finding('readiness-failing', { pods: ['a'] }), finding('container-crashing'))).toBe(true);
+    expect(isDerived(finding('readiness-failing'), finding('container-crashing', { pods: ['a'] }))).toBe(true);
+    expect(isDerived(finding('no-ready-endpoints', { pods: ['a'] }), finding('readiness-failing'))).toBe(true);
+    expect(isDerived(finding('no-ready-endpoints'), finding('readiness-failing', { pods: ['a'] }))).toBe(true);
+  });
+  test('a pod that is only starting follows from faults of other pods, too, and from nothing that is not in front of it', () => {
+    const starting = finding('pod-starting', { pods: ['a'] });
+    const before = codesInChains.filter((code) => followsFrom('pod-starting', code));
+    expect(before.length).toBeGreaterThan(0);
+    for (const code of before) expect(isDerived(starting, finding(code, { pods: ['b'] })), code).toBe(true);
+    expect(isDerived(starting, finding('no-ready-endpoints', { pods: ['a'] }))).toBe(false);
+  });
+  test('what is in front of a Service fails by any fault of the whole Service, and by none of a part', () => {
+    for (const code of ['route-request-failing', 'extension-call-failing'] as const) {
+      expect(isDerived(finding(code), finding('selector-mismatch'))).toBe(true);
+      expect(isDerived(finding(code), finding('selector-mismatch', { scope: 'part' }))).toBe(false);
+      expect(isDerived(finding(code), finding('route-request-failing'))).toBe(false);
+      expect(isDerived(finding(code), finding('extension-call-failing'))).toBe(false);
+    }
+  });
 });

@@ -1,0 +1,81 @@
+/**
+ * Changes the code of a room a little, one place at a time, and sees whether a test notices (Stryker): npm run mutation, or
+ * npm run mutation -- ROOM… for some rooms. About a second for each change, hours for all of them. Prints what no test noticed, and
+ * writes the scores into docs/trust.md.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { rooms } from './rooms.ts';
+
+const here = new URL('./', import.meta.url).pathname;
+const root = new URL('../../', import.meta.url).pathname;
+const page = join(root, 'docs/trust.md');
+const folder = 'dist/mutation';
+
+/** A part of Stryker's report (mutation-testing-report-schema). */
+interface Mutant {
+  status: string;
+  mutatorName: string;
+  replacement?: string;
+  location: { start: { line: number } };
+}
+interface Report {
+  files: Record<string, { mutants: Mutant[] }>;
+}
+
+const chosen = process.argv.slice(2);
+const unknown = chosen.filter((name) => !(name in rooms));
+if (unknown.length > 0) throw new Error(`There is no room ${unknown.join(', ')}; choose from ${Object.keys(rooms).join(', ')}.`);
+if (!existsSync(join(here, 'node_modules'))) execFileSync('npm', ['ci', '--legacy-peer-deps', '--ignore-scripts', '--silent'], { cwd: here, stdio: 'inherit' });
+mkdirSync(join(root, folder), { recursive: true });
+
+/** Every change of a room, with what became of it. */
+function changesOf(name: string, mutate: readonly string[]): { file: string; mutant: Mutant }[] {
+  const [config, report] = [join(folder, `${name}.config.json`), join(folder, `${name}.json`)];
+  const options = {
+    testRunner: 'vitest',
+    plugins: ['@stryker-mutator/vitest-runner'],
+    vitest: { configFile: relative(root, join(here, 'vitest.config.ts')), related: false },
+    mutate,
+    coverageAnalysis: 'perTest',
+    // What is computed once, while a file is loaded, would need a process of its own for each change.
+    ignoreStatic: true,
+    concurrency: 2,
+    // There is nothing to translate: Node and vitest take TypeScript as it is.
+    tsconfigFile: 'none.json',
+    tempDirName: join(folder, 'tmp'),
+    ignorePatterns: ['dist', 'docs', 'demo', 'test/e2e', 'test/*/node_modules'],
+    reporters: ['json', 'progress-append-only'],
+    jsonReporter: { fileName: report },
+  };
+  writeFileSync(join(root, config), JSON.stringify(options));
+  const ran = spawnSync(join(here, 'node_modules/.bin/stryker'), ['run', config], {
+    cwd: root,
+    env: { ...process.env, ROOM: name, WORLDS: '2000' },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (ran.status !== 0) throw new Error(`Stryker ended with ${ran.status} for ${name}.`);
+  const { files } = JSON.parse(readFileSync(join(root, report), 'utf8')) as Report;
+  return Object.entries(files).flatMap(([file, { mutants }]) => mutants.map((mutant) => ({ file, mutant })));
+}
+
+const marks = ['<!-- scores: written by npm run mutation -->', '<!-- end of the scores -->'] as const;
+const head = ['| room | changes | noticed | score | measured |', '| --- | --- | --- | --- | --- |'];
+for (const [name, { mutate }] of Object.entries(rooms)) {
+  if (chosen.length > 0 && !chosen.includes(name)) continue;
+  const counted = changesOf(name, mutate).filter(({ mutant }) => ['Killed', 'Timeout', 'Survived', 'NoCoverage'].includes(mutant.status));
+  const unnoticed = counted.filter(({ mutant }) => mutant.status === 'Survived' || mutant.status === 'NoCoverage');
+  for (const { file, mutant } of unnoticed)
+    process.stdout.write(`${file}:${mutant.location.start.line} ${mutant.mutatorName}: ${(mutant.replacement ?? '').replace(/\s+/g, ' ').slice(0, 100)}\n`);
+  const noticed = counted.length - unnoticed.length;
+  const row = `| ${name} | ${counted.length} | ${noticed} | ${Math.floor((noticed / counted.length) * 100)} % | ${new Date().toISOString().slice(0, 10)} |`;
+  process.stdout.write(`${row}\n`);
+  const [before = '', rest = ''] = readFileSync(page, 'utf8').split(marks[0]);
+  const [table = '', after = ''] = rest.split(marks[1]);
+  const rows = new Map(
+    table.split('\n').flatMap((line) => (/^\| \w/.test(line) && !line.startsWith('| room') ? [[line.split(' ')[1] ?? '', line] as const] : [])),
+  );
+  rows.set(name, row);
+  writeFileSync(page, `${before}${marks[0]}\n\n${[...head, ...Object.keys(rooms).flatMap((r) => rows.get(r) ?? [])].join('\n')}\n\n${marks[1]}${after}`);
+}

@@ -1,0 +1,9 @@
+/** The tests of the room that ROOM names, for Stryker. */
+import { defineConfig } from 'vitest/config';
+import { shellScripts } from '../../rolldown.config.ts';
+import { rooms } from './rooms.ts';
+
+export default defineConfig({
+  plugins: [shellScripts],
+  test: { include: rooms[process.env['ROOM'] ?? '']?.tests ?? [], testTimeout: 60_000 },
+});
