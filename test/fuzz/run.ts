@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
+import { shellScripts } from '../../rolldown.config.ts';
 import { corpusOf, keep } from './corpus.ts';
 import type { fuzzTargets as Targets } from './targets.ts';
 
@@ -21,12 +22,7 @@ const bundle = await rolldown({
   input: join(here, 'entry.ts'),
   platform: 'node',
   transform: { target: 'node22' },
-  plugins: [
-    {
-      name: 'shell scripts',
-      load: (id) => (id.endsWith('.sh') ? { code: `export default ${JSON.stringify(readFileSync(id, 'utf8'))}`, moduleType: 'js' } : null),
-    },
-  ],
+  plugins: [shellScripts],
 });
 await bundle.write({ file: join(folder, 'fuzz.cjs'), format: 'cjs', codeSplitting: false });
 
