@@ -36,7 +36,7 @@ const suites: Record<string, Suite> = {
     files: ['test/model/worlds.test.ts', 'test/model/worlds-refused.test.ts', 'test/policy/worlds.test.ts'],
     project: 'unit',
   },
-  evidence: { what: 'recordings of which facts are taken away: no cause is added', files: ['test/diagnose/replay.test.ts'], project: 'unit' },
+  evidence: { what: 'recordings of which facts are taken away: no cause is added', files: ['test/diagnose/evidence.test.ts'], project: 'unit' },
   damaged: {
     what: 'damaged captures, hostile texts, parsers fed with random bytes',
     files: ['test/facts', 'test/report', 'test/dns', 'test/proxy', 'test/cluster', 'test/probes'],
