@@ -139,6 +139,123 @@ describe('whom else a change lets through', () => {
   });
 });
 
+describe('egress', () => {
+  const denied = [{ self: api, other: web, connection: { port: 8080, protocol: 'TCP' as const } }];
+  const asked = (candidates: NetworkPolicy[], more: object = {}) =>
+    smallestChange({ direction: 'egress', denied, candidates, set: setOf(candidates), ...more });
+  const closed = (egress: object[]) => [policy({ podSelector: {}, policyTypes: ['Egress'], egress })];
+
+  test('a port more, a peer more, a rule of its own', () => {
+    const toWeb = { to: [{ podSelector: { matchLabels: { app: 'web' } } }], ports: [{ port: 80 }] };
+    expect(asked(closed([toWeb]))).toMatchObject({
+      patch: [{ op: 'add', path: '/spec/egress/0/ports/-', value: { port: 8080, protocol: 'TCP' } }],
+      opens: 'port 8080/TCP to those that rule 1 already names',
+    });
+    const toOther = { to: [{ podSelector: { matchLabels: { app: 'WEB' } } }], ports: [{ port: 8080 }] };
+    expect(asked(closed([toOther]))).toMatchObject({
+      patch: [{ op: 'add', path: '/spec/egress/0/to/-', value: { podSelector: { matchLabels: { app: 'web' } } } }],
+      opens: 'pods with app=web of namespace shop in rule 1',
+    });
+    const toNobody = { to: [{ ipBlock: { cidr: '192.0.2.0/24' } }] };
+    expect(asked(closed([toNobody]))?.patch).toEqual([
+      {
+        op: 'add',
+        path: '/spec/egress/-',
+        value: { to: [{ podSelector: { matchLabels: { app: 'web' } } }], ports: [{ port: 8080, protocol: 'TCP' }] },
+      },
+    ]);
+  });
+  test('a policy of their own for the pods, as it is written in a manifest', () => {
+    const change = asked(closed([]), { own: { labels: { role: 'api' }, name: 'Allow "API" → web!' }, known: [web, api] });
+    expect(change?.patch).toBeNull();
+    expect(change && manifestOf(change.policy)).toEqual({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'allow-api-web', namespace: 'shop' },
+      spec: {
+        podSelector: { matchLabels: { role: 'api' } },
+        policyTypes: ['Egress'],
+        egress: [{ to: [{ podSelector: { matchLabels: { app: 'web' } } }], ports: [{ port: 8080, protocol: 'TCP' }] }],
+      },
+    });
+  });
+  test("a Service's selector names its pods, and not the labels of one of them", () => {
+    expect(asked(closed([]), { labels: { app: 'web' } })?.opens).toBe('pods with app=web of namespace shop, port 8080/TCP');
+  });
+  test('others that it lets out are named from their side', () => {
+    const db = pod('db', { app: 'db' }, '10.0.0.7');
+    expect(asked(closed([]), { known: [web, api, db] })?.others).toEqual(['db → web']);
+  });
+});
+
+describe('what a change is made of', () => {
+  const ingress = (other: typeof web, policies: NetworkPolicy[], ports: number[] = [8080], more: object = {}) =>
+    smallestChange({
+      direction: 'ingress',
+      denied: ports.map((port) => ({ self: web, other, connection: { port, protocol: 'TCP' as const } })),
+      candidates: policies,
+      set: setOf(policies),
+      ...more,
+    });
+  test('an IPv6 address is a block of 128 bits', () => {
+    expect(ingress(outside('2001:db8::9'), [policy({ podSelector: {} })])?.opens).toBe('2001:db8::9/128, port 8080/TCP');
+  });
+  test('each port once', () => {
+    expect(ingress(api, [policy({ podSelector: {} })], [8080, 80, 8080])?.opens).toBe('pods with role=api of namespace shop, port 8080/TCP, 80/TCP');
+  });
+  test('a peer of another namespace is put right where its namespace is wrong', () => {
+    const wrongNamespace = { podSelector: { matchLabels: { role: 'api' } }, namespaceSelector: { matchLabels: { team: 'a' } } };
+    const change = ingress(far, [policy({ podSelector: {}, ingress: [{ from: [wrongNamespace], ports: [{ port: 8080 }] }] })]);
+    expect(change?.patch).toEqual([
+      {
+        op: 'add',
+        path: '/spec/ingress/0/from/-',
+        value: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'other' } }, podSelector: { matchLabels: { role: 'api' } } },
+      },
+    ]);
+    expect(change?.opens).toBe('pods with role=api of namespace other in rule 1');
+  });
+  test('a namespace that is right stays as it is written', () => {
+    const wrongLabel = { podSelector: { matchLabels: { role: 'API' } }, namespaceSelector: { matchLabels: { team: 'b' } } };
+    const change = ingress(far, [policy({ podSelector: {}, ingress: [{ from: [wrongLabel], ports: [{ port: 8080 }] }] })]);
+    expect(change?.patch?.[0]?.value).toEqual({ namespaceSelector: { matchLabels: { team: 'b' } }, podSelector: { matchLabels: { role: 'api' } } });
+    expect(change?.opens).toBe('pods with role=api in rule 1');
+  });
+  test('a peer whose label the pod does not have is no near one', () => {
+    const otherKey = { podSelector: { matchLabels: { team: 'a' } } };
+    expect(ingress(api, [policy({ podSelector: {}, ingress: [{ from: [otherKey], ports: [{ port: 8080 }] }] })])?.patch?.[0]?.path).toBe('/spec/ingress/-');
+    const expression = { podSelector: { matchLabels: { role: 'API' }, matchExpressions: [{ key: 'tier', operator: 'Exists' }] } };
+    expect(ingress(api, [policy({ podSelector: {}, ingress: [{ from: [expression], ports: [{ port: 8080 }] }] })])?.patch?.[0]?.path).toBe('/spec/ingress/-');
+  });
+  test('the policy of a few pods is changed before one of all pods', () => {
+    const few = policy({ podSelector: { matchLabels: { app: 'web' } } }, 'shop', 'few');
+    const all = policy({ podSelector: {} }, 'shop', 'all');
+    expect(ingress(api, [all, few])?.policy.metadata.name).toBe('few');
+  });
+  test('where no change is enough for all connections, it says so', () => {
+    const set = setOf([policy({ podSelector: {} })]);
+    const change = smallestChange({
+      direction: 'ingress',
+      denied: [api, far].map((other) => ({ self: web, other, connection: { port: 8080, protocol: 'TCP' as const } })),
+      candidates: [policy({ podSelector: {} })],
+      set,
+    });
+    expect(change).toMatchObject({ whole: false, opens: 'pods with role=api of namespace shop, port 8080/TCP' });
+  });
+  test('the changed policy is the old one and no more than that', () => {
+    const before = policy({ podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { app: 'db' } } }], ports: [{ port: 8080 }] }] });
+    const after = ingress(api, [before])?.policy;
+    expect(after?.spec.ingress[0]).toEqual(before.spec.ingress[0]);
+    expect(after && manifestOf(after)).toMatchObject({
+      spec: {
+        podSelector: {},
+        ingress: [{ from: [{ podSelector: { matchLabels: { app: 'db' } } }] }, { from: [{ podSelector: { matchLabels: { role: 'api' } } }] }],
+      },
+    });
+    expect(after && JSON.stringify(manifestOf(after))).not.toContain('matchExpressions');
+  });
+});
+
 describe('which plug-in enforces', () => {
   const daemon = (name: string, ...images: string[]) => ({ namespace: 'kube-system', name, images });
   test('is recognised by the programs that run', () => {
@@ -154,6 +271,35 @@ describe('which plug-in enforces', () => {
       enforces: 'yes',
     });
     expect(pluginOf([daemon('kube-flannel-ds')], ['v1.34.1+k3s1'])).toMatchObject({ name: 'k3s', enforces: 'perhaps' });
+  });
+  test.each([
+    ['cilium', 'Cilium', 'yes'],
+    ['anetd', 'Cilium', 'yes'],
+    ['canal', 'Calico', 'yes'],
+    ['antrea-agent', 'Antrea', 'yes'],
+    ['kube-network-policies', 'kube-network-policies', 'yes'],
+    ['kube-router', 'kube-router', 'perhaps'],
+    ['ovnkube-node', 'OVN-Kubernetes', 'yes'],
+    ['ovnkube-node-dpu', 'OVN-Kubernetes', 'yes'],
+    ['kube-ovn-cni', 'Kube-OVN', 'yes'],
+    ['weave-net', 'Weave Net', 'yes'],
+    ['azure-npm', 'Azure Network Policy Manager', 'yes'],
+    ['kindnet', 'kindnet', 'perhaps'],
+    ['kube-flannel', 'Flannel', 'no'],
+  ])('%s: %s', (name, plugin, enforces) => {
+    expect(pluginOf([daemon('kube-proxy'), daemon(name)], ['v1.35.4'])).toMatchObject({ name: plugin, enforces });
+  });
+  test('with what that was read from, or depends on', () => {
+    expect(pluginOf([daemon('calico-node')], [])?.why).toBe('DaemonSet kube-system/calico-node');
+    expect(pluginOf([daemon('kube-router')], [])?.why).toBe('it does unless it was started with --run-firewall=false');
+    expect(pluginOf([daemon('kindnet')], [])?.why).toBe('it does since kind v0.24');
+    expect(pluginOf([daemon('kube-flannel-ds')], [])?.why).toBe('it only routes');
+    expect(pluginOf([daemon('aws-node', 'aws-network-policy-agent')], [])?.why).toBe('its agent enforces them where enable-network-policy is set');
+    expect(pluginOf([daemon('aws-node')], [])?.why).toBe('its network policy agent is not there');
+    expect(pluginOf([], ['v1.35.4', 'v1.34.1+k3s1'])?.why).toBe('k3s enforces them itself unless it was started with --disable-network-policy');
+  });
+  test('an image of a policy agent in the DaemonSet of another plug-in is not the VPC CNI', () => {
+    expect(pluginOf([daemon('other', 'aws-network-policy-agent')], [])).toBeUndefined();
   });
   test('none that is known: nothing is claimed', () => {
     expect(pluginOf([daemon('kube-proxy')], ['v1.35.4'])).toBeUndefined();
