@@ -214,6 +214,36 @@ test('what is remembered for many pairs is what is decided for one', () => {
   expect([...verdicts].toSorted()).toEqual(['allowed', 'denied']);
 });
 
+test('what is remembered of many parties is of each its own', () => {
+  const set = setOf([policy({ podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { even: 'yes' } } }] }] })]);
+  const parties = Array.from({ length: 300 }, (_, index) => ({
+    ...pod(`p${index}`, index % 2 === 0 ? { even: 'yes' } : {}, `10.1.${index >> 8}.${index & 255}`),
+    index,
+  }));
+  for (let round = 0; round < 2; round++)
+    for (const other of parties) {
+      const verdict = verdictOf('ingress', { ...web, index: 300 }, other, { port: 1, protocol: 'TCP' }, set);
+      expect(verdict, `p${other.index}`).toBe(other.index % 2 === 0 ? 'allowed' : 'denied');
+    }
+});
+
+describe('a policy that may select the pod, beside one that does', () => {
+  const perhaps = { selects: () => 'maybe' as const };
+  test('isolates only perhaps', () => {
+    expect(asked([ruled('p', [], perhaps)]).verdict).toBe('unknown');
+    expect(asked([ruled('p', [], perhaps), ruled('q', [])]).verdict).toBe('denied');
+    // If it selects the pod, it answers; if not, nothing else isolates.
+    expect(asked([ruled('p', [rule('Allow')], perhaps)]).verdict).toBe('allowed');
+  });
+  test("NetworkPolicies select a pod on its node's network all together or not at all; other kinds do so each for itself", () => {
+    const [letting, silent] = [ruled('p', [rule('Allow')], perhaps), ruled('q', [], perhaps)];
+    expect(asked([letting, silent]).verdict).toBe('allowed');
+    expect(asked([{ ...letting, kind: 'X' }, silent]).verdict).toBe('unknown');
+    expect(asked([letting, { ...silent, kind: 'X' }]).verdict).toBe('unknown');
+    expect(asked([letting, ruled('q', [])]).verdict).toBe('unknown');
+  });
+});
+
 describe('the nearest rule', () => {
   const misses = (other: Party, port: number, ...ingress: object[]) => {
     const decision = ask('ingress', web, other, port, setOf([policy({ podSelector: {}, ingress })]));
@@ -242,6 +272,25 @@ describe('the nearest rule', () => {
     const set = policySet([ruled('p', [rule('Deny', { far: 1, reason: () => 'another' }), rule('Allow')])]);
     expect(nearMisses('ingress', web, api, connection, decide('ingress', web, api, connection, set))).toEqual([]);
     expect(misses(api, 8080)).toEqual([]);
+  });
+  test('why a party is not meant, and how far it is', () => {
+    const one = (other: Party, peer: object) => misses(other, 8080, from(peer))[0]?.slice(1);
+    const far = pod('far', { role: 'api' }, '10.0.1.2', { namespace: 'other', namespaceLabels: { 'kubernetes.io/metadata.name': 'other' } });
+    const dual = { ...world, addresses: ['203.0.113.9', '2001:db8::9'] };
+    expect(one(world, role('api'))).toEqual([5, 'names pods, and this is an address outside the cluster']);
+    expect(one(nodeCalled('node2', '192.0.2.2'), role('api'))).toEqual([5, 'names pods, and this is node node2']);
+    expect(one(far, role('api'))).toEqual([3, 'names pods of namespace shop only, and it is in other']);
+    expect(one(far, { namespaceSelector: { matchLabels: { team: 'b' } } })).toEqual([2, 'namespace other: wants team=b, there is no label team']);
+    expect(one(dual, { ipBlock: { cidr: '192.0.2.0/24' } })).toEqual([4, 'wants an address in 192.0.2.0/24, it is 203.0.113.9, 2001:db8::9']);
+    expect(one(dual, { ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.64/26', '203.0.113.8/29'] } })).toEqual([
+      3,
+      '203.0.113.0/24 leaves out 203.0.113.8/29, where 203.0.113.9, 2001:db8::9 lies',
+    ]);
+  });
+  test('ports as a person writes them', () => {
+    expect(misses(api, 8080, { ports: [{ port: 80, endPort: 90 }, { protocol: 'UDP' }, { port: 'dns', protocol: 'UDP' }] })).toEqual([
+      [0, 0, 'allows 80-90/TCP, every port/UDP, dns/UDP, the connection goes to 8080/TCP'],
+    ]);
   });
   test('a rule that names nobody is the farthest', () => {
     const connection = { port: 80, protocol: 'TCP' as const };
