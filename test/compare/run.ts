@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Case } from '../support/expectation.ts';
 import { deleteNamespace } from '../support/kubectl.ts';
+import { withRows } from '../support/page-table.ts';
 import { broken, foldersOf, healed, isFor, kindOfCluster } from '../support/scenarios.ts';
 import { causes } from './causes.ts';
 import { type Answer, tools } from './tools.ts';
@@ -77,9 +78,8 @@ const row = (cells: readonly (string | number)[]): string => `| ${cells.join(' |
 const faults = folders.filter((f) => !isHealthy(f));
 const overall = (title: string, of: (tool: string) => string | number) => row([`**${title}**`, ...present.map((t) => of(t.name))]);
 const counted = (tool: string, what: string) => faults.filter((f) => cell(f, tool) === what).length;
-const table = [
-  row(['', ...versions.filter((v) => v.version !== undefined).map((v) => `${v.tool.name} ${v.version?.replace(/^v/, '')}`)]),
-  row(['---', ...present.map(() => '---')]),
+const head = ['', ...versions.filter((v) => v.version !== undefined).map((v) => `${v.tool.name} ${v.version?.replace(/^v/, '')}`)];
+const rows = [
   overall(`cause named, of ${faults.length}`, (tool) => (tool === 'kubectl' ? `none; in the facts: ${counted(tool, 'in the facts')}` : counted(tool, 'cause'))),
   overall('a symptom at least', (tool) => (tool === 'kubectl' ? '' : counted(tool, 'cause') + counted(tool, 'symptom'))),
   overall(`complaints about ${healthy.length} healthy Services`, (tool) =>
@@ -88,11 +88,9 @@ const table = [
   overall('lines to read, median', (tool) => median(faults.map((f) => saidOf(f, tool).lines))),
   overall('seconds, median', (tool) => (median(faults.map((f) => saidOf(f, tool).ms)) / 1000).toFixed(1)),
   ...folders.map((f) => row([caseOf(f).title, ...present.map((t) => cell(f, t.name))])),
-].join('\n');
+];
 
 const page = new URL('../../docs/comparison.md', import.meta.url);
-const [begin, end] = ['<!-- table: written by npm run compare -->', '<!-- end of the table -->'];
-const text = readFileSync(page, 'utf8');
-writeFileSync(page, `${text.slice(0, text.indexOf(begin))}${begin}\n\n${table}\n\n${text.slice(text.indexOf(end))}`);
-process.stdout.write(`${table}\n`);
+writeFileSync(page, withRows(readFileSync(page, 'utf8'), 'compare', head, rows));
+process.stdout.write(`${head.join(' | ')}\n${rows.join('\n')}\n`);
 for (const { tool } of versions.filter((v) => v.version === undefined)) process.stderr.write(`${tool.name} is not on the PATH and was left out.\n`);

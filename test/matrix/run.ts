@@ -10,7 +10,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Cell, type Outcome, parseCell, tableOf, withTable } from './table.ts';
+import { type Cell, type Outcome, parseCell, rowOf, withTable } from './table.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const shared = join(root, '../shared');
@@ -126,5 +126,5 @@ const outcomes = cells.map((cell) => {
   if (values.write) writeFileSync(page, withTable(readFileSync(page, 'utf8'), [outcome]));
   return outcome;
 });
-console.log(`\n${tableOf(outcomes)}`);
+console.log(`\n${outcomes.map(rowOf).join('\n')}`);
 process.exitCode = outcomes.every((o) => o.failed.length === 0) ? 0 : 1;

@@ -1,4 +1,5 @@
 /** Cells of the matrix, and the table of docs/clusters.md that shows what became of them. */
+import { rowsOf, withRows } from '../support/page-table.ts';
 
 export interface Cell {
   release: string;
@@ -33,26 +34,15 @@ export function parseCell(text: string): Cell {
 
 const families = { ipv4: 'IPv4', dual: 'IPv4 and IPv6' } as const;
 
-const rowOf = ({ cell, set, passed, failed }: Outcome): string =>
+export const rowOf = ({ cell, set, passed, failed }: Outcome): string =>
   `| ${cell.release} | ${cell.mode} | ${families[cell.families]} | ${cell.policies === 'own' ? '' : `policies by ${cell.policies}: `}${set} | ${passed} | ${failed.length === 0 ? '0' : `${failed.length}: ${failed.join(', ')}`} |`;
 
-const head = ['| Kubernetes | kube-proxy | families | scenarios | passed | failed |', '| --- | --- | --- | --- | --- | --- |'];
-
-export const tableOf = (outcomes: readonly Outcome[]): string => [...head, ...outcomes.map(rowOf)].join('\n');
-
-const begin = '<!-- table: written by npm run test:matrix -->';
-const end = '<!-- end of the table -->';
+const head = ['Kubernetes', 'kube-proxy', 'families', 'scenarios', 'passed', 'failed'];
 
 /** The page with the rows of these cells, in the place of their earlier ones. Throws where the page has no table. */
 export function withTable(page: string, outcomes: readonly Outcome[]): string {
-  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error('The page has no table to write into.');
   const keyOf = (row: string) => `${row.split('|').slice(1, 4).join('|')} ${row.includes('policies by')}`;
-  const kept = page
-    .slice(from + begin.length, to)
-    .split('\n')
-    .filter((row) => row.startsWith('| v'));
-  const rows = new Map([...kept, ...outcomes.map(rowOf)].map((row) => [keyOf(row), row]));
+  const rows = new Map([...rowsOf(page, 'test:matrix'), ...outcomes.map(rowOf)].map((row) => [keyOf(row), row]));
   const sorted = [...rows.values()].toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  return `${page.slice(0, from)}${begin}\n\n${[...head, ...sorted].join('\n')}\n\n${page.slice(to)}`;
+  return withRows(page, 'test:matrix', head, sorted);
 }

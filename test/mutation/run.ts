@@ -6,6 +6,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { rowsOf, withRows } from '../support/page-table.ts';
 import { rooms } from './rooms.ts';
 
 const here = new URL('./', import.meta.url).pathname;
@@ -62,8 +63,7 @@ function changesOf(name: string, mutate: readonly string[]): { file: string; mut
   return Object.entries(files).flatMap(([file, { mutants }]) => mutants.map((mutant) => ({ file, mutant })));
 }
 
-const marks = ['<!-- scores: written by npm run mutation -->', '<!-- end of the scores -->'] as const;
-const head = ['| room | changes | noticed | score | measured |', '| --- | --- | --- | --- | --- |'];
+const head = ['room', 'changes', 'noticed', 'score', 'measured'];
 for (const [name, { mutate }] of Object.entries(rooms)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue;
   const counted = changesOf(name, mutate).filter(({ mutant }) => ['Killed', 'Timeout', 'Survived', 'NoCoverage'].includes(mutant.status));
@@ -73,11 +73,9 @@ for (const [name, { mutate }] of Object.entries(rooms)) {
   const noticed = counted.length - unnoticed.length;
   const row = `| ${name} | ${counted.length} | ${noticed} | ${Math.floor((noticed / counted.length) * 100)} % | ${new Date().toISOString().slice(0, 10)} |`;
   process.stdout.write(`${row}\n`);
-  const [before = '', rest = ''] = readFileSync(page, 'utf8').split(marks[0]);
-  const [table = '', after = ''] = rest.split(marks[1]);
-  const rows = new Map(
-    table.split('\n').flatMap((line) => (/^\| \w/.test(line) && !line.startsWith('| room') ? [[line.split(' ')[1] ?? '', line] as const] : [])),
-  );
+  const text = readFileSync(page, 'utf8');
+  const rows = new Map(rowsOf(text, 'mutation').map((line) => [line.split(' ')[1] ?? '', line]));
   rows.set(name, row);
-  writeFileSync(page, `${before}${marks[0]}\n\n${[...head, ...Object.keys(rooms).flatMap((r) => rows.get(r) ?? [])].join('\n')}\n\n${marks[1]}${after}`);
+  const inOrder = Object.keys(rooms).flatMap((r) => rows.get(r) ?? []);
+  writeFileSync(page, withRows(text, 'mutation', head, inOrder));
 }

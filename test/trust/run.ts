@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rowsOf, withRows } from '../support/page-table.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const page = join(root, 'docs/trust.md');
@@ -77,13 +78,8 @@ function rowOf(name: string, { what, files, project }: Suite): string {
   return `| ${what} | ${cells.join(' | ')} | ${new Date().toISOString().slice(0, 10)} |`;
 }
 
-const marks = ['<!-- table: written by npm run trust -->', '<!-- end of the table -->'] as const;
-const head = ['| what | tried | wrong | too late | left behind | secrets found | measured |', '| --- | --- | --- | --- | --- | --- | --- |'];
-
-const text = readFileSync(page, 'utf8');
-const [before = '', rest = ''] = text.split(marks[0]);
-const [table = '', after = ''] = rest.split(marks[1]);
-const known = new Map(table.split('\n').flatMap((line) => (line.startsWith('| ') ? [[line.split('|')[1]?.trim() ?? '', line] as const] : [])));
+const head = ['what', 'tried', 'wrong', 'too late', 'left behind', 'secrets found', 'measured'];
+const known = new Map(rowsOf(readFileSync(page, 'utf8'), 'trust').map((line) => [line.split('|')[1]?.trim() ?? '', line]));
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !(name in suites));
 if (unknown.length > 0) throw new Error(`There is no suite ${unknown.join(', ')}; choose from ${Object.keys(suites).join(', ')}.`);
@@ -91,5 +87,5 @@ for (const [name, suite] of Object.entries(suites)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue;
   known.set(suite.what, rowOf(name, suite));
   const rows = Object.values(suites).map((s) => known.get(s.what) ?? `| ${s.what} | not measured yet | | | | | |`);
-  writeFileSync(page, `${before}${marks[0]}\n\n${[...head, ...rows].join('\n')}\n\n${marks[1]}${after}`);
+  writeFileSync(page, withRows(readFileSync(page, 'utf8'), 'trust', head, rows));
 }
