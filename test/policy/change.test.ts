@@ -197,6 +197,82 @@ describe('what a change is made of', () => {
       set: setOf(policies),
       ...more,
     });
+  test('only the policy that is changed is another one afterwards', () => {
+    const mine = policy({ podSelector: {} }, 'shop', 'mine');
+    const others = [
+      policy({ podSelector: {}, policyTypes: ['Egress'], egress: [] }, 'shop', 'egress'),
+      policy({ podSelector: { matchLabels: { app: 'db' } } }, 'shop', 'db'),
+      policy({ podSelector: {} }, 'other', 'mine'),
+    ];
+    const db = pod('db', { app: 'db' }, '10.0.0.7');
+    const elsewhere = pod('x', { app: 'x' }, '10.0.1.7', { namespace: 'other', namespaceLabels: { 'kubernetes.io/metadata.name': 'other' } });
+    const change = smallestChange({
+      direction: 'ingress',
+      denied: [{ self: web, other: api, connection: { port: 8080, protocol: 'TCP' } }],
+      candidates: [mine],
+      set: setOf([mine, ...others]),
+      known: [web, api, db, elsewhere, far],
+    });
+    expect(change).toMatchObject({ whole: true, others: ['api → db'], policy: { metadata: { name: 'mine', namespace: 'shop' } } });
+  });
+  test('of two changes that are enough, the one that lets fewer others through', () => {
+    const wide = policy({ podSelector: {}, ingress: [{ from: [{ podSelector: {} }], ports: [{ port: 80 }] }] }, 'shop', 'wide');
+    const narrow = policy(
+      { podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { role: 'api' } } }], ports: [{ port: 80 }] }] },
+      'shop',
+      'narrow',
+    );
+    const db = pod('db', { app: 'db' }, '10.0.0.7');
+    const best = (...candidates: NetworkPolicy[]) => ingress(api, candidates, [8080], { known: [web, api, db] });
+    for (const candidates of [
+      [wide, narrow],
+      [narrow, wide],
+    ])
+      expect(best(...candidates)).toMatchObject({ whole: true, policy: { metadata: { name: 'narrow' } }, others: ['api → db'] });
+  });
+  test('a change that is enough for all comes before one for some that lets fewer through', () => {
+    const one = policy({ podSelector: {}, ingress: [{ from: [{ podSelector: { matchLabels: { role: 'api' } } }], ports: [{ port: 80 }] }] }, 'shop', 'one');
+    const change = ingress(api, [one], [8080, 9090]);
+    expect(change).toMatchObject({ whole: true, opens: 'port 8080/TCP, 9090/TCP to those that rule 1 already names' });
+  });
+  test('connections that were asked about are no others, nor is a pod to itself', () => {
+    const two = [pod('web-0', { app: 'web' }, '10.0.0.20'), pod('web-1', { app: 'web' }, '10.0.0.21')];
+    const closed = policy({ podSelector: {} });
+    const change = smallestChange({
+      direction: 'ingress',
+      denied: two.map((self) => ({ self, other: api, connection: { port: 8080, protocol: 'TCP' as const } })),
+      candidates: [closed],
+      set: setOf([closed]),
+      own: { labels: { app: 'web' }, name: 'x' },
+      known: [...two, api],
+    });
+    expect(change).toMatchObject({ patch: null, whole: true, others: [] });
+  });
+  test('any pod of a namespace that was asked about means each of them', () => {
+    const anyOf = pod('', {}, '');
+    const db = pod('db', { app: 'db' }, '10.0.0.7');
+    const change = ingress(anyOf, [policy({ podSelector: {} })], [8080], { own: { labels: { app: 'web' }, name: 'x' }, known: [web, api, db] });
+    expect(change).toMatchObject({ whole: true, others: [], opens: 'all pods of namespace shop, port 8080/TCP' });
+  });
+  test('nodes and addresses outside are named as they are known', () => {
+    const node = { pod: null, node: { name: 'node2', labels: {} }, addresses: ['192.0.2.2'] };
+    const closed = policy({ podSelector: {} });
+    const change = ingress(
+      api,
+      [
+        policy({
+          podSelector: {},
+          ingress: [{ from: [{ ipBlock: { cidr: '192.0.2.0/24' } }, { podSelector: { matchLabels: { role: 'API' } } }], ports: [{ port: 80 }] }],
+        }),
+      ],
+      [80],
+      {
+        known: [web, node, outside('203.0.113.9')],
+      },
+    );
+    expect(change?.others).toEqual([]);
+    expect(ingress(node, [closed])?.opens).toBe('192.0.2.2/32, port 8080/TCP');
+  });
   test('an IPv6 address is a block of 128 bits', () => {
     expect(ingress(outside('2001:db8::9'), [policy({ podSelector: {} })])?.opens).toBe('2001:db8::9/128, port 8080/TCP');
   });

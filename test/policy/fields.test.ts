@@ -122,6 +122,33 @@ describe('policy.networking.k8s.io', () => {
     expect(named({ egress: [{ action: 'Pass', to: [here] }] }, 'egress')).toBe(1);
     expect(named({ ingress: null, egress: null }, 'egress')).toBe(0);
   });
+  test('why a node or an address is not meant', () => {
+    const closed = policy({ podSelector: {}, policyTypes: ['Egress'], egress: [] });
+    const missed = (other: Party, peer: object) => {
+      const set = setOf([closed], [admin({ egress: [{ action: 'Allow', to: [peer] }] })]);
+      const connection = { port: 1, protocol: 'TCP' as const };
+      return nearMisses('egress', api, other, connection, ask('egress', api, other, 1, set)).map((m) => [m.far, m.reason]);
+    };
+    const nodes = { nodes: { matchLabels: { 'kubernetes.io/hostname': 'node9' } } };
+    expect(missed(node2, nodes)).toEqual([[1, 'wants kubernetes.io/hostname=node9, it has kubernetes.io/hostname=node2']]);
+    expect(missed(world, nodes)).toEqual([[5, 'names nodes']]);
+    expect(missed(world, { networks: ['192.0.2.0/24', '198.51.100.0/24'] })).toEqual([[4, 'wants an address in 192.0.2.0/24, it is 203.0.113.9']]);
+    expect(missed(onNode2, { namespaces: {} })).toEqual([[2, "it uses its node's network, and such pods are never meant"]]);
+  });
+  test('of networks the one that matches for certain counts, wherever it is in the list', () => {
+    const to = (...networks: string[]) => out(api, outside(), 1, [deniesOut({ networks })]);
+    expect([to('192.0.2.0/24', '0.0.0.0/0'), to('0.0.0.0/0', '192.0.2.0/24')]).toEqual(['denied', 'denied']);
+    const known = (...networks: string[]) => out(api, world, 1, [deniesOut({ networks })]);
+    expect([known('203.0.113.0/24', '192.0.2.0/24'), known('192.0.2.0/24', '203.0.113.0/24')]).toEqual(['denied', 'denied']);
+  });
+  test('a rule without peers means nobody, and a list that is absent is empty', () => {
+    expect(into(api, 1, [admin({ ingress: [{ action: 'Deny' }] })])).toBe('allowed');
+    expect(out(api, world, 1, [admin({ egress: [{ action: 'Deny' }] })])).toBe('allowed');
+  });
+  test('ClusterNetworkPolicy of the tier Baseline has its own priority', () => {
+    const baseline = admin({ tier: 'Baseline', priority: 7, ingress: [{ action: 'Deny', from: [here] }] }, 'ClusterNetworkPolicy');
+    expect(setOf([], [baseline]).all.map((p) => [p.tier, p.order, p.tie, p.isolates])).toEqual([['baseline', 7, '', { ingress: false, egress: false }]]);
+  });
   test('the baseline of v1alpha1 has no priority', () => {
     const baseline = admin({ priority: undefined, ingress: [{ action: 'Deny', from: [here] }] }, 'BaselineAdminNetworkPolicy');
     expect(setOf([], [baseline]).all.map((p) => [p.kind, p.tier, p.order, p.namespace, p.name])).toEqual([
