@@ -61,6 +61,7 @@ for (const name of names.length > 0 ? names : Object.keys(fuzzTargets)) {
   mkdirSync(least);
   for (const bytes of [...target.seeds(), ...corpusOf(name)]) writeFileSync(join(inputs, createHash('sha256').update(bytes).digest('hex')), bytes);
   let [runs, isClean, said] = [0, true, ''];
+  const startedMs = Date.now();
   for (let left = seconds; left > 0 && isClean; left -= roundSeconds) {
     ({ isClean, said } = jazzer(
       name,
@@ -75,6 +76,7 @@ for (const name of names.length > 0 ? names : Object.keys(fuzzTargets)) {
     ));
     runs += Number(/number_of_executed_units: (\d+)/.exec(said)?.[1] ?? 0);
   }
+  const tookS = Math.round((Date.now() - startedMs) / 1000);
   if (!isClean) {
     failed++;
     process.stdout.write(`${said.split('\n').slice(-40).join('\n')}\n`);
@@ -86,10 +88,10 @@ for (const name of names.length > 0 ? names : Object.keys(fuzzTargets)) {
     name,
     readdirSync(least).map((file) => readFileSync(join(least, file))),
   );
-  process.stdout.write(`${name}: ${runs} inputs in ${seconds} s, ${isClean ? 'none' : 'one'} ends it; ${kept} kept\n`);
+  process.stdout.write(`${name}: ${runs} inputs in ${tookS} s, ${isClean ? 'none' : 'one'} ends it; ${kept} kept\n`);
   const text = readFileSync(page, 'utf8');
   const rows = new Map(rowsOf(text, 'fuzz').map((line) => [line.split(' ')[1] ?? '', line]));
-  rows.set(name, `| ${name} | ${runs} | ${seconds} | ${isClean ? 0 : 1} | ${new Date().toISOString().slice(0, 10)} |`);
+  rows.set(name, `| ${name} | ${runs} | ${tookS} | ${isClean ? 0 : 1} | ${new Date().toISOString().slice(0, 10)} |`);
   const inOrder = Object.keys(fuzzTargets).flatMap((n) => rows.get(n) ?? []);
   writeFileSync(page, withRows(text, 'fuzz', ['parser', 'inputs', 'seconds', 'crashes and hangs', 'measured'], inOrder));
 }
