@@ -182,22 +182,22 @@ describe('the sentence', () => {
   test('of endpoints that answer', () => {
     const total = valueOf(facts.connections).list.filter((c) => c.hop === 'endpoint').length;
     expect(summary([check('a')], facts)).toBe(`shop answers from pod/client: ${total} of ${total} endpoints`);
-    const with_ = (change: object) => ({ ...facts, connections: seen({ ...valueOf(facts.connections), ...change }) });
-    expect(summary([check('a')], with_({ endpointsTotal: 40 }))).toBe(`shop answers from pod/client: ${total} of 40 endpoints (${total} were tried)`);
+    const having = (change: object) => ({ ...facts, connections: seen({ ...valueOf(facts.connections), ...change }) });
+    expect(summary([check('a')], having({ endpointsTotal: 40 }))).toBe(`shop answers from pod/client: ${total} of 40 endpoints (${total} were tried)`);
     const { list } = valueOf(facts.connections);
     const [direct] = list.filter((c) => c.hop === 'endpoint');
     const others = list.filter((c) => c.hop !== 'endpoint');
-    expect(summary([check('a')], with_({ list: [...others, direct], endpointsTotal: 1 }))).toBe('shop answers from pod/client: 1 of 1 endpoint');
-    expect(summary([check('a')], with_({ list: others, endpointsTotal: 0 }))).toBe('shop works from pod/client: its name resolves');
+    expect(summary([check('a')], having({ list: [...others, direct], endpointsTotal: 1 }))).toBe('shop answers from pod/client: 1 of 1 endpoint');
+    expect(summary([check('a')], having({ list: others, endpointsTotal: 0 }))).toBe('shop works from pod/client: its name resolves');
     const silent = { ...direct, outcome: 'no-answer' };
-    expect(summary([check('a')], with_({ list: [...others, silent], endpointsTotal: 1 }))).toBe(
+    expect(summary([check('a')], having({ list: [...others, silent], endpointsTotal: 1 }))).toBe(
       'shop: no problem found from pod/client; over UDP no endpoint refused, and silence proves nothing',
     );
     const port = (outcome: string) => ({ ...direct, hop: 'node-port', outcome });
-    expect(summary([check('a')], with_({ list: [port('answered'), port('answered'), port('refused')] }))).toBe(
+    expect(summary([check('a')], having({ list: [port('answered'), port('answered'), port('refused')] }))).toBe(
       'shop answers from pod/client on 2 of 3 node ports',
     );
-    expect(summary([check('a')], with_({ list: [{ ...direct, hop: 'load-balancer' }, port('answered')] }))).toBe(
+    expect(summary([check('a')], having({ list: [{ ...direct, hop: 'load-balancer' }, port('answered')] }))).toBe(
       'shop answers from pod/client at its load balancer and on 1 of 1 node ports',
     );
   });

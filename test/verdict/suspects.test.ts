@@ -102,7 +102,7 @@ describe('of the Service and its workload', () => {
     expect(changed('no-replicas', { ...none, statefulSets: seen([ofOthers]) })).toBeUndefined();
     // What another object makes, that one changes.
     const owned = { ...made, metadata: { ...made.metadata, ownerReferences: [{ kind: 'Rollout', name: 'x' }] } };
-    expect(changed('no-replicas', { ...none, statefulSets: seen([owned]) } as Partial<Facts>)).toBeUndefined();
+    expect(changed('no-replicas', { ...none, statefulSets: seen([owned]) })).toBeUndefined();
   });
   test('a restart, which is written into an annotation, changes nothing', () => {
     expect(changed('rollout-stalled', workloadWith(entry(60, 'spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt')))).toBeUndefined();
@@ -244,33 +244,33 @@ describe('by revisions of a Deployment', () => {
   });
   test('of its own ReplicaSets, and where there are two', () => {
     const foreign = [older, newer].map((s) => ({ ...s, metadata: { ...s.metadata, ownerReferences: [{ kind: 'Deployment', name: 'other' }] } }));
-    expect(changed('container-crashing', { ...still, replicaSets: seen(foreign) } as Partial<Facts>)).toBeUndefined();
+    expect(changed('container-crashing', { ...still, replicaSets: seen(foreign) })).toBeUndefined();
     expect(changed('container-crashing', { ...still, replicaSets: seen([newer]) })).toBeUndefined();
   });
 });
 
 describe('by an earlier capture', () => {
-  const with_ = (spec: object): Facts => ({ ...facts, service: seen({ ...service, spec: { ...service.spec, ...spec } }) });
+  const having = (spec: object): Facts => ({ ...facts, service: seen({ ...service, spec: { ...service.spec, ...spec } }) });
   const since = (before: Facts, code: Code = 'selector-mismatch') => changed(code, serviceWith(), { facts: before, startedAt: '2026-01-02T03:04:05.000Z' });
   test('a value that is another one now', () => {
-    expect(since(with_({ selector: { app: 'old' } }))).toEqual({
+    expect(since(having({ selector: { app: 'old' } }))).toEqual({
       object: { kind: 'Service', namespace, name: 'shop' },
       field: 'spec.selector.app',
       by: null,
       at: null,
       text: 'spec.selector.app of Service "shop": old on 2026-01-02 03:04, now shop',
     });
-    expect(since(with_({ selector: {} }))?.text).toBe('spec.selector.app of Service "shop": nothing on 2026-01-02 03:04, now shop');
-    expect(since(with_({ ports: [] }), 'protocol-mismatch')?.field).toBe('spec.ports');
+    expect(since(having({ selector: {} }))?.text).toBe('spec.selector.app of Service "shop": nothing on 2026-01-02 03:04, now shop');
+    expect(since(having({ ports: [] }), 'protocol-mismatch')?.field).toBe('spec.ports');
   });
   test('a field that can not be the cause, and a Service that was another one', () => {
-    expect(since(with_({ type: 'NodePort' }))).toBeUndefined();
+    expect(since(having({ type: 'NodePort' }))).toBeUndefined();
     expect(since({ ...facts, service: seen({ ...service, metadata: { ...service.metadata, name: 'other' } }) })).toBeUndefined();
     expect(since({ ...facts, service: seen(null) })).toBeUndefined();
   });
   test('comes before what a field manager shows', () => {
     const more = serviceWith(entry(60, 'spec.selector.tier'));
-    expect(changed('selector-mismatch', more, { facts: with_({ selector: { app: 'old' } }), startedAt: '2026-01-02T03:04:05.000Z' })?.by).toBeNull();
+    expect(changed('selector-mismatch', more, { facts: having({ selector: { app: 'old' } }), startedAt: '2026-01-02T03:04:05.000Z' })?.by).toBeNull();
   });
 });
 
