@@ -1,10 +1,10 @@
 /** Writes docs/incidents.md, what is said of each recorded incident: node docs/incidents.ts. `test/diagnose/said.test.ts` checks that it is current. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { diagnose } from '../src/diagnose/diagnose.ts';
+import { rowsOf, withRows } from '../test/support/page-table.ts';
 import { checksFor, recorded, type Recorded } from '../test/support/recordings.ts';
 
 const page = new URL('incidents.md', import.meta.url);
-const head = ['| incident | verdict | what is said |', '| --- | --- | --- |'];
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
 /** One row: what is broken, the status with the codes of the causes, and the sentence of the verdict. */
@@ -15,12 +15,7 @@ export function rowOf({ name, scenario, recording }: Recorded): string {
 }
 
 /** The rows of the page, in the order of the recordings' names. */
-export const rowsOnPage = (): string[] =>
-  readFileSync(page, 'utf8')
-    .split('\n')
-    .filter((line) => line.startsWith('| ') && !head.includes(line));
+export const rowsOnPage = (): string[] => rowsOf(readFileSync(page, 'utf8'), 'excerpts');
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
-  const [before = ''] = readFileSync(page, 'utf8').split('\n|');
-  writeFileSync(page, `${before.trimEnd()}\n\n${[...head, ...recorded.map(rowOf)].join('\n')}\n`);
-}
+if (process.argv[1] === new URL(import.meta.url).pathname)
+  writeFileSync(page, withRows(readFileSync(page, 'utf8'), 'excerpts', ['incident', 'verdict', 'what is said'], recorded.map(rowOf)));

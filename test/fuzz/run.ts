@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { shellScripts } from '../../rolldown.config.ts';
-import { rowsOf, withRows } from '../support/page-table.ts';
+import { withRow } from '../support/page-table.ts';
 import { corpusOf, keep } from './corpus.ts';
 import type { fuzzTargets as Targets } from './targets.ts';
 
@@ -83,11 +83,9 @@ for (const name of names.length > 0 ? names : Object.keys(fuzzTargets)) {
     readdirSync(least).map((file) => readFileSync(join(least, file))),
   );
   process.stdout.write(`${name}: ${runs} inputs in ${ranS} s, ${isClean ? 'none' : 'one'} ends it; ${kept} kept\n`);
-  const text = readFileSync(page, 'utf8');
-  const rows = new Map(rowsOf(text, 'fuzz').map((line) => [line.split(' ')[1] ?? '', line]));
-  rows.set(name, `| ${name} | ${runs} | ${ranS} | ${isClean ? 0 : 1} | ${new Date().toISOString().slice(0, 10)} |`);
-  const inOrder = Object.keys(fuzzTargets).flatMap((n) => rows.get(n) ?? []);
-  writeFileSync(page, withRows(text, 'fuzz', ['parser', 'inputs', 'seconds', 'crashes and hangs', 'measured'], inOrder));
+  const row = `| ${name} | ${runs} | ${ranS} | ${isClean ? 0 : 1} | ${new Date().toISOString().slice(0, 10)} |`;
+  const head = ['parser', 'inputs', 'seconds', 'crashes and hangs', 'measured'];
+  writeFileSync(page, withRow(readFileSync(page, 'utf8'), 'fuzz', head, Object.keys(fuzzTargets), row));
 }
 rmSync(folder, { recursive: true });
 process.exitCode = failed > 0 ? 1 : 0;

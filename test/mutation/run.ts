@@ -6,7 +6,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { rowsOf, withRows } from '../support/page-table.ts';
+import { withRow } from '../support/page-table.ts';
 import { rooms } from './rooms.ts';
 
 const here = new URL('./', import.meta.url).pathname;
@@ -73,9 +73,5 @@ for (const [name, { mutate }] of Object.entries(rooms)) {
   const noticed = counted.length - unnoticed.length;
   const row = `| ${name} | ${counted.length} | ${noticed} | ${Math.floor((noticed / counted.length) * 100)} % | ${new Date().toISOString().slice(0, 10)} |`;
   process.stdout.write(`${row}\n`);
-  const text = readFileSync(page, 'utf8');
-  const rows = new Map(rowsOf(text, 'mutation').map((line) => [line.split(' ')[1] ?? '', line]));
-  rows.set(name, row);
-  const inOrder = Object.keys(rooms).flatMap((r) => rows.get(r) ?? []);
-  writeFileSync(page, withRows(text, 'mutation', head, inOrder));
+  writeFileSync(page, withRow(readFileSync(page, 'utf8'), 'mutation', head, Object.keys(rooms), row));
 }

@@ -5,7 +5,7 @@ import { kindOf, policyKinds, readPolicies } from '../../src/policy/kinds.ts';
 import { nearMisses } from '../../src/policy/decide.ts';
 import type { Direction, Party } from '../../src/policy/rule.ts';
 import { outside } from '../../src/policy/world.ts';
-import { api, ask, far, nodeCalled, pod, policy, setOf, web, world } from './people.ts';
+import { api, ask, calico, cilium, far, nodeCalled, pod, policy, setOf, web, world } from './people.ts';
 
 const node2 = nodeCalled('node2', '192.0.2.2');
 const onNode2 = pod('agent', { role: 'api' }, '192.0.2.2', { hostNetwork: true, node: 'node2' });
@@ -159,13 +159,6 @@ describe('policy.networking.k8s.io', () => {
 });
 
 describe('cilium.io', () => {
-  const cilium = (spec: object, more: object = {}) => ({
-    apiVersion: 'cilium.io/v2',
-    kind: 'CiliumNetworkPolicy',
-    metadata: { name: 'c', namespace: 'shop' },
-    spec: { endpointSelector: {}, ...spec },
-    ...more,
-  });
   const clusterwide = (spec: object) => ({ ...cilium(spec), kind: 'CiliumClusterwideNetworkPolicy', metadata: { name: 'c' } });
   const from = (...selectors: object[]) => [cilium({ ingress: [{ fromEndpoints: selectors }] })];
   const entity = (...names: string[]) => [cilium({ ingress: [{ fromEntities: names }] })];
@@ -280,12 +273,6 @@ describe('cilium.io', () => {
 });
 
 describe('projectcalico.org', () => {
-  const calico = (spec: object, kind = 'NetworkPolicy', namespace = 'shop') => ({
-    apiVersion: 'projectcalico.org/v3',
-    kind,
-    metadata: { name: 'c', ...(kind === 'NetworkPolicy' && { namespace }) },
-    spec,
-  });
   const lets = (rule: object, kind?: string) => [calico({ selector: 'all()', ingress: [{ action: 'Allow', ...rule }] }, kind)];
   const source = (entity: object, kind?: string) => lets({ source: entity }, kind);
 
@@ -344,7 +331,8 @@ describe('projectcalico.org', () => {
     expect(into(api, 1, [calico({ selector: 'projectcalico.org/namespace == "x"', ingress: [] })])).toBe('allowed');
   });
   test('whom a policy selects', () => {
-    const about = (spec: object, kind = 'GlobalNetworkPolicy', namespace?: string) => into(api, 1, [calico({ ingress: [], ...spec }, kind, namespace)]);
+    const about = (spec: object, kind = 'GlobalNetworkPolicy', namespace?: string) =>
+      into(api, 1, [calico({ ingress: [], ...spec }, kind, namespace === undefined ? {} : { namespace })]);
     expect(about({ namespaceSelector: 'projectcalico.org/name == "shop"' })).toBe('denied');
     expect(about({ namespaceSelector: 'team == "b"' })).toBe('allowed');
     expect(about({ serviceAccountSelector: 'a == "b"' })).toBe('unknown');

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseSelector, SelectorError } from '../../src/policy/calico-selector.ts';
 import { readPolicies } from '../../src/policy/kinds.ts';
 import { outside } from '../../src/policy/world.ts';
-import { api, ask, far, nodeCalled, pod, policy, setOf, web, world } from './people.ts';
+import { api, ask, calico, cilium, far, nodeCalled, pod, policy, setOf, web, world } from './people.ts';
 
 const deny = policy({ podSelector: {}, policyTypes: ['Ingress'] }, 'shop', 'deny');
 const everything = { namespaces: {} };
@@ -88,13 +88,6 @@ describe('policy.networking.k8s.io', () => {
 });
 
 describe('cilium.io', () => {
-  const cilium = (spec: object, more: object = {}) => ({
-    apiVersion: 'cilium.io/v2',
-    kind: 'CiliumNetworkPolicy',
-    metadata: { name: 'c', namespace: 'shop' },
-    spec: { endpointSelector: {}, ...spec },
-    ...more,
-  });
   const into = (from: Parameters<typeof ask>[2], port: number, ...policies: object[]) => ask('ingress', web, from, port, setOf([], policies)).verdict;
 
   test('a rule isolates; an empty one lets nobody in, an empty list says nothing', () => {
@@ -168,12 +161,6 @@ describe('cilium.io', () => {
 });
 
 describe('projectcalico.org', () => {
-  const calico = (spec: object, kind = 'NetworkPolicy', name = 'c') => ({
-    apiVersion: 'projectcalico.org/v3',
-    kind,
-    metadata: { name, ...(kind === 'NetworkPolicy' && { namespace: 'shop' }) },
-    spec,
-  });
   const into = (from: Parameters<typeof ask>[2], port: number, ...policies: object[]) => ask('ingress', web, from, port, setOf([], policies)).verdict;
 
   test('selectors are expressions', () => {
@@ -190,7 +177,7 @@ describe('projectcalico.org', () => {
   });
   test('order, then the first rule that matches; the rest of the tier is denied', () => {
     const first = calico({ order: 10, selector: 'app == "web"', ingress: [{ action: 'Allow', source: { selector: 'role == "api"' } }] });
-    const second = calico({ order: 20, selector: 'all()', ingress: [{ action: 'Deny' }] }, 'GlobalNetworkPolicy', 'd');
+    const second = calico({ order: 20, selector: 'all()', ingress: [{ action: 'Deny' }] }, 'GlobalNetworkPolicy', { name: 'd' });
     expect(into(api, 1, second, first)).toBe('allowed');
     expect(into(far, 1, second, first)).toBe('denied');
     expect(into(api, 1, calico({ order: 30, selector: 'role == "nobody"', ingress: [] }))).toBe('allowed');
@@ -229,7 +216,7 @@ describe('projectcalico.org', () => {
       calico(
         { tier, order: 50, selector: "app == 'web'", types: ['Ingress'], ingress: [{ action, protocol: 'TCP', source: { selector: "role == 'api'" } }] },
         'GlobalNetworkPolicy',
-        `${tier}.x`,
+        { name: `${tier}.x` },
       );
     const open = calico({ selector: 'all()', ingress: [{ action: 'Allow' }] });
     const closed = calico({ selector: 'all()', ingress: [{ action: 'Deny' }] });
@@ -242,7 +229,8 @@ describe('projectcalico.org', () => {
   });
   test('staged policies are reported on by Calico, and allow and deny nothing', () => {
     const spec = { tier: 'default', selector: 'all()', types: ['Ingress'], ingress: [{ action: 'Deny' }] };
-    for (const kind of ['StagedNetworkPolicy', 'StagedGlobalNetworkPolicy']) expect(into(api, 1, calico(spec, kind, 'internal-access.deny'))).toBe('allowed');
+    for (const kind of ['StagedNetworkPolicy', 'StagedGlobalNetworkPolicy'])
+      expect(into(api, 1, calico(spec, kind, { name: 'internal-access.deny' }))).toBe('allowed');
     expect(into(api, 1, calico({ podSelector: {}, policyTypes: ['Ingress'] }, 'StagedKubernetesNetworkPolicy'))).toBe('allowed');
   });
   test('ipVersion: a rule for one family says nothing of the other', () => {

@@ -38,3 +38,19 @@ export const ask = (direction: Direction, self: Party, other: Party, port: numbe
 export const into = (from: Party, port: number, ...policies: NetworkPolicy[]) => ask('ingress', web, from, port, setOf(policies)).verdict;
 /** May the pod `api` go out? */
 export const out = (to: Party, port: number, ...policies: NetworkPolicy[]) => ask('egress', api, to, port, setOf(policies)).verdict;
+
+/** A CiliumNetworkPolicy of the namespace shop, for all its pods unless the spec says whom it is for. */
+export const cilium = (spec: object, more: object = {}) => ({
+  apiVersion: 'cilium.io/v2',
+  kind: 'CiliumNetworkPolicy',
+  metadata: { name: 'c', namespace: 'shop' },
+  spec: { endpointSelector: {}, ...spec },
+  ...more,
+});
+/** A policy of Calico's; those of a namespace are in shop unless another one is named. */
+export const calico = (spec: object, kind = 'NetworkPolicy', { name = 'c', namespace = 'shop' } = {}) => ({
+  apiVersion: 'projectcalico.org/v3',
+  kind,
+  metadata: { name, ...(kind === 'NetworkPolicy' && { namespace }) },
+  spec,
+});

@@ -24,3 +24,15 @@ export function withRows(page: string, script: string, head: readonly string[], 
   const table = [...[head, rule].map((cells) => `| ${cells.join(' | ')} |`), ...rows].join('\n');
   return `${page.slice(0, from)}\n\n${table}\n\n${page.slice(to)}`;
 }
+
+/** The same with one row new: it takes the place of the one whose first cell is the same. `order`: the first cells of all that may be there. */
+export function withRow(page: string, script: string, head: readonly string[], order: readonly string[], row: string): string {
+  const keyOf = (line: string) => line.split(' | ')[0]?.slice(2) ?? '';
+  const rows = new Map([...rowsOf(page, script), row].map((line) => [keyOf(line), line]));
+  return withRows(
+    page,
+    script,
+    head,
+    order.flatMap((key) => rows.get(key) ?? []),
+  );
+}
