@@ -4,13 +4,14 @@ import { CannotRun } from '../catalog/cannot-run.ts';
 import { type Cluster, connect, type ConnectOptions, resources } from '../cluster/index.ts';
 import type { Recording } from '../facts/capture.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
+import { service as serviceSchema } from '../facts/objects.ts';
 import { listPluginPolicies } from '../gather/policies.ts';
 import { kindOf } from '../policy/kinds.ts';
 import { problemsOf } from '../policy/manifest.ts';
 import { type World, worldOf } from '../policy/world.ts';
 import { replayed } from './captures.ts';
 import { readManifests } from './manifests.ts';
-import type { PartyRef } from './reach-parties.ts';
+import { isService, type PartyRef } from './reach-parties.ts';
 
 export interface Known {
   world: World;
@@ -34,6 +35,7 @@ export function fromManifests(path: string): Known {
       );
     // One by one, so that what is malformed can be named with its place.
     try {
+      if (isService(object)) v.parse(serviceSchema, object);
       const found = worldOf([object]).unread[0];
       if (found) throw new CannotRun(`${at(found.path)}: ${found.object}, ${found.path.join('.') || 'the object'}: ${found.why}.`);
     } catch (error) {

@@ -97,10 +97,14 @@ export function partyOf(world: World, who: PartyRef): Party {
 }
 
 interface RawService {
+  apiVersion?: string;
   kind?: string;
   metadata?: { name?: string; namespace?: string };
   spec?: { clusterIP?: string; clusterIPs?: string[] };
 }
+
+/** Of Kubernetes' own; Knative has a kind of this name, too. */
+export const isService = (o: { kind?: string; apiVersion?: string }) => o.kind === 'Service' && (o.apiVersion ?? 'v1') === 'v1';
 
 export interface Receiver {
   name: string;
@@ -122,7 +126,7 @@ function portOf(party: Party, port: string | undefined, protocol: Connection['pr
 
 /** The receivers with the ports on their own side: of a Service its pods, on their targetPort. */
 export function receivers(world: World, objects: readonly unknown[], who: PartyRef, port: string | undefined, protocol: Connection['protocol']): Receiver[] {
-  const services = (objects as RawService[]).filter((o) => o.kind === 'Service');
+  const services = (objects as RawService[]).filter(isService);
   // A Service's virtual IP belongs to no pod: policies see the pods behind it.
   const virtual = who.kind === 'address' ? services.find((o) => o.spec?.clusterIP === who.name || o.spec?.clusterIPs?.includes(who.name)) : undefined;
   if (who.kind !== 'service' && !virtual) {

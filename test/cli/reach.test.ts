@@ -271,6 +271,30 @@ describe('a manifest with an error names file, line and field', () => {
     expect(ran.code).toBe(3);
   });
 
+  test.each([
+    ['a kind', 'kind: {a: 1}\n', 'web.yaml:1: kind must be a text.'],
+    ['a version', 'kind: Pod\napiVersion: 1\n', 'web.yaml:2: apiVersion must be a text.'],
+    ['a name', 'kind: Pod\nmetadata:\n  name: [a]\n', 'web.yaml:3: metadata.name must be a text.'],
+    ['the kind of an item', 'kind: List\nitems:\n- kind: Pod\n- kind: 5\n', 'web.yaml:4: kind must be a text.'],
+  ])('%s that is no text', async (_, text, says) => {
+    const ran = await judged(files(text), ask('deploy/checkout'));
+    expect(ran.stderr).toContain(says);
+    expect(ran.stderr.trim().split('\n')).toHaveLength(1);
+    expect(ran.code).toBe(3);
+  });
+
+  test('an item that is no object', async () => {
+    const ran = await judged(files('kind: List\nitems: [null]\n'), ask('deploy/checkout'));
+    expect(ran.stderr).toContain('web.yaml:2: an item of a List must be an object.');
+    expect(ran.code).toBe(3);
+  });
+
+  test('a Service whose selector is no map', async () => {
+    const ran = await judged(files('kind: Service\nmetadata: {name: web}\nspec: {selector: 9}\n'), ask('deploy/checkout'));
+    expect(ran.stderr).toMatch(/web\.yaml:3: Service "web", spec\.selector: /);
+    expect(ran.code).toBe(3);
+  });
+
   test('also in other kinds', async () => {
     const ran = await judged({ 'objects/world.yaml': world.replace('containerPort: 8080', 'containerPort: many') }, ask('203.0.113.9'));
     expect(ran.stderr).toMatch(/world\.yaml:9: Pod "web", spec\.containers\.0\.ports\.0\.containerPort: /);

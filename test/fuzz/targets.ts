@@ -11,7 +11,8 @@ import * as v from 'valibot';
 import { pipelineFor } from '../../checks/pipeline.ts';
 import { CannotRun } from '../../src/catalog/cannot-run.ts';
 import { readConfig } from '../../src/cli/config.ts';
-import { readManifests } from '../../src/cli/manifests.ts';
+import { fromManifests } from '../../src/cli/reach-objects.ts';
+import { parseParty, receivers } from '../../src/cli/reach-parties.ts';
 import { loadKubeConfig } from '../../src/cluster/kubeconfig.ts';
 import { listReader, statusFrom } from '../../src/cluster/protobuf.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
@@ -24,7 +25,6 @@ import { parseProcNet } from '../../src/gather/proc-net.ts';
 import { parseSelector, SelectorError } from '../../src/policy/calico-selector.ts';
 import { decide, policySet } from '../../src/policy/decide.ts';
 import { readPolicies } from '../../src/policy/kinds.ts';
-import { problemsOf } from '../../src/policy/manifest.ts';
 import { read as readProbe } from '../../src/probes/outcome.ts';
 import { buildScript, readRecords } from '../../src/probes/script.ts';
 import { readCilium } from '../../src/proxy/cilium.ts';
@@ -283,10 +283,13 @@ export const fuzzTargets: Record<string, FuzzTarget> = {
   manifests: {
     seeds: () => [
       'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a, namespace: shop}\nspec:\n  podSelector: {}\n  policyTypes: [Ingress]\n  ingress:\n  - from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]\n    ports: [{port: 80, endPort: 90}]\n---\nkind: List\nitems: [{kind: Pod}]\n',
+      'apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {clusterIP: 10.96.0.10, selector: {app: web}, ports: [{port: 80, targetPort: http}]}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: a, ports: [{name: http, containerPort: 80}]}]}}}\n',
     ],
     run: (bytes) =>
       accepting(CannotRun, () => {
-        for (const { object, at } of readManifests(asFile(bytes))) for (const problem of problemsOf(object)) at(problem.path);
+        const { world, objects } = fromManifests(asFile(bytes));
+        for (const name of ['web', '10.96.0.10'])
+          accepting(CannotRun, () => receivers(world, objects, parseParty('to', name.includes('.') ? name : `svc/${name}`, 'shop'), undefined, 'TCP'));
       }),
     longest: 4096,
   },
