@@ -10,9 +10,11 @@ import { named } from '../pods/owner.ts';
 /** The pods of one workload, with its kind and name. */
 type Group = [string, Pod[]];
 
+const directOwnerOf = ({ metadata }: Pod) => metadata.ownerReferences.find((o) => o.controller) ?? metadata.ownerReferences[0];
+
 /** The workload that a pod belongs to in the end: the Deployment behind its ReplicaSet, or the owner itself. */
 function ownerOf(pod: Pod, replicaSets: Fact<Workload[]>): string {
-  const owner = pod.metadata.ownerReferences.find((o) => o.controller) ?? pod.metadata.ownerReferences[0];
+  const owner = directOwnerOf(pod);
   if (!owner) return `Pod ${pod.metadata.name}`;
   const above = owner.kind === 'ReplicaSet' ? named(replicaSets, owner.name)?.metadata.ownerReferences[0] : undefined;
   return above ? `${above.kind} ${above.name}` : `${owner.kind} ${owner.name}`;
@@ -67,8 +69,13 @@ export const overlap = check({
   codes: ['selector-overlap'],
   run({ target, service, pods, replicaSets, connections, listeners }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no endpoints of its own');
-    const groups = Map.groupBy(podsOf(service, pods), (p) => ownerOf(p, replicaSets));
-    if (groups.size < 2) return groups.size === 0 ? skip('the selector matches no pod') : judged('');
+    const [first, ...more] = podsOf(service, pods);
+    if (!first) return skip('the selector matches no pod');
+    const owner = directOwnerOf(first);
+    const isOfOwner = (p: Pod) => owner !== undefined && directOwnerOf(p)?.kind === owner.kind && directOwnerOf(p)?.name === owner.name;
+    if (more.every(isOfOwner)) return judged('');
+    const groups = Map.groupBy([first, ...more], (p) => ownerOf(p, replicaSets));
+    if (groups.size === 1) return judged('');
 
     const made = connections.seen ? connections.value.list : [];
     const serves = (pod: Pod) => servesIt(pod, service, made, listeners);

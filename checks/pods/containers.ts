@@ -39,7 +39,7 @@ function byEvents(status: ContainerStatus, said: readonly Event[]): Omit<Trouble
 }
 
 /** `failing`: a connection to the pod failed, so what its containers went through a moment ago counts although they run again. */
-function troubleOf(pod: Pod, status: ContainerStatus, said: readonly Event[], failing: boolean): Omit<Trouble, 'pod' | 'status'> | undefined {
+function troubleOf(pod: Pod, status: ContainerStatus, said: () => readonly Event[], failing: boolean): Omit<Trouble, 'pod' | 'status'> | undefined {
   const waiting = status.state.waiting?.reason ?? '';
   const why = [waiting, status.state.waiting?.message].filter(Boolean).join(': ');
   const ended = status.state.terminated ?? status.lastState.terminated;
@@ -55,7 +55,7 @@ function troubleOf(pod: Pod, status: ContainerStatus, said: readonly Event[], fa
   if (!isInit && waiting === 'CrashLoopBackOff') return { code: 'container-crashing', text: `${status.name} ${ended?.exitCode ?? ''}`, why };
   // The other containers wait until an init container has ended.
   if (isInit && status.state.running) return { code: 'pod-starting', text: `init ${status.name}`, why: 'running' };
-  if (starting.test(waiting)) return byEvents(status, said) ?? { code: 'pod-starting', text: waiting, why };
+  if (starting.test(waiting)) return byEvents(status, said()) ?? { code: 'pod-starting', text: waiting, why };
   return undefined;
 }
 
@@ -72,7 +72,7 @@ export const containers = check({
     const isFailing = (p: Pod) => made.some((c) => c.pod === p.metadata.name && !isGood(c));
     const troubles = now.own.flatMap((pod): Trouble[] => {
       const found = containersOf(pod).flatMap((status) => {
-        const t = troubleOf(pod, status, eventsOf(events, 'Pod', pod.metadata.name), isReady(pod) && isFailing(pod));
+        const t = troubleOf(pod, status, () => eventsOf(events, 'Pod', pod.metadata.name), isReady(pod) && isFailing(pod));
         return t ? [{ pod, status, ...t }] : [];
       });
       // Containers after a failing init container wait for it; that is not a fault of their own.

@@ -1,6 +1,7 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { ContainerStatus, Event, Node, Pod } from '../../src/facts/objects.ts';
+import { derived } from '../../src/facts/derived.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
@@ -163,6 +164,11 @@ function sameProbe(p: Pod): string {
   return `${status?.name} ${status?.started === false} ${JSON.stringify(spec?.readinessProbe ?? null)}`;
 }
 
+const downAmong = derived(
+  (nodes: readonly Node[]) =>
+    new Set(nodes.filter((n) => n.status.conditions.some((c) => c.type === 'Ready' && c.status !== 'True')).map((n) => n.metadata.name)),
+);
+
 export const readiness = check({
   id: 'pods/readiness',
   title: 'Each pod is ready',
@@ -173,9 +179,7 @@ export const readiness = check({
     const now = situation(service, pods, slices);
     if (now.own.length === 0) return skip('there are no pods');
     const known = nodes.seen ? nodes.value : [];
-    const isDown = (p: Pod) =>
-      known.some((n) => n.metadata.name === p.spec.nodeName && n.status.conditions.some((c) => c.type === 'Ready' && c.status !== 'True'));
-    const lost = now.own.filter(isDown);
+    const lost = now.own.filter((p) => p.spec.nodeName != null && downAmong(known).has(p.spec.nodeName));
     // Containers that run, in pods whose node reports: a probe or a gate is the reason why they are not ready.
     const waiting = now.own.filter(
       (p) => !isReady(p) && !lost.includes(p) && p.status.containerStatuses.length > 0 && (counted(p).every((s) => s.state.running) || blockedBySidecar(p)),

@@ -28,7 +28,7 @@ import { takenBack } from './undo.ts';
 /** The diagnosis with its facts and the changes of its fixes. */
 export function resultOf(recording: Recording): Result {
   const checks = pipelineFor(targetOf(recording.facts));
-  const { reports, verdict } = reasoned(checks, recording.facts, recording.settledMs);
+  const { reports, verdict } = reasoned(checks, recording.facts);
   const fixes = [...reports.flatMap((r) => r.findings.flatMap((f) => f.fix)), ...planOf(checks, recording.facts, verdict).map((s) => s.fix)];
   return {
     diagnosis: cleanDeep(diagnose(checks, recording)),

@@ -8,7 +8,7 @@ import { remembering } from './remembering.ts';
 export const protobufType = 'application/vnd.kubernetes.protobuf';
 
 /** How the value of a field is read. A table is a message; the rest are Kubernetes' own forms. */
-type Type = Fields | 'text' | 'number' | 'positive' | 'boolean' | 'time' | 'quantity' | 'int-or-string';
+type Type = Fields | 'text' | 'number' | 'positive' | 'boolean' | 'time' | 'micro-time' | 'quantity' | 'int-or-string';
 
 interface Field {
   name: string;
@@ -41,6 +41,8 @@ export const template: unique symbol = Symbol('template');
 
 /** `metav1.Time`, as JSON has it: RFC 3339, in seconds. */
 const time: Fields = { 1: one('seconds', 'number') };
+/** `metav1.MicroTime`: with six digits of a second. */
+const microTime: Fields = { 1: one('seconds', 'number'), 2: one('nanos', 'number') };
 /** `resource.Quantity`. */
 const quantity: Fields = { 1: one('text') };
 /** `intstr.IntOrString`: `type` 1 is a text. */
@@ -96,6 +98,14 @@ function valueOf(type: Type): Read {
         const { seconds } = pbf.readMessage<Json>(fill, {});
         // A time that is not set is written, too, as the year 1.
         return typeof seconds === 'number' && seconds > 0 ? dateOf(seconds) : undefined;
+      };
+    }
+    case 'micro-time': {
+      const fill = into(microTime);
+      return (pbf) => {
+        const { seconds, nanos } = pbf.readMessage<{ seconds?: number; nanos?: number }>(fill as never, {});
+        const micros = String(Math.floor((nanos ?? 0) / 1000)).padStart(6, '0');
+        return seconds !== undefined && seconds > 0 ? `${dateOf(seconds).slice(0, -1)}.${micros}Z` : undefined;
       };
     }
     case 'quantity': {

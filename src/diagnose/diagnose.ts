@@ -10,15 +10,15 @@ import type { Diagnosis, Hop, Matrix, Missing, ProbeReport } from './diagnosis.t
 import { concerning } from './progress.ts';
 import { rolloutsOf } from './rollout.ts';
 import type { CheckReport } from '../verdict/judge.ts';
-import { partsOf, reasoned, statusOf, targetOf } from '../verdict/judge.ts';
+import { partsOf, reasoned, statusOf, targetOf, timed } from '../verdict/judge.ts';
 
 /** The whole diagnosis from sealed facts. Pure: a replay of a recording prints what the run printed. `earlier`: a capture to compare with. */
 export function diagnose(pipeline: readonly Check[], recording: Recording, earlier?: Earlier): Diagnosis {
   const { facts } = recording;
   const target = targetOf(facts);
   const client = facts.client.seen ? facts.client.value : null;
-  const { reports, verdict, findings } = reasoned(pipeline, recording.facts, recording.settledMs);
-  const steps = planOf(pipeline, recording.facts, verdict);
+  const { reports, verdict, findings } = reasoned(pipeline, facts);
+  const steps = planOf(pipeline, facts, verdict);
   const tried = facts.dryRuns.seen ? facts.dryRuns.value : {};
   /** The changes and the failed connections stay internal: the command shows what the ones do, `probes` the others. */
   const shown = (f: Finding): Finding => {
@@ -35,7 +35,7 @@ export function diagnose(pipeline: readonly Check[], recording: Recording, earli
     delete copy.failed;
     return copy;
   };
-  const checks = concerning(reports).map((r) => {
+  const checks = concerning(timed(pipeline, reports, recording.settledMs)).map((r) => {
     const after = r.findings.map((f) => shown(findings.get(f) ?? f));
     return { ...r, findings: after, ...(r.status === 'fail' || r.status === 'warn' ? { status: statusOf(after) } : {}) };
   });

@@ -34,7 +34,7 @@ export async function record(
       const names = readBy(check);
       const settled = await Promise.all(names.map((n) => gathering[n]));
       const facts = Object.fromEntries(names.map((n, i) => [n, settled[i]?.fact])) as unknown as Facts;
-      onEvent({ type: 'checked', report: judge(check, facts, Math.max(0, ...settled.map((s) => s.ms))) });
+      onEvent({ type: 'checked', report: { ...judge(check, facts), durationMs: Math.max(0, ...settled.map((s) => s.ms)) } });
     }),
   );
   const read: Partial<Record<FactName, Fact<unknown>>> = {};

@@ -17,7 +17,10 @@ const patterns: [RegExp, string][] = [
 /** Whether something was left out of a text. */
 export const isRedacted = (text: string): boolean => text.includes(hidden);
 
-export const redact = (text: string): string => patterns.reduce((t, [pattern, by]) => t.replace(pattern, by), text);
+/** A word of each pattern: one pass over a text instead of one for each, as most hold none of them. */
+const words = /authorization|bearer|:\/\/|eyj|passw|pwd|secret|token|key|credential|akia|asia/i;
+
+export const redact = (text: string): string => (words.test(text) ? patterns.reduce((t, [pattern, by]) => t.replace(pattern, by), text) : text);
 
 /** Redacts every string inside a value. */
 export function redactDeep<T>(value: T): T {

@@ -138,21 +138,28 @@ function meantBy(port: { name: string; protocol: string }, endpoints: readonly E
 
 const byName = derived((pods: readonly Pod[]) => new Map(pods.map((p) => [p.metadata.name, p])));
 
-/** One question for the client and every endpoint, on the pods' own ports, because policies see packets after DNAT. */
+/**
+ * One question for the client and every endpoint, on the pods' own ports, because policies see packets after DNAT. Where there are no
+ * policies at all, one endpoint of a port is asked about: the others get the same answer.
+ */
 export function questions(direction: Direction, given: Given, service: Service, known: Known): Asked[] {
   const { target, slices, pods, client, namespaces } = given;
   const from = client && clientParty(client, namespaces);
   if (!from) return [];
   const endpoints = endpointsOf(slices);
-  return (portsAsked(service, target.port) ?? []).flatMap((servicePort) =>
-    meantBy(servicePort, endpoints).flatMap((e): Asked[] => {
+  const all: Asked[] = [];
+  for (const servicePort of portsAsked(service, target.port) ?? []) {
+    for (const e of meantBy(servicePort, endpoints)) {
       const port = dialledPort(service, servicePort, e);
-      if (port === null) return [];
+      if (port === null) continue;
       const to = receiverOf(e.address, e.pod === null ? undefined : byName(pods).get(e.pod), namespaces);
       const asked = decided(direction, from, to, { port, protocol: servicePort.protocol }, known);
-      return asked ? [{ ...asked, name: e.pod ?? e.address, servicePort: servicePort.port }] : [];
-    }),
-  );
+      if (!asked) continue;
+      all.push({ ...asked, name: e.pod ?? e.address, servicePort: servicePort.port });
+      if (known.set.all.length === 0) break;
+    }
+  }
+  return all;
 }
 
 /** Both directions together. */

@@ -23,10 +23,17 @@ export const clean = (text: string): string =>
 /** Cleans a text of several lines; the breaks between them are ours. */
 export const cleanLines = (text: string): string => text.split('\n').map(clean).join('\n');
 
-/** Cleans every string inside a value; `by` says how (with `cleanLines`, breaks stay). */
+/** Cleans every string inside a value; `by` says how (with `cleanLines`, breaks stay). Answers the value itself where there is nothing to clean, as nearly always. */
 export function cleanDeep<T>(value: T, by: (text: string) => string = clean): T {
   if (typeof value === 'string') return by(value) as T;
-  if (Array.isArray(value)) return value.map((x) => cleanDeep(x, by)) as T;
-  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, x]) => [by(k), cleanDeep(x, by)])) as T;
-  return value;
+  if (!value || typeof value !== 'object') return value;
+  let isClean = true;
+  const cleaned = <X>(before: X): X => {
+    const after = cleanDeep(before, by);
+    isClean &&= Object.is(after, before);
+    return after;
+  };
+  const copy = Array.isArray(value) ? value.map(cleaned) : Object.entries(value).map(([k, x]) => [cleaned(k), cleaned<unknown>(x)] as const);
+  if (isClean) return value;
+  return (Array.isArray(value) ? copy : Object.fromEntries(copy as [string, unknown][])) as T;
 }

@@ -11,10 +11,10 @@ import { isFinished, selects } from '../facts/selectors.ts';
 import { debugClient } from '../gather/client.ts';
 import { fromFailure } from '../gather/collector.ts';
 import { collectors, gather } from '../gather/gather.ts';
-import { policiesAmong, policyKey } from '../gather/policies.ts';
+import { policiesAmong, type PolicyPlace, policyKey } from '../gather/policies.ts';
 import { requestsByNode } from '../gather/reduced.ts';
 import { openJanitor } from '../probes/debug-pod.ts';
-import { everyKind, type Kind, type Kinds, kindsOf, listOptions } from './kinds.ts';
+import { everyKind, type Kind, type Kinds, listOptions, ownKinds, servedKinds } from './kinds.ts';
 import { type PodIndex, podIndex } from './pod-index.ts';
 import { everywhere, type Named, type Scope } from './store.ts';
 
@@ -40,6 +40,8 @@ const ofCluster: readonly FactName[] = [
 
 export interface Inventory {
   kinds: Kinds;
+  /** Asks which kinds this cluster serves besides those of every cluster, and answers them. */
+  discover(signal: AbortSignal): Promise<Kind[]>;
   services(): o.Service[];
   find(namespace: string, name: string): o.Service | undefined;
   /** What is known for one Service, as its client sees it: a debug pod in its namespace, if nobody else is named. */
@@ -71,11 +73,11 @@ export async function takeInventory(
   signal: AbortSignal,
   onProgress: (progress: Progress) => void = () => {},
 ): Promise<Fact<Inventory>> {
-  const inventory = await openInventory(cluster, scopes, signal);
+  const inventory = openInventory(cluster, scopes);
   const progress = { listed: 0, remaining: 0 };
   const left = new Map<string, number>();
-  await Promise.all(
-    everyKind(inventory.kinds).flatMap((kind) =>
+  const listed = (kinds: readonly Kind[]) =>
+    kinds.flatMap((kind) =>
       kind.scopes.map((scope) =>
         listInto(inventory, cluster, kind, scope, signal, (count, remaining) => {
           progress.listed += count;
@@ -84,8 +86,9 @@ export async function takeInventory(
           onProgress(progress);
         }),
       ),
-    ),
-  );
+    );
+  // The lists that every cluster has do not wait for what it serves besides.
+  await Promise.all([...listed(everyKind(inventory.kinds)), inventory.discover(signal).then((more) => Promise.all(listed(more)))]);
   const services = inventory.kinds.services.store.all();
   if (!services.seen) return services;
   await inventory.readCluster(signal);
@@ -123,10 +126,9 @@ export async function listInto(
 }
 
 /** An inventory that holds nothing yet. */
-export async function openInventory(cluster: Cluster, scopes: readonly Scope[], signal: AbortSignal): Promise<Inventory> {
-  const versions = await cluster.apiVersions(signal);
-  const places = policiesAmong(versions);
-  const kinds = kindsOf(scopes, places.seen ? places.value : [], versions.ok ? versions.value : []);
+export function openInventory(cluster: Cluster, scopes: readonly Scope[]): Inventory {
+  let places: Fact<PolicyPlace[]> = unseen('not-needed', 'policies of other kinds', 'what the cluster serves was not asked for yet');
+  const kinds: Kinds = { ...ownKinds(scopes), ...servedKinds(scopes, [], []) };
   const pods = new Map<string, PodIndex>();
   const slices = new Map<string, Map<string, o.EndpointSlice>>();
   const slicesOf = ({ metadata }: o.Service) => [...(slices.get(`${metadata.namespace}/${metadata.name}`)?.values() ?? [])];
@@ -171,8 +173,8 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
 
   let common: Facts = nothingRead();
   let sumOfRequests: Facts['nodeRequests'] | undefined;
-  const policyKinds: readonly { resource: Resource }[] = [kinds.policies, kinds.namespaces, kinds.daemonSets, ...kinds.plugin];
-  const decidesPolicies = (kind: Kind) => policyKinds.some((k) => k.resource === kind.resource);
+  const ownPolicyResources: readonly Resource[] = [kinds.policies.resource, kinds.namespaces.resource, kinds.daemonSets.resource];
+  const decidesPolicies = ({ resource }: Kind) => ownPolicyResources.includes(resource) || kinds.plugin.some((p) => p.resource === resource);
   /** What policies are decided by in some namespaces; they are put in order once for each such record. */
   const shared = new Map<string, Partial<Facts>>();
   function policyFacts(at: readonly string[]): Partial<Facts> {
@@ -208,6 +210,12 @@ export async function openInventory(cluster: Cluster, scopes: readonly Scope[], 
     kinds,
     held,
     versions: new Map(),
+    async discover(signal) {
+      const served = await cluster.apiVersions(signal);
+      places = policiesAmong(served);
+      Object.assign(kinds, servedKinds(scopes, places.seen ? places.value : [], served.ok ? served.value : []));
+      return [...Object.values(kinds.gatewayApi).flat(), ...kinds.plugin];
+    },
     services: () => {
       const all = kinds.services.store.all();
       return all.seen ? all.value : [];

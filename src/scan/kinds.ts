@@ -8,7 +8,7 @@ import { redactDeep } from '../facts/redact.ts';
 import { asKind, type GatewayKind, ingressClassResource, servedVersions, withClass, withDefault } from '../gather/front.ts';
 import type { PolicyPlace } from '../gather/policies.ts';
 import { withChange, withoutDigests } from '../gather/reduced.ts';
-import { podFields } from './pod-fields.ts';
+import { eventFields, podFields, serviceFields, sliceFields } from './wanted-fields.ts';
 import { podReader } from './read-pod.ts';
 import { everywhere, type Named, openStore, type Scope, type Store } from './store.ts';
 
@@ -37,13 +37,14 @@ function kind<S extends v.GenericSchema<unknown, Named>>(
   resource: Resource,
   schema: S,
   scopes: readonly Scope[],
-  more: { fieldSelector?: string; before?(raw: unknown): unknown; reduce?(item: v.InferOutput<S>): v.InferOutput<S> } = {},
+  more: { fieldSelector?: string; protobuf?: Fields; before?(raw: unknown): unknown; reduce?(item: v.InferOutput<S>): v.InferOutput<S> } = {},
 ): Kind<v.InferOutput<S>> {
   const { before = (raw: unknown) => raw, reduce = (item: v.InferOutput<S>) => item } = more;
   return {
     resource,
     scopes,
     ...(more.fieldSelector !== undefined && { fieldSelector: more.fieldSelector }),
+    ...(more.protobuf && { protobuf: more.protobuf }),
     read(raw) {
       const read = v.safeParse(schema, before(unmanaged(raw)), { abortEarly: true });
       if (read.success) return seen(reduce(read.output));
@@ -65,31 +66,39 @@ function gatewayApiFor(here: readonly Scope[], apiVersions: readonly string[]) {
   };
 }
 
-/** What a scan of some namespaces, or of all, lists. Policies of kube-system guard the cluster's DNS, so they are always read. */
-export function kindsOf(here: readonly Scope[], policyPlaces: readonly PolicyPlace[], apiVersions: readonly string[] = []) {
-  const withSystem = here.includes(everywhere) ? here : [...new Set([...here, system])];
+/** Policies of kube-system guard the cluster's DNS, so they are always read. */
+const withSystem = (here: readonly Scope[]): readonly Scope[] => (here.includes(everywhere) ? here : [...new Set([...here, system])]);
+
+/** What a scan of some namespaces, or of all, lists in every cluster. */
+export function ownKinds(here: readonly Scope[]) {
   return {
-    services: kind(resources.services, o.service, here),
-    slices: kind(resources.endpointslices, o.endpointSlice, here, { before: withChange }),
+    services: kind(resources.services, o.service, here, { protobuf: serviceFields }),
+    slices: kind(resources.endpointslices, o.endpointSlice, here, { protobuf: sliceFields, before: withChange }),
     pods: { ...kind(resources.pods, o.pod, here), read: podReader(), protobuf: podFields },
     deployments: kind(resources.deployments, o.workload, here),
     replicaSets: kind(resources.replicasets, o.workload, here),
     statefulSets: kind(resources.statefulsets, o.workload, here),
     daemonSets: kind(resources.daemonsets, o.workload, here),
-    events: kind(resources.events, o.event, here, { fieldSelector: 'type!=Normal', reduce: redactDeep }),
-    policies: kind(resources.networkpolicies, o.networkPolicy, withSystem),
+    events: kind(resources.events, o.event, here, { fieldSelector: 'type!=Normal', protobuf: eventFields, reduce: redactDeep }),
+    policies: kind(resources.networkpolicies, o.networkPolicy, withSystem(here)),
     namespaces: kind(resources.namespaces, o.namespace, [everywhere]),
     nodes: kind(resources.nodes, o.node, [everywhere], { reduce: withoutDigests }),
     ingresses: kind(resources.ingresses, f.ingress, here, { before: withClass }),
     ingressClasses: kind(ingressClassResource, f.ingressClass, [everywhere], { before: withDefault }),
+  };
+}
+
+/** What it lists where the cluster serves it: policies of plug-ins, and the Gateway API. */
+export function servedKinds(here: readonly Scope[], policyPlaces: readonly PolicyPlace[], apiVersions: readonly string[]) {
+  return {
     gatewayApi: gatewayApiFor(here, apiVersions),
     plugin: policyPlaces.map((place) => ({
       ...place,
-      ...kind(place.resource, o.pluginPolicy, place.namespaced ? withSystem : [everywhere], { before: place.named, reduce: redactDeep }),
+      ...kind(place.resource, o.pluginPolicy, place.namespaced ? withSystem(here) : [everywhere], { before: place.named, reduce: redactDeep }),
     })),
   };
 }
-export type Kinds = ReturnType<typeof kindsOf>;
+export type Kinds = ReturnType<typeof ownKinds> & ReturnType<typeof servedKinds>;
 
 export const everyKind = ({ plugin, gatewayApi, ...rest }: Kinds): Kind[] => [...Object.values(rest), ...Object.values(gatewayApi).flat(), ...plugin];
 

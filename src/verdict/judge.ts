@@ -8,17 +8,16 @@ import { derived } from '../facts/derived.ts';
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Recording } from '../facts/capture.ts';
 import type { FactName, Facts, Target } from '../facts/facts.ts';
-import { asFinding, type Finding, reason, type Reasoned } from './verdict.ts';
+import { asFinding, type CheckResult, type Finding, reason, type Reasoned } from './verdict.ts';
 
 export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
 
-export interface CheckReport {
+/** What a check says of the facts. */
+export interface Judged {
   id: string;
   stage: string;
   title: string;
   status: CheckStatus;
-  /** Milliseconds from the start of the run until the check had all its facts. */
-  durationMs: number;
   /** Why it was skipped or could not be judged. */
   reason?: string;
   /** What was found to be right, in a few words. */
@@ -26,33 +25,40 @@ export interface CheckReport {
   findings: Finding[];
 }
 
+export interface CheckReport extends Judged {
+  /** Milliseconds from the start of the run until the check had all its facts. */
+  durationMs: number;
+}
+
 /** The facts that a check reads. */
 export const readBy = derived((check: Check): readonly FactName[] => [...check.needs, ...check.uses]);
 
+const titleOf = derived(({ id, title }: Check) => ({ id, stage: id.split('/')[0] as Stage, title }));
+
 /** A check is pure: the same facts give the same judgement. In a scan all Services share those of DNS. */
-const lastRun = new WeakMap<Check, { facts: readonly Fact<unknown>[]; report: CheckReport }>();
+const lastRun = new WeakMap<Check, { facts: Facts; judged: Judged }>();
 
 /** Judges one check. Where a fact that it needs was not seen it is not asked at all. */
-export function judge(check: Check, facts: Facts, durationMs: number): CheckReport {
-  const names = readBy(check);
-  const last = lastRun.get(check);
-  if (last && names.every((name, i) => facts[name] === last.facts[i])) return { ...last.report, durationMs };
-  const report = reportOf(check, facts, durationMs);
-  lastRun.set(check, { facts: names.map((name): Fact<unknown> => facts[name]), report });
-  return report;
-}
-
-function reportOf(check: Check, facts: Facts, durationMs: number): CheckReport {
-  const base = { id: check.id, stage: check.id.split('/')[0] as Stage, title: check.title, durationMs };
-  const given: Partial<Record<FactName, unknown>> = {};
+export function judge(check: Check, facts: Facts): Judged {
   let chosenAway: Unseen | undefined;
   for (const name of check.needs) {
     const fact: Fact<unknown> = facts[name];
-    if (fact.seen) given[name] = fact.value;
-    else if (!byChoice(fact)) return { ...base, status: 'unknown', reason: `${fact.what}: ${fact.why}`, findings: [] };
-    else chosenAway ??= fact;
+    if (fact.seen) continue;
+    if (!byChoice(fact)) return { ...titleOf(check), status: 'unknown', reason: `${fact.what}: ${fact.why}`, findings: [] };
+    chosenAway ??= fact;
   }
-  if (chosenAway) return { ...base, status: 'skip', reason: chosenAway.why, findings: [] };
+  if (chosenAway) return { ...titleOf(check), status: 'skip', reason: chosenAway.why, findings: [] };
+  const last = lastRun.get(check);
+  if (last && readBy(check).every((name) => facts[name] === last.facts[name])) return last.judged;
+  const judged = run(check, facts);
+  lastRun.set(check, { facts, judged });
+  return judged;
+}
+
+function run(check: Check, facts: Facts): Judged {
+  const base = titleOf(check);
+  const given: Partial<Record<FactName, unknown>> = {};
+  for (const name of check.needs) given[name] = (facts[name] as { value: unknown }).value;
   for (const name of check.uses) given[name] = facts[name];
   const judgement = check.run(given as never);
   if (judgement.kind === 'skip') return { ...base, status: 'skip', reason: judgement.reason, findings: [] };
@@ -83,13 +89,13 @@ export const targetOf = (facts: Facts) => (facts.target as { value: Facts['targe
 
 const asWarning = (f: Finding): Finding => (f.severity === 'error' ? { ...f, severity: 'warning' } : f);
 
-const softened = (report: CheckReport, soften: (f: Finding) => Finding): CheckReport => {
+const softened = (report: Judged, soften: (f: Finding) => Finding): Judged => {
   const findings = report.findings.map(soften);
   return { ...report, findings, ...(report.status === 'fail' && !findings.some((f) => f.severity === 'error') && { status: 'warn' as const }) };
 };
 
 /** What proxies in front of Services do not use: they connect to the endpoints, which they read from the API server. */
-const notUsedInFront = ({ stage, id }: CheckReport, endpointsFail: boolean): boolean =>
+const notUsedInFront = ({ stage, id }: Judged, endpointsFail: boolean): boolean =>
   // Where the endpoints fail, the virtual IP fails of the same cause.
   stage === 'dns' || stage === 'kube-proxy' || id === 'path/name' || (id === 'path/virtual-ip' && !endpointsFail);
 
@@ -108,13 +114,13 @@ function isCalled(facts: Facts): boolean {
 }
 
 /** What the API server does not use: the cluster's DNS, the rules of other machines, and the client that made the connections here. */
-function asTheApiServerSees(facts: Facts, report: CheckReport): CheckReport {
+function asTheApiServerSees(facts: Facts, report: Judged): Judged {
   if (isCalled(facts)) return softened(report, asWarning);
   return ['dns', 'kube-proxy', 'network-policy', 'path'].includes(report.stage) ? softened(report, asWarning) : report;
 }
 
 /** A client outside the cluster does not use its DNS, and a proxy in front of a Service neither that nor kube-proxy: their faults are reported, and are no cause. */
-function asSeenFrom(facts: Facts, report: CheckReport, endpointsFail: boolean): CheckReport {
+function asSeenFrom(facts: Facts, report: Judged, endpointsFail: boolean): Judged {
   const target = targetOf(facts);
   if (target.from.kind === 'external' && report.stage === 'dns') return softened(report, asWarning);
   if (!target.front) return report;
@@ -138,20 +144,28 @@ const isBlind = (check: Check, facts: Facts): boolean => readBy(check).some((nam
 /** What is said to be reached or not: the Service, or what is in front of it. */
 const subjectOf = (target: Target): string => (target.front ? asked(target) : target.name);
 
-/** All checks judged, and what follows from them. `settledMs`: when each fact was there, where that is to be shown. */
-export function reasoned(pipeline: readonly Check[], facts: Facts, settledMs: Recording['settledMs'] = {}): Reasoned & { reports: CheckReport[] } {
+/** All checks judged, and what follows from them. */
+export function reasoned(pipeline: readonly Check[], facts: Facts): Reasoned & { reports: Judged[] } {
   const target = targetOf(facts);
-  const readMs = (check: Check) => readBy(check).reduce((ms, name) => Math.max(ms, settledMs[name] ?? 0), 0);
-  const judged = pipeline.map((check) => judge(check, facts, readMs(check)));
+  const judged = pipeline.map((check) => judge(check, facts));
   const endpointsFail = judged.some((r) => r.id === 'path/endpoints' && r.status === 'fail');
   const reports = judged.map((r) => asSeenFrom(facts, r, endpointsFail));
   const client = facts.client.seen ? facts.client.value : null;
-  const results = pipeline.flatMap((check, i) => {
+  const results = pipeline.flatMap((check, i): CheckResult[] => {
     const report = reports[i];
-    return report ? [{ ...report, codes: check.codes, blind: isBlind(check, facts) }] : [];
+    if (!report) return [];
+    const { id, status, reason: why, findings } = report;
+    return [{ id, status, reason: why, codes: check.codes, blind: status === 'unknown' && isBlind(check, facts), findings }];
   });
   const subject = isExtension(target)
     ? ({ service: asked(target), client: 'the API server', cannot: 'cannot be called by' } as const)
     : ({ service: subjectOf(target), client: clientText(target, client), cannot: 'cannot be reached from' } as const);
   return { reports, ...reason(results, facts, subject) };
 }
+
+/** Reports with the time at which each check had all its facts, in milliseconds (`settledMs`: of each fact). */
+export const timed = (pipeline: readonly Check[], reports: readonly Judged[], settledMs: Recording['settledMs']): CheckReport[] =>
+  pipeline.flatMap((check, i) => {
+    const report = reports[i];
+    return report ? [{ ...report, durationMs: Math.max(0, ...readBy(check).map((name) => settledMs[name] ?? 0)) }] : [];
+  });

@@ -23,10 +23,10 @@ export interface Finding extends Draft {
 export interface CheckResult {
   id: string;
   status: 'pass' | 'warn' | 'fail' | 'skip' | 'unknown';
-  reason?: string;
+  reason?: string | undefined;
   /** The codes that it can raise. */
   codes: readonly Code[];
-  /** Some of its evidence could not be read now, and may be with more rights or at another time. */
+  /** It could not judge, because some of its evidence could not be read now, and may be with more rights or at another time. */
   blind: boolean;
   findings: Finding[];
 }

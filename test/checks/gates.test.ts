@@ -102,7 +102,7 @@ describe('checks over all recordings', () => {
     for (const { recording } of recorded) {
       const given = Object.fromEntries([...check.needs, ...check.uses].map((n) => [n, n])) as unknown as Facts;
       const handed = new Set<string>();
-      judge({ ...check, run: (facts: never) => check.run(watched(facts, handed) as never) }, recording.facts, 0);
+      judge({ ...check, run: (facts: never) => check.run(watched(facts, handed) as never) }, recording.facts);
       for (const name of handed) expect(given).toHaveProperty(name);
       for (const name of handed) seen.add(name);
     }
@@ -121,7 +121,7 @@ describe('checks over all recordings', () => {
 
   test.each(recorded.map((r) => [r.name, r] as const))('%s: raises only declared codes', (_, { recording }) => {
     for (const check of everyCheck) {
-      for (const finding of judge(check, recording.facts, 0).findings) expect(check.codes).toContain(finding.code);
+      for (const finding of judge(check, recording.facts).findings) expect(check.codes).toContain(finding.code);
     }
   });
 });

@@ -11,7 +11,7 @@ function asking(server: string) {
   const { facts } = recordingOf('policy-dns-tcp-only');
   if (!facts.connections.seen || !check) throw new Error('the recording holds no connections');
   const connections = { ...facts.connections.value, standIn: false, resolvConf: `nameserver ${server}\nsearch svc.cluster.local\n` };
-  return judge(check, { ...facts, connections: { seen: true, value: connections } }, 0);
+  return judge(check, { ...facts, connections: { seen: true, value: connections } });
 }
 
 describe('the client asks', () => {

@@ -1,10 +1,10 @@
-/** Lists in protobuf against the same lists in JSON, as a real API server wrote both (record-pods.ts), and against damaged bytes. */
+/** Lists in protobuf against the same lists in JSON, as a real API server wrote both (record-lists.ts), and against damaged bytes. */
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { listReader, statusFrom, template } from '../../src/cluster/protobuf.ts';
-import { podFields } from '../../src/scan/pod-fields.ts';
+import { podFields } from '../../src/scan/wanted-fields.ts';
 import { podReader } from '../../src/scan/read-pod.ts';
 
 const recorded = (name: string) => gunzipSync(readFileSync(new URL(`./recorded/${name}.gz`, import.meta.url)));

@@ -36,7 +36,7 @@ import { nftReader } from '../../src/proxy/nft-text.ts';
 import type { RuleReader, Wanted } from '../../src/proxy/rule.ts';
 import { targetOf } from '../../src/verdict/judge.ts';
 import { handle } from '../../src/proxy/walk.ts';
-import { podFields } from '../../src/scan/pod-fields.ts';
+import { podFields } from '../../src/scan/wanted-fields.ts';
 import { api, web } from '../policy/people.ts';
 
 export interface FuzzTarget {

@@ -31,7 +31,8 @@ afterAll(() => {
 });
 
 const opened = async (): Promise<Inventory> => {
-  const inventory = await openInventory(cluster, [undefined], AbortSignal.timeout(5000));
+  const inventory = openInventory(cluster, [undefined]);
+  await inventory.discover(AbortSignal.timeout(5000));
   for (const kind of everyKind(inventory.kinds)) kind.store.listed(undefined);
   return inventory;
 };

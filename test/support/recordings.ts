@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readCapture, type Recording } from '../../src/facts/capture.ts';
 import { everyCheck, pipelineFor } from '../../checks/pipeline.ts';
 import { judge, targetOf } from '../../src/verdict/judge.ts';
-import type { CheckReport } from '../../src/verdict/judge.ts';
+import type { Judged } from '../../src/verdict/judge.ts';
 import type { Facts } from '../../src/facts/facts.ts';
 import type { Case } from './expectation.ts';
 
@@ -39,11 +39,11 @@ export function recordingOf(name: string): Recording {
 }
 
 /** The report of one check on a recorded incident with changed facts. */
-export function reportOf(id: string, change: (facts: Facts) => Partial<Facts>, incident = 'healthy-canary'): CheckReport {
+export function reportOf(id: string, change: (facts: Facts) => Partial<Facts>, incident = 'healthy-canary'): Judged {
   const check = everyCheck.find((c) => c.id === id);
   if (!check) throw new Error(`no check ${id}`);
   const { facts } = recordingOf(incident);
-  return judge(check, { ...facts, ...change(facts) }, 0);
+  return judge(check, { ...facts, ...change(facts) });
 }
 
 /** The value of a fact that the recording has. */

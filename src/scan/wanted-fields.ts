@@ -1,4 +1,4 @@
-/** The fields of a Pod that a scan reads, by their numbers in `generated.proto` of k8s.io/api/core/v1 and apimachinery's meta/v1. */
+/** The fields that a scan reads of the kinds with the most objects, by their numbers in `generated.proto` of k8s.io/api and apimachinery's meta/v1. */
 import { field, type Fields } from '../cluster/index.ts';
 
 const ownerReference: Fields = { 1: field('kind'), 3: field('name'), 4: field('uid'), 6: field('controller', 'boolean') };
@@ -13,6 +13,8 @@ const objectMeta: Fields = {
   11: field.map('labels'),
   13: field.list('ownerReferences', ownerReference),
 };
+
+const annotatedMeta: Fields = { ...objectMeta, 12: field.map('annotations') };
 
 const httpGet: Fields = { 1: field('path'), 2: field('port', 'int-or-string'), 4: field('scheme') };
 const handler: Fields = {
@@ -104,3 +106,69 @@ const podStatus: Fields = {
 const ownOfSpec = [10, 16];
 
 export const podFields: Fields = { 1: field('metadata', objectMeta), 2: field.templated('spec', podSpec, ownOfSpec), 3: field('status', podStatus) };
+
+const servicePort: Fields = {
+  1: field('name'),
+  2: field('protocol'),
+  3: field('port', 'number'),
+  4: field('targetPort', 'int-or-string'),
+  5: field('nodePort', 'positive'),
+  6: field('appProtocol'),
+};
+
+const serviceSpec: Fields = {
+  1: field.list('ports', servicePort),
+  2: field.map('selector'),
+  3: field('clusterIP'),
+  4: field('type'),
+  5: field.list('externalIPs'),
+  7: field('sessionAffinity'),
+  9: field.list('loadBalancerSourceRanges'),
+  10: field('externalName'),
+  11: field('externalTrafficPolicy'),
+  12: field('healthCheckNodePort', 'positive'),
+  13: field('publishNotReadyAddresses', 'boolean'),
+  14: field('sessionAffinityConfig', { 1: field('clientIP', { 1: field('timeoutSeconds', 'number') }) }),
+  18: field.list('clusterIPs'),
+  19: field.list('ipFamilies'),
+  21: field('loadBalancerClass'),
+  22: field('internalTrafficPolicy'),
+};
+
+const loadBalancer: Fields = { 1: field.list('ingress', { 1: field('ip'), 2: field('hostname'), 3: field('ipMode') }) };
+
+export const serviceFields: Fields = {
+  1: field('metadata', annotatedMeta),
+  2: field('spec', serviceSpec),
+  3: field('status', { 1: field('loadBalancer', loadBalancer) }),
+};
+
+const reference: Fields = { 1: field('kind'), 2: field('namespace'), 3: field('name'), 4: field('uid') };
+
+const endpoint: Fields = {
+  1: field.list('addresses'),
+  2: field('conditions', { 1: field('ready', 'boolean'), 2: field('serving', 'boolean'), 3: field('terminating', 'boolean') }),
+  4: field('targetRef', reference),
+  6: field('nodeName'),
+  7: field('zone'),
+  8: field('hints', { 1: field.list('forZones', { 1: field('name') }), 2: field.list('forNodes', { 1: field('name') }) }),
+};
+
+export const sliceFields: Fields = {
+  1: field('metadata', annotatedMeta),
+  2: field.list('endpoints', endpoint),
+  3: field.list('ports', { 1: field('name'), 2: field('protocol'), 3: field('port', 'number') }),
+  4: field('addressType'),
+};
+
+export const eventFields: Fields = {
+  1: field('metadata', objectMeta),
+  2: field('involvedObject', reference),
+  3: field('reason'),
+  4: field('message'),
+  7: field('lastTimestamp', 'time'),
+  8: field('count', 'positive'),
+  9: field('type'),
+  10: field('eventTime', 'micro-time'),
+  11: field('series', { 2: field('lastObservedTime', 'micro-time') }),
+};
