@@ -1,13 +1,17 @@
+import { derived } from '../../src/facts/derived.ts';
 import { domainOf } from '../../src/dns/corefile.ts';
 import { clusterDomain, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import { questionsFor, wasted, workingForms } from '../../src/dns/resolver.ts';
-import type { Client, Target } from '../../src/facts/facts.ts';
+import type { Fact } from '../../src/facts/fact.ts';
+import type { Client, FactTypes, Target } from '../../src/facts/facts.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
 import { clientText, plural } from '../format.ts';
 import { ownResolvConf } from './evidence.ts';
 
 /** With the kubelet's own list (three domains, ndots 5) a full name costs three failing questions. */
 const usualWaste = 3;
+
+const domainIn = (corefile: Fact<FactTypes['corefile']>): string => domainOf(corefile.seen ? corefile.value : undefined);
 
 /** resolv.conf as the kubelet creates it for a pod (dns-pod-service, "Pod's DNS Policy"); the node's own domains are not known here. */
 function written(client: Client, domain: string): Pick<ResolvConf, 'search' | 'ndots'> | undefined {
@@ -18,6 +22,14 @@ function written(client: Client, domain: string): Pick<ResolvConf, 'search' | 'n
   const ndots = spec?.dnsConfig?.options.find((o) => o.name === 'ndots')?.value;
   return { search: [...own, ...(spec?.dnsConfig?.searches ?? [])], ndots: ndots == null ? (policy === 'None' ? 1 : 5) : Math.min(Number(ndots), 15) };
 }
+
+/** Many Services of a scan are asked for by the same client. */
+const writtenFor = derived((client: Client) => derived((corefile: Fact<FactTypes['corefile']>) => written(client, domainIn(corefile))));
+
+/** How many questions fail before that for a name of another domain. */
+const wastedOutside = derived((conf: Pick<ResolvConf, 'search' | 'ndots'>) =>
+  questionsFor('www.example.com', conf, 'glibc').findIndex((q) => q === 'www.example.com'),
+);
 
 const formsText = (target: Target, forms: readonly string[]) =>
   forms.length > 0 ? forms.join(', ') : `none of ${target.name}, ${target.name}.${target.namespace}`;
@@ -33,8 +45,8 @@ export const search = check({
     if (!service) return skip('the Service does not exist');
     if (!client || client.kind === 'external' || client.kind === 'node') return skip('the client is not a pod');
     const read = ownResolvConf(connections);
-    const domain = (read && clusterDomain(read)) ?? domainOf(corefile.seen ? corefile.value : undefined);
-    const conf = read ?? written(client, domain);
+    const domain = (read && clusterDomain(read)) ?? domainIn(corefile);
+    const conf = read ?? writtenFor(client)(corefile);
     const findings: Draft<'dns-pod-config' | 'dns-zone-mismatch'>[] = [];
     const who = clientText(target, client);
     const object = { kind: 'Pod', namespace: client.namespace, name: client.name };
@@ -55,7 +67,7 @@ export const search = check({
     const right = `${target.name}.${target.namespace}.svc.${domain}`;
     const forms = workingForms({ name: target.name, namespace: target.namespace, domain }, conf);
     const cost = wasted(right, right, conf);
-    const outside = questionsFor('www.example.com', conf, 'glibc').findIndex((q) => q === 'www.example.com');
+    const outside = wastedOutside(conf);
     if ((cost ?? 0) > usualWaste || outside > usualWaste) {
       const most = Math.max(cost ?? 0, outside);
       findings.push({

@@ -27,6 +27,7 @@ const declares = (pod: Pod, port: Service['spec']['ports'][number]): boolean =>
 
 /** Whether a pod serves the Service's ports: a connection shows it best, then its sockets. Undefined where neither is known. */
 function servesIt(pod: Pod, service: Service, made: readonly Connection[], listeners: Fact<FactTypes['listeners']>): boolean | undefined {
+  if (made.length === 0 && !listeners.seen) return undefined;
   const tried = made.filter((c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.kind === 'tcp');
   if (tried.some((c) => c.outcome === 'answered')) return true;
   if (tried.some((c) => c.outcome === 'refused')) return false;
@@ -69,18 +70,20 @@ export const overlap = check({
   codes: ['selector-overlap'],
   run({ target, service, pods, replicaSets, connections, listeners }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no endpoints of its own');
-    const [first, ...more] = podsOf(service, pods);
+    const own = podsOf(service, pods);
+    const [first, ...more] = own;
     if (!first) return skip('the selector matches no pod');
     const owner = directOwnerOf(first);
     const isOfOwner = (p: Pod) => owner !== undefined && directOwnerOf(p)?.kind === owner.kind && directOwnerOf(p)?.name === owner.name;
     if (more.every(isOfOwner)) return judged('');
-    const groups = Map.groupBy([first, ...more], (p) => ownerOf(p, replicaSets));
+    const groups = Map.groupBy(own, (p) => ownerOf(p, replicaSets));
     if (groups.size === 1) return judged('');
 
     const made = connections.seen ? connections.value.list : [];
     const serves = (pod: Pod) => servesIt(pod, service, made, listeners);
     const declaresOther = (p: Pod) =>
       serves(p) === undefined && p.spec.containers.some((c) => c.ports.length > 0) && !service.spec.ports.some((port) => declares(p, port));
+    if (!own.some((p) => serves(p) === false || declaresOther(p))) return judged(`pods of ${some([...groups.keys()])} serve it`);
     const isServing = (p: Pod) => serves(p) === true || (serves(p) === undefined && service.spec.ports.some((port) => declares(p, port)));
     const right = [...groups].filter(([, members]) => members.some(isServing));
     const [sample] = right.flatMap(([, members]) => members);

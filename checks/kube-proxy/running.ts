@@ -1,6 +1,7 @@
+import { derived } from '../../src/facts/derived.ts';
 import type { Node, Pod, Workload } from '../../src/facts/objects.ts';
 import { keptOff } from '../../src/facts/scheduling.ts';
-import { isHeadless, isReady } from '../../src/facts/selectors.ts';
+import { isHeadless, isReady, kubeletVersionsOf } from '../../src/facts/selectors.ts';
 import { replacementOf } from '../../src/proxy/replacement.ts';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
@@ -113,6 +114,16 @@ function restartText(pods: readonly Pod[]): string {
   return restarts.length > 0 ? `; restarted: ${some(restarts.map(([node, n]) => `${node} ${n} times`))}` : '';
 }
 
+/** Names of the nodes with a kube-proxy that is ready. */
+const readyOn = derived(
+  (pods: readonly Pod[]): ReadonlySet<string> => new Set(pods.filter((p) => isReady(p) && !p.metadata.deletionTimestamp).map((p) => p.spec.nodeName ?? '')),
+);
+
+/** Names of the other nodes. One that is not ready itself is another fault; the state of its kube-proxy is not known. */
+const withoutProxy = derived((pods: readonly Pod[]) =>
+  derived((nodes: readonly Node[]): string[] => nodes.filter((n) => !readyOn(pods).has(n.metadata.name) && isReady(n)).map((n) => n.metadata.name)),
+);
+
 export const running = check({
   id: 'kube-proxy/running',
   title: 'kube-proxy runs on each node',
@@ -125,7 +136,7 @@ export const running = check({
       const found = replacementOf(
         ciliumPods.seen && ciliumPods.value.length > 0,
         networkDaemons.seen ? networkDaemons.value.map((d) => d.name) : [],
-        nodes.seen ? nodes.value.map((n) => n.status.nodeInfo?.kubeletVersion ?? '') : [],
+        nodes.seen ? kubeletVersionsOf(nodes.value) : [],
       );
       const platform = platformIn({ nodes, networkDaemons, connections });
       const own = platform?.services;
@@ -134,9 +145,8 @@ export const running = check({
       if (found?.judged) return judged(`${found.name} handles Services`);
       return unknown(`${found ? found.name : 'another program'} handles Services here instead of kube-proxy, which is not judged`);
     }
-    const ready = new Set(pods.filter((p) => isReady(p) && !p.metadata.deletionTimestamp).map((p) => p.spec.nodeName ?? ''));
-    // A node that is not ready is another fault; the state of its kube-proxy is not known.
-    const without = nodes.seen ? nodes.value.filter((n) => !ready.has(n.metadata.name) && isReady(n)).map((n) => n.metadata.name) : [];
+    const ready = readyOn(pods);
+    const without = nodes.seen ? withoutProxy(pods)(nodes.value) : [];
     const desired = workload?.status.desiredNumberScheduled ?? pods.length;
     const missing = nodes.seen ? without.length : Math.max(0, desired - ready.size) + (desired === 0 && ready.size === 0 ? 1 : 0);
     // Where the nodes are not known, one that is not ready itself looks the same as one on which kube-proxy fails.

@@ -1,4 +1,5 @@
 import { pluginOf } from '../../src/policy/plugin.ts';
+import { kubeletVersionsOf } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
 import { clientText, plural, serviceRef } from '../format.ts';
 import { letThrough } from '../../src/model/let-through.ts';
@@ -12,7 +13,7 @@ export const enforced = check({
   codes: ['policy-not-enforced'],
   run({ networkDaemons, nodes, connections, ...given }) {
     const { target, service, client } = given;
-    const plugin = pluginOf(networkDaemons, nodes.seen ? nodes.value.map((n) => n.status.nodeInfo?.kubeletVersion ?? '') : []);
+    const plugin = pluginOf(networkDaemons, nodes.seen ? kubeletVersionsOf(nodes.value) : []);
     const { denied, through } = service ? letThrough(given, service, connections.seen ? connections.value.list : []) : { denied: [], through: [] };
     const finding = (message: string, evidence: Draft['evidence'], confidence: Draft['confidence']): Draft<'policy-not-enforced'> => ({
       code: 'policy-not-enforced',

@@ -40,9 +40,11 @@ function byEvents(status: ContainerStatus, said: readonly Event[]): Omit<Trouble
 
 /** `failing`: a connection to the pod failed, so what its containers went through a moment ago counts although they run again. */
 function troubleOf(pod: Pod, status: ContainerStatus, said: () => readonly Event[], failing: boolean): Omit<Trouble, 'pod' | 'status'> | undefined {
+  const ended = status.state.terminated ?? status.lastState.terminated;
+  // Nearly all containers run, and have always done so.
+  if (!status.state.waiting && !ended && !pod.status.initContainerStatuses.includes(status)) return undefined;
   const waiting = status.state.waiting?.reason ?? '';
   const why = [waiting, status.state.waiting?.message].filter(Boolean).join(': ');
-  const ended = status.state.terminated ?? status.lastState.terminated;
   if (pulling.test(waiting)) return { code: 'image-pull-failing', text: status.image, why };
   if (configuration.test(waiting)) return { code: 'container-config-error', text: why, why };
   const isInit = pod.status.initContainerStatuses.includes(status) && !isSidecar(pod, status.name);
@@ -70,9 +72,10 @@ export const containers = check({
     if (now.own.length === 0) return skip('there are no pods');
     const made = connections.seen ? connections.value.list.filter((c) => c.hop === 'endpoint') : [];
     const isFailing = (p: Pod) => made.some((c) => c.pod === p.metadata.name && !isGood(c));
+    const failsThoughReady = (p: Pod) => made.length > 0 && isReady(p) && isFailing(p);
     const troubles = now.own.flatMap((pod): Trouble[] => {
       const found = containersOf(pod).flatMap((status) => {
-        const t = troubleOf(pod, status, () => eventsOf(events, 'Pod', pod.metadata.name), isReady(pod) && isFailing(pod));
+        const t = troubleOf(pod, status, () => eventsOf(events, 'Pod', pod.metadata.name), failsThoughReady(pod));
         return t ? [{ pod, status, ...t }] : [];
       });
       // Containers after a failing init container wait for it; that is not a fault of their own.
@@ -105,7 +108,7 @@ export const containers = check({
       return grouped(affected, {
         code,
         // A pod that counts as ready gets connections, and they fail.
-        ...(affected.some((p) => isReady(p) && isFailing(p))
+        ...(affected.some(failsThoughReady)
           ? { severity: 'error' as const, scope: now.own.filter(isReady).every(isFailing) ? ('all' as const) : ('part' as const) }
           : weight(now)),
         confidence: 'confirmed',

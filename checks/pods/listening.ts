@@ -92,7 +92,7 @@ export const listening = check({
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no pods of its own');
     const ready = podsOf(service, pods).filter((p) => isReady(p) || service.spec.publishNotReadyAddresses);
     if (ready.length === 0) return skip('no pod is ready');
-    const endpoints = endpointsOf(slices);
+    const endpoints = Map.groupBy(endpointsOf(slices), (e) => e.pod);
     const made = connections.seen ? connections.value : undefined;
     const asked = (portsAsked(service, target.port) ?? []).filter((p) => p.protocol !== 'SCTP');
 
@@ -109,7 +109,7 @@ export const listening = check({
       found: ready.flatMap((pod): Found[] => {
         const inside = listeners.seen ? listeners.value[pod.metadata.name] : undefined;
         // A pod of two families is an endpoint in each.
-        const own = endpoints.filter((e) => e.pod === pod.metadata.name && e.portName === port.name && e.protocol === port.protocol);
+        const own = (endpoints.get(pod.metadata.name) ?? []).filter((e) => e.portName === port.name && e.protocol === port.protocol);
         const each = own.flatMap((endpoint): Found[] => {
           const number = dialledPort(service, port, endpoint);
           if (number === null) return [];

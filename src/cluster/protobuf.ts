@@ -59,15 +59,25 @@ function isText(text: string, bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
+/** The same bytes; those of an answer are a Buffer already. */
+const bufferOf = (bytes: Uint8Array): Buffer => (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+
 /** A text. To find it costs less than to make it again, and it is kept once. */
 function textOf(pbf: PbfReader): string {
   const at = pbf.pos;
   const length = pbf.readVarint();
   const { buf, pos: start } = pbf;
   let slot = -1;
+  let isAscii = false;
   if (length <= longestKnown) {
     let hash = length;
-    for (let i = start; i < start + length; i++) hash = Math.imul(hash ^ (buf[i] ?? 0), 0x01000193);
+    let bits = 0;
+    for (let i = start; i < start + length; i++) {
+      const byte = buf[i] ?? 0;
+      bits |= byte;
+      hash = Math.imul(hash ^ byte, 0x01000193);
+    }
+    isAscii = bits < 0x80;
     slot = (hash ^ (hash >>> 15)) & (knownTexts.length - 1);
     const known = knownTexts[slot] ?? '';
     if (known.length === length && isText(known, buf, start)) {
@@ -75,8 +85,14 @@ function textOf(pbf: PbfReader): string {
       return known;
     }
   }
-  pbf.pos = at;
-  const text = pbf.readString();
+  let text: string;
+  if (isAscii) {
+    text = bufferOf(buf).toString('latin1', start, start + length);
+    pbf.pos = start + length;
+  } else {
+    pbf.pos = at;
+    text = pbf.readString();
+  }
   if (slot >= 0) knownTexts[slot] = text;
   return text;
 }
@@ -96,16 +112,16 @@ function valueOf(type: Type): Read {
       const fill = into(time);
       return (pbf) => {
         const { seconds } = pbf.readMessage<Json>(fill, {});
-        // A time that is not set is written, too, as the year 1.
-        return typeof seconds === 'number' && seconds > 0 ? dateOf(seconds) : undefined;
+        // A time that is not set is written, too, as the year 1; JSON has null for it.
+        return typeof seconds === 'number' && seconds > 0 ? dateOf(seconds) : null;
       };
     }
     case 'micro-time': {
       const fill = into(microTime);
       return (pbf) => {
-        const { seconds, nanos } = pbf.readMessage<{ seconds?: number; nanos?: number }>(fill as never, {});
+        const { seconds, nanos } = pbf.readMessage<{ seconds?: number; nanos?: number }>(fill, {});
         const micros = String(Math.floor((nanos ?? 0) / 1000)).padStart(6, '0');
-        return seconds !== undefined && seconds > 0 ? `${dateOf(seconds).slice(0, -1)}.${micros}Z` : undefined;
+        return seconds !== undefined && seconds > 0 ? `${dateOf(seconds).slice(0, -1)}.${micros}Z` : null;
       };
     }
     case 'quantity': {
@@ -148,7 +164,7 @@ const lists = (field: Field): Fields | undefined => (typeof field.type === 'obje
 
 /** The bytes of the wanted fields, one character each: the same for two messages that say the same. Reads to the end of the message. */
 function wantedBytes(fields: Fields, pbf: PbfReader, end: number): string {
-  const bytes = Buffer.from(pbf.buf.buffer, pbf.buf.byteOffset, pbf.length);
+  const bytes = bufferOf(pbf.buf);
   let wanted = '';
   let from = pbf.pos;
   while (pbf.pos < end) {

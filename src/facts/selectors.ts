@@ -78,6 +78,8 @@ export const isFinished = (pod: { status: { phase: string } }): boolean => pod.s
 /** Of a pod or a node: what its conditions say. */
 export const isReady = ({ status }: Pick<Pod | Node, 'status'>): boolean => status.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 
+export const kubeletVersionsOf = derived((nodes: readonly Node[]): readonly string[] => nodes.map((n) => n.status.nodeInfo?.kubeletVersion ?? ''));
+
 const selectedBy = derived((service: Service) =>
   derived((pods: readonly Pod[]) =>
     pods.filter((p) => selects(service.spec.selector, p.metadata.labels ?? {}) && !isFinished(p) && !p.metadata.deletionTimestamp),

@@ -28,9 +28,9 @@ configurations configure configured configuredmode confirmed conflicted connect 
 connections connectivity connects connecttimeouts connmark connsecmark conntrack const contain container containercreating containerport containers
 containerstate containerstatus containerstatuses contains content context continue contour controller controllername controllers core coredns corefile
 corefilecustom corefilehistory corp correct corrected cost could count counter cpu crash crashes crashing crashloopbackoff crd create createcontainer
-createcontainerconfigerror createcontainererror created createpodsandboxerror creates creating creation creationtimestamp credentials cron cronjob
-cross crt crypto ct ctstate curl current currenthealthy custom cut daddr daemon daemons daemonset daemonsets daemontolerations damaged data dataplane
-date db db8 dbg dead deadline deadlines debug decide decides decision declare declared declares deep default defaultbackend defines defining
+createcontainerconfigerror createcontainererror created createpodsandboxerror creates creating creation creationtimestamp credential credentials cron
+cronjob cross crt crypto ct ctstate curl current currenthealthy custom cut daddr daemon daemons daemonset daemonsets daemontolerations damaged data
+dataplane date db db8 dbg dead deadline deadlines debug decide decides decision declare declared declares deep default defaultbackend defines defining
 definition degraded del delay delete deleted deletion deletiontimestamp denial denied denies deny depend depends deploy deployment deployments
 deprecated depth derived describe desired desiredhealthy desirednumberscheduled destination destinationrule destinationrules destinations detail dev
 device dh diagnose diagnosis dialled dialledport did diff differences differs dig digits direct direction directive directly directory disable
@@ -44,7 +44,7 @@ env envfrom environment envoy envoyproxy ephemeral ephemeralcontainers equal err
 error errored errors es esac escalation escaped etc etcd etimedout evaluate evaluated event events eventtime every everybody everything evicted
 eviction evidence exact exactoptional example exceeded except exception exclude excluded excludeinboundports excludeoutboundipranges
 excludeoutboundports exec execute execution exist existent existing exists exit exitcode exp expect expected expectedby expectedpods expired expires
-explain explains export exportto expr expression expressions ext extends extension external externalips externalname externaltrafficpolicy fa fact
+explain explains export exportto expr expression expressions ext extends extension external externalips externalname externaltrafficpolicy eyj fa fact
 factname factnames facts factschemas facttypes fail failed failedcreate failedmount failedscheduling failing fails failure failurepolicy failures
 failurethreshold fallthrough false families familiesof family familyof far fastest fatal fates fault faulty few fewer fi fib field fieldchange fields
 fieldsv1 file filter filters finalizer find finding finds finished finishedat finite firewall firewalls first firstfew firstmismatch fits fix fixby
@@ -65,21 +65,21 @@ into intorstring invalid invalidimage invalidimagename involved involvedobject i
 ipmode ips iptables ipv ipv4 ipv6 ipvs ipvsadm is isall isarray isasked isautopilot iscilium isdefault isdown isfield isfinished isfinite isgenerated
 isgood isgranted isheadless ishint ishttp isknown iskubeproxy islost ismet iso isolating isready isredacted issame issidecar issue issuer issues istio
 istioauthorization iswanted it item items itemtext its itself job jobs join js json judge judged jump jumps jumpsto k14s k3s k8s kapp kb keeps kept
-keptoff key keyof keys ki kill killed killedby kind kindnet kinds kindtext know known knows kong konghq kube kubectl kubelet kubeletversion kubeproxy
-kubernetes kustomization kustomize l4proto label labelof labels labelselector labeltext larger last lastindexof lasting lastobservedtime laststate
-lasttimestamp lasttransitiontime latency latencyms later latest latin latin1 lb lblc lblcr lc leads leases leave leaves left leftout leftover len
-length less let lets letter letters level levels levenshtein library lie lies lifecycle like likely limit limited limitms limitrange limits line lines
-linger link linkerd linkerdauthorization linkerdauthorizations linkerdserver linklocal links list listed listen listener listeners listening listens
-listing lists literal live liveness livez lo load loadbalance loadbalancer loadbalancerclass loadbalancersourceranges local localhost location log
-logged logs long longer look looked looking looks lookup lookups loop loopback loose looseobject lost lower lt machine made make makes malformed
-managed managedfields manager managers mangle manifest manual manually many map mark marked markindoubt mask masquerade match matchall matchconditions
-matched matches matcheslabels matchexpressions matching matchlabels math matrix max maxdepth maxfields maximum maxsurge maxunavailable may maybe
-maynot md mean means meant meet meets member members memory merge mesh meshannotations meshpod meshtls meshtlsauthentication meshtlsauthentications
-message met meta metadata metadataserver metal metallb method methods metrics mh mi min minavailable minimal minimum minreadyseconds minute minutes
-mirrored mismatch missed misses missing mod mode model modes moment mongo more most mount ms mtls mtu much multisocket musl must mutating
-mutatingwebhookconfiguration mutatingwebhookconfigurations mutual mysql na name named nameof names nameserver nameservers namesof namespace
-namespacelabels namespaceof namespaces namespaceselector nan nat ndots near nearest nearestnames nearkey nearly nearservices need needed needless
-needs neither nested net netfilter netmap nets network networkauthentication networkauthentications networkdaemons networking networkpolicies
+keptoff key keyof keys ki kill killed killedby kind kindnet kinds kindtext know known knows kong konghq kube kubectl kubelet kubeletversion
+kubeletversionsof kubeproxy kubernetes kustomization kustomize l4proto label labelof labels labelselector labeltext larger last lastindexof lasting
+lastobservedtime laststate lasttimestamp lasttransitiontime latency latencyms later latest latin latin1 lb lblc lblcr lc leads leases leave leaves
+left leftout leftover len length less let lets letter letters level levels levenshtein library lie lies lifecycle like likely limit limited limitms
+limitrange limits line lines linger link linkerd linkerdauthorization linkerdauthorizations linkerdserver linklocal links list listed listen listener
+listeners listening listens listing lists literal live liveness livez lo load loadbalance loadbalancer loadbalancerclass loadbalancersourceranges
+local localhost location log logged logs long longer look looked looking looks lookup lookups loop loopback loose looseobject lost lower lt machine
+made make makes malformed managed managedfields manager managers mangle manifest manual manually many map mark marked markindoubt mask masquerade
+match matchall matchconditions matched matches matcheslabels matchexpressions matching matchlabels math matrix max maxdepth maxfields maximum maxsurge
+maxunavailable may maybe maynot md mean means meant meet meets member members memory merge mesh meshannotations meshpod meshtls meshtlsauthentication
+meshtlsauthentications message met meta metadata metadataserver metal metallb method methods metrics mh mi min minavailable minimal minimum
+minreadyseconds minute minutes mirrored mismatch missed misses missing mod mode model modes moment mongo more most mount ms mtls mtu much multisocket
+musl must mutating mutatingwebhookconfiguration mutatingwebhookconfigurations mutual mysql na name named nameof names nameserver nameservers namesof
+namespace namespacelabels namespaceof namespaces namespaceselector nan nat ndots near nearest nearestnames nearkey nearly nearservices need needed
+needless needs neither nested net netfilter netmap nets network networkauthentication networkauthentications networkdaemons networking networkpolicies
 networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfqueue nft nftables nginx no nobody node nodeaffinity nodeclaim nodegroup
 nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules noderuleslater nodes nodeselector nodeselectorterm
 nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal not notcp note nothing nothosts noticmp notin notipblocks notmethods
@@ -89,7 +89,7 @@ objectselector objectset objecttext observed obsolete obsoleteannotations of ofe
 one only oom oomkilled op open opening opens operation operations operator operators option optional optionaltext options or orchestrator org orig os
 other otherprotocol others otherservices otherwise out outbound outboundtrafficpolicy outcome outcomes outcometext outcomewords output outside over
 overfamilyof overlap overlapping overlappingtlsconfig overridden ovn ovnkube owed own owner ownerreference ownerreferences owners ownersof owning
-ownlabels owns packet packets pairs panic params parent parentref parentrefs parents parse parsed parsing part partial parties parts pass passed
+ownlabels owns packet packets pairs panic params parent parentref parentrefs parents parse parsed parsing part partial parties parts pass passed passw
 passwd password patch path pathprefix paths pathsof pathtype pattern patterns pause payload pdb peek peer peerauthentication peerauthentications peers
 peerskey peertext pending per percent percentage perhaps period periodseconds permissive persistent persistentvolumeclaim phase pick picklist pid pipe
 place plain plan platform platformof plug plugin pluginpolicies pluginpolicy plural pod podcidrs poddisruptionbudget poddisruptionbudgets
@@ -139,9 +139,9 @@ v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating validatingwe
 valueof values variable variables variant verb verbs verdict verified verifies verify version versions veth via viaapiserver view violates virtual
 virtualipalonefails virtualservice virtualservices vmap vpc vs wait waited waiting waits walk want wanted wants warn warning was watch way ways wdhms
 weak weakmap weave web webhook webhookconfiguration webhooks weight weighted were wget what when where whereitfails whereto whether which while who
-whoami whole wholename whom whose why whylost wide wires with withendpoint within without withoutheaders word words working workload workloads
-workloadselector works world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes yet you yours z0 z2
-za zero zone zones zonestext
+whoami whole wholename whom whose why whylost wide wires with withendpoint within without withoutdot withoutheaders word words working workload
+workloads workloadselector works world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes yet you
+yours z0 z2 za zero zone zones zonestext
 `
     .trim()
     .split(/\s+/),

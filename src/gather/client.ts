@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { nearest } from '../catalog/nearest-names.ts';
-import { type Cluster, resources } from '../cluster/index.ts';
+import { type Cluster, remembering, resources } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Client } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
@@ -20,16 +20,18 @@ export const asClient = (pod: o.Pod): Client => ({
 });
 
 /** A debug pod in a namespace, without the labels of anybody. */
-export const debugClient = (namespace: string): Client => ({
-  kind: 'debug-pod',
-  namespace,
-  name: '',
-  node: null,
-  labels: { ...managedBy },
-  addresses: [],
-  hostNetwork: false,
-  pod: null,
-});
+export const debugClient = remembering(
+  (namespace: string): Client => ({
+    kind: 'debug-pod',
+    namespace,
+    name: '',
+    node: null,
+    labels: { ...managedBy },
+    addresses: [],
+    hostNetwork: false,
+    pod: null,
+  }),
+);
 
 /** Somebody outside the cluster. */
 export const outside: Client = { kind: 'external', namespace: '', name: '', node: null, labels: {}, addresses: [], hostNetwork: false, pod: null };

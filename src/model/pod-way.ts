@@ -2,7 +2,7 @@
 import type { Code } from '../catalog/codes.ts';
 import { type Fact, valueOf } from '../facts/fact.ts';
 import type { Facts, Listeners, Route } from '../facts/facts.ts';
-import { familyOf, isReady } from '../facts/selectors.ts';
+import { familyOf, isReady, kubeletVersionsOf } from '../facts/selectors.ts';
 import { pluginOf } from '../policy/plugin.ts';
 import { type Direction, inside } from '../policy/rule.ts';
 import type { Protocol } from '../proxy/model.ts';
@@ -32,8 +32,7 @@ const policyCode: Record<Direction, Code> = { ingress: 'policy-denies-ingress', 
 
 /** Whether the plug-in answers packets that a policy denies with a refusal: most drop them, kube-router (and k3s with it) rejects them. */
 export function rejectsDenied({ networkDaemons, nodes }: Pick<Facts, 'networkDaemons' | 'nodes'>): boolean {
-  const versions = (valueOf(nodes) ?? []).map((n) => n.status.nodeInfo?.kubeletVersion ?? '');
-  const plugin = pluginOf(valueOf(networkDaemons) ?? [], versions);
+  const plugin = pluginOf(valueOf(networkDaemons) ?? [], nodes.seen ? kubeletVersionsOf(nodes.value) : []);
   return plugin?.name === 'kube-router' || plugin?.name === 'k3s';
 }
 

@@ -37,14 +37,13 @@ function kind<S extends v.GenericSchema<unknown, Named>>(
   resource: Resource,
   schema: S,
   scopes: readonly Scope[],
-  more: { fieldSelector?: string; protobuf?: Fields; before?(raw: unknown): unknown; reduce?(item: v.InferOutput<S>): v.InferOutput<S> } = {},
+  more: { fieldSelector?: string; before?(raw: unknown): unknown; reduce?(item: v.InferOutput<S>): v.InferOutput<S> } = {},
 ): Kind<v.InferOutput<S>> {
   const { before = (raw: unknown) => raw, reduce = (item: v.InferOutput<S>) => item } = more;
   return {
     resource,
     scopes,
     ...(more.fieldSelector !== undefined && { fieldSelector: more.fieldSelector }),
-    ...(more.protobuf && { protobuf: more.protobuf }),
     read(raw) {
       const read = v.safeParse(schema, before(unmanaged(raw)), { abortEarly: true });
       if (read.success) return seen(reduce(read.output));
@@ -72,14 +71,14 @@ const withSystem = (here: readonly Scope[]): readonly Scope[] => (here.includes(
 /** What a scan of some namespaces, or of all, lists in every cluster. */
 export function ownKinds(here: readonly Scope[]) {
   return {
-    services: kind(resources.services, o.service, here, { protobuf: serviceFields }),
-    slices: kind(resources.endpointslices, o.endpointSlice, here, { protobuf: sliceFields, before: withChange }),
+    services: { ...kind(resources.services, o.service, here), protobuf: serviceFields },
+    slices: { ...kind(resources.endpointslices, o.endpointSlice, here, { before: withChange }), protobuf: sliceFields },
     pods: { ...kind(resources.pods, o.pod, here), read: podReader(), protobuf: podFields },
     deployments: kind(resources.deployments, o.workload, here),
     replicaSets: kind(resources.replicasets, o.workload, here),
     statefulSets: kind(resources.statefulsets, o.workload, here),
     daemonSets: kind(resources.daemonsets, o.workload, here),
-    events: kind(resources.events, o.event, here, { fieldSelector: 'type!=Normal', protobuf: eventFields, reduce: redactDeep }),
+    events: { ...kind(resources.events, o.event, here, { fieldSelector: 'type!=Normal', reduce: redactDeep }), protobuf: eventFields },
     policies: kind(resources.networkpolicies, o.networkPolicy, withSystem(here)),
     namespaces: kind(resources.namespaces, o.namespace, [everywhere]),
     nodes: kind(resources.nodes, o.node, [everywhere], { reduce: withoutDigests }),

@@ -35,6 +35,11 @@ export const readBy = derived((check: Check): readonly FactName[] => [...check.n
 
 const titleOf = derived(({ id, title }: Check) => ({ id, stage: id.split('/')[0] as Stage, title }));
 
+const skipped = (check: Check, reason: string): Judged => ({ ...titleOf(check), status: 'skip', reason, findings: [] });
+
+/** What the user chose not to read is the same fact for all Services of a scan. */
+const notAsked = derived((check: Check) => derived((fact: Unseen) => skipped(check, fact.why)));
+
 /** A check is pure: the same facts give the same judgement. In a scan all Services share those of DNS. */
 const lastRun = new WeakMap<Check, { facts: Facts; judged: Judged }>();
 
@@ -47,7 +52,7 @@ export function judge(check: Check, facts: Facts): Judged {
     if (!byChoice(fact)) return { ...titleOf(check), status: 'unknown', reason: `${fact.what}: ${fact.why}`, findings: [] };
     chosenAway ??= fact;
   }
-  if (chosenAway) return { ...titleOf(check), status: 'skip', reason: chosenAway.why, findings: [] };
+  if (chosenAway) return notAsked(check)(chosenAway);
   const last = lastRun.get(check);
   if (last && readBy(check).every((name) => facts[name] === last.facts[name])) return last.judged;
   const judged = run(check, facts);
@@ -61,11 +66,11 @@ function run(check: Check, facts: Facts): Judged {
   for (const name of check.needs) given[name] = (facts[name] as { value: unknown }).value;
   for (const name of check.uses) given[name] = facts[name];
   const judgement = check.run(given as never);
-  if (judgement.kind === 'skip') return { ...base, status: 'skip', reason: judgement.reason, findings: [] };
+  if (judgement.kind === 'skip') return skipped(check, judgement.reason);
   if (judgement.kind === 'unknown') {
     // The user chose not to test it: nothing is missing then.
     const chosen = check.uses.map((n) => facts[n]).find((f): f is Unseen => !f.seen && f.reason === 'not-asked');
-    return chosen ? { ...base, status: 'skip', reason: chosen.why, findings: [] } : { ...base, status: 'unknown', reason: judgement.reason, findings: [] };
+    return chosen ? skipped(check, chosen.why) : { ...base, status: 'unknown', reason: judgement.reason, findings: [] };
   }
   const findings = judgement.findings.map(asFinding);
   return { ...base, status: statusOf(findings), ...(judgement.summary && { summary: judgement.summary }), findings };

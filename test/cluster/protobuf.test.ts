@@ -3,29 +3,41 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { listReader, statusFrom, template } from '../../src/cluster/protobuf.ts';
+import { type Fields, listReader, statusFrom, template } from '../../src/cluster/protobuf.ts';
+import { ownKinds } from '../../src/scan/kinds.ts';
 import { podFields } from '../../src/scan/wanted-fields.ts';
-import { podReader } from '../../src/scan/read-pod.ts';
 
 const recorded = (name: string) => gunzipSync(readFileSync(new URL(`./recorded/${name}.gz`, import.meta.url)));
+const listed = (name: string) =>
+  JSON.parse(recorded(`${name}.json`).toString()) as { kind: string; metadata: { resourceVersion: string }; items: { metadata: { name: string } }[] };
 const protobuf = recorded('pods.protobuf');
-const json = JSON.parse(recorded('pods.json').toString()) as { metadata: { resourceVersion: string }; items: { metadata: { name: string } }[] };
 
 /** The list as it is read from pieces of the answer. */
-function listFrom(body: Uint8Array, ...cuts: readonly number[]) {
-  const reader = listReader(podFields);
+function listFrom(body: Uint8Array, cuts: readonly number[] = [], fields: Fields = podFields) {
+  const reader = listReader(fields);
   const edges = [0, ...cuts.toSorted((x, y) => x - y), body.length];
   const items = edges.slice(1).flatMap((to, i) => reader.take(body.subarray(edges[i], to)));
   return { items: [...items, ...reader.end()], head: reader.head };
 }
 
-test('what is read of each pod is the same', () => {
-  const { items, head } = listFrom(protobuf);
-  expect(json.items.length).toBeGreaterThan(20);
+const { pods, services, slices, events } = ownKinds([undefined]);
+
+test.each([
+  ['pods', pods, 20],
+  ['services', services, 6],
+  ['endpointslices', slices, 5],
+  ['events', events, 3],
+] as const)('what is read of each of the %s is the same', (name, kind, least) => {
+  const json = listed(name);
+  const { items, head } = listFrom(recorded(`${name}.protobuf`), [], kind.protobuf);
+  expect(json.items.length).toBeGreaterThanOrEqual(least);
   expect(items.length).toBe(json.items.length);
-  expect(head).toEqual({ kind: 'PodList', metadata: json.metadata });
-  const read = podReader();
-  for (const [i, pod] of json.items.entries()) expect(read(items[i]), pod.metadata.name).toEqual(read(pod));
+  expect(head).toEqual({ kind: json.kind, metadata: json.metadata });
+  for (const [i, item] of json.items.entries()) {
+    const read = kind.read(item);
+    expect(read).toHaveProperty('seen', true);
+    expect(kind.read(items[i]), item.metadata.name).toEqual(read);
+  }
 });
 
 test('pods of one template share what is read of it', () => {
@@ -39,7 +51,7 @@ test('in whatever pieces it comes', () => {
   const whole = listFrom(protobuf);
   fc.assert(
     fc.property(fc.array(fc.nat(protobuf.length), { maxLength: 40 }), (cuts) => {
-      expect(listFrom(protobuf, ...cuts)).toEqual(whole);
+      expect(listFrom(protobuf, cuts)).toEqual(whole);
     }),
     { numRuns: 100 },
   );
@@ -63,7 +75,7 @@ test('a list with a byte changed is read or refused', () => {
       const damaged = Buffer.from(protobuf);
       damaged[at] = byte;
       try {
-        listFrom(damaged, cut);
+        listFrom(damaged, [cut]);
       } catch (error) {
         expect(error).toBeInstanceOf(Error);
       }

@@ -1,17 +1,27 @@
-/** Records the pods of the cluster that KUBECONFIG names (with those of pods.yaml) as the API server writes them in JSON and in protobuf, for protobuf.test.ts. */
+/**
+ * Records lists of the cluster that KUBECONFIG names as the API server writes them in JSON and in protobuf, for protobuf.test.ts: the pods (with
+ * those of pods.yaml), the Services, EndpointSlices and events (with those of services.yaml). NAME… for some of them.
+ */
 import { writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { gzipSync } from 'node:zlib';
 import { KubeConfig } from '@kubernetes/client-node';
+
+const paths = {
+  pods: '/api/v1/pods',
+  services: '/api/v1/services',
+  endpointslices: '/apis/discovery.k8s.io/v1/endpointslices',
+  events: '/api/v1/events',
+};
 
 const config = new KubeConfig();
 config.loadFromDefault();
 const options: https.RequestOptions = {};
 await config.applyToHTTPSOptions(options);
 
-const body = (type: string): Promise<Buffer> =>
+const body = (path: string, type: string): Promise<Buffer> =>
   new Promise((resolve, reject) => {
-    const url = `${config.getCurrentCluster()?.server}/api/v1/pods?limit=150`;
+    const url = `${config.getCurrentCluster()?.server}${path}?limit=150`;
     const request = https.get(url, { ...options, headers: { Accept: type, 'User-Agent': 'k8s-doctor' } }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -22,14 +32,18 @@ const body = (type: string): Promise<Buffer> =>
 
 const versionOf = (json: Buffer) =>
   (JSON.parse(json.toString()) as { items: { metadata: { resourceVersion: string } }[] }).items.map((i) => i.metadata.resourceVersion).join();
-// Nothing may have changed between the two.
-for (;;) {
-  const before = await body('application/json');
-  const protobuf = await body('application/vnd.kubernetes.protobuf');
-  const after = await body('application/json');
-  if (versionOf(before) !== versionOf(after)) continue;
-  writeFileSync(new URL('./recorded/pods.json.gz', import.meta.url), gzipSync(after, { level: 9 }));
-  writeFileSync(new URL('./recorded/pods.protobuf.gz', import.meta.url), gzipSync(protobuf, { level: 9 }));
-  console.log(`${(JSON.parse(after.toString()) as { items: unknown[] }).items.length} pods`);
-  break;
+
+const asked = process.argv.slice(2);
+for (const [name, path] of Object.entries(paths).filter(([n]) => asked.length === 0 || asked.includes(n))) {
+  // Nothing may have changed between the two.
+  for (;;) {
+    const before = await body(path, 'application/json');
+    const protobuf = await body(path, 'application/vnd.kubernetes.protobuf');
+    const after = await body(path, 'application/json');
+    if (versionOf(before) !== versionOf(after)) continue;
+    writeFileSync(new URL(`./recorded/${name}.json.gz`, import.meta.url), gzipSync(after, { level: 9 }));
+    writeFileSync(new URL(`./recorded/${name}.protobuf.gz`, import.meta.url), gzipSync(protobuf, { level: 9 }));
+    console.log(`${(JSON.parse(after.toString()) as { items: unknown[] }).items.length} ${name}`);
+    break;
+  }
 }

@@ -36,8 +36,10 @@ import { nftReader } from '../../src/proxy/nft-text.ts';
 import type { RuleReader, Wanted } from '../../src/proxy/rule.ts';
 import { targetOf } from '../../src/verdict/judge.ts';
 import { handle } from '../../src/proxy/walk.ts';
-import { podFields } from '../../src/scan/wanted-fields.ts';
+import { ownKinds } from '../../src/scan/kinds.ts';
 import { api, web } from '../policy/people.ts';
+
+const lists = ownKinds([undefined]);
 
 export interface FuzzTarget {
   /** Input to begin with. */
@@ -294,12 +296,23 @@ export const fuzzTargets: Record<string, FuzzTarget> = {
     longest: 4096,
   },
   protobuf: {
-    seeds: () => [new Uint8Array(gunzipSync(readFileSync(join(tests, 'cluster/recorded/pods.protobuf.gz'))).subarray(0, 8192))],
+    seeds: () =>
+      ['pods', 'services', 'endpointslices', 'events'].map(
+        (name) => new Uint8Array(gunzipSync(readFileSync(join(tests, `cluster/recorded/${name}.protobuf.gz`))).subarray(0, 8192)),
+      ),
     run(bytes) {
-      const reader = listReader(podFields);
-      // What is no list is refused by an Error of the reader itself; its words are of this room.
       const middle = Math.floor(bytes.length / 2);
-      accepting(Error, () => [...reader.take(bytes.subarray(0, middle)), ...reader.take(bytes.subarray(middle)), ...reader.end()]);
+      for (const kind of [lists.pods, lists.services, lists.slices, lists.events]) {
+        const reader = listReader(kind.protobuf);
+        const items: unknown[] = [];
+        // What is no list is refused by an Error of the reader itself; its words are of this room.
+        accepting(Error, () => {
+          items.push(...reader.take(bytes.subarray(0, middle)));
+          items.push(...reader.take(bytes.subarray(middle)));
+          items.push(...reader.end());
+        });
+        for (const item of items) kind.read(item);
+      }
       accepting(Error, () => statusFrom(bytes));
     },
     longest: 8192,
