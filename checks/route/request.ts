@@ -20,6 +20,7 @@ export const request = check({
     if (failing.length === 0) return judged(`${first.url}: HTTP ${first.status} by ${who(first)}`);
     const worst = failing[0] ?? first;
     const byProgram = isOfProgram(worst);
+    const subject = asked(target) === worst.url ? '' : `${asked(target)}: `;
     // Of a page of HTML, its words.
     const body = worst.body
       .replaceAll(/<[^>]*>/g, ' ')
@@ -34,8 +35,8 @@ export const request = check({
       object: refOf(target),
       message:
         worst.status === null
-          ? `${asked(target)}: no answer came to ${worst.url} (${worst.error})`
-          : `${asked(target)}: ${worst.url} is answered with ${worst.status} by ${byProgram ? `the program in pod ${worst.direct?.pod ?? 'behind it'}` : 'the proxy'}`,
+          ? `${subject}no answer came to ${worst.url} (${worst.error})`
+          : `${subject}${worst.url} is answered with ${worst.status} by ${byProgram ? `the program in pod ${worst.direct?.pod ?? 'behind it'}` : 'the proxy'}`,
       evidence: [
         ...frontAnswers.map((a) => ({ source: 'probe', text: line(a) })),
         ...(body ? [{ source: 'answer', text: body }] : []),

@@ -300,6 +300,8 @@ export function listReader(items: Fields): ListReader {
   let rest: Uint8Array = new Uint8Array();
   /** Bytes before `rest`. */
   let before = 0;
+  /** Bytes that must come before more of `rest` can be read. */
+  let missing = 0;
   /** Where the list ends, counted from the first byte; until it begins, the fields around it are read. */
   let listEnd: number | undefined;
 
@@ -311,7 +313,10 @@ export function listReader(items: Fields): ListReader {
       return true;
     }
     if (end - pbf.pos > mostItemBytes) throw new Error(`one of its fields has more than ${mostItemBytes >> 20} MB`);
-    if (end > pbf.length) return false;
+    if (end > pbf.length) {
+      missing = end - pbf.length;
+      return false;
+    }
     const isOfList = listEnd !== undefined && before + end <= listEnd;
     if (listEnd === undefined && tag === 1) said.kind = pbf.readFields<{ kind?: string }>(into(typeMeta), {}, end).kind ?? '';
     else if (isOfList && tag === 1) said.metadata = pbf.readFields<Json>(into(listMeta), {}, end);
@@ -323,6 +328,7 @@ export function listReader(items: Fields): ListReader {
 
   function read(isLast: boolean): unknown[] {
     const pbf = new PbfReader(rest);
+    missing = longestHeader;
     if (before === 0) {
       if (rest.length < magic.length && !isLast) return [];
       if (!magic.every((byte, i) => rest[i] === byte)) throw new Error('it does not begin as an answer of the API server in protobuf');
@@ -342,8 +348,20 @@ export function listReader(items: Fields): ListReader {
       return isHeadRead ? said : undefined;
     },
     take(chunk) {
-      rest = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-      return read(false);
+      const found: unknown[] = [];
+      let taken = 0;
+      // Only what was cut off is put together: to copy each chunk as a whole costs more than to read it.
+      while (rest.length > 0 && taken < chunk.length) {
+        const from = taken;
+        taken = Math.min(chunk.length, from + missing);
+        rest = Buffer.concat([rest, chunk.subarray(from, taken)]);
+        for (const item of read(false)) found.push(item);
+      }
+      if (taken < chunk.length) {
+        rest = chunk.subarray(taken);
+        for (const item of read(false)) found.push(item);
+      }
+      return found;
     },
     end() {
       const found = read(true);

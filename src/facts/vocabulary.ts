@@ -120,15 +120,15 @@ selects self send sender sends sent sep series serve served servedcertificate se
 servernameof servers serves servesinstead servfail service serviceaccount serviceaccounts serviceport services serving session sessionaffinity
 sessionaffinityconfig set sets settings settle settled settledms settles severity sh sha sha256 share shared shares shell short shorthash should show
 showed shown shut side sidecar sidecars sides sign signal signature signaturevalidationfailed signs sigterm silence silent similar simple sin since
-single size skip sleep slice slices slowest slowness smaller smallest so socket sockets some somebody something soon sorted source sourcelabels
-sourcenamespace sourceranges spare speaks speaksofports spec specific specs split splittarget spoken sport src srv ssl stack stage stale stalled stand
-standin start started startedat starting starts startswith starttime startup startupprobe state stateful statefulset statefulsets stateof states
-status statuses stay stays steal step steps still stop stops strange strategic strategy stray straypods strays stream strict string stringify
-stringmatch stuck subdomain subject subjectaltname subnets subresource subset subsets succeed succeeded succeeds success successor such sum summary
-surge suspicion svc svl switch sync syncing syncs synproxy sys system table tables tag tail taint taints take taken takenin takes target targetport
-targetref targetrefs targets targetsof task tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template templated temporary term terminate
-terminated terminating termination terms terraform test tested tests text texts th than that the their them then there these they this those though
-threshold through throw tier tiers time timed timeout timeouts timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed
+single size skip sleep slice slices slowest slowness smaller smallest snaplen so socket sockets some somebody something soon sorted source
+sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec specific specs split splittarget spoken sport src srv ssl stack stage stale
+stalled stand standin start started startedat starting starts startswith starttime startup startupprobe state stateful statefulset statefulsets
+stateof states status statuses stay stays steal step steps still stop stops strange strategic strategy stray straypods strays stream strict string
+stringify stringmatch stuck subdomain subject subjectaltname subnets subresource subset subsets succeed succeeded succeeds success successor such sum
+summary surge suspicion svc svl switch sync syncing syncs synproxy sys system table tables tag tail taint taints take taken takenin takes target
+targetport targetref targetrefs targets targetsof task tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template templated temporary term
+terminate terminated terminating termination terms terraform test tested tests text texts th than that the their them then there these they this those
+though threshold through throw tier tiers time timed timeout timeouts timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed
 toisostring token tolerate tolerations tolowercase too tool toolkit tools topology toports tos tosorted tostring total touppercase tproxy trace track
 tracked tracking traefik traffic trafficdistribution trafficpolicy transfer transform transition treated trial tried tries trigger trim true trunk try
 trying ts tsig ttl tunnel tutorials twice two type typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls

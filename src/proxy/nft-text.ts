@@ -152,6 +152,16 @@ function takeMark(c: Cursor): Statement | null {
   return { says: 'match', selector: { of: 'mark', mask }, not, values: takeValues(c) };
 }
 
+/** Takes the options of a log statement, each with its value (nft(8), "LOG STATEMENT"): it changes nothing for a packet. */
+function skipLog(c: Cursor): void {
+  while (['prefix', 'level', 'group', 'snaplen', 'queue-threshold', 'flags'].includes(c.next())) {
+    const isFlags = c.take() === 'flags';
+    const value = c.take();
+    // `flags tcp sequence,options`
+    if (isFlags && ['tcp', 'ip'].includes(value)) takeValues(c);
+  }
+}
+
 /** Reads one rule of a chain, as `nft list` writes it. What it does not know is kept as unknown. */
 function parseStatements(line: string): Statement[] {
   const c = cursor(line);
@@ -163,6 +173,10 @@ function parseStatements(line: string): Statement[] {
     }
     if (c.took('counter')) {
       if (c.took('packets')) for (let i = 0; i < 3; i++) c.take();
+      continue;
+    }
+    if (c.took('log')) {
+      skipLog(c);
       continue;
     }
     // Remembers the client for later packets; changes nothing for this one.

@@ -398,9 +398,17 @@ ${chains}
     expect((await asText([text])).verdict).toBe(expected);
     expect(await asJson([[json]])).toMatchObject({ verdict: expected, unread: [] });
   });
-  test('a rule that only logs', async () => {
-    expect(await asJson([[{ log: { prefix: 'x' } }]])).toMatchObject({ verdict: 'backends', unread: [] });
-    expect((await asText(['log prefix "x"'])).unread).toEqual(['log prefix "x"']);
+  test.each([
+    ['log', { log: null }],
+    ['log prefix "lost: " level warn', { log: { prefix: 'lost: ', level: 'warn' } }],
+    ['log prefix "x" group 1 snaplen 64 queue-threshold 5', { log: { prefix: 'x', group: 1, snaplen: 64, 'queue-threshold': 5 } }],
+    ['log flags tcp sequence,options flags skuid', { log: { flags: ['tcp sequence', 'tcp options', 'skuid'] } }],
+    ['log flags all', { log: { flags: 'all' } }],
+  ] as const)('%s changes nothing', async (text, json) => {
+    const expected = { verdict: 'backends', unread: [] };
+    expect(await asJson([[json]])).toMatchObject(expected);
+    expect(await asText([text])).toMatchObject(expected);
+    expect(shareOf(await asText([`${text} dnat to 10.9.9.9:1`]))).toBe(100);
   });
   test('a goto does not come back', async () => {
     expect((await asText(['goto mine'])).verdict).toBe('not-handled');
