@@ -2,6 +2,8 @@
  * The Corefile's grammar (coredns.io/manual/configuration; the lexer is Caddy's): server blocks, plugins with their blocks,
  * snippets, imports of snippets and of files. What CoreDNS would do with it is the checks' matter.
  */
+import { matchesGlob } from './glob.ts';
+
 export interface Directive {
   name: string;
   args: string[];
@@ -146,14 +148,8 @@ function parseBlocks(text: string): Block[] {
 /** `*` and `?` of an import's last part, as file names are matched. */
 function matching(pattern: string, files: Record<string, string>): string[] {
   const name = pattern.split('/').at(-1) ?? '';
-  const test = new RegExp(
-    `^${name
-      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.')}$`,
-  );
   return Object.keys(files)
-    .filter((f) => test.test(f))
+    .filter((file) => matchesGlob(name, file))
     .toSorted();
 }
 

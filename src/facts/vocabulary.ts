@@ -51,7 +51,7 @@ fieldsv1 file filter filters finalizer find finding finds finished finishedat fi
 fixed fixes flags flannel flat flatmap fleet floor flow flux fluxcd folder follows for forbidden force foreign foretell form format former formerr
 forms formstext fornodes forpods forward forwarded forwards forzones found free from fromentries front frontanswer frontanswers frontend fs full fully
 function functions further fw gate gated gates gateway gatewayclass gatewayclasses gatewayclassname gatewaygroup gateways gather gave generated
-generation generic genericschema geoip get getdotpath gets gi github give given gives gk gk3 gke glibc global globalnetworkpolicies
+generation generic genericschema geoip get getdotpath gets gi github give given gives gk gk3 gke glibc glob global globalnetworkpolicies
 globalnetworkpolicy gm go goes gone good google got goto grant granted grants group groups grpc grpcroute grpcroutes gt h2c ha had hand handle handled
 handles handling handshake hang hangs haproxy hard has hasbundle hash hashi hashicorp hasown have having head header headers headless health
 healthchecknodeport healthy healthz helm helmrelease help here hex hidden hint hints history historyof hitcount hl hold holds home hook hop hope host
