@@ -76,19 +76,19 @@ function podCopier() {
   return copier(changed(templateOf('pods', 'coredns-'), fields, by), ofPods);
 }
 
-/** The name of a Service is that of its label here. */
-function ofService(template: Uint8Array, dns: string): Buffer {
+/** What a Service and its slice have in common: both have the Service's name here. */
+function ofService(template: Uint8Array): Buffer {
   const fields = meta({ ...named, 11: wanted.map('labels'), 13: wanted.list('ownerReferences', { 3: wanted('name') }) });
   return changed(template, fields, (text) => {
     if (text === 'kube-system') return mark(ofServices, 'ns');
-    if (text.startsWith('kube-dns')) return mark(ofServices, dns);
+    if (text.startsWith('kube-dns')) return mark(ofServices, 'svc');
     return /^[0-9a-f-]{36}$/.test(text) ? mark(ofServices, 'uid') : text;
   });
 }
 
 function serviceCopier() {
   const spec: Fields = { 2: wanted.map('selector'), 3: wanted('clusterIP'), 18: wanted.list('clusterIPs') };
-  const template = changed(ofService(templateOf('services', 'kube-dns'), 'svc'), { 2: wanted('spec', spec) }, (text) => {
+  const template = changed(ofService(templateOf('services', 'kube-dns')), { 2: wanted('spec', spec) }, (text) => {
     if (text === 'kube-dns') return mark(ofServices, 'app');
     return text.startsWith('10.') ? mark(ofServices, 'vip') : text;
   });
@@ -98,10 +98,10 @@ function serviceCopier() {
 function sliceCopier() {
   const reference: Fields = { 2: wanted('namespace'), 3: wanted('name') };
   const endpoint: Fields = { 1: wanted.list('addresses'), 4: wanted('targetRef', reference) };
-  const template = repeated(ofService(templateOf('endpointslices', 'kube-dns'), 'svc'), 2, perService, (part, i) =>
+  const template = repeated(ofService(templateOf('endpointslices', 'kube-dns')), 2, perService, (part, i) =>
     changed(part, endpoint, (text) => {
       if (text === 'kube-system') return mark(ofServices, 'ns');
-      return mark(ofServices, text.startsWith('10.') ? 'ip' : text.startsWith('coredns-') ? 'pod' : 'ns', i);
+      return mark(ofServices, text.startsWith('coredns-') ? 'pod' : 'ip', i);
     }),
   );
   return copier(template, ofServices);
