@@ -45,6 +45,11 @@ export const exists = check({
     const [first] = chosen?.claims ?? [];
     if (first) return judged(`${first.kind} ${first.namespace}/${first.name} claims ${ref.host}${ref.path ?? '/'} (${first.field})`);
     if (unread && !unread.seen) return unknown(unread.why);
+    const [strange] = chosen?.unread ?? [];
+    if (strange)
+      return unknown(
+        `${strange.field} of ${strange.kind} ${strange.namespace}/${strange.name} is no regular expression of RE2, so whether it claims ${ref.path ?? '/'} is not known: ${strange.path.slice(0, 80)}`,
+      );
     const hosts = [
       ...new Set([
         ...(valueOf(front.ingresses) ?? []).flatMap((i) => i.spec.rules.map((r) => r.host)),

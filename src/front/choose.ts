@@ -3,7 +3,7 @@ import { valueOf } from '../facts/fact.ts';
 import type { FactTypes, Target } from '../facts/facts.ts';
 import type { Gateway, Ingress, Route } from '../facts/front.ts';
 import { type Attachment, attachments } from './attached.ts';
-import { type Backend, type Claim, claimants, claimsOfIngress, claimsOfRoute, type Request } from './claims.ts';
+import { type Backend, type Claim, claimants, claimsOfIngress, claimsOfRoute, type Request, unreadClaims } from './claims.ts';
 import { hostFor } from './hosts.ts';
 
 export type Front = FactTypes['front'];
@@ -15,6 +15,8 @@ export interface Chosen {
   request: Request & { port: number };
   /** The claims on the request, the one that gets it first. */
   claims: Claim[];
+  /** Claims of which it is not known whether they are on the request. */
+  unread: Claim[];
   /** The claim of the object that was named, which another may come before. */
   own: Claim | undefined;
   attached: Attachment[];
@@ -109,6 +111,7 @@ export function choose(front: Front, target: Target): Chosen | undefined {
     route: route ?? (ref.kind === 'url' ? claimedRoute : undefined),
     request,
     claims,
+    unread: unreadClaims(all, request),
     own: own ?? winner,
     attached: attached.length > 0 ? attached : claimedRoute && ref.kind === 'url' ? attachmentsOf(front, claimedRoute) : [],
     gateway,

@@ -1,4 +1,5 @@
 /** What rules of Ingresses and routes lay claim to: hosts and paths, and the backends that they send requests to. */
+import { RE2JS } from 're2js';
 import type { BackendRef, Ingress, Route, RouteMatch } from '../facts/front.ts';
 import { hostMatches, hostRank } from './hosts.ts';
 
@@ -109,14 +110,18 @@ export function claimsOfRoute({ kind, metadata, spec }: Route, hosts: readonly s
   );
 }
 
-/** A prefix ends at an element of the path: `/shop` is one of `/shop/cart`, not of `/shopping` (both specifications say so). */
-export function pathMatches({ pathType, path }: Pick<Claim, 'path' | 'pathType'>, asked: string): boolean {
+/**
+ * A prefix ends at an element of the path: `/shop` is one of `/shop/cart`, not of `/shopping` (both specifications say so). Regular
+ * expressions are those of RE2, as Envoy reads them; it takes no longer for one that somebody wrote to hold it up. Undefined where the
+ * expression is none of RE2: a controller may read another kind.
+ */
+export function pathMatches({ pathType, path }: Pick<Claim, 'path' | 'pathType'>, asked: string): boolean | undefined {
   if (pathType === 'Exact') return path === asked;
   if (pathType === 'RegularExpression') {
     try {
-      return new RegExp(`^(?:${path})$`).test(asked);
+      return RE2JS.compile(path).matches(asked);
     } catch {
-      return false;
+      return undefined;
     }
   }
   const prefix = path.replace(/\/$/, '');
@@ -145,8 +150,12 @@ export function compareClaims(a: Claim, b: Claim): number {
   return m < n ? -1 : m > n ? 1 : 0;
 }
 
-export const claimMatches = (c: Claim, { host, path }: Request): boolean =>
-  hostMatches(c.host, host, c.kind === 'Ingress' ? 'one' : 'more') && pathMatches(c, path.replace(/[?#].*$/, '')) && c.further.headers + c.further.query === 0;
+/** Undefined where it is not known. */
+const claimMatches = (c: Claim, { host, path }: Request): boolean | undefined =>
+  hostMatches(c.host, host, c.kind === 'Ingress' ? 'one' : 'more') && c.further.headers + c.further.query === 0 && pathMatches(c, path.replace(/[?#].*$/, ''));
 
 /** The claims on a request, the one that gets it first. */
 export const claimants = (claims: readonly Claim[], request: Request): Claim[] => claims.filter((c) => claimMatches(c, request)).toSorted(compareClaims);
+
+/** The claims that may be on a request, for all that is known. */
+export const unreadClaims = (claims: readonly Claim[], request: Request): Claim[] => claims.filter((c) => claimMatches(c, request) === undefined);

@@ -51,7 +51,10 @@ describe('paths', () => {
     ['Prefix', '/aaa/bbb', '/aaa/bbb/ccc', true],
     ['Prefix', '/aaa/bbb', '/aaa/bbbxyz', false],
     ['RegularExpression', '/v\\d+', '/v2', true],
-    ['RegularExpression', '/v(', '/v2', false],
+    ['RegularExpression', '/v\\d+', '/v2/x', false],
+    ['RegularExpression', '/(a+)+', `/${'a'.repeat(300)}!`, false],
+    ['RegularExpression', '/v(', '/v2', undefined],
+    ['RegularExpression', '/v(?=2).*', '/v2', undefined],
   ] as const)('%s %s of %s: %s', (pathType, path, asked, is) => {
     expect(pathMatches({ pathType, path }, asked)).toBe(is);
   });
