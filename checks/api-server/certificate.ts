@@ -2,7 +2,7 @@ import type { FactTypes } from '../../src/facts/facts.ts';
 import { callersOf, serverNameOf } from '../../src/front/extension.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { some } from '../format.ts';
-import { callEvidence } from './evidence.ts';
+import { callEvidence, noCertificate } from './evidence.ts';
 
 type Served = FactTypes['servedCertificates'][number];
 
@@ -30,7 +30,7 @@ export const certificate = check({
     const shown = servedCertificates.filter((s) => s.error === '');
     const [first] = servedCertificates;
     if (!first) return skip('no pod behind it is ready');
-    if (shown.length === 0) return unknown(`pod ${first.pod} showed no certificate: ${first.error}`);
+    if (shown.length === 0) return unknown(`pod ${first.pod}: ${noCertificate(first)}`);
     const refused = shown.filter((s) => s.refused !== '');
     const drafts = refused.map((s): Draft<'extension-certificate-invalid'> => {
       const caller = callers.find((c) => c.name === s.of);

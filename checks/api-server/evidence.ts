@@ -19,3 +19,6 @@ export function callEvidence(extension: Extension, calls: Calls): Evidence[] {
     ...(webhook ? [{ source: 'webhook', text: consequence }] : []),
   ];
 }
+
+/** A handshake that failed says nothing about the certificate, so the reason is part of what is said. */
+export const noCertificate = ({ error }: FactTypes['servedCertificates'][number]): string => `the certificate was not seen: ${error}`;

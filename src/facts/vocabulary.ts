@@ -42,7 +42,7 @@ eks eksfirewall elem elements else elsewhere emptiest empty enable enabled enabl
 endpointslicemirroring endpointslices endpointsof endpointstotal endport ends enetunreach enforce enforced enforces enough ensure entity entries entry
 env envfrom environment envoy envoyproxy ephemeral ephemeralcontainers equal err erratic errimage errimageneverpull errimagepull errno errnoexception
 error errored errors es esac escalation escaped etc etcd etimedout evaluate evaluated event events eventtime every everybody everything evicted
-eviction evidence exact exactoptional example exceeded except exception exclude excluded excludeinboundports excludeoutboundipranges
+eviction evidence exact exactoptional example exceeded except exception excessive exclude excluded excludeinboundports excludeoutboundipranges
 excludeoutboundports exec execute execution exist existent existing exists exit exitcode exp expect expected expectedby expectedpods expired expires
 explain explains export exportto expr expression expressions ext extends extension external externalips externalname externaltrafficpolicy eyj fa fact
 factname factnames facts factschemas facttypes fail failed failedcreate failedmount failedscheduling failing fails failure failurepolicy failures
@@ -80,49 +80,49 @@ minreadyseconds minute minutes mirrored mismatch missed misses missing mod mode 
 musl must mutating mutatingwebhookconfiguration mutatingwebhookconfigurations mutual mysql na name named nameof names nameserver nameservers namesof
 namespace namespacelabels namespaceof namespaces namespaceselector nan nat ndots near nearest nearestnames nearkey nearly nearservices need needed
 needless needs neither nested net netfilter netmap nets network networkauthentication networkauthentications networkdaemons networking networkpolicies
-networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfqueue nft nftables nginx no nobody node nodeaffinity nodeclaim nodegroup
-nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules noderuleslater nodes nodeselector nodeselectorterm
-nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal not notcp note nothing nothosts noticmp notin notipblocks notmethods
-notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks notrequestprincipals notselector notserviceaccounts
-notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready numgen nwait nxdomain object objectreference objects
-objectselector objectset objecttext observed obsolete obsoleteannotations of ofenv off offered ofservices oif oifname ok old older oldest olm on once
-one only oom oomkilled op open opening opens operation operations operator operators option optional optionaltext options or orchestrator org orig os
-other otherprotocol others otherservices otherwise out outbound outboundtrafficpolicy outcome outcomes outcometext outcomewords output outside over
-overfamilyof overlap overlapping overlappingtlsconfig overridden ovn ovnkube owed own owner ownerreference ownerreferences owners ownersof owning
-ownlabels owns packet packets pairs panic params parent parentref parentrefs parents parse parsed parsing part partial parties parts pass passed passw
-passwd password patch path pathprefix paths pathsof pathtype pattern patterns pause payload pdb peek peer peerauthentication peerauthentications peers
-peerskey peertext pending per percent percentage perhaps period periodseconds permissive persistent persistentvolumeclaim phase pick picklist pid pipe
-place plain plan platform platformof plug plugin pluginpolicies pluginpolicy plural pod podcidrs poddisruptionbudget poddisruptionbudgets
-podforpolicies podinitializing podip podips podlogs pods podscheduled podsecurity podselector podsof podspec podstext pointer pointerof policies
-policy policymeta policypeer policyport policytypes pop port portforward porthints portlevelmtls portlevelsettings portname ports portsasked
-portsinword portsnamed portstext possible possibly post postrouting poststarthookerror powered pprof pre predict predicted prediction prefer
-preferdualstack prefernoschedule prefix prelude prerouting present pressure prestarthookerror prestop previous principal principals prio priority
-private privilege privileges probability probe probeanswers probed probes problem problemof problems proc procaddress process profile program
-programmed programs progress progressdeadlineexceeded progressdeadlineseconds progressing prohibit project projectcalico projectcontour prometheus
-proto protocol protocolname proved proves provides proxies proxy proxyhealth proxylogs proxymode proxypods proxyproto proxyprotocol proxysettings
-proxytext proxyworkload ps publish publishnotreadyaddresses pull pulled pulumi put puts pv pwd quantities quantity quantitytoscalar queries query
-queryparams question questions questionsfor queue queued quic quota quotation quote quoted raise ran rancher random randombytes range ranges raw
-rawentry rawmeta rbac rcheck rcode rdest reach reached reaches read readcapture readiness readinessgates readinessprobe reading readonly reads ready
-readyaddresses readyreplicas readyz real reap reason reasonof reasons record recording records redact redactdeep redacted redirect redirection redis
-reduce reduced ref reference referencegrant referencegrants references refers refs reftext refusal refusals refusaltext refuse refused refuses reg
-regex regexp registered registry registryunavailable regular regularexpression reject rejected relay relayed release releases reload remaining remains
-remedy remote remoteipblocks remove removed renew repair replace replaceall replacement replaces replica replicafailure replicas replicaset
-replicasets replies reply report reported request requested requesting requestof requestprincipals requestredirect requests required
-requiredauthenticationrefs requiredduringschedulingignoredduringexecution requirement reset resolv resolvconf resolve resolved resolvedrefs resolver
-resolvers resolves resolving resource resourcelist resourcenames resourcequota resources resourceversion response rest restart restartcount restarted
-restartpolicy restarts restartsof restarttext restore restored result retrieve return returned rev reverts review revision revisions rewrite rewritten
-rfc rfc6902 right rightly rights rio rke rke2 role roll rolled rolling rollingupdate rollout room rooms root round route route53 routekind routekinds
-routematch router routes routing rows rpc rr rs rsource rttl rule rules ruletext run runasnonroot runcontainererror running runs runtime
-runtimedefault sa saddr safe safeparse said same samename sample sandbox save say says scalar scale scaled scaling schedule scheduled scheduler
-scheduling schedulinggated schema schemas scheme scope script sctp search searches seccomp seccompprofile secmark second secondary seconds secret
-secretname secrets section sectionname security securitycontext securitygrouppolicies sed see seen seenfields selected selectedby selector selectors
-selects self send sender sends sent sep series serve served servedcertificate servedcertificates server serverauthorization serverauthorizations
-servernameof servers serves servesinstead servfail service serviceaccount serviceaccounts serviceport services serving session sessionaffinity
-sessionaffinityconfig set sets settings settle settled settledms settles severity sh sha sha256 share shared shares shell short shorthash should show
-showed shown shut side sidecar sidecars sides sign signal signature signaturevalidationfailed signs sigterm silence silent similar simple sin since
-single size skip sleep slice slices slowest slowness smaller smallest snaplen so socket sockets some somebody something soon sorted source
-sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec specific specs split splittarget spoken sport src srv ssl stack stage stale
-stalled stand standin start started startedat starting starts startswith starttime startup startupprobe state stateful statefulset statefulsets
+networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfqueue nft nftables nginx no nobody nocertificate node nodeaffinity
+nodeclaim nodegroup nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules noderuleslater nodes nodeselector
+nodeselectorterm nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal not notcp note nothing nothosts noticmp notin notipblocks
+notmethods notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks notrequestprincipals notselector
+notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready numgen nwait nxdomain object
+objectreference objects objectselector objectset objecttext observed obsolete obsoleteannotations of ofenv off offered ofservices oif oifname ok old
+older oldest olm on once one only oom oomkilled op open opening opens operation operations operator operators option optional optionaltext options or
+orchestrator org orig os other otherprotocol others otherservices otherwise out outbound outboundtrafficpolicy outcome outcomes outcometext
+outcomewords output outside over overfamilyof overlap overlapping overlappingtlsconfig overridden ovn ovnkube owed own owner ownerreference
+ownerreferences owners ownersof owning ownlabels owns packet packets pairs panic params parent parentref parentrefs parents parse parsed parsing part
+partial parties parts pass passed passw passwd password patch path pathprefix paths pathsof pathtype pattern patterns pause payload pdb peek peer
+peerauthentication peerauthentications peers peerskey peertext pending per percent percentage perhaps period periodseconds permissive persistent
+persistentvolumeclaim phase pick picklist pid pipe place plain plan platform platformof plug plugin pluginpolicies pluginpolicy plural pod podcidrs
+poddisruptionbudget poddisruptionbudgets podforpolicies podinitializing podip podips podlogs pods podscheduled podsecurity podselector podsof podspec
+podstext pointer pointerof policies policy policymeta policypeer policyport policytypes pop port portforward porthints portlevelmtls portlevelsettings
+portname ports portsasked portsinword portsnamed portstext possible possibly post postrouting poststarthookerror powered pprof pre predict predicted
+prediction prefer preferdualstack prefernoschedule prefix prelude prerouting present pressure prestarthookerror prestop previous principal principals
+prio priority private privilege privileges probability probe probeanswers probed probes problem problemof problems proc procaddress process profile
+program programmed programs progress progressdeadlineexceeded progressdeadlineseconds progressing prohibit project projectcalico projectcontour
+prometheus proto protocol protocolname proved proves provides proxies proxy proxyhealth proxylogs proxymode proxypods proxyproto proxyprotocol
+proxysettings proxytext proxyworkload ps publish publishnotreadyaddresses pull pulled pulumi put puts pv pwd quantities quantity quantitytoscalar
+queries query queryparams question questions questionsfor queue queued quic quota quotation quote quoted raise ran rancher random randombytes range
+ranges raw rawentry rawmeta rbac rcheck rcode rdest re re2 re2js reach reached reaches read readcapture readiness readinessgates readinessprobe
+reading readonly reads ready readyaddresses readyreplicas readyz real reap reason reasonof reasons record recording records redact redactdeep redacted
+redirect redirection redis reduce reduced ref reference referencegrant referencegrants references refers refs reftext refusal refusals refusaltext
+refuse refused refuses reg regex regexp registered registry registryunavailable regular regularexpression reject rejected relay relayed release
+releases reload remaining remains remedy remote remoteipblocks remove removed renew repair replace replaceall replacement replaces replica
+replicafailure replicas replicaset replicasets replies reply report reported request requested requesting requestof requestprincipals requestredirect
+requests required requiredauthenticationrefs requiredduringschedulingignoredduringexecution requirement reset resolv resolvconf resolve resolved
+resolvedrefs resolver resolvers resolves resolving resource resourcelist resourcenames resourcequota resources resourceversion response rest restart
+restartcount restarted restartpolicy restarts restartsof restarttext restore restored result retrieve return returned rev reverts review revision
+revisions rewrite rewritten rfc rfc6902 right rightly rights rio rke rke2 role roll rolled rolling rollingupdate rollout room rooms root round route
+route53 routekind routekinds routematch router routes routing rows rpc rr rs rsource rttl rule rules ruletext run runasnonroot runcontainererror
+running runs runtime runtimedefault sa saddr safe safeparse said same samename sample sandbox save say says scalar scale scaled scaling schedule
+scheduled scheduler scheduling schedulinggated schema schemas scheme scope script sctp search searches seccomp seccompprofile secmark second secondary
+seconds secret secretname secrets section sectionname security securitycontext securitygrouppolicies sed see seen seenfields selected selectedby
+selector selectors selects self send sender sends sent sep series serve served servedcertificate servedcertificates server serverauthorization
+serverauthorizations servernameof servers serves servesinstead servfail service serviceaccount serviceaccounts serviceport services serving session
+sessionaffinity sessionaffinityconfig set sets settings settle settled settledms settles severity sh sha sha256 share shared shares shell short
+shorthash should show shown shut side sidecar sidecars sides sign signal signature signaturevalidationfailed signs sigterm silence silent similar
+simple sin since single size skip sleep slice slices slowest slowness smaller smallest snaplen so socket sockets some somebody something soon sorted
+source sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec specific specs split splittarget spoken sport src srv ssl stack stage
+stale stalled stand standin start started startedat starting starts startswith starttime startup startupprobe state stateful statefulset statefulsets
 stateof states status statuses stay stays steal step steps still stop stops strange strategic strategy stray straypods strays stream strict string
 stringify stringmatch stuck subdomain subject subjectaltname subnets subresource subset subsets succeed succeeded succeeds success successor such sum
 summary surge suspicion svc svl switch sync syncing syncs synproxy sys system table tables tag tail taint taints take taken takenin takes target

@@ -9,7 +9,7 @@ import { endpointsOf, isReady } from '../facts/selectors.ts';
 import { redact } from '../facts/redact.ts';
 import { requestOf } from '../front/choose.ts';
 import { collector, read, valueOf } from './collector.ts';
-import { certificateOf, streamOf } from './tunnel-stream.ts';
+import { certificateOf, streamOf, tlsFailure } from './tunnel-stream.ts';
 
 type Answer = FactTypes['frontAnswers'][number];
 type Request = NonNullable<ReturnType<typeof requestOf>>;
@@ -67,7 +67,7 @@ async function get(cluster: Cluster, pod: Pod, port: number, { scheme, host, pat
     });
   } catch (error) {
     const refused = error instanceof ForwardFailed && error.refused;
-    return nothing(refused ? `nothing listens on port ${port}` : (error as Error).message);
+    return nothing(refused ? `nothing listens on port ${port}` : tlsFailure(error as Error));
   } finally {
     plain.destroy();
   }

@@ -9,7 +9,7 @@ import { endpointsOf, targetsOf } from '../facts/selectors.ts';
 import { type Caller, callersOf, serverNameOf } from '../front/extension.ts';
 import { collector, parsedList, read, valueOf } from './collector.ts';
 import { whereCalled } from './extension.ts';
-import { certificateOf, streamOf } from './tunnel-stream.ts';
+import { certificateOf, streamOf, tlsFailure } from './tunnel-stream.ts';
 
 type Served = FactTypes['servedCertificates'][number];
 type ServiceCaller = Caller & { service: NonNullable<Caller['service']> };
@@ -44,7 +44,7 @@ async function handshake(
       secure.on('error', reject);
     });
   } catch (error) {
-    return { error: redact((error as Error).message), refused: '', certificate: null };
+    return { error: redact(tlsFailure(error as Error)), refused: '', certificate: null };
   } finally {
     plain.destroy();
   }

@@ -27,6 +27,14 @@ export function streamOf(tunnel: Tunnel): Duplex {
   return stream;
 }
 
+/** Why there was no TLS: OpenSSL's own text has source files and thread numbers in it. */
+export function tlsFailure(error: Error & { code?: string; reason?: string }): string {
+  // SSL_MAX_CERT_LIST_DEFAULT, which Node does not let anybody change.
+  if (error.code === 'ERR_SSL_EXCESSIVE_MESSAGE_SIZE') return 'its certificates are larger than the 100 kB that can be read from here';
+  if (error.code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'it does not answer in TLS';
+  return error.reason ? `TLS: ${error.reason}` : error.message;
+}
+
 /** What a server's certificate says of itself; null where it showed none. */
 export function certificateOf(socket: tls.TLSSocket): Certificate | null {
   const found = socket.getPeerCertificate();

@@ -63,6 +63,9 @@ describe('the certificate', () => {
         },
       }) as Partial<Facts>;
     expect(reportOf('api-server/certificate', failed, 'webhook-other-ca')).toMatchObject({ status: 'unknown', findings: [] });
+    expect(reportOf('api-server/call', failed, 'webhook-other-ca').findings[0]?.evidence.map((e) => e.text)).toContainEqual(
+      expect.stringContaining('the certificate was not seen: no handshake within 8 s'),
+    );
   });
 });
 
