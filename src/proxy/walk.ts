@@ -157,14 +157,14 @@ function meet(rule: Rule, walk: Walk, way: Way): { met?: Way; missed?: Way } {
   return { missed: way };
 }
 
-function changesNothingButMarks(action: Action, walk: Walk): boolean {
+function changesNothingButMarks(action: Action, walk: Walk, depth = 0): boolean {
   if (action.does === 'mark' || action.does === 'nothing') return true;
-  if (action.does !== 'jump') return false;
+  if (action.does !== 'jump' || depth > maxDepth) return false;
   const known = walk.marksOnly.get(action.chain);
   if (known !== undefined) return known;
   // Until it is known; so a chain that jumps to itself does more.
   walk.marksOnly.set(action.chain, false);
-  const all = (walk.rules.chains.get(action.chain) ?? []).every((r) => changesNothingButMarks(r.action, walk));
+  const all = (walk.rules.chains.get(action.chain) ?? []).every((r) => changesNothingButMarks(r.action, walk, depth + 1));
   walk.marksOnly.set(action.chain, all);
   return all;
 }

@@ -95,6 +95,15 @@ describe('rules beside those of kube-proxy', () => {
     const [h] = await of(iptablesReader, iptables(`-A PREROUTING -j MINE\n${jumps}`));
     expect(h?.unread).toEqual(['chain nat/MINE jumps to itself']);
   });
+  test.each([
+    ['each packet', ''],
+    ['packets that a match chooses which is not known', ' -m magic --spell abra'],
+  ])('chains of more levels than the kernel allows end for %s, and leave open what is behind them', async (_, match) => {
+    const levels = Array.from({ length: 20_000 }, (__, i) => `-A MINE${i} -j MINE${i + 1}`).join('\n');
+    const [h] = await of(iptablesReader, iptables(`-A PREROUTING${match} -j MINE0\n${levels}\n-A MINE20000 -j DROP`));
+    expect(h).toMatchObject({ verdict: 'backends', backends: both });
+    expect(h?.unread).toHaveLength(1);
+  });
   test('a chain that is reached in many ways is followed once', async () => {
     const levels = Array.from({ length: 25 }, (_, i) => `-A MINE${i} -j MINE${i + 1}\n-A MINE${i} -j MINE${i + 1}`).join('\n');
     const drops = '-A MINE25 -d 10.96.0.20/32 -j DROP';
