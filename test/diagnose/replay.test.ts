@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { pipeline } from '../../checks/pipeline.ts';
 import { exitStatus } from '../../src/cli/output.ts';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
-import { readCapture, writeCapture } from '../../src/facts/capture.ts';
 import { shortfalls } from '../support/expectation.ts';
 import { checksFor, recorded } from '../support/recordings.ts';
 
@@ -10,10 +9,6 @@ describe('a recording from the real cluster', () => {
   test.each(recorded.filter((r) => r.scenario).map((r) => [r.name, r] as const))('%s: is diagnosed as its scenario expects', (_, { recording, scenario }) => {
     const diagnosis = diagnose(checksFor(recording), recording);
     expect(scenario && shortfalls(scenario.expect, exitStatus[diagnosis.verdict.status], diagnosis)).toEqual([]);
-  });
-
-  test.each(recorded.map((r) => [r.name, r] as const))('%s: written and read again, gives the same diagnosis', (_, { recording }) => {
-    expect(diagnose(checksFor(recording), readCapture(writeCapture(recording)))).toEqual(diagnose(checksFor(recording), recording));
   });
 });
 

@@ -1,13 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { diagnose } from '../../src/diagnose/diagnose.ts';
 import { CaptureError, readCapture, writeCapture } from '../../src/facts/capture.ts';
-import { recorded, recordingOf } from '../support/recordings.ts';
+import { checksFor, recorded, recordingOf } from '../support/recordings.ts';
 
 const text = writeCapture(recordingOf('healthy-canary'));
 
 describe('a capture file', () => {
   test('comes back as it was written', () => {
     expect(writeCapture(readCapture(text))).toBe(text);
+  });
+
+  test.each(recorded.map((r) => [r.name, r] as const))('%s: written and read again, gives the same diagnosis', (_, { recording }) => {
+    expect(diagnose(checksFor(recording), readCapture(writeCapture(recording)))).toEqual(diagnose(checksFor(recording), recording));
   });
 
   test.each([

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { excerpts, withExcerpt } from '../../docs/excerpts.ts';
+import { chosen, reportsOnPage } from '../../docs/reports.ts';
 import { everyCheck } from '../../checks/pipeline.ts';
 import { codes, issues } from '../../src/catalog/codes.ts';
 import { bannedIn } from './banned.ts';
@@ -45,5 +46,9 @@ describe('pages of codes', () => {
 
   test('every code has one, except where a recording would break the whole machine', () => {
     expect(Object.keys(codes).filter((c) => !all.has(c))).toEqual(['conntrack-full']);
+  });
+
+  test('so does docs/reports.md (npm run excerpts)', () => {
+    expect(reportsOnPage().map(({ code, incident }) => [code, incident])).toEqual(chosen().map(({ code, incident }) => [code, incident.name]));
   });
 });

@@ -44,7 +44,7 @@ function changesOf(name: string, mutate: readonly string[]): { file: string; mut
     ignoreStatic: true,
     concurrency: 2,
     // A test that is only slow on a busy machine has noticed nothing (ms).
-    timeoutMS: 60_000,
+    timeoutMS: 20_000,
     // There is nothing to translate: Node and vitest take TypeScript as it is.
     tsconfigFile: 'none.json',
     tempDirName: join(folder, 'tmp'),
