@@ -1,5 +1,5 @@
 import type { Code } from '../src/catalog/codes.ts';
-import type { Draft } from '../src/catalog/finding.ts';
+import type { Draft, Evidence } from '../src/catalog/finding.ts';
 import type { Fact } from '../src/facts/fact.ts';
 import type { FactName, FactTypes } from '../src/facts/facts.ts';
 
@@ -14,9 +14,12 @@ export type Judgement<C extends Code = Code> =
   | { kind: 'skip'; reason: string }
   | { kind: 'unknown'; reason: string };
 
+/** The same evidence may come from both ports, families or readings; it is shown once. */
+const withoutRepeats = (evidence: readonly Evidence[]): Evidence[] => [...new Map(evidence.map((e) => [`${e.source}\n${e.text}`, e])).values()];
+
 export const judged = <C extends Code>(summary: string, findings: Draft<C>[] = []): Judgement<C> => ({
   kind: 'judged',
-  findings,
+  findings: findings.map((f) => ({ ...f, evidence: withoutRepeats(f.evidence) })),
   summary,
 });
 export const skip = (reason: string): Judgement<never> => ({ kind: 'skip', reason });

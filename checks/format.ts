@@ -46,7 +46,7 @@ const outcomeWords: Record<Connection['outcome'], string> = {
   'timed-out': 'timed out',
   reset: 'connection reset',
   'no-route': 'no route to host',
-  'no-answer': 'no answer (over UDP this proves nothing)',
+  'no-answer': 'no answer',
   'name-not-found': 'the name does not exist',
   'dns-timed-out': 'no DNS server answered',
   'dns-failed': 'the DNS server reported a failure',
@@ -54,10 +54,13 @@ const outcomeWords: Record<Connection['outcome'], string> = {
 
 export const outcomeText = (outcome: Connection['outcome']): string => outcomeWords[outcome];
 
+/** Of connections that send a packet and wait: those over UDP that got nothing back may have been fine. */
+export const resultText = ({ outcome }: Connection): string => `${outcomeWords[outcome]}${outcome === 'no-answer' ? ' (over UDP this proves nothing)' : ''}`;
+
 /** One connection as a line of evidence. */
 export function probeEvidence(from: string, c: Connection): Evidence {
   const time = c.latencyMs !== null && c.outcome === 'timed-out' ? ` after ${(c.latencyMs / 1000).toFixed(1)} s` : '';
   const which = c.pod ? ` (pod ${c.pod})` : '';
   const answers = c.outcome === 'answered' && c.answers.length > 0 ? `: ${c.answers.join(', ')}` : '';
-  return { source: 'probe', text: `${c.from ?? from} → ${c.target}${which}  ${outcomeWords[c.outcome]}${time}${answers}` };
+  return { source: 'probe', text: `${c.from ?? from} → ${c.target}${which}  ${resultText(c)}${time}${answers}` };
 }

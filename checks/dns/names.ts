@@ -30,7 +30,10 @@ export const names = check({
           : [own.port];
         const given = [...new Set(reply.srv.map((s) => Number(s.split(':').at(-1))))];
         if (given.toSorted((a, b) => a - b).join() !== wanted.toSorted((a, b) => a - b).join())
-          wrong.push({ pod, what: `${name} has port ${given.join(', ') || 'none'}, the Service has ${wanted.join(', ') || 'none that is ready'}` });
+          wrong.push({
+            pod,
+            what: `${name} has ${given.length > 0 ? `port ${given.join(', ')}` : 'no port'}, the Service has ${wanted.join(', ') || 'none that is ready'}`,
+          });
       } else if (name !== '.') {
         const found = pods.seen ? pods.value.find((p) => name.startsWith(`${p.spec.hostname ?? p.metadata.name}.`)) : undefined;
         if (!found) continue;

@@ -51,7 +51,7 @@ export const conntrack = check({
           confidence: 'confirmed',
           scope: 'part',
           object: serviceRef(target),
-          message: `Node ${node}: packets of open UDP sockets to Service "${target.name}" still go to ${some(lost.map((e) => e.backend))}, which is not an endpoint`,
+          message: `Node ${node}: packets of open UDP sockets to Service "${target.name}" still go to ${some(lost.map((e) => e.backend))}, which ${lost.length === 1 ? 'is not an endpoint' : 'are no endpoints'}`,
           evidence: lost.slice(0, 4).map((e) => ({ source: `conntrack on ${node}`, text: `${e.to} → ${e.backend}` })),
           fix: [
             {

@@ -15,17 +15,19 @@ type Code = 'kube-proxy-rules-missing' | 'kube-proxy-rules-stale';
 
 const kinds = { 'cluster-ip': '', 'external-ip': ' (external IP)', 'load-balancer-ip': ' (load balancer)', 'node-port': ' (node port)' } as const;
 
+const endText = ({ address, port, protocol }: Difference['end']): string => `${hostPort(address, port)}${protocol === 'TCP' ? '' : `/${protocol}`}`;
+
 /** What the rules of a node do with an address, and what they should do. */
 function differenceText({ end, from, want, have, absent, wrong }: Difference): string {
-  const at = `${hostPort(end.address, end.port)}${end.protocol === 'TCP' ? '' : `/${end.protocol}`}${kinds[end.kind]}`;
+  const at = `${endText(end)}${kinds[end.kind]}`;
   const whose = from.length === 1 && end.kind !== 'cluster-ip' ? ` from ${from[0] === 'outside' ? 'outside' : `a ${from[0]}`}` : '';
   if (have.byDefault) return `no rule for ${at}${whose}${have.verdict === 'not-handled' ? '' : ` (${have.verdict}, like every address without a rule)`}`;
   if (have.verdict !== 'backends')
     return `${at}${whose} is ${have.verdict}, expected: ${want.verdict === 'backends' ? `forwarded to ${some(want.backends)}` : want.verdict}`;
   if (want.verdict !== 'backends') return `${at}${whose} is forwarded to ${some(have.backends.map((b) => b.to))}, expected: ${want.verdict}`;
   const parts = [
-    ...(wrong.length > 0 ? [`${some(wrong)} is not an endpoint`] : []),
-    ...(absent.length > 0 ? [`${some(absent)} is missing`] : []),
+    ...(wrong.length > 0 ? [wrong.length === 1 ? `${wrong[0]} is not an endpoint` : `${some(wrong)} are no endpoints`] : []),
+    ...(absent.length > 0 ? [`${some(absent)} ${absent.length === 1 ? 'is' : 'are'} missing`] : []),
     ...(have.affinitySeconds === want.affinitySeconds
       ? []
       : [have.affinitySeconds === null ? 'session affinity is missing' : `session affinity of ${have.affinitySeconds} s is not in the Service`]),
@@ -74,7 +76,7 @@ function against(
   if (!handled) {
     const problems = subjects.map(({ service, ports }): Problem => {
       const ends = endsOf(service, ports, node).filter((e) => e.kind === 'cluster-ip');
-      const text = `no rule for ${some(ends.map((e) => hostPort(e.address, e.port)))}: the node has no rules of a proxy at all`;
+      const text = `no rule for ${some(ends.map(endText))}: the node has no rules of a proxy at all`;
       return { service, node: name, code: 'kube-proxy-rules-missing', text, partly: false };
     });
     return { problems, unread: [] };

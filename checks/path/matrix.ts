@@ -3,14 +3,14 @@ import { connectionKey, isGood, isLost } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { followPacket, podsOn, restored, routesBetween, whyLost } from './routes.ts';
 import { outsideKubernetes } from '../platform.ts';
-import { outcomeText, overFamilyOf, plural, serviceRef, some } from '../format.ts';
+import { outcomeText, overFamilyOf, plural, resultText, serviceRef, some } from '../format.ts';
 
 type Code = 'endpoint-failing' | 'cross-node-unreachable';
 type Cell = Connection & { from: string };
 
 const evidenceOf = (c: Cell) => ({
   source: 'matrix',
-  text: `${c.from} → ${c.target}${c.pod ? ` (pod ${c.pod}${c.node ? ` on ${c.node}` : ''})` : ''}  ${outcomeText(c.outcome)}`,
+  text: `${c.from} → ${c.target}${c.pod ? ` (pod ${c.pod}${c.node ? ` on ${c.node}` : ''})` : ''}  ${resultText(c)}`,
 });
 
 /** The node at one end of most of the connections. */

@@ -14,7 +14,8 @@ export const tls = check({
   codes: ['tls-port-plain-http'],
   run({ target, service, connections }) {
     if (!service || target.http === undefined) return skip('not requested (--http PATH)');
-    const isPlain = (c: Connection) => c.outcome !== 'answered' && plainText.test(c.detail);
+    const problemIn = (c: Connection) => (c.outcome === 'answered' ? undefined : plainText.exec(c.detail)?.[0].replaceAll('_', ' '));
+    const isPlain = (c: Connection) => problemIn(c) !== undefined;
     const requests = connections.list.filter((c) => c.hop === 'http' && c.pod !== null);
     const [first] = requests.filter(isPlain);
     if (!first) return judged('');
@@ -30,7 +31,7 @@ export const tls = check({
         scope: plain.length === own.length ? 'all' : 'part',
         object: serviceRef(target),
         message: `Service "${target.name}", port ${label}: ${plain.length} of ${plural(own.length, 'endpoint')} answer TLS with plain text`,
-        evidence: plain.slice(0, 4).map((c) => ({ source: 'probe', text: `${connections.from} → ${c.target} (pod ${c.pod})  TLS handshake: ${c.detail}` })),
+        evidence: plain.slice(0, 4).map((c) => ({ source: 'probe', text: `${connections.from} → ${c.target} (pod ${c.pod})  TLS handshake: ${problemIn(c)}` })),
         fix: [
           ...(port && /^(https|tls|ssl)/.test(port.name)
             ? [

@@ -39,10 +39,10 @@ dnat dns dns64 dnsanswer dnsanswers dnsconfig dnslogs dnspods dnspolicy dnsreply
 does doesnotexist domain domainnames domainof done dot doubt doubttext down dport dports dpu draft drafts drained drop dropped drops dry dryruns ds
 dscp dst dual due duration durationms during dynamic e3 e6 each eai earlier early ebpf echo econnrefused econnreset edit effect egress ehostunreach
 eks eksfirewall elem elements else elsewhere emptiest empty enable enabled enableservicelinks end ended endpoint endpoints endpointslice
-endpointslicemirroring endpointslices endpointsof endpointstotal endport ends enetunreach enforce enforced enforces enough ensure entity entries entry
-env envfrom environment envoy envoyproxy ephemeral ephemeralcontainers equal err erratic errimage errimageneverpull errimagepull errno errnoexception
-error errored errors es esac escalation escaped etc etcd etimedout evaluate evaluated event events eventtime every everybody everything evicted
-eviction evidence exact exactoptional example exceeded except exception excessive exclude excluded excludeinboundports excludeoutboundipranges
+endpointslicemirroring endpointslices endpointsof endpointstotal endport ends endtext enetunreach enforce enforced enforces enough ensure entity
+entries entry env envfrom environment envoy envoyproxy ephemeral ephemeralcontainers equal err erratic errimage errimageneverpull errimagepull errno
+errnoexception error errored errors es esac escalation escaped etc etcd etimedout evaluate evaluated event events eventtime every everybody everything
+evicted eviction evidence exact exactoptional example exceeded except exception excessive exclude excluded excludeinboundports excludeoutboundipranges
 excludeoutboundports exec execute execution exist existent existing exists exit exitcode exp expect expected expectedby expectedpods expired expires
 explain explains export exportto expr expression expressions ext extends extension external externalips externalname externaltrafficpolicy eyj fa fact
 factname factnames facts factschemas facttypes fail failed failedcreate failedmount failedscheduling failing fails failure failurepolicy failures
@@ -97,51 +97,51 @@ poddisruptionbudget poddisruptionbudgets podforpolicies podinitializing podip po
 podstext pointer pointerof policies policy policymeta policypeer policyport policytypes pop port portforward porthints portlevelmtls portlevelsettings
 portname ports portsasked portsinword portsnamed portstext possible possibly post postrouting poststarthookerror powered pprof pre predict predicted
 prediction prefer preferdualstack prefernoschedule prefix prelude prerouting present pressure prestarthookerror prestop previous principal principals
-prio priority private privilege privileges probability probe probeanswers probed probes problem problemof problems proc procaddress process profile
-program programmed programs progress progressdeadlineexceeded progressdeadlineseconds progressing prohibit project projectcalico projectcontour
-prometheus proto protocol protocolname proved proves provides proxies proxy proxyhealth proxylogs proxymode proxypods proxyproto proxyprotocol
-proxysettings proxytext proxyworkload ps publish publishnotreadyaddresses pull pulled pulumi put puts pv pwd quantities quantity quantitytoscalar
-queries query queryparams question questions questionsfor queue queued quic quota quotation quote quoted raise ran rancher random randombytes range
-ranges raw rawentry rawmeta rbac rcheck rcode rdest re re2 re2js reach reached reaches read readcapture readiness readinessgates readinessprobe
-reading readonly reads ready readyaddresses readyreplicas readyz real reap reason reasonof reasons record recording records redact redactdeep redacted
-redirect redirection redis reduce reduced ref reference referencegrant referencegrants references refers refs reftext refusal refusals refusaltext
-refuse refused refuses reg regex regexp registered registry registryunavailable regular regularexpression reject rejected relay relayed release
-releases reload remaining remains remedy remote remoteipblocks remove removed renew repair replace replaceall replacement replaces replica
-replicafailure replicas replicaset replicasets replies reply report reported request requested requesting requestof requestprincipals requestredirect
-requests required requiredauthenticationrefs requiredduringschedulingignoredduringexecution requirement reset resolv resolvconf resolve resolved
-resolvedrefs resolver resolvers resolves resolving resource resourcelist resourcenames resourcequota resources resourceversion response rest restart
-restartcount restarted restartpolicy restarts restartsof restarttext restore restored result retrieve return returned rev reverts review revision
-revisions rewrite rewritten rfc rfc6902 right rightly rights rio rke rke2 role roll rolled rolling rollingupdate rollout room rooms root round route
-route53 routekind routekinds routematch router routes routing rows rpc rr rs rsource rttl rule rules ruletext run runasnonroot runcontainererror
-running runs runtime runtimedefault sa saddr safe safeparse said same samename sample sandbox save say says scalar scale scaled scaling schedule
-scheduled scheduler scheduling schedulinggated schema schemas scheme scope script sctp search searches seccomp seccompprofile secmark second secondary
-seconds secret secretname secrets section sectionname security securitycontext securitygrouppolicies sed see seen seenfields selected selectedby
-selector selectors selects self send sender sends sent sep series serve served servedcertificate servedcertificates server serverauthorization
-serverauthorizations servernameof servers serves servesinstead servfail service serviceaccount serviceaccounts serviceport services serving session
-sessionaffinity sessionaffinityconfig set sets settings settle settled settledms settles severity sh sha sha256 share shared shares shell short
-shorthash should show shown shut side sidecar sidecars sides sign signal signature signaturevalidationfailed signs sigterm silence silent similar
-simple sin since single size skip sleep slice slices slowest slowness smaller smallest snaplen so socket sockets some somebody something soon sorted
-source sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec specific specs split splittarget spoken sport src srv ssl stack stage
-stale stalled stand standin start started startedat starting starts startswith starttime startup startupprobe state stateful statefulset statefulsets
-stateof states status statuses stay stays steal step steps still stop stops strange strategic strategy stray straypods strays stream strict string
-stringify stringmatch stuck subdomain subject subjectaltname subnets subresource subset subsets succeed succeeded succeeds success successor such sum
-summary surge suspicion svc svl switch sync syncing syncs synproxy sys system table tables tag tail taint taints take taken takenin takes target
-targetport targetref targetrefs targets targetsof task tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template templated temporary term
-terminate terminated terminating termination terms terraform test tested tests text texts th than that the their them then there these they this those
-though threshold through throw tier tiers time timed timeout timeouts timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed
-toisostring token tolerate tolerations tolowercase too tool toolkit tools topology toports tos tosorted tostring total touppercase tproxy trace track
-tracked tracking traefik traffic trafficdistribution trafficpolicy transfer transform transition treated trial tried tries trigger trim true trunk try
-trying ts tsig ttl tunnel tutorials twice two type typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls
-unavailable unchanged undecided undefined under understood undo undoes unexplained unhealthy union unit unjudged unknown unless unmet unplaced
-unproved unreachable unread unready unschedulable unscheduled unseen unseenreason unseenreasons unseenschema unset until up update updated
-updatedreplicas updates upper upstream uri url usable usage use used useless user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2
-v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating validatingwebhookconfiguration validatingwebhookconfigurations validation value
-valueof values variable variables variant verb verbs verdict verified verifies verify version versions veth via viaapiserver view violates virtual
-virtualipalonefails virtualservice virtualservices vmap vpc vs wait waited waiting waits walk want wanted wants warn warning was watch way ways wdhms
-weak weakmap weave web webhook webhookconfiguration webhooks weight weighted were wget what when where whereitfails whereto whether which while who
-whoami whole wholename whom whose why whylost wide wires with withendpoint within without withoutdot withoutheaders word words working workload
-workloads workloadselector works world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes yet you
-yours z0 z2 za zero zone zones zonestext
+prio priority private privilege privileges probability probe probeanswers probed probes problem problemin problemof problems proc procaddress process
+profile program programmed programs progress progressdeadlineexceeded progressdeadlineseconds progressing prohibit project projectcalico
+projectcontour prometheus proto protocol protocolname proved proves provides proxies proxy proxyhealth proxylogs proxymode proxypods proxyproto
+proxyprotocol proxysettings proxytext proxyworkload ps publish publishnotreadyaddresses pull pulled pulumi put puts pv pwd quantities quantity
+quantitytoscalar queries query queryparams question questions questionsfor queue queued quic quota quotation quote quoted raise ran rancher random
+randombytes range ranges raw rawentry rawmeta rbac rcheck rcode rdest re re2 re2js reach reached reaches read readcapture readiness readinessgates
+readinessprobe reading readonly reads ready readyaddresses readyreplicas readyz real reap reason reasonof reasons record recording records redact
+redactdeep redacted redirect redirection redis reduce reduced ref reference referencegrant referencegrants references refers refs reftext refusal
+refusals refusaltext refuse refused refuses reg regex regexp registered registry registryunavailable regular regularexpression reject rejected relay
+relayed release releases reload remaining remains remedy remote remoteipblocks remove removed renew repair replace replaceall replacement replaces
+replica replicafailure replicas replicaset replicasets replies reply report reported request requested requesting requestof requestprincipals
+requestredirect requests required requiredauthenticationrefs requiredduringschedulingignoredduringexecution requirement reset resolv resolvconf
+resolve resolved resolvedrefs resolver resolvers resolves resolving resource resourcelist resourcenames resourcequota resources resourceversion
+response rest restart restartcount restarted restartpolicy restarts restartsof restarttext restore restored result resulttext retrieve return returned
+rev reverts review revision revisions rewrite rewritten rfc rfc6902 right rightly rights rio rke rke2 role roll rolled rolling rollingupdate rollout
+room rooms root round route route53 routekind routekinds routematch router routes routing rows rpc rr rs rsource rttl rule rules ruletext run
+runasnonroot runcontainererror running runs runtime runtimedefault sa saddr safe safeparse said same samename sample sandbox save say says scalar
+scale scaled scaling schedule scheduled scheduler scheduling schedulinggated schema schemas scheme scope script sctp search searches seccomp
+seccompprofile secmark second secondary seconds secret secretname secrets section sectionname security securitycontext securitygrouppolicies sed see
+seen seenfields selected selectedby selector selectors selects self send sender sends sent sep series serve served servedcertificate
+servedcertificates server serverauthorization serverauthorizations servernameof servers serves servesinstead servfail service serviceaccount
+serviceaccounts serviceport services serving session sessionaffinity sessionaffinityconfig set sets settings settle settled settledms settles severity
+sh sha sha256 share shared shares shell short shorthash should show shown shut side sidecar sidecars sides sign signal signature
+signaturevalidationfailed signs sigterm silence silent similar simple sin since single size skip sleep slice slices slowest slowness smaller smallest
+snaplen so socket sockets some somebody something soon sorted source sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec
+specific specs split splittarget spoken sport src srv ssl stack stage stale stalled stand standin start started startedat starting starts startswith
+starttime startup startupprobe state stateful statefulset statefulsets stateof states status statuses stay stays steal step steps still stop stops
+strange strategic strategy stray straypods strays stream strict string stringify stringmatch stuck subdomain subject subjectaltname subnets
+subresource subset subsets succeed succeeded succeeds success successor such sum summary surge suspicion svc svl switch sync syncing syncs synproxy
+sys system table tables tag tail taint taints take taken takenin takes target targetport targetref targetrefs targets targetsof task tasks tcp tcp6
+tcpmss tcproute tcproutes tcpsocket tee template templated temporary term terminate terminated terminating termination terms terraform test tested
+tests text texts th than that the their them then there these they this those though threshold through throw tier tiers time timed timeout timeouts
+timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed toisostring token tolerate tolerations tolowercase too tool toolkit
+tools topology toports tos tosorted tostring total touppercase tproxy trace track tracked tracking traefik traffic trafficdistribution trafficpolicy
+transfer transform transition treated trial tried tries trigger trim true trunk try trying ts tsig ttl tunnel tutorials twice two type typeof types
+u0001 u0002 u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls unavailable unchanged undecided undefined under understood undo
+undoes unexplained unhealthy union unit unjudged unknown unless unmet unplaced unproved unreachable unread unready unschedulable unscheduled unseen
+unseenreason unseenreasons unseenschema unset until up update updated updatedreplicas updates upper upstream uri url usable usage use used useless
+user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating
+validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof values variable variables variant verb verbs verdict verified
+verifies verify version versions veth via viaapiserver view violates virtual virtualipalonefails virtualservice virtualservices vmap vpc vs wait
+waited waiting waits walk want wanted wants warn warning was watch way ways wdhms weak weakmap weave web webhook webhookconfiguration webhooks weight
+weighted were wget what when where whereitfails whereto whether which while who whoami whole wholename whom whose why whylost wide wires with
+withendpoint within without withoutdot withoutheaders word words working workload workloads workloadselector works world worst would writable write
+writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes yet you yours z0 z2 za zero zone zones zonestext
 `
     .trim()
     .split(/\s+/),

@@ -86,5 +86,7 @@ export function planOf(pipeline: readonly Check[], facts: Facts, verdict: Verdic
  */
 export function fixesOf(cause: Finding, steps: readonly Step[]): Fix[] {
   const own = steps.filter((s) => isSame(s.cause, cause)).map((s) => s.fix);
-  return [...own, ...cause.fix.filter((f) => !f.changes)];
+  const [first, ...others] = [...own, ...cause.fix.filter((f) => !f.changes)];
+  // What it was another way to was left out.
+  return first ? [{ ...first, text: first.text.replace(/^Or (\w)/, (_, letter: string) => letter.toUpperCase()) }, ...others] : [];
 }
