@@ -26,15 +26,24 @@ export interface Report {
 
 export const reportOf = (code: string, incident: Recorded): Report => ({ code, incident: incident.name, text: textOf(diagnosed(incident)) });
 
-/** For each code a recorded incident: of which it is the first cause, or one of them, or which mentions it besides. A code that was never recorded has none. */
+/**
+ * For each code a recorded incident: of which it is the first cause, or one of them, or which mentions it besides; of these one that no
+ * code before has, where there is one, and the shortest name. A code that was never recorded has none.
+ */
 export function chosen(): { code: string; incident: Recorded }[] {
   const all = recorded.map((incident) => ({ incident, d: diagnosed(incident) })).toSorted((a, b) => a.incident.name.length - b.incident.name.length);
+  const used = new Set<Recorded>();
   return Object.keys(codes).flatMap((code) => {
-    const found =
-      all.find(({ d }) => d.verdict.causes[0]?.code === code) ??
-      all.find(({ d }) => d.verdict.causes.some((c) => c.code === code)) ??
-      all.find(({ d }) => d.checks.some((c) => c.findings.some((f) => f.code === code)));
-    return found ? [{ code, incident: found.incident }] : [];
+    const ways: ((d: Diagnosis) => boolean)[] = [
+      (d) => d.verdict.causes[0]?.code === code,
+      (d) => d.verdict.causes.some((c) => c.code === code),
+      (d) => d.checks.some((c) => c.findings.some((f) => f.code === code)),
+    ];
+    const suitable = ways.map((is) => all.filter(({ d }) => is(d))).find((found) => found.length > 0) ?? [];
+    const found = suitable.find(({ incident }) => !used.has(incident)) ?? suitable[0];
+    if (!found) return [];
+    used.add(found.incident);
+    return [{ code, incident: found.incident }];
   });
 }
 
