@@ -55,9 +55,16 @@ function fix(
   const only = elsewhere.length === 1 ? elsewhere[0] : undefined;
   if (only !== undefined)
     return [patch(`Change targetPort of Service "${service}" to ${only}`, namespace, `service/${service}`, change('targetPort', only), 'json')];
+  if (elsewhere.length === 0)
+    return [
+      {
+        text: `Find out why the program does not listen on port ${first.number}: read its log, and check the port in its configuration`,
+        command: kubectl(namespace, 'logs', first.pod.metadata.name, '--tail=20'),
+      },
+    ];
   return [
     {
-      text: `Change targetPort of Service "${service}" to the port that the program listens on`,
+      text: `Change targetPort of Service "${service}" to the one of these ports that serves its clients`,
       command: kubectl(namespace, 'edit', 'service', service),
     },
   ];
