@@ -51,6 +51,9 @@ function changesOf(name: string, mutate: readonly string[]): { file: string; mut
     ignorePatterns: ['dist', 'docs', 'demo', 'test/*/node_modules'],
     reporters: ['json', 'progress-append-only'],
     jsonReporter: { fileName: report },
+    // After a change of tests, only what they may notice now is tried again; `dist` is no part of a clone.
+    incremental: true,
+    incrementalFile: join(folder, `${name}-before.json`),
   };
   writeFileSync(join(root, config), JSON.stringify(options));
   const ran = spawnSync(join(here, 'node_modules/.bin/stryker'), ['run', config], {
