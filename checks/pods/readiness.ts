@@ -137,9 +137,11 @@ function onProbe(affected: readonly [Pod, ...Pod[]], now: Situation, events: Fac
     fix: [
       ...(isYoung ? [] : affected.flatMap((p) => probeFix(ownerOf(p, owners), p, container?.name ?? '', kind, probe, probeAnswers)).slice(0, 1)),
       {
-        text: probe?.httpGet
-          ? `Make the program answer GET ${probe.httpGet.path} with 200, or correct path and port of the ${kind} probe`
-          : `Make the program pass its ${kind} probe, or correct the probe`,
+        text: isYoung
+          ? 'Wait, and look again; if nothing changes, read the events of the pod'
+          : probe?.httpGet
+            ? `Make the program answer GET ${probe.httpGet.path} with 200, or correct path and port of the ${kind} probe`
+            : `Make the program pass its ${kind} probe, or correct the probe`,
         command: describePod(pod),
       },
     ],
