@@ -252,7 +252,7 @@ export function nftReader(wanted: Wanted): RuleReader {
     line(raw) {
       const opened = /^table (\S+ \S+) \{/.exec(raw);
       if (opened) {
-        if (table) cutOff.push(`table ${table}`);
+        if (table) cutOff.push(`table ${table.replace('/', ' ')}`);
         [table, block, inElements] = [opened[1]?.replace(' ', '/') ?? '', null, false];
         return;
       }

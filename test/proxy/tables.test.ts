@@ -1,7 +1,10 @@
 /** IPVS and Cilium, by output that others published: neither runs on the cluster that this project is tested on. */
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
+import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
+import { endpointSlice, service as serviceSchema } from '../../src/facts/objects.ts';
+import { likelyChains } from '../../src/proxy/chain-names.ts';
 import { readCilium } from '../../src/proxy/cilium.ts';
 import { readIpvs } from '../../src/proxy/ipvs.ts';
 import type { Packet, Protocol } from '../../src/proxy/model.ts';
@@ -22,13 +25,46 @@ describe('ipvsadm -Ln', () => {
     const { present, handled } = readIpvs(lines('ipvsadm.txt'), [to('10.0.0.1', 443), to('10.0.0.10', 53, 'UDP'), to('10.0.0.10', 54)]);
     expect(present).toBe(true);
     expect(handled).toMatchObject([
-      { verdict: 'backends', backends: [{ to: '192.168.0.1:6443', percent: 100 }], affinitySeconds: 10_800 },
+      { verdict: 'backends', backends: [{ to: '192.168.0.1:6443', percent: 100 }], affinitySeconds: 10_800, byDefault: false },
       { verdict: 'backends', backends: [{ to: '172.17.0.2:53', percent: 100 }], affinitySeconds: null },
       { verdict: 'not-handled', byDefault: true },
     ]);
   });
+  test('nothing, or a head alone, is no sign of kube-proxy', () => {
+    for (const text of [[], lines('ipvsadm.txt').slice(0, 3)]) expect(readIpvs(text, [to('10.0.0.1', 443)])).toMatchObject({ present: false });
+  });
+  test.each([
+    ['10.0.0.1:8080', to('10.0.0.1', 8080), '10.1.0.1:9090'],
+    ['[fd00::1]:8080', to('fd00::1', 8080), '[fd00::2]:9090'],
+    // Eight groups, of which not all have four digits, as /proc writes them.
+    ['[fd00:1:2:3:4:5:6:7]:8080', to('fd00:1:2:3:4:5:6:7', 8080), '[fd00:1:2:3:4:5:6:8]:9090'],
+    ['[fd00:1111:2222:3333:4444:5555:6666:7]:8080', to('fd00:1111:2222:3333:4444:5555:6666:7', 8080), '[fd00::2]:9090'],
+  ])('ports of four digits are decimal: %s', (at, packet, real) => {
+    const text = [`TCP  ${at} wrr`, `  -> ${real}     Masq    10      0          0`];
+    expect(readIpvs(text, [packet]).handled).toMatchObject([{ backends: [{ to: real, percent: 100 }] }]);
+  });
+  test('real servers belong to the Service above them, and what is none is passed over', () => {
+    const real = (address: string, weight: number) => `  -> ${address}:80   Masq    ${weight}      0          0`;
+    const text = [
+      real('10.1.0.9', 1),
+      'TCP  10.0.0.1:80 wrr',
+      real('10.1.0.1', 10),
+      real('nowhere', 1),
+      real('10.1.0.2', 30),
+      'UDP  10.0.0.1:80 rr',
+      real('10.1.0.3', 1),
+    ];
+    expect(readIpvs(text, [to('10.0.0.1', 80)]).handled[0]?.backends).toEqual([
+      { to: '10.1.0.1:80', percent: 25 },
+      { to: '10.1.0.2:80', percent: 75 },
+    ]);
+  });
   test('without a real server, or with weights of 0 alone, it refuses', () => {
-    const of = (...real: string[]) => readIpvs(['TCP  10.0.0.1:80 rr', ...real], [to('10.0.0.1', 80)]).handled[0]?.verdict;
+    const of = (...real: string[]) => {
+      const [found] = readIpvs(['TCP  10.0.0.1:80 rr', ...real], [to('10.0.0.1', 80)]).handled;
+      expect(found?.byDefault).toBe(false);
+      return found?.verdict;
+    };
     expect(of()).toBe('rejected');
     expect(of('  -> 10.1.0.1:80              Masq    0      0          0')).toBe('rejected');
   });
@@ -45,6 +81,28 @@ describe('ipvsadm -Ln', () => {
     ]);
     expect(by('rr')?.map((b) => b.percent)).toEqual([50, 50]);
   });
+});
+
+test("the chains of a Service are known by kube-proxy's own names", () => {
+  const service = (namespace: string, name: string, ports: object[]) =>
+    v.parse(serviceSchema, { metadata: { namespace, name, uid: '' }, spec: { type: 'ClusterIP', clusterIPs: ['10.96.0.10'], ports } });
+  const slice = v.parse(endpointSlice, {
+    metadata: { namespace: 'kube-system', name: 'kube-dns-x', uid: '' },
+    addressType: 'IPv4',
+    ports: [{ name: 'dns-tcp', protocol: 'TCP', port: 53 }],
+    endpoints: [{ addresses: ['10.244.3.145'], conditions: { ready: true } }],
+  });
+  const all = [...new Set(lines('iptables-save.txt').flatMap((line) => /^:(KUBE-(?:SVC|SEP)\S+)/.exec(line)?.[1] ?? []))];
+  const dns = likelyChains(service('kube-system', 'kube-dns', [{ name: 'dns-tcp', protocol: 'TCP', port: 53 }]), [slice]);
+  expect(all.filter((c) => dns(`nat/${c}`))).toEqual(['KUBE-SEP-3AE5N7VNRAIUA6MX', 'KUBE-SVC-ERIFXISQEP7F7OF4']);
+  const web = likelyChains(service('lab', 'web', [{ name: '', protocol: 'TCP', port: 80 }]), []);
+  expect(all.filter((c) => web(`nat/${c}`))).toEqual(['KUBE-SVC-JVHYC5ZONEZCMFDP']);
+  const same = (chain: string) => expect(web(chain), chain);
+  for (const kind of ['SVC', 'SVL', 'EXT', 'FW']) same(`nat/KUBE-${kind}-JVHYC5ZONEZCMFDP`).toBe(true);
+  for (const shared of ['nat/KUBE-MARK-MASQ', 'nat/KUBE-POSTROUTING', 'nat/KUBE-NODEPORTS', 'ip/kube-proxy/mark-for-masquerade', 'ip/kube-proxy/reject-chain'])
+    same(shared).toBe(true);
+  same('ip/kube-proxy/service-ABCD-lab/web/tcp/').toBe(true);
+  for (const other of ['ip/kube-proxy/service-ABCD-lab/web2/tcp/', 'nat/KUBE-NODEPORTS-OTHER', 'nat/KUBE-POSTROUTING2', 'nat/DOCKER']) same(other).toBe(false);
 });
 
 describe('/proc/net/ip_vs', () => {
@@ -101,7 +159,13 @@ describe('cilium-dbg service list -o json', () => {
     const used = (a: string, b: string) => readCilium(one({}, [{ state: a }, { ip: '10.1.0.2', state: b }]), [to('10.0.0.1', 80)])?.handled[0];
     expect(used('terminating', 'active')?.backends.map((x) => x.to)).toEqual(['10.1.0.2:80']);
     expect(used('terminating', 'terminating')?.backends).toHaveLength(2);
-    expect(used('quarantined', 'maintenance')?.verdict).toBe('rejected');
+    expect(used('terminating', 'active')?.byDefault).toBe(false);
+    expect(used('quarantined', 'maintenance')).toMatchObject({ verdict: 'rejected', byDefault: false });
+    expect(readCilium(one({}, [{ weight: 0 }, { ip: '10.1.0.2' }]), [to('10.0.0.1', 80)])?.handled[0]?.backends.map((b) => b.to)).toEqual(['10.1.0.2:80']);
+  });
+  test('an entry of scope internal alone, or without an address, handles nothing', () => {
+    for (const more of [{ scope: 'internal' }, { ip: 'nowhere' }])
+      expect(readCilium(one(more, [{}]), [to('10.0.0.1', 80)])).toMatchObject({ present: false, handled: [{ verdict: 'not-handled' }] });
   });
   test('what is no such list is not taken for an empty one', () => {
     for (const text of ['', 'Error: connection refused', '{}', '[{"spec": 5}]', published.slice(0, -20)]) expect(readCilium(text, [])).toBeUndefined();
