@@ -97,12 +97,20 @@ test("the chains of a Service are known by kube-proxy's own names", () => {
   expect(all.filter((c) => dns(`nat/${c}`))).toEqual(['KUBE-SEP-3AE5N7VNRAIUA6MX', 'KUBE-SVC-ERIFXISQEP7F7OF4']);
   const web = likelyChains(service('lab', 'web', [{ name: '', protocol: 'TCP', port: 80 }]), []);
   expect(all.filter((c) => web(`nat/${c}`))).toEqual(['KUBE-SVC-JVHYC5ZONEZCMFDP']);
-  const same = (chain: string) => expect(web(chain), chain);
-  for (const kind of ['SVC', 'SVL', 'EXT', 'FW']) same(`nat/KUBE-${kind}-JVHYC5ZONEZCMFDP`).toBe(true);
-  for (const shared of ['nat/KUBE-MARK-MASQ', 'nat/KUBE-POSTROUTING', 'nat/KUBE-NODEPORTS', 'ip/kube-proxy/mark-for-masquerade', 'ip/kube-proxy/reject-chain'])
-    same(shared).toBe(true);
-  same('ip/kube-proxy/service-ABCD-lab/web/tcp/').toBe(true);
-  for (const other of ['ip/kube-proxy/service-ABCD-lab/web2/tcp/', 'nat/KUBE-NODEPORTS-OTHER', 'nat/KUBE-POSTROUTING2', 'nat/DOCKER']) same(other).toBe(false);
+  const others = [
+    'ip/kube-proxy/service-ABCD-lab/web2/tcp/',
+    'nat/KUBE-NODEPORTS-OTHER',
+    'nat/KUBE-POSTROUTING2',
+    'ip/kube-proxy/reject-chain2',
+    'ip/kube-proxy/mark-for-masquerade2',
+    'nat/DOCKER',
+  ];
+  const mine = [
+    ...['SVC', 'SVL', 'EXT', 'FW'].map((kind) => `nat/KUBE-${kind}-JVHYC5ZONEZCMFDP`),
+    ...['KUBE-MARK-MASQ', 'KUBE-POSTROUTING', 'KUBE-NODEPORTS'].map((shared) => `nat/${shared}`),
+    ...['mark-for-masquerade', 'reject-chain', 'service-ABCD-lab/web/tcp/'].map((chain) => `ip/kube-proxy/${chain}`),
+  ];
+  expect([...mine, ...others].filter(web)).toEqual(mine);
 });
 
 describe('/proc/net/ip_vs', () => {
