@@ -26,7 +26,8 @@ export const request = check({
       .replaceAll(/<[^>]*>/g, ' ')
       .trim()
       .split('\n')[0]
-      ?.slice(0, 120);
+      ?.trim()
+      .slice(0, 120);
     const draft: Draft<'route-request-failing' | 'http-failing'> = {
       code: byProgram ? 'http-failing' : 'route-request-failing',
       severity: 'error',
