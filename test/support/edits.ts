@@ -13,12 +13,6 @@ export const edited =
     return Object.fromEntries([[name, { seen: true, value }]]) as Partial<Facts>;
   };
 
-/** One fact in the place of another. */
-export const given =
-  <N extends FactName>(name: N, fact: Facts[N]): Edit =>
-  () =>
-    Object.fromEntries([[name, fact]]) as Partial<Facts>;
-
 /** Several edits, one after the other. */
 export const all =
   (...edits: Edit[]): Edit =>
