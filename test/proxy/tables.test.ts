@@ -49,7 +49,7 @@ describe('ipvsadm -Ln', () => {
       real('10.1.0.9', 1),
       'TCP  10.0.0.1:80 wrr',
       real('10.1.0.1', 10),
-      real('nowhere', 1),
+      real('none', 1),
       real('10.1.0.2', 30),
       'UDP  10.0.0.1:80 rr',
       real('10.1.0.3', 1),
@@ -172,7 +172,7 @@ describe('cilium-dbg service list -o json', () => {
     expect(readCilium(one({}, [{ weight: 0 }, { ip: '10.1.0.2' }]), [to('10.0.0.1', 80)])?.handled[0]?.backends.map((b) => b.to)).toEqual(['10.1.0.2:80']);
   });
   test('an entry of scope internal alone, or without an address, handles nothing', () => {
-    for (const more of [{ scope: 'internal' }, { ip: 'nowhere' }])
+    for (const more of [{ scope: 'internal' }, { ip: 'none' }])
       expect(readCilium(one(more, [{}]), [to('10.0.0.1', 80)])).toMatchObject({ present: false, handled: [{ verdict: 'not-handled' }] });
   });
   test('what is no such list is not taken for an empty one', () => {

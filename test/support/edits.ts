@@ -10,7 +10,7 @@ export const edited =
   (facts) => {
     const value: FactTypes[N] = structuredClone(valueOf<FactTypes[N]>(facts[name] as never));
     change(value);
-    return Object.fromEntries([[name, { seen: true, value }]]) as Partial<Facts>;
+    return Object.fromEntries([[name, { seen: true, value }]]);
   };
 
 /** Several edits, one after the other. */
