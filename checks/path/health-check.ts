@@ -4,7 +4,8 @@ import { check, judged, skip } from '../check.ts';
 import { onNode } from '../on-node.ts';
 import { outcomeText, plural, serviceRef, some } from '../format.ts';
 
-const answerOf = (c: Connection) => (c.status !== undefined ? `answers ${c.status}` : c.outcome === 'no-answer' ? 'gives no answer' : outcomeText(c.outcome));
+const answerOf = (c: Connection) =>
+  c.status !== undefined ? `answers ${c.status}` : `gives no answer${c.outcome === 'no-answer' ? '' : ` (${outcomeText(c.outcome)})`}`;
 
 /** With externalTrafficPolicy Local, load balancers ask each node whether it has an endpoint (Service API, spec.healthCheckNodePort). */
 export const healthCheck = check({
@@ -28,12 +29,14 @@ export const healthCheck = check({
     const parts = [
       ...(leftOut.length > 0
         ? [
-            `${some(leftOut.map((c) => c.node ?? ''))} ${leftOut.length === 1 ? 'has' : 'have'} an endpoint and ${answerOf(leftOut[0] as Connection)}, so load balancers leave it out`,
+            leftOut.length === 1
+              ? `${leftOut[0]?.node} has an endpoint and ${answerOf(leftOut[0] as Connection)}, so load balancers leave it out`
+              : `${some(leftOut.map((c) => c.node ?? ''))} have an endpoint and do not answer 200, so load balancers leave them out`,
           ]
         : []),
       ...(takenIn.length > 0
         ? [
-            `${some(takenIn.map((c) => c.node ?? ''))} ${takenIn.length === 1 ? 'has' : 'have'} no endpoint and answers 200, so load balancers send it requests that it drops`,
+            `${some(takenIn.map((c) => c.node ?? ''))} ${takenIn.length === 1 ? 'has' : 'have'} no endpoint and ${takenIn.length === 1 ? 'answers' : 'answer'} 200, so load balancers send requests there that are dropped`,
           ]
         : []),
     ];
