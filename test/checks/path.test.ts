@@ -1,7 +1,7 @@
 /** Connections and what is said of them, on those of a real cluster with one of them changed. */
 import { describe, expect, test } from 'vitest';
 import { seen, unseen } from '../../src/facts/fact.ts';
-import type { Connection, FactTypes } from '../../src/facts/facts.ts';
+import type { Connection, FactTypes, Route } from '../../src/facts/facts.ts';
 import { all, type Edit, edited } from '../support/edits.ts';
 import { reportOf } from '../support/recordings.ts';
 
@@ -151,8 +151,7 @@ describe('endpoints', () => {
 
   describe('on nodes that cannot be reached', () => {
     const between = (...edits: Edit[]) => reportOf('path/endpoints', all(...edits), 'cross-node-route');
-    const routes = (change: (r: { node: string; to: string; route: string; leads: boolean }) => void) =>
-      edited('routes', (list) => Object.values(list).forEach((r) => r.seen && change(r.value)));
+    const routes = (change: (r: Route) => void) => edited('routes', (list) => Object.values(list).forEach((r) => r.seen && change(r.value)));
     const noRoutes: Edit = () => ({ routes: seen({}) });
     const dead = (route: string) => routes((r) => !r.leads && Object.assign(r, { route }));
     test('by a route that drops the packets: it is removed where it is', () => {
