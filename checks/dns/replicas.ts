@@ -15,7 +15,8 @@ const namesOf = (pods: readonly Pod[]): string[] => pods.map((p) => p.metadata.n
 const verb = (n: number, one: string, many: string) => (n === 1 ? one : many);
 
 const errorsOf = (dnsLogs: Logs, pod: string): Evidence[] =>
-  logLines(dnsLogs, (l) => /ERROR|FATAL|panic|plugin\/|Error/i.test(l), 3)
+  // Each start names the configuration, which says nothing of what fails.
+  logLines(dnsLogs, (l) => /ERROR|FATAL|panic|plugin\/|Error/i.test(l) && !l.includes('Running configuration'), 3)
     .filter(({ key }) => key.startsWith(`${pod}/`))
     .map(({ line }) => ({ source: 'log', text: `${pod}: ${line}` }));
 
