@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Fact, seen, unseen } from '../../src/facts/fact.ts';
 import type { Facts, NodeRules } from '../../src/facts/facts.ts';
+import type { Pod, Workload } from '../../src/facts/objects.ts';
+import { all, type Edit, edited } from '../support/edits.ts';
 import { reportOf as report, valueOf } from '../support/recordings.ts';
 
 /** The recorded rules of each node, changed on the first of them. */
@@ -188,5 +190,272 @@ describe('a kube-proxy whose rules are not right', () => {
   });
   test('that does not answer is a warning: it may only be kept from listening', () => {
     expect(report('kube-proxy/syncing', health(-1, -2, { healthz: null })).findings).toMatchObject([{ code: 'kube-proxy-not-syncing', severity: 'warning' }]);
+  });
+});
+
+const nothing: Edit = () => ({});
+const patchOf = (fix: { command?: string } | undefined): unknown => JSON.parse(/-p '(.*)'$/s.exec(fix?.command?.split(' && ')[0] ?? '')?.[1] ?? 'null');
+const notReady = (p: { status: { conditions: { type: string; status: string }[] } } | undefined) =>
+  p?.status.conditions.forEach((c) => void (c.type === 'Ready' && (c.status = 'False')));
+const proxyPods = (change: (list: Pod[]) => void): Edit => edited('proxyPods', change);
+
+describe('whether kube-proxy runs', () => {
+  const of = (...edits: Edit[]) => report('kube-proxy/running', all(...edits));
+  const onNode = (node: string, change: (p: Pod) => void): Edit => proxyPods((list) => list.filter((p) => p.spec.nodeName === node).forEach(change));
+  const workload = (change: (w: Workload) => void): Edit => edited('proxyWorkload', (w) => void (w && change(w)));
+  const noClient: Edit = () => ({ client: seen(null), connections: unseen('not-asked', 'x', 'y') });
+  const clientOn = (node: string): Edit => edited('connections', (made) => void (made.node = node));
+  const gone = (node: string): Edit => proxyPods((list) => void list.splice(0, list.length, ...list.filter((p) => p.spec.nodeName !== node)));
+
+  test('on each node, and how often it restarted', () => {
+    expect(of()).toMatchObject({ status: 'pass', summary: 'kube-proxy is ready on all 3 nodes' });
+    expect(of(onNode('node2', (p) => p.status.containerStatuses.forEach((s) => void (s.restartCount = 3)))).summary).toBe(
+      'kube-proxy is ready on all 3 nodes; restarted: node2 3 times',
+    );
+    expect(of(() => ({ nodes: unseen('forbidden', 'nodes', 'not allowed') })).summary).toBe('kube-proxy is ready on 3 nodes');
+    expect(of(edited('service', (s) => void (s && Object.assign(s.spec, { clusterIP: 'None', clusterIPs: ['None'] }))))).toMatchObject({
+      status: 'skip',
+      reason: 'the Service has no virtual IP',
+    });
+    expect(of(edited('service', (s) => void (s && (s.spec.type = 'ExternalName'))))).toMatchObject({ status: 'skip' });
+  });
+  test('not on one: all fails from there, a part from elsewhere', () => {
+    const [found] = of(onNode('node2', notReady), clientOn('node2')).findings;
+    expect(found).toMatchObject({
+      code: 'kube-proxy-down',
+      scope: 'all',
+      message: 'kube-proxy does not run on node2, so the rules there are not updated',
+      nodes: ['node2'],
+      evidence: [
+        { source: 'daemonsets', text: 'kube-proxy: 3 ready of 3 wanted' },
+        { text: 'no ready kube-proxy pod on node2' },
+        { text: expect.stringMatching(/^kube-proxy-\w+ on node2: not ready$/) as string },
+      ],
+      fix: [
+        { text: 'Restart kube-proxy', command: 'kubectl -n kube-system rollout restart daemonset/kube-proxy' },
+        { text: 'Find out why its pods do not start', command: 'kubectl -n kube-system describe pods -l k8s-app=kube-proxy' },
+      ],
+    });
+    expect(of(onNode('node2', notReady), clientOn('node1')).findings).toMatchObject([{ scope: 'part' }]);
+    expect(of(onNode('node2', notReady), noClient).findings).toMatchObject([{ scope: 'part' }]);
+    // It is being replaced.
+    expect(of(onNode('node2', (p) => void (p.metadata.deletionTimestamp = 'x'))).findings).toHaveLength(1);
+    const waits = onNode('node2', (p) => {
+      notReady(p);
+      p.status.containerStatuses.forEach((s) => Object.assign(s, { state: { waiting: { reason: 'ErrImagePull' } } }));
+    });
+    expect(of(waits).findings[0]?.evidence[2]?.text).toMatch(/: ErrImagePull$/);
+    expect(of(onNode('node2', (p) => (notReady(p), p.status.containerStatuses.splice(0)))).findings[0]?.evidence[2]?.text).toMatch(/: Running$/);
+  });
+  test('a node that is not ready itself is another fault', () => {
+    const lost = edited('nodes', (list) => list.forEach((n) => n.metadata.name === 'node2' && notReady(n)));
+    expect(of(onNode('node2', notReady), lost)).toMatchObject({ status: 'pass', findings: [] });
+    const blind: Edit = () => ({ nodes: unseen('forbidden', 'nodes', 'not allowed') });
+    expect(of(onNode('node2', notReady), blind)).toMatchObject({ status: 'unknown', reason: 'kube-proxy is ready on 2 of 3 nodes; nodes: not allowed' });
+    expect(
+      of(
+        proxyPods((list) => list.forEach(notReady)),
+        blind,
+      ).findings[0]?.message,
+    ).toMatch(/^kube-proxy runs on no node/);
+  });
+  test('on none', () => {
+    const none = proxyPods((list) => list.splice(0));
+    expect(of(none).findings).toMatchObject([{ scope: 'all', message: 'kube-proxy runs on no node, so nothing writes the rules for Service addresses' }]);
+    expect(of(none).findings[0]).not.toHaveProperty('nodes');
+    expect(
+      of(
+        none,
+        workload((w) => void (w.status.desiredNumberScheduled = 0)),
+      ).findings[0]?.fix,
+    ).toMatchObject([
+      { text: 'Correct the nodeSelector of DaemonSet "kube-proxy": it matches no node', command: 'kubectl -n kube-system describe daemonset kube-proxy' },
+    ]);
+    expect(
+      of(
+        proxyPods((list) => list.forEach(notReady)),
+        () => ({ proxyWorkload: seen(null) }),
+      ).findings[0]?.evidence[0]?.text,
+    ).toBe('the DaemonSet kube-proxy does not exist');
+  });
+  test('what keeps it off a node is changed', () => {
+    const by = (...edits: Edit[]) => of(gone('node2'), ...edits).findings[0];
+    const selected = by(
+      workload((w) => void (w.spec.template.spec.nodeSelector = { pool: 'a' })),
+      edited('nodes', (list) => list.forEach((n) => n.metadata.name !== 'node2' && void (n.metadata.labels['pool'] = 'a'))),
+    );
+    expect(selected?.message).toBe(
+      'kube-proxy does not run on node2, so the rules there are not updated: its nodeSelector wants pool=a, and node2 has no label pool',
+    );
+    expect(patchOf(selected?.fix[0])).toEqual({ spec: { template: { spec: { nodeSelector: { pool: null } } } } });
+    const tainted = by(
+      workload((w) => void (w.spec.template.spec.tolerations = [])),
+      edited('nodes', (list) => list.forEach((n) => n.metadata.name === 'node2' && n.spec.taints.push({ key: 'gpu', value: '', effect: 'NoSchedule' }))),
+    );
+    expect(tainted?.fix[0]?.text).toBe('Let DaemonSet "kube-proxy" tolerate every taint, as its manifest does');
+    expect(patchOf(tainted?.fix[0])).toEqual({ spec: { template: { spec: { tolerations: [{ operator: 'Exists' }] } } } });
+    const affine = by(
+      workload(
+        (w) =>
+          void (w.spec.template.spec.affinity = {
+            nodeAffinity: {
+              requiredDuringSchedulingIgnoredDuringExecution: {
+                nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'NotIn', values: ['node2'] }], matchFields: [] }],
+              },
+            },
+          } as never),
+      ),
+    );
+    expect(affine?.fix[0]?.text).toMatch(/^Remove the required nodeAffinity of DaemonSet "kube-proxy": /);
+    expect(patchOf(affine?.fix[0])).toEqual({
+      spec: { template: { spec: { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: null } } } } },
+    });
+  });
+  test('another program in its place', () => {
+    const without: Edit = () => ({ proxyPods: seen([]), proxyWorkload: seen(null) });
+    const daemon =
+      (name: string): Edit =>
+      () => ({ networkDaemons: seen([{ namespace: 'kube-system', name, images: [] }]) });
+    expect(of(without, (f) => ({ ciliumPods: f.proxyPods }))).toMatchObject({ status: 'unknown' });
+    expect(of((f) => ({ ciliumPods: seen(valueOf(f.proxyPods)) }), without)).toMatchObject({ status: 'pass', summary: 'Cilium handles Services' });
+    expect(of(without, daemon('kube-router'))).toMatchObject({
+      status: 'unknown',
+      reason: 'kube-router handles Services here instead of kube-proxy, which is not judged',
+    });
+    expect(of(without, daemon('other'))).toMatchObject({
+      status: 'unknown',
+      reason: 'another program handles Services here instead of kube-proxy, which is not judged',
+    });
+  });
+});
+
+describe('rules of two modes', () => {
+  const of = (...edits: Edit[]) => report('kube-proxy/leftover', all(...edits), 'two-modes-at-once');
+  const modes = (change: (r: NodeRules, node: string) => void): Edit =>
+    edited('nodeRules', (list) => Object.entries(list).forEach(([node, r]) => r.seen && change(r.value, node)));
+  const noHealth: Edit = () => ({ proxyHealth: unseen('not-asked', 'x', 'y') });
+  test('of which those of the earlier mode are removed', () => {
+    const [found] = of().findings;
+    expect(found).toMatchObject({ code: 'kube-proxy-rules-stale', confidence: 'likely', nodes: ['node2'] });
+    expect(found?.message).toMatch(/^Node node2 still has nftables rules of an earlier kube-proxy mode/);
+    expect(found?.fix[0]?.text).toMatch(
+      /^Remove the nftables table of the earlier mode on node2; the next connection takes the rules of iptables\. Or restart the node$/,
+    );
+    expect(found?.fix[0]?.command).toMatch(/ -- nft delete table ip kube-proxy$/);
+    expect(of(edited('service', (s) => void (s && (s.spec.clusterIPs = ['fd00::1'])))).findings[0]?.fix[0]?.command).toMatch(
+      / -- nft delete table ip6 kube-proxy$/,
+    );
+  });
+  test('the mode that the proxy itself names counts, then the configured one', () => {
+    const nft: Edit = edited('proxyHealth', (h) => Object.values(h).forEach((x) => x.seen && void (x.value.mode = 'nftables')));
+    expect(of(nft).findings[0]?.message).toContain('still has iptables rules');
+    expect(of(nft).findings[0]?.fix[0]?.command).toMatch(/ -- kube-proxy --cleanup$/);
+    expect(of(noHealth, () => ({ proxyMode: seen('nftables') })).findings[0]?.message).toContain('still has iptables rules');
+    expect(of(noHealth, () => ({ proxyMode: unseen('forbidden', 'x', 'y') })).findings[0]?.fix[0]?.text).toContain('the rules of the present mode');
+  });
+  test('what they do with the Service', () => {
+    const verdict = (change: object) =>
+      modes((r) =>
+        Object.entries(r.modes).forEach(
+          ([mode, handled]) => mode === 'nftables' && Object.values(handled).forEach((by) => Object.values(by).forEach((h) => Object.assign(h, change))),
+        ),
+      );
+    expect(of(verdict({ verdict: 'not-handled', byDefault: true, backends: [] })).findings).toMatchObject([
+      {
+        severity: 'warning',
+        message: 'Node node2 still has nftables rules of an earlier kube-proxy mode, which nothing updates',
+        evidence: [{ source: 'rules on node2', text: 'nftables rules besides iptables rules: no rule for this Service' }],
+      },
+    ]);
+    const [wrong] = of(verdict({ verdict: 'backends', byDefault: false, backends: [{ to: '10.9.9.9:1', percent: 100 }] })).findings;
+    expect(wrong).toMatchObject({
+      severity: 'error',
+      message: 'Node node2 still has nftables rules of an earlier kube-proxy mode, which forward Service "shop" to wrong addresses',
+      evidence: [{ text: 'nftables rules besides iptables rules: forwards to 10.9.9.9:1' }],
+    });
+    expect(of(verdict({ verdict: 'rejected', byDefault: false, backends: [] })).findings[0]?.evidence[0]?.text).toBe(
+      'nftables rules besides iptables rules: forwards to nothing (rejected)',
+    );
+    const same = modes((r) => void (r.modes['nftables'] && r.modes['iptables'] && (r.modes['nftables'] = structuredClone(r.modes['iptables']))));
+    expect(of(same).findings[0]?.evidence[0]?.text).toBe('nftables rules besides iptables rules: the same for this Service so far');
+  });
+  test('of a mode for which no remedy is known', () => {
+    const other = modes((r) => {
+      const { nftables, ...rest } = r.modes;
+      if (nftables) r.modes = { ...rest, ebpf: nftables };
+    });
+    expect(of(other).findings[0]?.fix).toEqual([{ text: expect.stringMatching(/^Remove the rules of the earlier mode on node2; /) as string }]);
+  });
+  test("on the client's node, or on others", () => {
+    const from =
+      (node: string | null): Edit =>
+      (f) => ({ client: seen(null), connections: f.connections.seen ? seen({ ...f.connections.value, node }) : f.connections });
+    expect([of(from('node2')), of(from('node1')), of(from(null))].map((r) => r.findings[0]?.scope)).toEqual(['all', 'part', 'all']);
+  });
+  test('of one mode, or not read', () => {
+    expect(report('kube-proxy/leftover', nothing)).toMatchObject({ status: 'pass', findings: [] });
+    expect(of(edited('nodeRules', (list) => Object.keys(list).forEach((n) => delete list[n])))).toMatchObject({
+      status: 'unknown',
+      reason: "no node's rules could be read",
+    });
+    expect(of(() => ({ service: seen(null) }))).toMatchObject({ status: 'skip', reason: 'the Service is not known' });
+  });
+});
+
+describe('how differences are worded', () => {
+  const of = (change: (h: Handling) => Partial<Handling>) => report('kube-proxy/rules', onOneNode(each(change))).findings[0];
+  test.each([
+    [
+      'nothing, by default',
+      () => ({ verdict: 'rejected', byDefault: true, backends: [] }),
+      /no rule for [\d.]+:80 \(rejected, like every address without a rule\)$/,
+    ],
+    ['two that are missing', () => ({ backends: [] }), / are missing$/],
+    [
+      'two that are none',
+      () => ({
+        backends: [
+          { to: '10.9.9.9:1', percent: 50 },
+          { to: '10.9.9.8:1', percent: 50 },
+        ],
+      }),
+      /10\.9\.9\.9:1, 10\.9\.9\.8:1 are no endpoints/,
+    ],
+    ['ranges that nobody asked for', () => ({ sourceRanges: ['192.0.2.0/24'] }), /it allows 192\.0\.2\.0\/24, expected: every address$/],
+  ] satisfies [string, (h: Handling) => Partial<Handling>, RegExp][])('%s', (_, change, words) => expect(of(change)?.evidence[0]?.text).toMatch(words));
+  test('an affinity that is missing', () => {
+    const kept = edited(
+      'service',
+      (s) => void (s && Object.assign(s.spec, { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 10 } } })),
+    );
+    expect(report('kube-proxy/rules', kept).findings[0]?.evidence[0]?.text).toMatch(/; session affinity is missing$/);
+  });
+  test('a rule of somebody else is deleted, in the family of its address', () => {
+    const foreign = of(() => ({ verdict: 'dropped', backends: [], foreign: ['nat/PREROUTING: -d 10.96.0.1/32 -j DROP'] }));
+    expect(foreign?.fix).toMatchObject([
+      {
+        text: expect.stringMatching(
+          /^Delete the rule on node\d that kube-proxy did not write, and exclude Services in the program that writes it: nat\/PREROUTING: -d 10\.96\.0\.1\/32 -j DROP$/,
+        ) as string,
+        command: expect.stringMatching(/ -- iptables -t nat -D PREROUTING -d 10\.96\.0\.1\/32 -j DROP$/) as string,
+      },
+    ]);
+    expect(foreign?.evidence.some((e) => e.source === 'other rule')).toBe(true);
+    expect(of(() => ({ verdict: 'dropped', backends: [], foreign: ['ip/other/chain: drop'] }))?.fix[0]).not.toHaveProperty('command');
+  });
+  test('what is restarted', () => {
+    expect(of(() => ({ backends: [] }))?.fix).toMatchObject([
+      { text: expect.stringMatching(/^Restart kube-proxy on node\d$/) as string, changes: [{ how: 'restart' }] },
+    ]);
+    const noPods: Edit = proxyPods((list) => list.splice(0));
+    const [found] = report(
+      'kube-proxy/rules',
+      all((f) => onOneNode(each(() => ({ backends: [] })))(f), noPods),
+    ).findings;
+    expect(found?.fix[0]?.command).toMatch(/^kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec\.nodeName=node\d$/);
+    expect(of(() => ({ verdict: 'rejected', byDefault: true, backends: [] }))?.fix[1]).toMatchObject({
+      text: expect.stringContaining('delete its table on each of these nodes') as string,
+      command: expect.stringMatching(/ -- nft delete table ip kube-proxy$/) as string,
+    });
   });
 });
