@@ -29,6 +29,8 @@ interface Asked extends Question {
   server: string;
   local: boolean;
   decision: Decision;
+  /** A policy selects the client for egress, or the server for ingress. */
+  isSelected: boolean;
 }
 
 /** Servers of the client's own, or one replica of the cluster's DNS. */
@@ -50,8 +52,10 @@ const askAll = (servers: readonly Server[], from: Party, known: Known): Asked[] 
       const connection = { port: dnsPort, protocol };
       const leaving = { direction: 'egress' as const, self: from, other: to, connection, protocol, server, local };
       const out = decide('egress', from, to, connection, known.set);
-      if (out.verdict !== 'allowed' || !to.pod) return { ...leaving, decision: out };
-      return { ...leaving, direction: 'ingress', self: to, other: from, decision: decide('ingress', to, from, connection, known.set) };
+      const isSelected = out.selecting.length > 0;
+      if (out.verdict !== 'allowed' || !to.pod) return { ...leaving, decision: out, isSelected };
+      const into = decide('ingress', to, from, connection, known.set);
+      return { ...leaving, direction: 'ingress', self: to, other: from, decision: into, isSelected: isSelected || into.selecting.length > 0 };
     }),
   );
 
@@ -133,6 +137,6 @@ export const dns = check({
     const open = asked.find((a) => a.decision.verdict === 'unknown');
     if (open) return unknown(open.decision.why);
     if (known.blind.length > 0) return unknown(`some policies could not be judged: ${known.blind.join(', ')}`);
-    return judged(asked.every((a) => a.decision.selecting.length === 0) ? '' : 'policies allow DNS');
+    return judged(asked.some((a) => a.isSelected) ? 'policies allow DNS' : '');
   },
 });

@@ -14,5 +14,8 @@ export const rooms: Record<string, Room> = {
   policy: { mutate: ['src/policy/**/*.ts'], tests: ['test/policy/*.test.ts', 'test/checks/policy-dns.test.ts'] },
   proxy: { mutate: ['src/proxy/**/*.ts'], tests: ['test/proxy/!(zoo).test.ts', 'test/checks/proxy.test.ts'] },
   verdict: { mutate: ['src/verdict/**/*.ts'], tests: ['test/verdict/*.test.ts', ...diagnose] },
-  checks: { mutate: ['checks/**/*.ts'], tests: ['test/checks/!(gates).test.ts', ...diagnose, 'test/verdict/*.test.ts', 'test/advice/*.test.ts'] },
+  checks: {
+    mutate: ['checks/**/*.ts'],
+    tests: ['test/checks/!(gates).test.ts', ...diagnose, 'test/verdict/*.test.ts', 'test/advice/*.test.ts', 'test/mesh/*.test.ts'],
+  },
 };
