@@ -2,9 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
 import { unseen } from '../../src/facts/fact.ts';
-import type { Facts } from '../../src/facts/facts.ts';
+import type { Facts, FactTypes } from '../../src/facts/facts.ts';
 import type { Webhook } from '../../src/facts/extension.ts';
 import type { NetworkPolicy } from '../../src/facts/objects.ts';
+import { edited } from '../support/edits.ts';
 import { checksFor, recordingOf, reportOf, valueOf } from '../support/recordings.ts';
 
 const extension = (change: (value: Facts['extension'] & { seen: true }) => object) => (facts: Facts) => {
@@ -46,6 +47,42 @@ describe('the certificate', () => {
       'webhook-other-ca',
     );
     expect(report.findings).toMatchObject([{ confidence: 'likely', message: expect.stringContaining('there is no caBundle') as string }]);
+  });
+  test.each([
+    [
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+      'is for shop.sc-webhook-other-ca.svc, not for shop.sc-webhook-other-ca.svc',
+      'Give the program a certificate with the alternative name shop.sc-webhook-other-ca.svc',
+    ],
+    ['CERT_HAS_EXPIRED', 'ran out on 2026-12-26, or a certificate in caBundle did', 'Renew the certificate, and caBundle if its own ran out'],
+    ['CERT_NOT_YET_VALID', 'is valid from 2026-11-26 on only', 'Renew the certificate, and caBundle if its own ran out'],
+    [
+      'NO_SUBJECT_ALTERNATIVE_NAME',
+      'has a common name (shop.sc-webhook-other-ca.svc) and no alternative names, which the API server needs',
+      'Give the program a certificate with the alternative name shop.sc-webhook-other-ca.svc',
+    ],
+    [
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'is by own, whom caBundle does not verify',
+      'Put the certificate of the issuer into caBundle; cert-manager and others do so by an annotation',
+    ],
+  ])('%s', (refused, says, fix) => {
+    const [found] = reportOf(
+      'api-server/certificate',
+      edited('servedCertificates', (list) => list.forEach((c) => void (c.refused = refused))),
+      'webhook-other-ca',
+    ).findings;
+    expect(found).toMatchObject({ scope: 'all', message: `The certificate of Service sc-webhook-other-ca/shop ${says}`, fix: [{ text: fix }] });
+  });
+  test('of one pod of two: a part; one that is right; none', () => {
+    const of = (change: (list: FactTypes['servedCertificates']) => void) =>
+      reportOf('api-server/certificate', edited('servedCertificates', change), 'webhook-other-ca');
+    expect(of((list) => list.slice(1).forEach((c) => void (c.refused = ''))).findings).toMatchObject([{ scope: 'part' }]);
+    expect(of((list) => list.forEach((c) => void (c.refused = '')))).toMatchObject({ status: 'pass', summary: 'verified: for shop.sc-webhook-other-ca.svc' });
+    expect(of((list) => list.splice(0))).toMatchObject({ status: 'skip', reason: 'no pod behind it is ready' });
+    expect(of((list) => list.forEach((c) => void (c.certificate && (c.certificate.issuer = '')))).findings[0]?.message).toContain(
+      'is by an unknown issuer, whom caBundle does not verify',
+    );
   });
   test('one that is not verified at all is not judged', () => {
     const insecure = extension(({ value }) => {

@@ -240,6 +240,22 @@ describe('the same question to all endpoints', () => {
       /^shop-675b56d6f5-b5n56, shop-675b56d6f5-zfh4g accept connections and give no answer within two seconds, while 1 other endpoint answers the same question$/,
     );
   });
+  test('a pod that hangs is replaced where something makes another, else it is taken out of the Service', () => {
+    expect(of().findings[0]?.fix[0]).toMatchObject({
+      text: 'Delete shop-675b56d6f5-b5n56; its controller makes another pod',
+      assumes: 'a new pod does not hang',
+      changes: [{ how: 'restart' }],
+    });
+    const alone = edited('pods', (list) => list.forEach((p) => void (p.metadata.ownerReferences = [])));
+    expect(of(alone).findings[0]?.fix[0]).toMatchObject({
+      text: 'Take shop-675b56d6f5-b5n56 out of Service "shop" until it is corrected: remove its label app',
+      changes: [{ how: 'patch', kind: 'pod', body: { metadata: { labels: { app: null } } } }],
+    });
+    expect(of(alone, service({ selector: {} })).findings[0]?.fix[0]?.text).toMatch(/^Read the logs/);
+    expect(of(() => ({ pods: unseen('forbidden', 'pods', 'not allowed') })).findings[0]?.fix[0]?.text).toMatch(
+      /^Read the logs of pod "shop-675b56d6f5-b5n56" before$/,
+    );
+  });
   test('silence that ended soon, or a packet that was lost, is another matter', () => {
     expect(of(hangs({ latencyMs: 1899 })).findings).toEqual([]);
     expect(of(hangs({ latencyMs: 1900 })).findings).toHaveLength(1);
