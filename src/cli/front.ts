@@ -63,8 +63,10 @@ async function live(options: FrontOptions, env: NodeJS.ProcessEnv) {
   const cluster = await openCluster({ ...options, asGroups: options.asGroup }, env);
   try {
     const asked = { ...options, nodes: parseNodes(options.nodes), advice: options.advice || undefined };
+    const started = performance.now();
     const { target, known } = await frontTarget(cluster, refOf(options, cluster.namespace), asked);
-    return await runShown(cluster, target, { ...options, ...known }, env);
+    const timeoutMs = Math.max(1, options.timeoutMs - (performance.now() - started));
+    return await runShown(cluster, target, { ...options, ...known, timeoutMs }, env);
   } finally {
     cluster.close();
   }

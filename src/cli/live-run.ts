@@ -24,8 +24,8 @@ export interface RunOptions {
   extension?: FactTypes['extension'] | undefined;
 }
 
-/** Milliseconds that the removal of what a run created has at least. */
-const removalMs = 1000;
+/** Milliseconds that the removal of what a run created has at least. With the start of the program and the report a run is to end within a second of its limit. */
+const removalMs = 600;
 
 export interface Watcher {
   onEvent(event: ProgressEvent): void;

@@ -136,7 +136,10 @@ function check(kind: Kind, probe: string, ran: Ran): void {
   figures.runs++;
   const where = `${kind}, ${probe}: ${ran.stderr}`;
   // A start of Node on a busy machine comes on top.
-  if (ran.ms > (timeoutS + 1) * 1000) figures.late++;
+  if (ran.ms > (timeoutS + 1) * 1000) {
+    figures.late++;
+    process.stderr.write(`${expect.getState().currentTestName}, ${kind}, ${probe}: ${ran.ms} ms\n`);
+  }
   expect(ran.ms, where).toBeLessThan((timeoutS + 3) * 1000);
   // It could not run, and says why in one sentence.
   if (ran.code === 3) {

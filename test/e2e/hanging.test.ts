@@ -20,6 +20,11 @@ kind: Service
 metadata: { name: shop }
 spec: { selector: { app: shop }, ports: [{ port: 80, targetPort: 8080 }] }
 ---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: shop }
+spec: { defaultBackend: { service: { name: shop, port: { number: 80 } } } }
+---
 apiVersion: v1
 kind: Pod
 metadata: { name: shop, labels: { app: shop } }
@@ -34,10 +39,13 @@ afterAll(() => deleteNamespace(namespace));
 
 const limitS = 15;
 
-async function diagnosed(service: string, hangs: RegExp): Promise<{ diagnosis: Diagnosis; ms: number }> {
-  const between = await relay((path, _headers, method) => (hangs.test(`${method} ${path}`) ? 'hang' : 'none'));
+async function diagnosed(service: string, hangs: RegExp, command = 'svc', isLate = /^$/): Promise<{ diagnosis: Diagnosis; ms: number }> {
+  const between = await relay((path, _headers, method) => {
+    const asked = `${method} ${path}`;
+    return hangs.test(asked) ? 'hang' : isLate.test(asked) ? { delayMs: 9000 } : 'none';
+  });
   try {
-    const args = ['svc', service, '-n', namespace, '-o', 'json', '--timeout', `${limitS}s`, '--request-timeout', `${limitS}s`];
+    const args = [command, service, '-n', namespace, '-o', 'json', '--timeout', `${limitS}s`, '--request-timeout', `${limitS}s`];
     const ran = await doctor(args, { env: { KUBECONFIG: between.kubeconfig } });
     return { diagnosis: JSON.parse(ran.stdout) as Diagnosis, ms: ran.ms };
   } finally {
@@ -66,5 +74,11 @@ describe.skipIf(!isAll)('where nothing is certain yet', () => {
     const { diagnosis, ms } = await diagnosed('shop', /^GET .*\/networkpolicies\?/);
     expect(diagnosis.verdict.causes).toEqual([]);
     expect(ms).toBeGreaterThan(limitS * 1000 - 2000);
+  });
+  test('what is in front of a Service, and the Service, share the limit', async () => {
+    const { diagnosis, ms } = await diagnosed('shop', /^GET .*\/networkpolicies\?/, 'ingress', /^GET .*\/ingressclasses\?/);
+    expect(diagnosis.verdict.status).not.toBe('healthy');
+    expect(ms).toBeGreaterThan(limitS * 1000 - 2000);
+    expect(ms).toBeLessThan((limitS + 3) * 1000);
   });
 });
