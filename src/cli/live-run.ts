@@ -24,8 +24,10 @@ export interface RunOptions {
   extension?: FactTypes['extension'] | undefined;
 }
 
-/** Milliseconds that the removal of what a run created has at least. With the start of the program and the report a run is to end within a second of its limit. */
-const removalMs = 600;
+/** Milliseconds that the removal of what a run created has at least. */
+const removalMs = 1000;
+/** Milliseconds of the limit for what the clock of a run does not see: the start of the program, and the report. So it ends within a second of its limit. */
+const startMs = 400;
 
 export interface Watcher {
   onEvent(event: ProgressEvent): void;
@@ -48,9 +50,10 @@ const verdictOn = ({ facts }: Recording) => reasoned(pipelineFor(targetOf(facts)
  */
 export async function runLive(cluster: Cluster, target: Target, options: RunOptions, watcher: Watcher): Promise<Recording> {
   const started = performance.now();
+  const timeoutMs = Math.max(1, options.timeoutMs - startMs);
   const janitor = openJanitor();
   const over = new AbortController();
-  let deadline = setTimeout(() => over.abort(), options.timeoutMs);
+  let deadline = setTimeout(() => over.abort(), timeoutMs);
   const { consent } = watcher;
   try {
     const context = {
@@ -67,7 +70,7 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
         consent: async (question: string) => {
           clearTimeout(deadline);
           const answer = await consent(question);
-          deadline = setTimeout(() => over.abort(), options.timeoutMs);
+          deadline = setTimeout(() => over.abort(), timeoutMs);
           return answer;
         },
       }),
@@ -75,7 +78,7 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
     let hasWaited = false;
     for (let looks = 1; ; looks++) {
       const recording = await record(pipelineFor(target), context, options.version, watcher.onEvent);
-      const hasTime = looks < mostLooks && performance.now() - started < options.timeoutMs / 2;
+      const hasTime = looks < mostLooks && performance.now() - started < timeoutMs / 2;
       if (!hasTime) return recording;
       const verdict = verdictOn(recording);
       // Only what is wrong is diagnosed again.
@@ -93,7 +96,7 @@ export async function runLive(cluster: Cluster, target: Target, options: RunOpti
   } finally {
     clearTimeout(deadline);
     // Time for that remains, also where the limit of the run is over.
-    const leftMs = Math.max(removalMs, options.timeoutMs - (performance.now() - started));
+    const leftMs = Math.max(removalMs, timeoutMs - (performance.now() - started));
     const late = pause(leftMs, undefined, { ref: false }).then(() => [
       failed({ reason: 'timed-out', what: 'removal', why: 'the API server did not answer in time', rule: noRule }),
     ]);
