@@ -366,3 +366,56 @@ describe('what the API server calls', () => {
     expect(admitted(spec({ podSelector: everyPod })).findings).toHaveLength(1);
   });
 });
+
+describe('policies of other kinds', () => {
+  const of = (...edits: Edit[]) => reportOf('network-policy/ingress', all(...edits), 'policy-default-deny');
+  const ns = 'sc-policy-default-deny';
+  const none = policies((list) => list.splice(0));
+  const having =
+    (...list: object[]): Edit =>
+    () => ({ pluginPolicies: seen({ x: seen(list as never) }) });
+  const deny = {
+    apiVersion: 'policy.networking.k8s.io/v1alpha1',
+    kind: 'AdminNetworkPolicy',
+    metadata: { name: 'closed' },
+    spec: { priority: 5, subject: { namespaces: {} }, ingress: [{ name: 'nobody', action: 'Deny', from: [{ namespaces: {} }] }] },
+  };
+  const calico = (spec: object) => ({ apiVersion: 'projectcalico.org/v3', kind: 'NetworkPolicy', metadata: { name: 'c', namespace: ns }, spec });
+  const cilium = (spec: object) => ({
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: { name: 'c', namespace: ns },
+    spec: { endpointSelector: {}, ...spec },
+  });
+  test('a rule of the whole cluster that denies: a hint, unless a plug-in that knows the kind runs', () => {
+    const [found] = of(none, having(deny)).findings;
+    expect(found).toMatchObject({
+      confidence: 'possible',
+      object: { kind: 'AdminNetworkPolicy', namespace: '', name: 'closed' },
+      message: expect.stringMatching(/^AdminNetworkPolicy "closed" blocks pod\/client from 2 pods behind Service "shop" on port 8080: .* denies it$/) as string,
+      fix: [
+        {
+          text: expect.stringMatching(/^Allow the connection in a rule before .* of AdminNetworkPolicy "closed", or remove that rule$/) as string,
+          command: 'kubectl edit adminnetworkpolicy closed',
+        },
+      ],
+    });
+    expect(found?.evidence[0]?.text).toMatch(/denies it, before NetworkPolicies are evaluated$/);
+    expect(of(none, having(deny), daemons(['cilium'])).findings).toMatchObject([{ confidence: 'likely' }]);
+  });
+  test('a rule of a namespace that denies', () => {
+    const [found] = of(none, having(calico({ selector: "app == 'shop'", types: ['Ingress'], ingress: [{ action: 'Deny' }] }))).findings;
+    expect(found).toMatchObject({
+      confidence: 'likely',
+      object: { kind: 'NetworkPolicy', name: 'c' },
+      message: expect.stringMatching(/^Calico NetworkPolicy "c" in namespace sc-policy-default-deny blocks /) as string,
+    });
+    expect(found?.fix[0]?.command).toBe(`kubectl -n ${ns} edit networkpolicy c`);
+    const [both] = of(having(cilium({ ingress: [{ fromEndpoints: [{ matchLabels: { app: 'other' } }] }] }))).findings;
+    expect(both?.message).toMatch(/^policies "default-deny", "c" in namespace sc-policy-default-deny block pod\/client /);
+  });
+  test('what cannot be judged leaves it open', () => {
+    const unread = { apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy', metadata: { name: 'odd', namespace: ns }, spec: { endpointSelector: 7 } };
+    expect(of(none, having(unread))).toMatchObject({ status: 'unknown', reason: expect.stringContaining('odd') as string });
+  });
+});
