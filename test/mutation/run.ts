@@ -48,7 +48,7 @@ function changesOf(name: string, mutate: readonly string[]): { file: string; mut
     // There is nothing to translate: Node and vitest take TypeScript as it is.
     tsconfigFile: 'none.json',
     tempDirName: join(folder, 'tmp'),
-    ignorePatterns: ['dist', 'docs', 'demo', 'test/*/node_modules'],
+    ignorePatterns: ['dist', 'demo', 'test/*/node_modules'],
     reporters: ['json', 'progress-append-only'],
     jsonReporter: { fileName: report },
     // After a change of tests, only what they may notice now is tried again; `dist` is no part of a clone.
