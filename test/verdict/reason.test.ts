@@ -1,40 +1,15 @@
 /** From findings to a verdict: findings that checks could report, on the facts of a recorded incident. */
 import { describe, expect, test } from 'vitest';
-import type { Code } from '../../src/catalog/codes.ts';
 import { seen, unseen } from '../../src/facts/fact.ts';
 import type { Connection, Facts } from '../../src/facts/facts.ts';
-import { asFinding, type CheckResult, type Finding, reason, type Subject } from '../../src/verdict/verdict.ts';
+import { type CheckResult, type Finding, reason } from '../../src/verdict/verdict.ts';
+import { check, finding, shop, withConnections } from '../support/findings.ts';
 import { recordingOf, valueOf } from '../support/recordings.ts';
 
 const { facts } = recordingOf('healthy-canary');
-const shop: Subject = { service: 'shop', client: 'pod/client', cannot: 'cannot be reached from' };
-const finding = (code: Code, more: Partial<Finding> = {}): Finding => ({
-  ...asFinding({
-    code,
-    severity: 'error',
-    confidence: 'confirmed',
-    scope: 'all',
-    object: { kind: 'Service', namespace: 'shop', name: 'shop' },
-    message: code,
-    evidence: [],
-    fix: [],
-  }),
-  ...more,
-});
-const check = (id: string, findings: Finding[] = [], more: Partial<CheckResult> = {}): CheckResult => ({
-  id,
-  status: findings.some((f) => f.severity === 'error') ? 'fail' : 'pass',
-  codes: findings.map((f) => f.code),
-  blind: false,
-  findings,
-  ...more,
-});
 const noProbes: Facts = { ...facts, connections: unseen('not-asked', 'connections', '--probe none') };
 /** The facts with each connection changed. */
-const connecting = (change: (c: Connection) => Partial<Connection>): Facts => {
-  const connections = valueOf(facts.connections);
-  return { ...facts, connections: seen({ ...connections, list: connections.list.map((c) => ({ ...c, ...change(c) })) }) };
-};
+const connecting = (change: (c: Connection) => Partial<Connection>): Facts => withConnections(facts, (list) => list.map((c) => ({ ...c, ...change(c) })));
 const verdictOf = (results: CheckResult[], given = noProbes, subject = shop) => reason(results, given, subject).verdict;
 const codesOf = (results: CheckResult[], given = noProbes) => verdictOf(results, given).causes.map((c) => c.code);
 
