@@ -8,6 +8,7 @@ import { registered } from './api-server/registered.ts';
 import { answers } from './dns/answers.ts';
 import { client } from './dns/client.ts';
 import { config } from './dns/config.ts';
+import { hostsFile } from './dns/hosts-file.ts';
 import { names } from './dns/names.ts';
 import { nodeLocal } from './dns/node-local.ts';
 import { replicas } from './dns/replicas.ts';
@@ -104,6 +105,7 @@ export const pipeline: readonly Check[] = [
   nodeLocal,
   client,
   search,
+  hostsFile,
   answers,
   names,
   upstream,

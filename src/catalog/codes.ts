@@ -84,6 +84,7 @@ export const codes = {
   'dns-config-invalid': 'dns',
   'dns-service-broken': 'dns',
   'dns-pod-config': 'dns',
+  'hosts-file-override': 'dns',
   'dns-zone-mismatch': 'dns',
   'dns-wrong-answer': 'dns',
   'dns-upstream-failing': 'dns',

@@ -218,6 +218,7 @@ export const podSpec = v.object({
       options: list(v.object({ name: optionalText, value: v.nullish(text) })),
     }),
   ),
+  hostAliases: v.nullish(v.array(v.object({ ip: text, hostnames: list(text) }))),
   hostname: optionalText,
   subdomain: optionalText,
   enableServiceLinks: v.exactOptional(v.boolean()),

@@ -4,7 +4,7 @@ export const vocabulary: ReadonlySet<string> = new Set(
 aaaa abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz234567 abort abortearly about above absent accept accepted accepts access accesspolicy
 account accounts acknowledged acl act action active actuator add adding addon addonmanager addr address addresses addressesof addressnotassigned
 addressnotusable addressof addresstype adds admin adminnetworkpolicies adminnetworkpolicy admission admissionregistration advice advices affected
-affects affinity affinityseconds after again against age agent agetext ago agree akia aks all allocatable allow allowed allowedroutes
+affects affinity affinityseconds after again against age agent agetext ago agree akia aks aliases all allocatable allow allowed allowedroutes
 allowprivilegeescalation allows alone alpha already also alternative although altname always amazon amazonaws ambient among amount an and anetd
 annotation annotations another answer answered answering answerof answers answersitself antrea antreaproxy any anyselector anyway api apigroup
 apigroups apis apiserver apiservercall apiservercalls apiservers apiservice apiservices apiversion apiversions app application applied applies apply
@@ -55,11 +55,11 @@ generation generic genericschema geoip get getdotpath gets gi github give given 
 globalnetworkpolicy gm go goes gone good google got goto grant granted grants group groups grpc grpcroute grpcroutes gt h2c ha had hand handle handled
 handles handling handshake hang hangs haproxy hard has hasbundle hash hashi hashicorp hasown have having head header headers headless health
 healthchecknodeport healthy healthz helm helmrelease help here hex hidden hint hints history historyof hitcount hl hold holds home hook hop hope host
-hostip hostname hostnames hostnetwork hostport hosts how html http http2 httpget httpmatch httproute httproutes https https3 httpstatus hyphens icmp
-id identities identity identityrefs ie if ifnotpresent ifs ignore ignored ignores iif iifname image imageinspecterror imagepull imagepullbackoff
-imagepullsecrets images import imports in inbound include includeinboundports includeoutboundipranges includeoutboundports includes incluster index
-indexed indexof infer inferoutput info ingress ingressbackend ingressclass ingressclasses ingressclassname ingresses ingressgateway init
-initcontainers initcontainerstatuses initial initialdelayseconds initializing inject injection injector injectors input ins insecure
+hostaliases hostip hostname hostnames hostnetwork hostport hosts how html http http2 httpget httpmatch httproute httproutes https https3 httpstatus
+hyphens icmp id identities identity identityrefs ie if ifnotpresent ifs ignore ignored ignores iif iifname image imageinspecterror imagepull
+imagepullbackoff imagepullsecrets images import imports in inbound include includeinboundports includeoutboundipranges includeoutboundports includes
+incluster index indexed indexof infer inferoutput info ingress ingressbackend ingressclass ingressclasses ingressclassname ingresses ingressgateway
+init initcontainers initcontainerstatuses initial initialdelayseconds initializing inject injection injector injectors input ins insecure
 insecureskiptlsverify inside inspect install installed instance instead insufficient int intended interface internal internalip internaltrafficpolicy
 into intorstring invalid invalidimage invalidimagename involved involvedobject io ip ip6 ip6tables ipaddr ipblock ipblocks ipfamilies ipfamilypolicy
 ipmode ips iptables ipv ipv4 ipv6 ipvs ipvsadm is isall isarray isasked isautopilot iscilium isdefault isdown isfield isfinished isfinite isgenerated
@@ -88,7 +88,7 @@ notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null null
 objectreference objects objectselector objectset objecttext observed obsolete obsoleteannotations of ofenv off offered ofservices oif oifname ok old
 older oldest olm on once one only oom oomkilled op open opening opens operation operations operator operators option optional optionaltext options or
 orchestrator org orig os other otherprotocol others otherservices otherwise out outbound outboundtrafficpolicy outcome outcomes outcometext
-outcomewords output outside over overfamilyof overlap overlapping overlappingtlsconfig overridden ovn ovnkube owed own owner ownerreference
+outcomewords output outside over overfamilyof overlap overlapping overlappingtlsconfig overridden override ovn ovnkube owed own owner ownerreference
 ownerreferences owners ownersof owning ownlabels owns packet packets pairs panic params parent parentref parentrefs parents parse parsed parsing part
 partial parties parts pass passed passw passwd password patch path pathprefix paths pathsof pathtype pattern patterns pause payload pdb peek peer
 peerauthentication peerauthentications peers peerskey peertext pending per percent percentage perhaps period periodseconds permissive persistent

@@ -3,6 +3,7 @@ import type { Code } from '../catalog/codes.ts';
 import { valueOf } from '../facts/fact.ts';
 import { kubernetesZones, readCorefile } from '../dns/corefile.ts';
 import { clusterDomain, isNodeLocal, parseResolvConf, type ResolvConf } from '../dns/resolv-conf.ts';
+import { overridesOf } from './hosts-file.ts';
 import type { Client } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { endpointsOf, type Family, isFinished, isReady, selects } from '../facts/selectors.ts';
@@ -56,6 +57,12 @@ function resolverStops(world: World): Stop[] {
   const usesNodes = client?.pod?.spec.dnsPolicy === 'Default' || (client?.pod?.spec.dnsPolicy === 'ClusterFirst' && client.hostNetwork);
   if (right.length === 0 || (servers ? servers.some((s) => right.includes(s) || isNodeLocal(s)) : !usesNodes)) return [];
   return [{ fates: failing, certain: false, why: `the client asks ${servers?.join(', ') ?? 'the DNS servers of its node'}`, codes: ['dns-pod-config'] }];
+}
+
+/** Tools that resolve as programs do find the client's hosts file first; those that only ask DNS do not. */
+function hostsFileStops({ client, service }: World): Stop[] {
+  const overrides = client?.pod && service ? overridesOf(client.pod, service.metadata) : [];
+  return overrides.map(({ ip }) => ({ fates: failing, certain: false, why: `its hosts file says ${ip}`, codes: ['hosts-file-override'] }));
 }
 
 /** Policies between the client and the DNS pods, over UDP: resolvers use TCP for long answers only. */
@@ -143,6 +150,7 @@ export function stopsToName(world: World, family?: Family): Stop[] {
   const usesCluster = resolverStops(world);
   const absent: Stop[] = world.service === null ? [{ fates: failing, certain: true, why: 'the Service does not exist', codes: ['service-not-found'] }] : [];
   return [
+    ...hostsFileStops(world),
     ...usesCluster,
     ...policyStops(
       world,

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { seen, unseen } from '../../src/facts/fact.ts';
 import type { Facts } from '../../src/facts/facts.ts';
 import type { Pod } from '../../src/facts/objects.ts';
+import { pipelineFor } from '../../checks/pipeline.ts';
+import { reasoned, targetOf } from '../../src/verdict/judge.ts';
 import { all, type Edit, edited } from '../support/edits.ts';
 import { recordingOf, reportOf as report, valueOf } from '../support/recordings.ts';
 
@@ -506,6 +508,69 @@ describe("the client's own DNS", () => {
     const [found] = judged(conf('nameserver 192.0.2.53\n'), made).findings;
     expect(found?.fix[0]?.text).toBe('Set dnsPolicy of Deployment "shop" to ClusterFirst');
     expect(patchOf(found?.fix[0])).toEqual({ spec: { template: { spec: { dnsPolicy: 'ClusterFirst', dnsConfig: null } } } });
+  });
+});
+
+describe("the client's hosts file", () => {
+  const pod = (change: object): Edit => edited('client', (c) => void (c?.pod && Object.assign(c.pod.spec, change)));
+  const aliases = (...hostAliases: { ip: string; hostnames: string[] }[]) => pod({ hostAliases });
+  const judged = (...edits: Edit[]) => of('dns/hosts-file', ...edits);
+  const { namespace } = valueOf(recordingOf('healthy').facts.target);
+  const codes = (...edits: Edit[]) => judged(...edits).findings.map((f) => f.code);
+  test('without an entry for the Service', () => {
+    expect(judged()).toMatchObject({ status: 'pass', findings: [] });
+    expect(judged(aliases({ ip: '192.0.2.7', hostnames: ['shop-db', 'ashop', 'shop.elsewhere', 'shop.example'] }))).toMatchObject({
+      status: 'pass',
+      findings: [],
+    });
+    expect(judged(() => ({ client: seen(null) }))).toMatchObject({ status: 'skip', reason: 'the client is not a pod that exists' });
+  });
+  test.each(['shop', 'SHOP', `shop.${namespace}`, `shop.${namespace}.svc`, `shop.${namespace}.svc.cluster.local`, `shop.${namespace}.svc.corp.example.`])(
+    '%s is its name',
+    (name) => expect(codes(aliases({ ip: '192.0.2.7', hostnames: [name] }))).toEqual(['hosts-file-override']),
+  );
+  test('the short name is that of the own namespace only', () => {
+    const elsewhere = edited('client', (c) => void (c?.pod && (c.pod.metadata.namespace = 'elsewhere')));
+    expect(codes(elsewhere, aliases({ ip: '192.0.2.7', hostnames: ['shop'] }))).toEqual([]);
+    expect(codes(elsewhere, aliases({ ip: '192.0.2.7', hostnames: [`shop.${namespace}`] }))).toEqual(['hosts-file-override']);
+  });
+  test("the Service's own addresses, and its endpoints', are right", () => {
+    const right = valueOf(recordingOf('healthy').facts.service)?.spec.clusterIPs[0] ?? '';
+    expect(judged(aliases({ ip: right, hostnames: ['shop'] }))).toMatchObject({ status: 'pass', summary: "hostAliases give the Service's own addresses" });
+    const outside = edited('service', (s) => {
+      s?.spec.externalIPs.push('192.0.2.7');
+      if (s) s.status.loadBalancer.ingress = [{ ip: '192.0.2.8', hostname: '' }];
+    });
+    expect(codes(outside, aliases({ ip: '192.0.2.7', hostnames: ['shop'] }, { ip: '192.0.2.8', hostnames: ['shop'] }))).toEqual([]);
+    const [endpoint = ''] = valueOf(recordingOf('healthy').facts.slices).flatMap((s) => s.endpoints.flatMap((e) => e.addresses));
+    expect(codes(aliases({ ip: endpoint, hostnames: ['shop'] }))).toEqual([]);
+    expect(codes(() => ({ slices: unseen('forbidden', 'slices', 'x') }), aliases({ ip: endpoint, hostnames: ['shop'] }))).toEqual(['hosts-file-override']);
+  });
+  test('a pod by itself is created again: other names stay, and entries keep their places', () => {
+    const [found] = judged(
+      aliases(
+        { ip: '192.0.2.7', hostnames: ['shop'] },
+        { ip: '192.0.2.8', hostnames: ['ledger'] },
+        { ip: '192.0.2.9', hostnames: ['metrics', `shop.${namespace}`] },
+      ),
+    ).findings;
+    expect(found).toMatchObject({
+      severity: 'error',
+      confidence: 'confirmed',
+      scope: 'part',
+      evidence: [{ text: 'spec.hostAliases: 192.0.2.7 shop' }, { text: `spec.hostAliases: 192.0.2.9 shop.${namespace}` }, { source: 'service' }],
+    });
+    expect(found?.message).toMatch(new RegExp(`^pod/client has shop, shop.${namespace} at 192.0.2.7 in its hosts file`));
+    expect(found?.fix[0]?.command).toContain(
+      '[{"op":"replace","path":"/spec/hostAliases/2/hostnames","value":["metrics"]},{"op":"remove","path":"/spec/hostAliases/0"}]',
+    );
+  });
+  test('a tool that resolves as programs do shows it: one cause, which is not DNS', () => {
+    const { facts } = recordingOf('client-hosts-file');
+    const list = valueOf(facts.connections).list.map((c) => (c.hop === 'name' ? { ...c, answers: ['192.0.2.7'] } : c));
+    const changed = { ...facts, connections: seen({ ...valueOf(facts.connections), list }) };
+    const { verdict } = reasoned(pipelineFor(targetOf(changed)), changed);
+    expect(verdict.causes.map((c) => c.code)).toEqual(['hosts-file-override']);
   });
 });
 

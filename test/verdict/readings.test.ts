@@ -181,9 +181,7 @@ describe('the proxies of a mesh', () => {
     expect(weighed('mesh-healthy-account', likely('mesh-denies'))).toBe('warning');
   });
   test("the pod's takes it for a program that may not listen", () => {
-    const outside = (name: string) => ({ name, taken: valueOf(recordingOf(name).facts.connections).standIn });
-    expect(outside('mesh-stand-in').taken).toBe(true);
-    expect(weighed('mesh-stand-in', likely('target-port-not-listening'))).toBe('error');
+    expect(weighed('mesh-strict-outside', likely('target-port-not-listening'))).toBe('error');
     expect(weighed('healthy-canary', likely('target-port-not-listening'))).toBe('warning');
   });
   test('a denial is an answer, and a failure', () => {
