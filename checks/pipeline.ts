@@ -52,6 +52,7 @@ import { created } from './pods/created.ts';
 import { listening } from './pods/listening.ts';
 import { readiness } from './pods/readiness.ts';
 import { scheduled } from './pods/scheduled.ts';
+import { updated } from './pods/updated.ts';
 import { attached } from './route/attached.ts';
 import { backends } from './route/backends.ts';
 import { routeClass } from './route/class.ts';
@@ -84,6 +85,7 @@ export const pipeline: readonly Check[] = [
   ready,
 
   created,
+  updated,
   scheduled,
   containers,
   readiness,

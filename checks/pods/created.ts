@@ -5,10 +5,10 @@ import { check, type Draft, type Evidence, judged, type ObjectRef, skip } from '
 import { kubectl, patch } from '../fix.ts';
 import { plural } from '../format.ts';
 import { allowedBy, quotaRaised } from './admission-fixes.ts';
-import type { Owner } from './owner.ts';
+import { nameOf, type Owner, resumed } from './owner.ts';
 import { eventEvidence, eventsOf, situation, type Situation, weight } from './service-pods.ts';
 
-type Found = Draft<'no-replicas' | 'pods-quota-exceeded' | 'pods-refused' | 'rollout-stalled'>;
+type Found = Draft<'no-replicas' | 'pods-quota-exceeded' | 'pods-refused' | 'rollout-stalled' | 'template-not-applied'>;
 
 const refOf = ({ kind, workload: { metadata } }: Owner): ObjectRef => ({ kind, namespace: metadata.namespace, name: metadata.name });
 
@@ -88,6 +88,18 @@ const neverCreated = (owner: Owner, wanted: number, have: number): Found => ({
   fix: [{ text: 'Check that kube-controller-manager runs', command: 'kubectl -n kube-system get pods' }],
 });
 
+/** A Deployment that was created paused has no ReplicaSet yet. */
+const pausedBefore = (owner: Owner): Found => ({
+  code: 'template-not-applied',
+  severity: 'error',
+  confidence: 'confirmed',
+  scope: 'all',
+  object: refOf(owner),
+  message: `${nameOf(owner)} is paused, so its pods are not created`,
+  evidence: [{ source: 'deployments', text: 'spec.paused: true' }],
+  fix: [resumed(owner)],
+});
+
 function stalled(owner: Owner, now: Situation): Found[] {
   const { kind, name, namespace } = refOf(owner);
   const condition = owner.workload.status.conditions.find((c) => c.type === 'Progressing' && c.status === 'False' && c.reason === 'ProgressDeadlineExceeded');
@@ -115,7 +127,7 @@ export const created = check({
   title: "The Service's workload has pods",
   needs: ['service', 'pods'],
   uses: ['slices', 'deployments', 'statefulSets', 'daemonSets', 'replicaSets', 'events'],
-  codes: ['no-replicas', 'pods-quota-exceeded', 'pods-refused', 'rollout-stalled'],
+  codes: ['no-replicas', 'pods-quota-exceeded', 'pods-refused', 'rollout-stalled', 'template-not-applied'],
   run({ service, pods, slices, deployments, statefulSets, daemonSets, replicaSets, events }) {
     if (!service?.spec.selector) return skip('the Service selects no pods');
     const owners = (
@@ -142,6 +154,7 @@ export const created = check({
       // Events outlive the fault that they report; they count only while pods are missing.
       const evidence = have < wanted ? refusals(owner, replicaSets, events) : [];
       if (evidence.length > 0) return [refused(owner, evidence, now, wanted - have)];
+      if (have === 0 && now.own.length === 0 && workload.spec.paused) return [pausedBefore(owner)];
       if (have === 0 && now.own.length === 0) return [neverCreated(owner, wanted, have)];
       return stalled(owner, now);
     });

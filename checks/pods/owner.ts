@@ -43,3 +43,6 @@ export const objectOf = ({ kind, workload }: Owner): string => `${kind.toLowerCa
 /** Changes the pod template of a workload (a strategic merge patch: containers are merged by their names). */
 export const templatePatch = (owner: Owner, text: string, spec: object): Fix =>
   patch(text, owner.workload.metadata.namespace, objectOf(owner), { spec: { template: { spec } } }, 'strategic');
+
+/** Lets a paused Deployment use its template. */
+export const resumed = (owner: Owner): Fix => patch(`Resume ${nameOf(owner)}`, owner.workload.metadata.namespace, objectOf(owner), { spec: { paused: null } });

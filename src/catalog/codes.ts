@@ -57,6 +57,7 @@ export const codes = {
   'headless-port-mismatch': 'ports',
   'tls-port-plain-http': 'ports',
   'readiness-failing': 'pods',
+  'template-not-applied': 'pods',
   'readiness-gate-unmet': 'pods',
   'pods-unschedulable': 'pods',
   'pods-quota-exceeded': 'pods',

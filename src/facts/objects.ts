@@ -288,6 +288,12 @@ export const workload = v.object({
     minReadySeconds: v.exactOptional(v.number()),
     progressDeadlineSeconds: v.exactOptional(v.number()),
     /** Of a Deployment. */
+    paused: v.exactOptional(v.boolean()),
+    /** Of a StatefulSet. */
+    podManagementPolicy: v.exactOptional(text),
+    /** Of a StatefulSet or a DaemonSet. */
+    updateStrategy: v.exactOptional(v.object({ type: v.exactOptional(text), rollingUpdate: v.nullish(v.object({ partition: v.exactOptional(v.number()) })) })),
+    /** Of a Deployment. */
     strategy: v.exactOptional(
       v.object({
         type: v.exactOptional(text),
@@ -301,7 +307,9 @@ export const workload = v.object({
       replicas: v.nullish(v.number()),
       readyReplicas: v.nullish(v.number()),
       updatedReplicas: v.nullish(v.number()),
+      updateRevision: v.nullish(text),
       desiredNumberScheduled: v.nullish(v.number()),
+      updatedNumberScheduled: v.nullish(v.number()),
       numberReady: v.nullish(v.number()),
       conditions: list(condition),
     }),

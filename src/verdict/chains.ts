@@ -18,6 +18,17 @@ const chains: readonly (readonly (readonly Code[])[])[] = [
     ['endpoints-stale'],
     ['no-ready-endpoints'],
   ],
+  // Pods of a template that was replaced.
+  [
+    ['template-not-applied'],
+    ['image-pull-failing', 'container-config-error', 'out-of-memory', 'pods-unschedulable'],
+    ['container-crashing'],
+    ['readiness-failing', 'readiness-gate-unmet'],
+    ['pod-starting'],
+    ['rollout-stalled'],
+    ['endpoints-stale'],
+    ['no-ready-endpoints'],
+  ],
   // Pods that are not created, or not placed.
   [
     ['pods-quota-exceeded', 'pods-refused', 'pods-unschedulable', 'no-replicas'],

@@ -12,7 +12,7 @@ type Kind = 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'ReplicaSet';
 
 const lists = { Deployment: 'deployments', StatefulSet: 'statefulSets', DaemonSet: 'daemonSets', ReplicaSet: 'replicaSets' } as const;
 
-/** A workload before and after. `isRollBack`: nothing of its pods' trouble is left, since the template served before or its pods were never made. */
+/** A workload before and after. `isRollBack`: nothing of its pods' trouble is left, since the template served before or no pod was made of it yet. */
 interface Changed {
   kind: Kind;
   before: Workload;
@@ -30,12 +30,29 @@ export function podsOfWorkload(facts: Facts, kind: string, name: string, pods: r
   return pods.filter((p) => sets.some((s) => isOwned(p, 'ReplicaSet', s.metadata.name)));
 }
 
-/** What is taken for granted of workloads that had no pod: no fact shows how theirs do. */
-export const startedFrom = (before: Facts, after: Facts): string[] =>
+/** Whether pods that the workload has are of a template that it had before. */
+const hasOldPods = (facts: Facts, kind: Kind, w: Workload): boolean =>
+  kind === 'StatefulSet'
+    ? podsOfWorkload(facts, kind, w.metadata.name).some((p) => p.metadata.labels['controller-revision-hash'] !== w.status.updateRevision)
+    : kind === 'DaemonSet' && w.spec.updateStrategy?.type === 'OnDelete' && !w.status.updatedNumberScheduled;
+
+/** Whether the changes make a workload use its template, which it did not: a Deployment is resumed, or pods of an old template are deleted. */
+function isApplied(before: Facts, kind: Kind, was: Workload, now: Workload, changes: readonly Change[]): boolean {
+  if (was.spec.paused === true && now.spec.paused !== true) return true;
+  const own = podsOfWorkload(before, kind, was.metadata.name).map((p) => p.metadata.name);
+  return changes.some((c) => c.how === 'restart' && own.includes(c.name)) && hasOldPods(before, kind, was);
+}
+
+/** What is taken for granted of workloads none of whose pods was of their template: no fact shows how theirs do. */
+export const startedFrom = (before: Facts, after: Facts, changes: readonly Change[]): string[] =>
   (Object.keys(lists) as Kind[])
     .filter((kind) => kind !== 'ReplicaSet')
-    .flatMap((kind) => (valueOf(after[lists[kind]]) ?? []).map((w) => ({ kind, name: w.metadata.name })))
-    .filter(({ kind, name }) => podsOfWorkload(before, kind, name).length === 0 && (valueOf(after.pods) ?? []).some((p) => isOwned(p, kind, name)))
+    .flatMap((kind) => (valueOf(after[lists[kind]]) ?? []).map((w) => ({ kind, name: w.metadata.name, w })))
+    .filter(({ kind, name, w }) => {
+      const was = valueOf(before[lists[kind]])?.find((b) => b.metadata.name === name);
+      const isNew = podsOfWorkload(before, kind, name).length === 0 && (valueOf(after.pods) ?? []).some((p) => isOwned(p, kind, name));
+      return isNew || (was !== undefined && isApplied(before, kind, was, w, changes));
+    })
     .map(({ kind, name }) => `the pods of ${kind} "${name}" start and become ready`);
 
 /** The pods of one workload after its change, in the place of those before. */
@@ -71,7 +88,8 @@ function changedIn(before: Facts, after: Facts, changes: readonly Change[]): Cha
       const was = valueOf(before[lists[kind]])?.find((b) => b.metadata.name === w.metadata.name);
       const own = changes.filter((c) => c.kind === kind.toLowerCase() && c.name === w.metadata.name && c.namespace === namespace);
       const isShort = lifted && kind !== 'ReplicaSet' && podsOfWorkload(before, kind, w.metadata.name).filter(isReady).length < (w.spec.replicas ?? 1);
-      return was && (own.length > 0 || isShort) ? [{ kind, before: was, after: w, isRollBack: own.some((c) => c.how === 'roll-back') || isShort }] : [];
+      const isTried = isShort || (was !== undefined && isApplied(before, kind, was, w, changes));
+      return was && (own.length > 0 || isTried) ? [{ kind, before: was, after: w, isRollBack: own.some((c) => c.how === 'roll-back') || isTried }] : [];
     }),
   );
 }

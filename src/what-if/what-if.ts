@@ -44,5 +44,5 @@ export function whatIf(facts: Facts, changes: readonly Change[]): WhatIf {
   const dns = withDns(facts, proxies.facts, changes);
   const rules = withRules(facts, dns, proxies.restarted);
   const { facts: after, assumes } = withConnections(facts, rules, changes);
-  return { facts: after, assumes: [...startedFrom(facts, pods), ...assumes] };
+  return { facts: after, assumes: [...startedFrom(facts, pods, changes), ...assumes] };
 }
