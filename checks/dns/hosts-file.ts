@@ -51,7 +51,7 @@ export const hostsFile = check({
     ];
     const wrong = all.filter((o) => !right.includes(o.ip));
     const [first] = wrong;
-    if (!first) return judged(all.length > 0 ? `hostAliases give the Service's own addresses` : '');
+    if (!first) return judged(all.length > 0 ? "hostAliases give the Service's own addresses" : '');
     const names = some(
       wrong.flatMap((o) => o.hostnames),
       2,

@@ -31,7 +31,7 @@ function paused(owner: Owner): Hold | undefined {
   if (owner.kind !== 'Deployment' || spec.paused !== true || (status.updatedReplicas ?? 0) > 0) return undefined;
   return {
     why: `${nameOf(owner)} is paused`,
-    evidence: `spec.paused: true, status.updatedReplicas: 0`,
+    evidence: 'spec.paused: true, status.updatedReplicas: 0',
     fix: () => resumed(owner),
   };
 }
