@@ -1,6 +1,7 @@
 /** What rules of Ingresses and routes lay claim to: hosts and paths, and the backends that they send requests to. */
 import { RE2JS } from 're2js';
 import type { BackendRef, Ingress, Route, RouteMatch } from '../facts/front.ts';
+import { derived } from '../facts/derived.ts';
 import { hostMatches, hostRank } from './hosts.ts';
 
 export interface Request {
@@ -110,20 +111,23 @@ export function claimsOfRoute({ kind, metadata, spec }: Route, hosts: readonly s
   );
 }
 
+const expressionOf = derived(({ path }: Pick<Claim, 'path'>): RE2JS | undefined => {
+  try {
+    return RE2JS.compile(path);
+  } catch {
+    return undefined;
+  }
+});
+
 /**
  * A prefix ends at an element of the path: `/shop` is one of `/shop/cart`, not of `/shopping` (both specifications say so). Regular
  * expressions are those of RE2, as Envoy reads them; it takes no longer for one that somebody wrote to hold it up. Undefined where the
  * expression is none of RE2: a controller may read another kind.
  */
-export function pathMatches({ pathType, path }: Pick<Claim, 'path' | 'pathType'>, asked: string): boolean | undefined {
+export function pathMatches(claim: Pick<Claim, 'path' | 'pathType'>, asked: string): boolean | undefined {
+  const { pathType, path } = claim;
   if (pathType === 'Exact') return path === asked;
-  if (pathType === 'RegularExpression') {
-    try {
-      return RE2JS.compile(path).matches(asked);
-    } catch {
-      return undefined;
-    }
-  }
+  if (pathType === 'RegularExpression') return expressionOf(claim)?.matches(asked);
   const prefix = path.replace(/\/$/, '');
   return asked === prefix || asked.startsWith(`${prefix}/`);
 }
