@@ -1,19 +1,17 @@
 import { isNodeLocal } from '../../src/dns/resolv-conf.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { check, type Fix, judged, skip } from '../check.ts';
-import { kubectl, quote } from '../fix.ts';
+import { quote } from '../fix.ts';
 import { clientText } from '../format.ts';
-import { nameOf, ownerFacts, ownerOf, templatePatch, type Workloads } from '../pods/owner.ts';
+import { createdAgain, nameOf, ownerFacts, ownerOf, templatePatch, type Workloads } from '../pods/owner.ts';
 import { ownResolvConf } from './evidence.ts';
 
 /** In the template of its workload; a pod by itself has to be created again, since its dnsPolicy cannot be changed. */
 function corrected(pod: Pod, dnsPolicy: string, workloads: Workloads): Fix[] {
-  const { namespace, name } = pod.metadata;
   const owner = ownerOf(pod, workloads);
   if (owner) return [templatePatch(owner, `Set dnsPolicy of ${nameOf(owner)} to ${dnsPolicy}`, { dnsPolicy, dnsConfig: null })];
   const from = `"dnsPolicy": "${pod.spec.dnsPolicy}"`;
-  const again = `${kubectl(namespace, 'get', 'pod', name, '-o', 'json')} | sed ${quote(`s/${from}/"dnsPolicy": "${dnsPolicy}"/`)} | ${kubectl(namespace, 'replace', '--force', '-f', '-')}`;
-  return [{ text: `Create pod "${name}" again with dnsPolicy ${dnsPolicy}: a pod's own cannot be changed`, command: again }];
+  return [createdAgain(pod, `with dnsPolicy ${dnsPolicy}`, `sed ${quote(`s/${from}/"dnsPolicy": "${dnsPolicy}"/`)}`)];
 }
 
 export const client = check({

@@ -1,18 +1,12 @@
 import { overridesOf, type Override } from '../../src/model/hosts-file.ts';
 import type { Pod } from '../../src/facts/objects.ts';
-import { endpointsOf } from '../../src/facts/selectors.ts';
 import { check, type Fix, judged, skip } from '../check.ts';
 import { kubectl } from '../fix.ts';
 import { clientText, some } from '../format.ts';
-import { nameOf, ownerFacts, ownerOf, templatePatch, type Workloads } from '../pods/owner.ts';
+import { createdAgain, nameOf, ownerFacts, ownerOf, templatePatch, type Workloads } from '../pods/owner.ts';
 
 /** An entry keeps the names that are not the Service's. In the template of its workload; a pod by itself has to be created again, since its spec cannot be changed. */
-function withoutOverrides(pod: Pod, overrides: readonly Override[], workloads: Workloads): Fix[] {
-  const { namespace, name } = pod.metadata;
-  const names = some(
-    overrides.flatMap((o) => o.hostnames),
-    2,
-  );
+function withoutOverrides(pod: Pod, overrides: readonly Override[], names: string, workloads: Workloads): Fix[] {
   const owner = ownerOf(pod, workloads);
   if (owner) {
     // The API merges this list by ip.
@@ -25,12 +19,8 @@ function withoutOverrides(pod: Pod, overrides: readonly Override[], workloads: W
     .map(({ at, rest }) =>
       rest.length > 0 ? { op: 'replace', path: `/spec/hostAliases/${at}/hostnames`, value: rest } : { op: 'remove', path: `/spec/hostAliases/${at}` },
     );
-  const again = [
-    kubectl(namespace, 'get', 'pod', name, '-o', 'json'),
-    kubectl(namespace, 'patch', '--local', '-f', '-', '--type=json', '-p', JSON.stringify(operations), '-o', 'json'),
-    kubectl(namespace, 'replace', '--force', '-f', '-'),
-  ].join(' | ');
-  return [{ text: `Create pod "${name}" again without ${names} in its hostAliases: a pod's own cannot be changed`, command: again }];
+  const change = kubectl(pod.metadata.namespace, 'patch', '--local', '-f', '-', '--type=json', '-p', JSON.stringify(operations), '-o', 'json');
+  return [createdAgain(pod, `without ${names} in its hostAliases`, change)];
 }
 
 export const hostsFile = check({
@@ -42,14 +32,8 @@ export const hostsFile = check({
   run({ target, client, service, slices, ...owners }) {
     if (!client?.pod) return skip('the client is not a pod that exists');
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no addresses of its own');
-    const all = overridesOf(client.pod, service.metadata);
-    const right = [
-      ...service.spec.clusterIPs,
-      ...service.spec.externalIPs,
-      ...service.status.loadBalancer.ingress.flatMap((i) => i.ip ?? []),
-      ...(slices.seen ? endpointsOf(slices.value).map((e) => e.address) : []),
-    ];
-    const wrong = all.filter((o) => !right.includes(o.ip));
+    const all = overridesOf(client.pod, service, slices);
+    const wrong = all.filter((o) => !o.isOwn);
     const [first] = wrong;
     if (!first) return judged(all.length > 0 ? "hostAliases give the Service's own addresses" : '');
     const names = some(
@@ -69,7 +53,7 @@ export const hostsFile = check({
           ...wrong.map(({ ip, hostnames }) => ({ source: 'pods', text: `spec.hostAliases: ${ip} ${hostnames.join(' ')}` })),
           { source: 'service', text: `clusterIPs: ${service.spec.clusterIPs.join(', ')}` },
         ],
-        fix: withoutOverrides(client.pod, wrong, owners),
+        fix: withoutOverrides(client.pod, wrong, names, owners),
       },
     ]);
   },

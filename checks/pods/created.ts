@@ -1,16 +1,14 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Event, Workload } from '../../src/facts/objects.ts';
 import { selects } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Evidence, judged, type ObjectRef, skip } from '../check.ts';
+import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
 import { plural } from '../format.ts';
 import { allowedBy, quotaRaised } from './admission-fixes.ts';
-import { nameOf, type Owner, resumed } from './owner.ts';
+import { nameOf, type Owner, resumed, workloadRef } from './owner.ts';
 import { eventEvidence, eventsOf, situation, type Situation, weight } from './service-pods.ts';
 
 type Found = Draft<'no-replicas' | 'pods-quota-exceeded' | 'pods-refused' | 'rollout-stalled' | 'template-not-applied'>;
-
-const refOf = ({ kind, workload: { metadata } }: Owner): ObjectRef => ({ kind, namespace: metadata.namespace, name: metadata.name });
 
 /** What a controller reported about pods that it could not create: its own condition, and the events of its ReplicaSets. */
 function refusals(owner: Owner, replicaSets: Fact<Workload[]>, events: Fact<Event[]>): Evidence[] {
@@ -34,14 +32,14 @@ const reasonOf = (text: string): string => /(?:is forbidden|denied the request|e
 
 /** A workload that wants no pods. */
 function noReplicas(owner: Owner): Found {
-  const { kind, name, namespace } = refOf(owner);
+  const { kind, name, namespace } = workloadRef(owner);
   const isDaemon = kind === 'DaemonSet';
   return {
     code: 'no-replicas',
     severity: 'error',
     confidence: 'confirmed',
     scope: 'all',
-    object: refOf(owner),
+    object: workloadRef(owner),
     message: isDaemon ? `DaemonSet "${name}" matches no node, so it has no pods` : `${kind} "${name}" is scaled to zero replicas`,
     evidence: [{ source: `${kind.toLowerCase()}s`, text: isDaemon ? 'status.desiredNumberScheduled: 0' : 'spec.replicas: 0' }],
     fix: isDaemon
@@ -52,14 +50,14 @@ function noReplicas(owner: Owner): Found {
 
 /** Pods that the API server does not let in. */
 function refused(owner: Owner, evidence: readonly Evidence[], now: Situation, missing: number): Found {
-  const { kind, name, namespace } = refOf(owner);
+  const { kind, name, namespace } = workloadRef(owner);
   const first = evidence[0]?.text ?? '';
   const isQuota = /exceeded quota|failed quota/i.test(first);
   return {
     code: isQuota ? 'pods-quota-exceeded' : 'pods-refused',
     ...weight(now),
     confidence: 'confirmed',
-    object: refOf(owner),
+    object: workloadRef(owner),
     message: isQuota
       ? `${kind} "${name}": a ResourceQuota refuses more pods: ${reasonOf(first)}`
       : `${kind} "${name}": the API server refuses its pods: ${reasonOf(first)}`,
@@ -82,7 +80,7 @@ const neverCreated = (owner: Owner, wanted: number, have: number): Found => ({
   severity: 'error',
   confidence: 'likely',
   scope: 'all',
-  object: refOf(owner),
+  object: workloadRef(owner),
   message: `${owner.kind} "${owner.workload.metadata.name}" wants ${plural(wanted, 'pod')} and none was created; kube-controller-manager may not run`,
   evidence: [{ source: 'status', text: `spec.replicas ${wanted}, status.replicas ${have}` }],
   fix: [{ text: 'Check that kube-controller-manager runs', command: 'kubectl -n kube-system get pods' }],
@@ -94,14 +92,14 @@ const pausedBefore = (owner: Owner): Found => ({
   severity: 'error',
   confidence: 'confirmed',
   scope: 'all',
-  object: refOf(owner),
+  object: workloadRef(owner),
   message: `${nameOf(owner)} is paused, so its pods are not created`,
   evidence: [{ source: 'deployments', text: 'spec.paused: true' }],
   fix: [resumed(owner)],
 });
 
 function stalled(owner: Owner, now: Situation): Found[] {
-  const { kind, name, namespace } = refOf(owner);
+  const { kind, name, namespace } = workloadRef(owner);
   const condition = owner.workload.status.conditions.find((c) => c.type === 'Progressing' && c.status === 'False' && c.reason === 'ProgressDeadlineExceeded');
   if (!condition) return [];
   return [
@@ -109,7 +107,7 @@ function stalled(owner: Owner, now: Situation): Found[] {
       code: 'rollout-stalled',
       ...weight(now),
       confidence: 'confirmed',
-      object: refOf(owner),
+      object: workloadRef(owner),
       message: `${kind} "${name}": its rollout makes no progress: ${condition.message}`,
       evidence: [{ source: 'status', text: `Progressing is False: ${condition.reason}` }],
       fix: [

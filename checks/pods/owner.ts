@@ -2,8 +2,8 @@
 import { derived } from '../../src/facts/derived.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
-import type { Fix } from '../check.ts';
-import { patch } from '../fix.ts';
+import type { Fix, ObjectRef } from '../check.ts';
+import { kubectl, patch } from '../fix.ts';
 
 export interface Owner {
   kind: 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'ReplicaSet';
@@ -37,6 +37,7 @@ export function ownerOf(pod: Pod | Workload, workloads: Workloads): Owner | unde
   return undefined;
 }
 
+export const workloadRef = ({ kind, workload: { metadata } }: Owner): ObjectRef => ({ kind, namespace: metadata.namespace, name: metadata.name });
 export const nameOf = ({ kind, workload }: Owner): string => `${kind} "${workload.metadata.name}"`;
 export const objectOf = ({ kind, workload }: Owner): string => `${kind.toLowerCase()}/${workload.metadata.name}`;
 
@@ -46,3 +47,10 @@ export const templatePatch = (owner: Owner, text: string, spec: object): Fix =>
 
 /** Lets a paused Deployment use its template. */
 export const resumed = (owner: Owner): Fix => patch(`Resume ${nameOf(owner)}`, owner.workload.metadata.namespace, objectOf(owner), { spec: { paused: null } });
+
+/** For a pod that nothing manages, whose spec the API does not let anybody change. `change`: a command that reads the pod as JSON, and writes the new one. */
+export function createdAgain(pod: Pod, text: string, change: string): Fix {
+  const { namespace, name } = pod.metadata;
+  const command = [kubectl(namespace, 'get', 'pod', name, '-o', 'json'), change, kubectl(namespace, 'replace', '--force', '-f', '-')].join(' | ');
+  return { text: `Create pod "${name}" again ${text}: a pod's own cannot be changed`, command };
+}

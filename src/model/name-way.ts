@@ -3,10 +3,10 @@ import type { Code } from '../catalog/codes.ts';
 import { valueOf } from '../facts/fact.ts';
 import { kubernetesZones, readCorefile } from '../dns/corefile.ts';
 import { clusterDomain, isNodeLocal, parseResolvConf, type ResolvConf } from '../dns/resolv-conf.ts';
-import { overridesOf } from './hosts-file.ts';
 import type { Client } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { endpointsOf, type Family, isFinished, isReady, selects } from '../facts/selectors.ts';
+import { overridesOf } from './hosts-file.ts';
 import { decided, receiverOf } from './parties.ts';
 import type { Stop } from './prediction.ts';
 import { proxyFaults, stopsThroughRules } from './rules-way.ts';
@@ -60,9 +60,9 @@ function resolverStops(world: World): Stop[] {
 }
 
 /** Tools that resolve as programs do find the client's hosts file first; those that only ask DNS do not. */
-function hostsFileStops({ client, service }: World): Stop[] {
-  const overrides = client?.pod && service ? overridesOf(client.pod, service.metadata) : [];
-  return overrides.map(({ ip }) => ({ fates: failing, certain: false, why: `its hosts file says ${ip}`, codes: ['hosts-file-override'] }));
+function hostsFileStops({ client, service, facts }: World): Stop[] {
+  const wrong = client?.pod && service ? overridesOf(client.pod, service, facts.slices).filter((o) => !o.isOwn) : [];
+  return wrong.map(({ ip }) => ({ fates: failing, certain: false, why: `its hosts file says ${ip}`, codes: ['hosts-file-override'] }));
 }
 
 /** Policies between the client and the DNS pods, over UDP: resolvers use TCP for long answers only. */

@@ -8,20 +8,9 @@ import type { Draft } from '../catalog/finding.ts';
 const chains: readonly (readonly (readonly Code[])[])[] = [
   // A pod's life, up to its place among the endpoints.
   [
-    ['node-not-ready'],
+    ['node-not-ready', 'template-not-applied'],
     ['image-pull-failing', 'container-config-error'],
     ['out-of-memory'],
-    ['container-crashing'],
-    ['readiness-failing', 'readiness-gate-unmet'],
-    ['pod-starting'],
-    ['rollout-stalled'],
-    ['endpoints-stale'],
-    ['no-ready-endpoints'],
-  ],
-  // Pods of a template that was replaced.
-  [
-    ['template-not-applied'],
-    ['image-pull-failing', 'container-config-error', 'out-of-memory', 'pods-unschedulable'],
     ['container-crashing'],
     ['readiness-failing', 'readiness-gate-unmet'],
     ['pod-starting'],
@@ -36,6 +25,8 @@ const chains: readonly (readonly (readonly Code[])[])[] = [
     ['endpoints-stale', 'endpoints-missing'],
     ['no-ready-endpoints'],
   ],
+  // The new template may be one whose pods have a place.
+  [['template-not-applied'], ['pods-unschedulable']],
   // From the front to the request.
   [
     ['route-not-found', 'route-class-missing', 'route-controller-down'],

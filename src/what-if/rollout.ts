@@ -3,6 +3,7 @@ import type { Change } from '../catalog/finding.ts';
 import { type Fact, seen, valueOf } from '../facts/fact.ts';
 import type { FactName, Facts } from '../facts/facts.ts';
 import type { Pod, Workload } from '../facts/objects.ts';
+import { isOutdated, partitionOf } from '../facts/outdated.ts';
 import { keptOff } from '../facts/scheduling.ts';
 import { isFinished, isReady } from '../facts/selectors.ts';
 import { put } from './objects.ts';
@@ -30,25 +31,19 @@ export function podsOfWorkload(facts: Facts, kind: string, name: string, pods: r
   return pods.filter((p) => sets.some((s) => isOwned(p, 'ReplicaSet', s.metadata.name)));
 }
 
-/** Whether pods that the workload has are of a template that it had before. */
-const hasOldPods = (facts: Facts, kind: Kind, w: Workload): boolean =>
-  kind === 'StatefulSet'
-    ? podsOfWorkload(facts, kind, w.metadata.name).some((p) => p.metadata.labels['controller-revision-hash'] !== w.status.updateRevision)
-    : kind === 'DaemonSet' && w.spec.updateStrategy?.type === 'OnDelete' && !w.status.updatedNumberScheduled;
-
-/** Whether the changes make a workload use its template, which it did not: a Deployment is resumed, or pods of an old template are deleted. */
+/** Whether the changes make a workload replace pods of an old template: it is resumed, its partition is lowered, or these pods are deleted. */
 function isApplied(before: Facts, kind: Kind, was: Workload, now: Workload, changes: readonly Change[]): boolean {
-  if (was.spec.paused === true && now.spec.paused !== true) return true;
-  const own = podsOfWorkload(before, kind, was.metadata.name).map((p) => p.metadata.name);
-  return changes.some((c) => c.how === 'restart' && own.includes(c.name)) && hasOldPods(before, kind, was);
+  const old = podsOfWorkload(before, kind, was.metadata.name).filter((p) => isOutdated(p, kind, was));
+  const isFree = (was.spec.paused === true && now.spec.paused !== true) || (was.spec.podManagementPolicy === 'Parallel' && partitionOf(now) < partitionOf(was));
+  return isFree ? old.length > 0 : changes.some((c) => c.how === 'restart' && old.some((p) => p.metadata.name === c.name));
 }
 
 /** What is taken for granted of workloads none of whose pods was of their template: no fact shows how theirs do. */
 export const startedFrom = (before: Facts, after: Facts, changes: readonly Change[]): string[] =>
   (Object.keys(lists) as Kind[])
     .filter((kind) => kind !== 'ReplicaSet')
-    .flatMap((kind) => (valueOf(after[lists[kind]]) ?? []).map((w) => ({ kind, name: w.metadata.name, w })))
-    .filter(({ kind, name, w }) => {
+    .flatMap((kind) => (valueOf(after[lists[kind]]) ?? []).map((w) => ({ kind, w, name: w.metadata.name })))
+    .filter(({ kind, w, name }) => {
       const was = valueOf(before[lists[kind]])?.find((b) => b.metadata.name === name);
       const isNew = podsOfWorkload(before, kind, name).length === 0 && (valueOf(after.pods) ?? []).some((p) => isOwned(p, kind, name));
       return isNew || (was !== undefined && isApplied(before, kind, was, w, changes));

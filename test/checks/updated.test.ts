@@ -72,6 +72,12 @@ describe('pods of an old template that are not ready', () => {
       },
     ]);
     expect(judged('stateful-set-on-delete', partition(2)).findings[0]?.pods).toEqual(['shop-0', 'shop-1']);
+    // One that goes on pod by pod would wait for the broken one.
+    expect(judged('stateful-set-partition').findings).toMatchObject([
+      {
+        fix: [{ text: 'Set the partition of StatefulSet "shop" to 0, and delete the pods that it waits for', changes: [{ how: 'patch' }, { how: 'restart' }] }],
+      },
+    ]);
     expect(messages('stateful-set-on-delete', byRevision)).toEqual([]);
   });
   test('a workload that replaces pods when somebody deletes them', () => {
@@ -114,6 +120,7 @@ describe('pods of an old template that are not ready', () => {
 });
 
 describe('a fix that makes a workload use its template', () => {
+  const causesOf = (facts: Facts) => reasoned(pipelineFor(targetOf(facts)), facts).verdict.causes;
   test('a Deployment that was created paused', () => {
     expect(reportOf('pods/created', () => ({}), 'deployment-created-paused').findings).toMatchObject([
       {
@@ -128,12 +135,38 @@ describe('a fix that makes a workload use its template', () => {
     ['deployment-created-paused', 'Deployment'],
     ['stateful-set-waits', 'StatefulSet'],
     ['stateful-set-on-delete', 'StatefulSet'],
+    ['stateful-set-partition', 'StatefulSet'],
   ])('%s: healthy, if its pods start', (incident, kind) => {
     const { facts } = recordingOf(incident);
-    const [cause] = reasoned(pipelineFor(targetOf(facts)), facts).verdict.causes;
+    const [cause] = causesOf(facts);
     const { facts: after, assumes } = whatIf(facts, cause?.fix[0]?.changes ?? []);
     expect(assumes).toEqual([`the pods of ${kind} "shop" start and become ready`]);
-    expect(reasoned(pipelineFor(targetOf(after)), after).verdict.causes).toEqual([]);
+    expect(causesOf(after)).toEqual([]);
+  });
+  test('a partition that is lowered, where all pods are replaced at once', () => {
+    const partition = (n: number) =>
+      edited('statefulSets', (l) => l.forEach((w) => void (w.spec.updateStrategy = { type: 'RollingUpdate', rollingUpdate: { partition: n } })));
+    const { facts } = recordingOf('stateful-set-on-delete');
+    const kept: Facts = { ...facts, ...partition(2)(facts) };
+    const lowered = (to: number) =>
+      whatIf(kept, [
+        {
+          how: 'patch',
+          kind: 'statefulset',
+          namespace: valueOf(facts.target).namespace,
+          name: 'shop',
+          type: 'merge',
+          body: { spec: { updateStrategy: { rollingUpdate: { partition: to } } } },
+        },
+      ]).assumes;
+    expect(lowered(0)).toEqual(['the pods of StatefulSet "shop" start and become ready']);
+    expect(lowered(2)).toEqual([]);
+  });
+  test('a Deployment whose new pods exist already is not healthier for being resumed', () => {
+    const { facts } = recordingOf('deployment-paused');
+    const tried: Facts = { ...facts, ...edited('deployments', (l) => l.forEach((w) => void (w.status.updatedReplicas = 2)))(facts) };
+    const [cause] = causesOf(facts);
+    expect(whatIf(tried, cause?.fix[0]?.changes ?? []).assumes).toEqual([]);
   });
   test('the deletion of a pod that is of the template changes nothing', () => {
     const { facts } = recordingOf('stateful-set-waits');
@@ -142,7 +175,7 @@ describe('a fix that makes a workload use its template', () => {
     const same = { ...facts, ...edited('statefulSets', (l) => l.forEach((w) => void (w.status.updateRevision = revision)))(facts) };
     const { facts: after, assumes } = whatIf(same, [{ how: 'restart', kind: 'pod', namespace: pod?.metadata.namespace ?? '', name: 'shop-0' }]);
     expect(assumes).toEqual([]);
-    const codes = (f: Facts) => reasoned(pipelineFor(targetOf(f)), f).verdict.causes.map((c) => c.code);
+    const codes = (f: Facts) => causesOf(f).map((c) => c.code);
     expect(codes(same)).toHaveLength(1);
     expect(codes(after)).toEqual(codes(same));
   });
