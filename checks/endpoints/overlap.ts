@@ -1,6 +1,6 @@
 import type { Connection, FactTypes } from '../../src/facts/facts.ts';
 import type { Pod, Service, Workload } from '../../src/facts/objects.ts';
-import { labelText, ownLabels, podsOf } from '../../src/facts/selectors.ts';
+import { labelText, lasting, ownLabels, podsOf } from '../../src/facts/selectors.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
 import { patch } from '../fix.ts';
@@ -21,9 +21,7 @@ function ownerOf(pod: Pod, replicaSets: Fact<Workload[]>): string {
 }
 
 const declares = (pod: Pod, port: Service['spec']['ports'][number]): boolean =>
-  pod.spec.containers.some((c) =>
-    c.ports.some((p) => p.protocol === port.protocol && (p.containerPort === targetPortOf(port) || p.name === targetPortOf(port))),
-  );
+  lasting(pod.spec).some((c) => c.ports.some((p) => p.protocol === port.protocol && (p.containerPort === targetPortOf(port) || p.name === targetPortOf(port))));
 
 /** Whether a pod serves the Service's ports: a connection shows it best, then its sockets. Undefined where neither is known. */
 function servesIt(pod: Pod, service: Service, made: readonly Connection[], listeners: Fact<FactTypes['listeners']>): boolean | undefined {
@@ -45,7 +43,7 @@ const ofVersion = /version|track|release|canary|revision|colou?r|stage|hash|buil
  */
 function isSameApplication(a: Pod, b: Pod, service: Service): boolean {
   const names = service.spec.ports.flatMap((p) => (typeof p.targetPort === 'string' ? [p.targetPort] : []));
-  if (names.some((name) => [a, b].every((pod) => pod.spec.containers.some((c) => c.ports.some((p) => p.name === name))))) return true;
+  if (names.some((name) => [a, b].every((pod) => lasting(pod.spec).some((c) => c.ports.some((p) => p.name === name))))) return true;
   const [own, other] = [ownLabels(a.metadata.labels), ownLabels(b.metadata.labels)];
   return [...Object.keys(own), ...Object.keys(other)].every((key) => own[key] === other[key] || ofVersion.test(key));
 }
@@ -82,7 +80,7 @@ export const overlap = check({
     const made = connections.seen ? connections.value.list : [];
     const serves = (pod: Pod) => servesIt(pod, service, made, listeners);
     const declaresOther = (p: Pod) =>
-      serves(p) === undefined && p.spec.containers.some((c) => c.ports.length > 0) && !service.spec.ports.some((port) => declares(p, port));
+      serves(p) === undefined && lasting(p.spec).some((c) => c.ports.length > 0) && !service.spec.ports.some((port) => declares(p, port));
     if (!own.some((p) => serves(p) === false || declaresOther(p))) return judged(`pods of ${some([...groups.keys()])} serve it`);
     const isServing = (p: Pod) => serves(p) === true || (serves(p) === undefined && service.spec.ports.some((port) => declares(p, port)));
     const right = [...groups].filter(([, members]) => members.some(isServing));

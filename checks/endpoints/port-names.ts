@@ -1,5 +1,5 @@
 import type { EndpointSlice, Pod, Service, ServicePort } from '../../src/facts/objects.ts';
-import { type Endpoint, endpointsOf, isHeadless, podsOf, portsAsked } from '../../src/facts/selectors.ts';
+import { type Endpoint, endpointsOf, isHeadless, lasting, podsOf, portsAsked } from '../../src/facts/selectors.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Connections, FactTypes, Target } from '../../src/facts/facts.ts';
 import { check, type Draft, judged, skip } from '../check.ts';
@@ -18,7 +18,7 @@ interface Subject {
   own: readonly Pod[];
 }
 
-const portsIn = (pod: Pod) => [...pod.spec.containers, ...pod.spec.initContainers.filter((c) => c.restartPolicy === 'Always')].flatMap((c) => c.ports);
+const portsIn = (pod: Pod) => lasting(pod.spec).flatMap((c) => c.ports);
 
 const titleOf = ({ target, port }: Subject): string => `Service "${target.name}", port ${port.port}`;
 

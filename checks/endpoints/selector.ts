@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Client, Target } from '../../src/facts/facts.ts';
 import type { Pod, Service, Workload } from '../../src/facts/objects.ts';
-import { isFinished, labelText, matchesLabels, ownLabels, podsOf, selects } from '../../src/facts/selectors.ts';
+import { isFinished, labelText, lasting, matchesLabels, ownLabels, podsOf, selects } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, type Fix, judged, skip, unknown } from '../check.ts';
 import { patch } from '../fix.ts';
 import { plural, serviceRef, some, targetPortOf } from '../format.ts';
@@ -102,8 +102,8 @@ const isSameWorkload = (a: Pod, b: Pod): boolean =>
   (a.metadata.name === b.metadata.name ||
     a.metadata.ownerReferences.some((o) => o.controller && b.metadata.ownerReferences.some((x) => x.kind === o.kind && x.name === o.name)));
 
-const declaresPort = (service: Service, containers: Pod['spec']['containers']): boolean =>
-  service.spec.ports.some((p) => containers.some((c) => c.ports.some((x) => x.containerPort === targetPortOf(p) || x.name === targetPortOf(p))));
+const declaresPort = (service: Service, spec: Pick<Pod['spec'], 'containers' | 'initContainers'>): boolean =>
+  service.spec.ports.some((p) => lasting(spec).some((c) => c.ports.some((x) => x.containerPort === targetPortOf(p) || x.name === targetPortOf(p))));
 
 /**
  * The pod or workload whose labels differ least from the selector; one with the Service's name comes first, then one that has
@@ -119,7 +119,7 @@ function nearestLabels(service: Service, pods: readonly Pod[], workloads: readon
         labels: p.metadata.labels,
         isNamesake:
           p.metadata.name === name || workloads.some(([, w]) => w.metadata.name === name && matchesLabels(w.spec.selector ?? noLabels, p.metadata.labels)),
-        servesPort: declaresPort(service, p.spec.containers),
+        servesPort: declaresPort(service, p.spec),
       }),
     ),
     ...workloads.map(
@@ -127,7 +127,7 @@ function nearestLabels(service: Service, pods: readonly Pod[], workloads: readon
         what: `${kind} ${w.metadata.name}`,
         labels: w.spec.template.metadata.labels,
         isNamesake: w.metadata.name === name,
-        servesPort: declaresPort(service, w.spec.template.spec.containers),
+        servesPort: declaresPort(service, w.spec.template.spec),
       }),
     ),
   ];

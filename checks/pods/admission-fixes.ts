@@ -3,7 +3,7 @@ import { amount } from '../../src/facts/scheduling.ts';
 import type { Fix } from '../check.ts';
 import { fixBy, patch } from '../fix.ts';
 import { plural } from '../format.ts';
-import { nameOf, objectOf, type Owner, templatePatch } from './owner.ts';
+import { containerLists, containersPatch, nameOf, objectOf, type Owner } from './owner.ts';
 import { quantity } from './quantity.ts';
 
 /** `cpu=1,pods=2` as a message of the quota's admission plug-in has it. */
@@ -34,11 +34,13 @@ function withinLimits(owner: Owner, message: string): Fix[] {
   if (!found) return [];
   const [, bound = '', resource = '', allowed = '', , have = ''] = found;
   const isOver = (x: string | undefined) => x !== undefined && (bound === 'maximum' ? amount(x) > amount(allowed) : amount(x) < amount(allowed));
-  const operations = owner.workload.spec.template.spec.containers.flatMap((c, i) =>
-    (['limits', 'requests'] as const).flatMap((part) =>
-      isOver(c.resources?.[part]?.[resource])
-        ? [{ op: 'replace', path: `/spec/template/spec/containers/${i}/resources/${part}/${resource}`, value: allowed }]
-        : [],
+  const operations = containerLists.flatMap((list) =>
+    owner.workload.spec.template.spec[list].flatMap((c, i) =>
+      (['limits', 'requests'] as const).flatMap((part) =>
+        isOver(c.resources?.[part]?.[resource])
+          ? [{ op: 'replace', path: `/spec/template/spec/${list}/${i}/resources/${part}/${resource}`, value: allowed }]
+          : [],
+      ),
     ),
   );
   if (operations.length === 0) return [];
@@ -73,13 +75,12 @@ function secured(owner: Owner, message: string): Fix[] {
   if (!/violates PodSecurity/.test(message)) return [];
   const wants = message.match(/\((?:pod or )?containers? "[^)]*\)/g) ?? [];
   if (wants.length === 0 || !wants.every((w) => demands.some(([is]) => is.test(w)))) return [];
-  const contexts = new Map<string, object>();
+  const contexts = new Map<string, { securityContext: object }>();
   for (const want of wants)
     for (const [, name = ''] of want.split(' must set ')[0]?.matchAll(/"([^"]+)"/g) ?? [])
-      contexts.set(name, { ...contexts.get(name), ...demands.find(([is]) => is.test(want))?.[1] });
-  const containers = [...contexts].map(([name, securityContext]) => ({ name, securityContext }));
+      contexts.set(name, { securityContext: { ...contexts.get(name)?.securityContext, ...demands.find(([is]) => is.test(want))?.[1] } });
   const text = `Give the containers of ${nameOf(owner)} the security context that the namespace asks for`;
-  return [{ ...templatePatch(owner, text, { containers }), assumes: 'its programs run as another user than root and with no privileges' }];
+  return [{ ...containersPatch(owner, text, contexts), assumes: 'its programs run as another user than root and with no privileges' }];
 }
 
 /** The changes of the template, or beside it, that the refusal itself asks for. */

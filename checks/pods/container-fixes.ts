@@ -5,7 +5,7 @@ import type { Node, Workload } from '../../src/facts/objects.ts';
 import { amount } from '../../src/facts/scheduling.ts';
 import type { Fix } from '../check.ts';
 import { fixBy } from '../fix.ts';
-import { nameOf, type Owner, templatePatch } from './owner.ts';
+import { containersPatch, nameOf, type Owner } from './owner.ts';
 import { quantity } from './quantity.ts';
 
 type Container = Workload['spec']['template']['spec']['containers'][number];
@@ -71,14 +71,8 @@ export function otherImage(owner: Owner | undefined, container: string, image: s
   const there = [...new Set(nodes.value.flatMap((n) => n.status.images.flatMap((i) => i.names)))].filter((i) => i !== image && !i.includes('@'));
   const [near, ...others] = there.filter((name) => isSlip(image, name));
   if (near === undefined || others.length > 0) return [];
-  const isInit = owner.workload.spec.template.spec.initContainers.some((c) => c.name === container);
   const text = `Set the image of container "${container}" of ${nameOf(owner)} to ${near}, which the nodes have`;
-  return [
-    {
-      ...templatePatch(owner, text, { [isInit ? 'initContainers' : 'containers']: [{ name: container, image: near }] }),
-      assumes: 'this is the image that was meant',
-    },
-  ];
+  return [{ ...containersPatch(owner, text, new Map([[container, { image: near }]])), assumes: 'this is the image that was meant' }];
 }
 
 /** Twice the memory that the container may use. */
@@ -87,7 +81,5 @@ export function moreMemory(owner: Owner | undefined, container: string): Fix[] {
   if (!owner || limit === undefined) return [];
   const memory = quantity(2 * amount(limit));
   const text = `Raise the memory limit of container "${container}" of ${nameOf(owner)} from ${limit} to ${memory}`;
-  return [
-    { ...templatePatch(owner, text, { containers: [{ name: container, resources: { limits: { memory } } }] }), assumes: 'twice as much memory is enough' },
-  ];
+  return [{ ...containersPatch(owner, text, new Map([[container, { resources: { limits: { memory } } }]])), assumes: 'twice as much memory is enough' }];
 }

@@ -5,7 +5,7 @@ import { plural } from '../format.ts';
 import { kubectl } from '../fix.ts';
 import { moreMemory, otherImage, rolledBack } from './container-fixes.ts';
 import { ownerFacts, ownerOf } from './owner.ts';
-import { containersOf, containerTitle, eventEvidence, eventsOf, grouped, isSidecar, logEvidence, named, situation, weight } from './service-pods.ts';
+import { containersOf, containerTitle, eventEvidence, eventsOf, grouped, isSidecarIn, logEvidence, named, situation, weight } from './service-pods.ts';
 
 type Code = 'image-pull-failing' | 'container-crashing' | 'out-of-memory' | 'container-config-error' | 'pod-starting';
 
@@ -47,7 +47,7 @@ function troubleOf(pod: Pod, status: ContainerStatus, said: () => readonly Event
   const why = [waiting, status.state.waiting?.message].filter(Boolean).join(': ');
   if (pulling.test(waiting)) return { code: 'image-pull-failing', text: status.image, why };
   if (configuration.test(waiting)) return { code: 'container-config-error', text: why, why };
-  const isInit = pod.status.initContainerStatuses.includes(status) && !isSidecar(pod, status.name);
+  const isInit = pod.status.initContainerStatuses.includes(status) && !isSidecarIn(pod, status.name);
   // A finished init container, or one whose last run is long over and that is ready now, is no trouble.
   if (ended && ended.exitCode !== 0 && (!status.ready || (failing && !isInit))) {
     if (ended.reason === 'OOMKilled') return { code: 'out-of-memory', text: status.name, why };

@@ -45,6 +45,18 @@ export const objectOf = ({ kind, workload }: Owner): string => `${kind.toLowerCa
 export const templatePatch = (owner: Owner, text: string, spec: object): Fix =>
   patch(text, owner.workload.metadata.namespace, objectOf(owner), { spec: { template: { spec } } }, 'strategic');
 
+/** The lists of a template that hold containers. */
+export const containerLists = ['initContainers', 'containers'] as const;
+
+/** Changes containers of the template, each by its name; in the wrong list the patch would add another container. */
+export function containersPatch(owner: Owner, text: string, changes: ReadonlyMap<string, object>): Fix {
+  const spec = owner.workload.spec.template.spec;
+  const changed = containerLists.map(
+    (list) => [list, spec[list].flatMap((c) => (changes.has(c.name) ? [{ name: c.name, ...changes.get(c.name) }] : []))] as const,
+  );
+  return templatePatch(owner, text, Object.fromEntries(changed.filter(([, containers]) => containers.length > 0)));
+}
+
 /** Lets a paused Deployment use its template. */
 export const resumed = (owner: Owner): Fix => patch(`Resume ${nameOf(owner)}`, owner.workload.metadata.namespace, objectOf(owner), { spec: { paused: null } });
 

@@ -3,7 +3,7 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import type { Fix } from '../check.ts';
-import { nameOf, type Owner, templatePatch } from './owner.ts';
+import { containersPatch, nameOf, type Owner } from './owner.ts';
 
 type Probe = NonNullable<Pod['spec']['containers'][number]['readinessProbe']>;
 
@@ -25,11 +25,8 @@ export function probeFix(
   const [best] = own.toSorted(
     (a, b) => Number(a.path !== asked) - Number(b.path !== asked) || Number(a.port !== probe.httpGet?.port) - Number(b.port !== probe.httpGet?.port),
   );
-  const isInit = owner.workload.spec.template.spec.initContainers.some((c) => c.name === container);
   const change = (next: object, text: string): Fix[] => [
-    templatePatch(owner, `${text}: container "${container}" of ${nameOf(owner)}`, {
-      [isInit ? 'initContainers' : 'containers']: [{ name: container, [`${kind}Probe`]: next }],
-    }),
+    containersPatch(owner, `${text}: container "${container}" of ${nameOf(owner)}`, new Map([[container, { [`${kind}Probe`]: next }]])),
   ];
   if (probe.httpGet && best) {
     const said = `GET ${best.path} on port ${best.port} (HTTP ${best.status})`;

@@ -2,13 +2,13 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { ContainerStatus, Event, Node, Pod } from '../../src/facts/objects.ts';
 import { derived } from '../../src/facts/derived.ts';
-import { isReady } from '../../src/facts/selectors.ts';
+import { isReady, lastingStatuses } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
 import { plural, some } from '../format.ts';
 import { nameOf, objectOf, type Owner, ownerFacts, ownerOf, type Workloads } from './owner.ts';
 import { probeFix } from './probe-fixes.ts';
-import { containerTitle, eventEvidence, eventsOf, grouped, isSidecar, named, situation, type Situation, weight } from './service-pods.ts';
+import { containerTitle, eventEvidence, eventsOf, grouped, isSidecarIn, named, situation, type Situation, weight } from './service-pods.ts';
 
 type Found = Draft<'readiness-failing' | 'readiness-gate-unmet' | 'node-not-ready' | 'pod-starting'>;
 type Probe = NonNullable<Pod['spec']['containers'][number]['readinessProbe']>;
@@ -23,11 +23,8 @@ function requestOf(probe: Probe): string {
 
 const describePod = (pod: Pod): string => kubectl(pod.metadata.namespace, 'describe', 'pod', pod.metadata.name);
 
-/** Containers that count for readiness: those of the pod and its sidecars. */
-const counted = (p: Pod): ContainerStatus[] => [...p.status.initContainerStatuses.filter((s) => isSidecar(p, s.name)), ...p.status.containerStatuses];
-
 /** The container whose probe fails: it runs, and is not ready. */
-const failingIn = (p: Pod): ContainerStatus | undefined => counted(p).find((s) => s.state.running && !s.ready);
+const failingIn = (p: Pod): ContainerStatus | undefined => lastingStatuses(p).find((s) => s.state.running && !s.ready);
 
 const specOf = (p: Pod, name: string | undefined) => [...p.spec.initContainers, ...p.spec.containers].find((c) => c.name === name);
 
@@ -128,7 +125,7 @@ function onProbe(affected: readonly [Pod, ...Pod[]], now: Situation, events: Fac
     confidence: 'confirmed',
     message: isYoung
       ? `${who} started a moment ago and ${one ? 'is' : 'are'} not ready yet`
-      : `The ${kind} probe of ${status && isSidecar(pod, status.name) ? `${containerTitle(pod, status.name).toLowerCase()} in ` : ''}${who} fails: ${probe ? requestOf(probe) : 'it'}${result ? ` returns: ${result}` : ' does not succeed'}`,
+      : `The ${kind} probe of ${status && isSidecarIn(pod, status.name) ? `${containerTitle(pod, status.name).toLowerCase()} in ` : ''}${who} fails: ${probe ? requestOf(probe) : 'it'}${result ? ` returns: ${result}` : ' does not succeed'}`,
     evidence: [
       ...(probe ? [{ source: 'pods', text: `container ${container?.name}: ${kind} probe is ${requestOf(probe)}` }] : []),
       ...said.slice(0, 2).map(eventEvidence),
@@ -157,7 +154,7 @@ function listeningEvidence([pod, ...others]: readonly [Pod, ...Pod[]], listeners
 }
 
 /** Containers start only after each sidecar before them has started, by its startup probe. */
-const blockedBySidecar = (p: Pod): boolean => p.status.initContainerStatuses.some((s) => isSidecar(p, s.name) && s.state.running && s.started === false);
+const blockedBySidecar = (p: Pod): boolean => p.status.initContainerStatuses.some((s) => isSidecarIn(p, s.name) && s.state.running && s.started === false);
 
 /** Container, kind of probe and the probe itself: pods for which they are the same have the same fault. */
 function sameProbe(p: Pod): string {
@@ -184,12 +181,13 @@ export const readiness = check({
     const lost = now.own.filter((p) => p.spec.nodeName != null && downAmong(known).has(p.spec.nodeName));
     // Containers that run, in pods whose node reports: a probe or a gate is the reason why they are not ready.
     const waiting = now.own.filter(
-      (p) => !isReady(p) && !lost.includes(p) && p.status.containerStatuses.length > 0 && (counted(p).every((s) => s.state.running) || blockedBySidecar(p)),
+      (p) =>
+        !isReady(p) && !lost.includes(p) && p.status.containerStatuses.length > 0 && (lastingStatuses(p).every((s) => s.state.running) || blockedBySidecar(p)),
     );
-    const isMarked = (p: Pod) => counted(p).every((s) => s.ready) && p.spec.readinessGates.length === 0;
+    const isMarked = (p: Pod) => lastingStatuses(p).every((s) => s.ready) && p.spec.readinessGates.length === 0;
     // Without a gate of its own such a pod is marked by the node controller.
     if (!nodes.seen && waiting.some(isMarked)) return unknown(`${nodes.what}: ${nodes.why}`);
-    const gated = waiting.filter((p) => counted(p).every((s) => s.ready));
+    const gated = waiting.filter((p) => lastingStatuses(p).every((s) => s.ready));
     const failing = Map.groupBy(
       waiting.filter((p) => failingIn(p) !== undefined),
       sameProbe,

@@ -2,12 +2,12 @@ import { nearest } from '../../src/catalog/nearest-names.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { Node, Pod } from '../../src/facts/objects.ts';
-import { amount, keptOff, requested } from '../../src/facts/scheduling.ts';
+import { amount, askedBy, keptOff, requested } from '../../src/facts/scheduling.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import { check, type Fix, judged, skip } from '../check.ts';
 import { plural } from '../format.ts';
 import { kubectl } from '../fix.ts';
-import { nameOf, type Owner, ownerFacts, ownerOf, templatePatch } from './owner.ts';
+import { containersPatch, nameOf, type Owner, ownerFacts, ownerOf, templatePatch } from './owner.ts';
 import { quantity } from './quantity.ts';
 import { eventEvidence, eventsOf, grouped, named, situation, weight } from './service-pods.ts';
 
@@ -38,7 +38,8 @@ function requestFix(owner: Owner, waiting: readonly Pod[], nodes: readonly Node[
   const step = steps[resource];
   const spec = owner.workload.spec.template.spec;
   if (step === undefined) return [];
-  const others = { ...spec, containers: spec.containers.map((c) => ({ ...c, resources: { requests: {}, limits: {} } })) };
+  const withoutRequests = (c: (typeof spec.containers)[number]) => ({ ...c, resources: { requests: {}, limits: {} } });
+  const others = { ...spec, initContainers: spec.initContainers.map(withoutRequests), containers: spec.containers.map(withoutRequests) };
   const free = nodes
     .filter((n) => keptOff(others, n) === undefined)
     .map((n) => amount(n.status.allocatable[resource] ?? '0') - (used[n.metadata.name]?.[resource] ?? 0));
@@ -47,13 +48,13 @@ function requestFix(owner: Owner, waiting: readonly Pod[], nodes: readonly Node[
   const have = requested(spec, resource);
   if (each <= 0 || each >= have) return [];
   // Each container keeps its part of the whole.
-  const containers = spec.containers.flatMap((c) => {
-    const own = amount(c.resources?.requests?.[resource] ?? c.resources?.limits?.[resource] ?? '0');
+  const requests = [...spec.initContainers, ...spec.containers].flatMap((c) => {
+    const own = askedBy(c, resource);
     const value = quantity(Math.max(step, Math.floor((own / have) * (each / step)) * step));
-    return own > 0 ? [{ name: c.name, resources: { requests: { [resource]: value } } }] : [];
+    return own > 0 ? [[c.name, { resources: { requests: { [resource]: value } } }] as const] : [];
   });
   const text = `Lower the ${resource} request of ${nameOf(owner)} from ${quantity(have)} to ${quantity(each)}, which fits on a node (${quantity(Math.floor(most / step) * step)} is free on the emptiest)`;
-  return [{ ...templatePatch(owner, text, { containers }), assumes: `its programs run with ${quantity(each)} of ${resource}` }];
+  return [{ ...containersPatch(owner, text, new Map(requests)), assumes: `its programs run with ${quantity(each)} of ${resource}` }];
 }
 
 function fixes(owner: Owner | undefined, waiting: readonly Pod[], why: string, nodes: Fact<Node[]>, used: Fact<FactTypes['nodeRequests']>): Fix[] {

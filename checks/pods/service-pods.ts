@@ -2,7 +2,7 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { ContainerStatus, EndpointSlice, Event, Pod, Service } from '../../src/facts/objects.ts';
 import { derived } from '../../src/facts/derived.ts';
-import { endpointsOf, isReady, podsOf } from '../../src/facts/selectors.ts';
+import { endpointsOf, isReady, isSidecar, podsOf } from '../../src/facts/selectors.ts';
 import type { Draft, Evidence } from '../check.ts';
 import { plural, podRef, some } from '../format.ts';
 
@@ -24,12 +24,11 @@ export function situation(service: Service | null, pods: readonly Pod[], slices:
 export const weight = ({ othersServe }: Situation): Pick<Draft, 'severity' | 'scope'> =>
   othersServe ? { severity: 'warning', scope: 'part' } : { severity: 'error', scope: 'all' };
 
-/** Init containers that keep running beside the others (restartPolicy Always; Kubernetes documentation, "Sidecar Containers"). */
-export const isSidecar = (pod: Pod, container: string): boolean => pod.spec.initContainers.some((c) => c.name === container && c.restartPolicy === 'Always');
+export const isSidecarIn = (pod: Pod, container: string): boolean => pod.spec.initContainers.some((c) => c.name === container && isSidecar(c));
 
 /** What a container is called in messages: `Init container "migrate"`. */
 export const containerTitle = (pod: Pod, container: string): string =>
-  `${isSidecar(pod, container) ? 'Sidecar container' : pod.spec.initContainers.some((c) => c.name === container) ? 'Init container' : 'Container'} "${container}"`;
+  `${isSidecarIn(pod, container) ? 'Sidecar container' : pod.spec.initContainers.some((c) => c.name === container) ? 'Init container' : 'Container'} "${container}"`;
 
 export const containersOf = (pod: Pod): ContainerStatus[] => [...pod.status.initContainerStatuses, ...pod.status.containerStatuses];
 

@@ -3,7 +3,7 @@ import { parseResolvConf } from '../dns/resolv-conf.ts';
 import { wasted } from '../dns/resolver.ts';
 import { valueOf } from '../facts/fact.ts';
 import type { Pod } from '../facts/objects.ts';
-import { matchesLabels } from '../facts/selectors.ts';
+import { lasting, matchesLabels } from '../facts/selectors.ts';
 import type { Advice, Subject } from './advice.ts';
 
 type Rule = (subject: Subject) => Advice[];
@@ -18,16 +18,16 @@ const ofWorkload = ({ kind, workload }: Subject['workloads'][number]) => ({
 });
 const podsText = (pods: readonly Pod[]): string => list(pods.map((p) => p.metadata.name));
 
-/** Containers that have a port to which the Service sends, or all where none names its ports. */
-function serving({ service }: Subject, containers: Pod['spec']['containers']) {
+/** Containers that have a port to which the Service sends, or the pod's own where none names its ports. */
+function serving({ service }: Subject, spec: Pick<Pod['spec'], 'containers' | 'initContainers'>) {
   const targets = service.spec.ports.map((p) => p.targetPort ?? p.port);
-  const named = containers.filter((c) => c.ports.some((p) => targets.includes(p.containerPort) || targets.includes(p.name)));
-  return named.length > 0 ? named : containers;
+  const named = lasting(spec).filter((c) => c.ports.some((p) => targets.includes(p.containerPort) || targets.includes(p.name)));
+  return named.length > 0 ? named : spec.containers;
 }
 
 const readinessProbe: Rule = (subject) =>
   subject.workloads.flatMap((owner): Advice[] => {
-    const without = serving(subject, owner.workload.spec.template.spec.containers).filter((c) => !c.readinessProbe);
+    const without = serving(subject, owner.workload.spec.template.spec).filter((c) => !c.readinessProbe);
     if (without.length === 0) return [];
     return [
       {
@@ -91,7 +91,10 @@ const broadSelector: Rule = (subject) => {
 };
 
 const portByNumber: Rule = (subject) => {
-  const declared = (subject.pods[0]?.spec.containers ?? []).flatMap((c) => c.ports).filter((p) => p.name !== '');
+  const declared = subject.pods
+    .slice(0, 1)
+    .flatMap((p) => lasting(p.spec).flatMap((c) => c.ports))
+    .filter((p) => p.name !== '');
   const named = subject.service.spec.ports.flatMap((port) => {
     const found = declared.find((p) => p.containerPort === port.targetPort && p.protocol === port.protocol);
     return found ? [`${port.targetPort} "${found.name}"`] : [];
@@ -191,7 +194,7 @@ const minReadySeconds: Rule = (subject) =>
 
 const noPreStop: Rule = (subject) =>
   subject.workloads.flatMap((owner): Advice[] => {
-    const without = serving(subject, owner.workload.spec.template.spec.containers).filter((c) => !c.lifecycle?.preStop);
+    const without = serving(subject, owner.workload.spec.template.spec).filter((c) => !c.lifecycle?.preStop);
     if (without.length === 0) return [];
     return [
       {

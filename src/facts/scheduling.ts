@@ -1,7 +1,7 @@
 /** Whether a pod may run on a node, as far as node selectors, required node affinity and taints say (Kubernetes documentation, "Assigning Pods to Nodes", "Taints and Tolerations"). */
 import { quantityToScalar } from '@kubernetes/client-node/dist/util.js';
 import type { Node, Workload } from './objects.ts';
-import { matchesLabels } from './selectors.ts';
+import { isSidecar, lasting, matchesLabels } from './selectors.ts';
 
 type PodSpec = Workload['spec']['template']['spec'];
 
@@ -29,9 +29,23 @@ function isMet({ key, operator, values }: Requirement, labels: Record<string, st
 /** A Kubernetes quantity (`500m`, `64Mi`) as a number: CPUs or bytes. */
 export const amount = (quantity: string): number => Number(quantityToScalar(quantity));
 
-/** What the containers of a pod ask for together, of one resource. Init containers that end do not count beside the others. */
-export const requested = (spec: { containers: readonly { resources?: Requests | undefined }[] }, resource: string): number =>
-  spec.containers.reduce((sum, c) => sum + amount(c.resources?.requests?.[resource] ?? c.resources?.limits?.[resource] ?? '0'), 0);
+interface Asking {
+  restartPolicy?: string | null | undefined;
+  resources?: Requests | undefined;
+}
+
+/** What one container asks for, of one resource: its limit where it names no request. */
+export const askedBy = ({ resources }: Asking, resource: string): number => amount(resources?.requests?.[resource] ?? resources?.limits?.[resource] ?? '0');
+
+/**
+ * What a pod needs of one resource: its containers and sidecars together, or, where that is more, one init container beside the sidecars
+ * that run by then (Kubernetes documentation, "Sidecar Containers", resource sharing within containers).
+ */
+export function requested(spec: { containers: readonly Asking[]; initContainers: readonly Asking[] }, resource: string): number {
+  const sum = (list: readonly Asking[]) => list.reduce((total, c) => total + askedBy(c, resource), 0);
+  const starting = spec.initContainers.map((c, i) => sum(spec.initContainers.slice(0, i).filter(isSidecar)) + askedBy(c, resource));
+  return Math.max(sum(lasting(spec)), ...starting);
+}
 
 /** Why a node does not take a pod of a template, with the field that says so; undefined where nothing of this keeps it away. */
 export function keptOff(spec: PodSpec, node: Node): { why: string; field: string; key: string } | undefined {

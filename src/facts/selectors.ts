@@ -1,5 +1,5 @@
 import type { Connection, Connections } from './facts.ts';
-import type { EndpointSlice, LabelSelector, Node, Pod, Service } from './objects.ts';
+import type { ContainerStatus, EndpointSlice, LabelSelector, Node, Pod, Service } from './objects.ts';
 import { derived } from './derived.ts';
 
 export type Labels = Record<string, string>;
@@ -13,6 +13,25 @@ export function splitTarget(target: string): { address: string; port: number } {
   const at = target.lastIndexOf(':');
   return { address: target.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(target.slice(at + 1)) };
 }
+
+interface Restarting {
+  restartPolicy?: string | null | undefined;
+}
+
+/** Init containers that go on running beside the others (Kubernetes documentation, "Sidecar Containers"). */
+export const isSidecar = ({ restartPolicy }: Restarting): boolean => restartPolicy === 'Always';
+
+/** The containers that run as long as their pod: its own and its sidecars. Each of them may be the one that serves. */
+export const lasting = <C extends Restarting>({ containers, initContainers }: { containers: readonly C[]; initContainers: readonly C[] }): C[] => [
+  ...containers,
+  ...initContainers.filter(isSidecar),
+];
+
+/** The states of those containers; the sidecars first, the others wait for them. */
+export const lastingStatuses = ({ spec, status }: Pod): ContainerStatus[] => [
+  ...status.initContainerStatuses.filter((s) => spec.initContainers.some((c) => c.name === s.name && isSidecar(c))),
+  ...status.containerStatuses,
+];
 
 /** A Service's selector against labels: every pair must be there. An empty or absent selector selects nothing (Service API, `spec.selector`). */
 export const selects = (selector: Labels | null | undefined, labels: Labels): boolean =>

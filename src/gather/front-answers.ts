@@ -5,7 +5,7 @@ import { type Cluster, ForwardFailed } from '../cluster/index.ts';
 import { seen } from '../facts/fact.ts';
 import type { FactTypes } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
-import { endpointsOf, isReady } from '../facts/selectors.ts';
+import { endpointsOf, isReady, lasting } from '../facts/selectors.ts';
 import { redact } from '../facts/redact.ts';
 import { requestOf } from '../front/choose.ts';
 import { collector, read, valueOf } from './collector.ts';
@@ -79,7 +79,9 @@ function targetOf(service: Service, port: number, pod: Pod): number | undefined 
   if (!asked) return undefined;
   const target = asked.targetPort ?? asked.port;
   if (typeof target === 'number') return target;
-  return pod.spec.containers.flatMap((c) => c.ports).find((p) => p.name === target)?.containerPort;
+  return lasting(pod.spec)
+    .flatMap((c) => c.ports)
+    .find((p) => p.name === target)?.containerPort;
 }
 
 export const frontAnswers = collector({

@@ -3,7 +3,7 @@ import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Listeners, Socket } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
 import { hasSidecar } from '../mesh/member.ts';
-import { isHeadless, podsOf } from '../facts/selectors.ts';
+import { isHeadless, lasting, podsOf } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { parseProcNet } from './proc-net.ts';
 
@@ -16,7 +16,7 @@ const procScript =
   'for f in tcp tcp6 udp udp6; do echo "== $f"; if command -v cat >/dev/null; then cat /proc/net/$f; else while IFS= read -r l; do echo "$l"; done </proc/net/$f; fi; done 2>/dev/null';
 
 async function socketsIn(cluster: Cluster, pod: Pod): Promise<Socket[] | null> {
-  for (const container of pod.spec.containers) {
+  for (const container of lasting(pod.spec)) {
     const ran = await cluster.exec(
       { namespace: pod.metadata.namespace, pod: pod.metadata.name, container: container.name },
       ['sh', '-c', procScript],
@@ -72,11 +72,11 @@ const maxForwards = 8;
 
 /** The numbers of all ports that could be meant: targetPorts, declared ports, those that probes ask, those that the command and the environment name. */
 function portsWorthTrying(pod: Pod, service: Service): number[] {
-  const declared = pod.spec.containers.flatMap((c) => (c.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.containerPort));
-  const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]);
+  const declared = lasting(pod.spec).flatMap((c) => (c.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.containerPort));
+  const probed = lasting(pod.spec).flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]);
   const asked = (service.spec.ports ?? []).filter((p) => p.protocol === 'TCP');
   const targets = asked.flatMap((p) => [...(isHeadless(service) ? [p.port] : []), p.targetPort ?? p.port]);
-  const named = pod.spec.containers.flatMap((c) => c.portHints);
+  const named = lasting(pod.spec).flatMap((c) => c.portHints);
   return [...new Set([...targets, ...declared, ...probed, ...named].filter((p): p is number => typeof p === 'number'))].slice(0, maxForwards);
 }
 

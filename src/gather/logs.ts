@@ -2,7 +2,7 @@ import type { Cluster } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Pod } from '../facts/objects.ts';
 import { redact } from '../facts/redact.ts';
-import { podsOf } from '../facts/selectors.ts';
+import { isSidecar, podsOf } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 
 /** At most so many containers' logs are read; replicas that crash mostly crash alike. */
@@ -10,7 +10,7 @@ const maxContainers = 4;
 const tailLines = 15;
 
 /** The containers of the pod start after each init container has ended; a sidecar does not end. */
-const isWaitedFor = (pod: Pod, container: string): boolean => pod.spec.initContainers.some((c) => c.name === container && c.restartPolicy !== 'Always');
+const isWaitedFor = (pod: Pod, container: string): boolean => pod.spec.initContainers.some((c) => c.name === container && !isSidecar(c));
 
 /** Containers whose last run ended, and init containers that the others wait for, with whether that run is the previous one. */
 function ended(pod: Pod): { container: string; previous: boolean }[] {

@@ -23,8 +23,9 @@ export const withoutDigests = (node: o.Node): o.Node => ({
   status: { ...node.status, images: (node.status.images ?? []).map((i) => ({ names: i.names.filter((x) => !x.includes('@')) })) },
 });
 
+const asking = v.array(v.object({ restartPolicy: v.nullish(v.string()), resources: o.resourceList }));
 export const resourcesOnly = v.object({
-  spec: v.object({ nodeName: v.optional(v.string(), ''), containers: v.array(v.object({ resources: o.resourceList })) }),
+  spec: v.object({ nodeName: v.optional(v.string(), ''), containers: asking, initContainers: v.nullish(asking, []) }),
 });
 
 /** What pods ask for on each node, together: in CPUs and bytes. */

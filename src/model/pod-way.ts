@@ -2,7 +2,7 @@
 import type { Code } from '../catalog/codes.ts';
 import { type Fact, valueOf } from '../facts/fact.ts';
 import type { Facts, Listeners, Route } from '../facts/facts.ts';
-import { familyOf, isReady, kubeletVersionsOf } from '../facts/selectors.ts';
+import { familyOf, isReady, kubeletVersionsOf, lastingStatuses } from '../facts/selectors.ts';
 import { pluginOf } from '../policy/plugin.ts';
 import { type Direction, inside } from '../policy/rule.ts';
 import type { Protocol } from '../proxy/model.ts';
@@ -130,7 +130,7 @@ function podStops({ facts, pods }: World, to: Destination): Stop[] {
     return [{ fates: ['lost', 'refused'], certain: false, why: `node ${node.metadata.name} is not ready`, codes: podFaults, pods: [to.pod] }];
   }
   // A program that was killed a moment ago may run again by now.
-  const ended = pod.status.containerStatuses.find((s) => s.lastState.terminated && s.lastState.terminated.exitCode !== 0);
+  const ended = lastingStatuses(pod).find((s) => s.lastState.terminated && s.lastState.terminated.exitCode !== 0);
   if (ended)
     return [{ fates: ['lost', 'refused'], certain: false, why: `container ${ended.name} of pod ${to.pod} was restarted`, codes: podFaults, pods: [to.pod] }];
   if (isReady(pod)) return [];

@@ -4,7 +4,7 @@ import type { Draft, Evidence } from '../catalog/finding.ts';
 import type { Connection, Listeners } from '../facts/facts.ts';
 import type { Pod, Protocol } from '../facts/objects.ts';
 import { hasSidecar, sidecarPorts } from '../mesh/member.ts';
-import { type Family, familyOf, isReady } from '../facts/selectors.ts';
+import { type Family, familyOf, isReady, lasting } from '../facts/selectors.ts';
 
 export type ServingCode = 'target-port-not-listening' | 'listens-on-loopback' | 'protocol-mismatch';
 
@@ -86,13 +86,19 @@ function byForward(name: string, port: number, forwarded: Listeners['forwarded']
 /** From the declared ports, which are only documentation: a hint, and none where a probe of the pod uses the port. */
 function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | undefined {
   const numberOf = (p: number | string | undefined) =>
-    typeof p === 'string' ? pod.spec.containers.flatMap((c) => c.ports).find((c) => c.name === p)?.containerPort : p;
-  const isProbed = pod.spec.containers.some((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port].some((p) => numberOf(p) === port));
+    typeof p === 'string'
+      ? lasting(pod.spec)
+          .flatMap((c) => c.ports)
+          .find((c) => c.name === p)?.containerPort
+      : p;
+  const isProbed = lasting(pod.spec).some((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port].some((p) => numberOf(p) === port));
   // The kubelet connects to the pod's own address, so a probe that succeeds shows who listens there.
   if (protocol === 'TCP' && isProbed && isReady(pod))
     return verdict(null, 'likely', [{ source: 'pods', text: `the readiness probe of ${pod.metadata.name} succeeds on port ${port}` }]);
-  const declared = pod.spec.containers.flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
-  const probed = pod.spec.containers.flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]).filter((p) => typeof p === 'number');
+  const declared = lasting(pod.spec).flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
+  const probed = lasting(pod.spec)
+    .flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port])
+    .filter((p) => typeof p === 'number');
   if (declared.length === 0 || declared.includes(port) || probed.includes(port)) return undefined;
   const text = `${pod.metadata.name} declares ${firstFew(declared.map(String))}${probed.length > 0 ? `, and its probe succeeds on ${probed.join(', ')}` : ''}`;
   return verdict('target-port-not-listening', 'possible', [{ source: 'pods', text }], { elsewhere: declared });
@@ -103,7 +109,7 @@ function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | un
  * same, unless the pod declares other ports only.
  */
 function byRefusal(pod: Pod, port: number, protocol: Protocol): Serving | undefined {
-  const declared = pod.spec.containers.flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
+  const declared = lasting(pod.spec).flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
   if (protocol === 'TCP' && (declared.length === 0 || declared.includes(port))) return undefined;
   const text = `${pod.metadata.name} declares ${firstFew(declared.map(String)) || 'no port'}`;
   return verdict('target-port-not-listening', 'likely', [{ source: 'pods', text }], { elsewhere: declared });

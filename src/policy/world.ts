@@ -9,7 +9,7 @@ import {
   type PodForPolicies,
   workload,
 } from '../facts/objects.ts';
-import { isFinished } from '../facts/selectors.ts';
+import { isFinished, lasting } from '../facts/selectors.ts';
 import { both, type Decision, decide, policySet, type PolicySet, type Verdict } from './decide.ts';
 import { kindOf, readPolicies, type Unread } from './kinds.ts';
 import { fromNetworkPolicy } from './network-policy.ts';
@@ -38,9 +38,7 @@ interface Raw {
 }
 
 const portsOf = (spec: PodForPolicies['spec']): PodSide['ports'] =>
-  [...spec.containers, ...spec.initContainers.filter((c) => c.restartPolicy === 'Always')].flatMap((c) =>
-    c.ports.map((p) => ({ name: p.name, port: p.containerPort, protocol: p.protocol })),
-  );
+  lasting(spec).flatMap((c) => c.ports.map((p) => ({ name: p.name, port: p.containerPort, protocol: p.protocol })));
 
 /** Every namespace carries its name as a label; the API server sees to that. */
 export const namespaceLabelsOf = (name: string, labels: Record<string, string> | undefined): Record<string, string> => ({

@@ -1,14 +1,15 @@
 /** The EndpointSlices of a Service as its controller writes them (kubernetes/kubernetes v1.35, pkg/controller/endpointslice, and k8s.io/endpointslice). */
 import type { EndpointSlice, Pod, Service, ServicePort } from '../facts/objects.ts';
-import { byController, endpointsOf, familyOf, isFinished, isGenerated, isReady, selects } from '../facts/selectors.ts';
+import { byController, endpointsOf, familyOf, isFinished, isGenerated, isReady, lasting, selects } from '../facts/selectors.ts';
 
 /** The number of a Service port on a pod; undefined where no container has a port of that name. */
 function numberOn(pod: Pod, port: ServicePort): number | undefined {
   const target = port.targetPort ?? port.port;
   if (typeof target === 'number') return target;
-  // Init containers that restart (sidecars) count too (pkg/api/v1/pod FindPort).
-  const containers = [...pod.spec.containers, ...pod.spec.initContainers.filter((c) => c.restartPolicy === 'Always')];
-  return containers.flatMap((c) => c.ports).find((p) => p.name === target && p.protocol === port.protocol)?.containerPort;
+  // Sidecars count, too (pkg/api/v1/pod FindPort).
+  return lasting(pod.spec)
+    .flatMap((c) => c.ports)
+    .find((p) => p.name === target && p.protocol === port.protocol)?.containerPort;
 }
 
 const portsOn = (pod: Pod, service: Service): EndpointSlice['ports'] =>

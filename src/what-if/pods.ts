@@ -1,7 +1,7 @@
 /** Pods as their workload's template makes them. */
 import type { Node, Pod, Workload } from '../facts/objects.ts';
 import { keptOff } from '../facts/scheduling.ts';
-import { familyOf, isReady } from '../facts/selectors.ts';
+import { familyOf, isReady, isSidecar } from '../facts/selectors.ts';
 
 type Template = Workload['spec']['template'];
 type Container = Pod['spec']['containers'][number];
@@ -67,7 +67,7 @@ export function readyPod(w: Workload, kind: string, index: number, old: Pod | un
       hostIP: old?.status.hostIP,
       conditions: [{ type: 'Ready', status: 'True' }],
       containerStatuses: template.spec.containers.map(running),
-      initContainerStatuses: template.spec.initContainers.filter((c) => c.restartPolicy === 'Always').map(running),
+      initContainerStatuses: template.spec.initContainers.filter(isSidecar).map(running),
     },
   };
 }

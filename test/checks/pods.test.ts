@@ -307,6 +307,16 @@ describe('whether pods are created', () => {
       expect(under?.fix[0]?.text).toBe('Set the memory of the containers of Deployment "shop" to 64Mi, the minimum of the LimitRange (it is 1Mi)');
       expect(patchOf(under?.fix[0])).toEqual([{ op: 'replace', path: '/spec/template/spec/containers/0/resources/requests/memory', value: '64Mi' }]);
       expect(of('limit-range', limits({ requests: {}, limits: {} })).findings[0]?.fix).toHaveLength(1);
+      const inInit = deployments((w) =>
+        w.spec.template.spec.initContainers.push({ ...structuredClone(container(w)), name: 'load', resources: { requests: {}, limits: { cpu: '2' } } }),
+      );
+      const [init] = of(
+        'limit-range',
+        range('maximum cpu usage per Container is 500m, but limit is 2'),
+        limits({ requests: {}, limits: { cpu: '500m' } }),
+        inInit,
+      ).findings;
+      expect(patchOf(init?.fix[0])).toEqual([{ op: 'replace', path: '/spec/template/spec/initContainers/0/resources/limits/cpu', value: '500m' }]);
     });
     test('an account that is missing is created; what Pod Security asks for is set', () => {
       const [account] = of('service-account-missing').findings;
@@ -332,6 +342,16 @@ describe('whether pods are created', () => {
             },
           },
         },
+      });
+      const both = all(
+        refusing(
+          'pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (containers "load", "agnhost" must set securityContext.allowPrivilegeEscalation=false)',
+        ),
+        deployments((w) => w.spec.template.spec.initContainers.push({ ...structuredClone(container(w)), name: 'load' })),
+      );
+      const context = { securityContext: { allowPrivilegeEscalation: false } };
+      expect(patchOf(of('pod-security-refused', both).findings[0]?.fix[0])).toEqual({
+        spec: { template: { spec: { initContainers: [{ name: 'load', ...context }], containers: [{ name: 'agnhost', ...context }] } } },
       });
       const more = refusing(
         'pods "x" is forbidden: violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true), privileged (container "agnhost" must not set securityContext.privileged=true)',
@@ -392,6 +412,23 @@ describe('whether pods have a node', () => {
               { name: 'web', resources: { requests: { cpu: '500m' } } },
               { name: 'log', resources: { requests: { cpu: '500m' } } },
             ],
+          },
+        },
+      },
+    });
+  });
+  test('that has no room for an init container: it gives way, too', () => {
+    const init = deployments((w) => {
+      const { resources } = container(w);
+      container(w).resources = { requests: { cpu: '200m' }, limits: {} };
+      w.spec.template.spec.initContainers.push({ ...structuredClone(container(w)), name: 'load', resources });
+    });
+    expect(patchOf(of('unschedulable', init).findings[0]?.fix[0])).toEqual({
+      spec: {
+        template: {
+          spec: {
+            initContainers: [{ name: 'load', resources: { requests: { cpu: '1' } } }],
+            containers: [{ name: 'web', resources: { requests: { cpu: '10m' } } }],
           },
         },
       },
@@ -516,6 +553,10 @@ describe('containers', () => {
         deployments((w) => void (container(w).resources = { requests: {}, limits: {} })),
       )?.fix,
     ).toMatchObject([{ text: 'Raise the memory limit of container "web", or reduce its memory use' }]);
+    const inInit = deployments((w) => w.spec.template.spec.initContainers.push(...w.spec.template.spec.containers.splice(0)));
+    expect(patchOf(first('out-of-memory', inInit)?.fix[0])).toEqual({
+      spec: { template: { spec: { initContainers: [{ name: 'web', resources: { limits: { memory: '40Mi' } } }] } } },
+    });
   });
   test('an init container', () => {
     expect(first('init-container-failing')?.message).toMatch(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { seen } from '../../src/facts/fact.ts';
-import { keptOff } from '../../src/facts/scheduling.ts';
+import { keptOff, requested } from '../../src/facts/scheduling.ts';
 import type { Node, Workload } from '../../src/facts/objects.ts';
 import { recordingOf, reportOf, valueOf } from '../support/recordings.ts';
 
@@ -56,5 +56,20 @@ describe('what keeps a DaemonSet off a node', () => {
     expect(findings[0]?.message).toContain(`its nodeSelector wants proxy=yes, and ${node.metadata.name} has no label proxy`);
     expect(findings[0]?.nodes).toEqual([node.metadata.name]);
     expect(findings[0]?.fix[0]?.command).toContain('"nodeSelector":{"proxy":null}');
+  });
+});
+
+describe('what a pod needs', () => {
+  const asks = (cpu: string, restartPolicy?: string) => ({ restartPolicy, resources: { requests: { cpu }, limits: {} } });
+  test.each([
+    ['its containers together', [], [asks('1'), asks('500m')], 1.5],
+    ['sidecars count with them', [asks('2', 'Always')], [asks('1')], 3],
+    ['an init container that ends counts where it needs more', [asks('4')], [asks('1'), asks('2')], 4],
+    ['and not where it needs less', [asks('2')], [asks('1'), asks('2')], 3],
+    ['beside the sidecars that run by then', [asks('1', 'Always'), asks('4'), asks('2', 'Always')], [asks('1')], 5],
+    ['a limit is a request where none is named', [], [{ resources: { requests: {}, limits: { cpu: '2' } } }], 2],
+    ['nothing', [{}], [{}], 0],
+  ])('%s', (_, initContainers, containers, cpus) => {
+    expect(requested({ initContainers, containers }, 'cpu')).toBe(cpus);
   });
 });
