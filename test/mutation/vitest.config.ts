@@ -5,5 +5,6 @@ import { rooms } from './rooms.ts';
 
 export default defineConfig({
   plugins: [shellScripts],
-  test: { include: rooms[process.env['ROOM'] ?? '']?.tests ?? [], testTimeout: 60_000 },
+  // One worker for all files: most of the time would otherwise go into loading the same modules again.
+  test: { isolate: false, include: rooms[process.env['ROOM'] ?? '']?.tests ?? [], testTimeout: 60_000 },
 });

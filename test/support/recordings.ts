@@ -13,10 +13,13 @@ const scenarios = new URL('../e2e/scenarios', import.meta.url).pathname;
 
 export interface Recorded {
   name: string;
-  recording: Recording;
+  /** Read when it is first asked for: most tests want a few of them. */
+  readonly recording: Recording;
   /** Absent for recordings of scenarios in other folders. */
   scenario: Case | undefined;
 }
+
+const read = new Map<string, Recording>();
 
 export const recorded: readonly Recorded[] = readdirSync(recordings)
   .filter((f) => f.endsWith('.json'))
@@ -25,7 +28,11 @@ export const recorded: readonly Recorded[] = readdirSync(recordings)
     const path = join(scenarios, name, 'case.json');
     return {
       name,
-      recording: readCapture(readFileSync(join(recordings, file), 'utf8')),
+      get recording() {
+        const known = read.get(name) ?? recordingOf(name);
+        read.set(name, known);
+        return known;
+      },
       scenario: existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Case) : undefined,
     };
   });
