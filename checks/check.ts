@@ -17,7 +17,8 @@ export type Judgement<C extends Code = Code> =
 /** The same evidence may come from both ports, families or readings; it is shown once. */
 const withoutRepeats = (evidence: readonly Evidence[]): Evidence[] => [...new Map(evidence.map((e) => [`${e.source}\n${e.text}`, e])).values()];
 
-export const judged = <C extends Code>(summary: string, findings: Draft<C>[] = []): Judgement<C> => ({
+/** What is wrong; without findings all is right, and `summary` says in a few words what. */
+export const judged = <C extends Code>(findings: Draft<C>[], summary = ''): Judgement<C> => ({
   kind: 'judged',
   findings: findings.map((f) => ({ ...f, evidence: withoutRepeats(f.evidence) })),
   summary,

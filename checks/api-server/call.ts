@@ -18,12 +18,12 @@ export const call = check({
     const good = calls.find((c) => c.succeeded);
     // A condition is a moment old; a call that succeeded is not.
     if (!worst && (!refusal || good)) {
-      if (good) return judged(`${good.asked}: answered`);
+      if (good) return judged([], `${good.asked}: answered`);
       if (!apiServerCalls.seen && apiServerCalls.reason === 'not-asked') return skip(apiServerCalls.why);
       return unknown(calls[0]?.message ?? (apiServerCalls.seen ? 'there was nothing to call' : apiServerCalls.why));
     }
     const unshown = (valueOf(servedCertificates) ?? []).filter((s) => s.error !== '').slice(0, 1);
-    return judged('', [
+    return judged([
       {
         code: 'extension-call-failing',
         severity: 'error',

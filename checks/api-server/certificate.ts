@@ -65,6 +65,6 @@ export const certificate = check({
         ],
       };
     });
-    return drafts.length > 0 ? judged('', drafts.slice(0, 1)) : judged(`verified: for ${some(shown[0]?.certificate?.names ?? [])}`);
+    return drafts.length > 0 ? judged(drafts.slice(0, 1)) : judged([], `verified: for ${some(shown[0]?.certificate?.names ?? [])}`);
   },
 });

@@ -32,10 +32,10 @@ export const policies = check({
     const [first] = denied;
     if (!first) {
       if (asked.some((a) => a.decision.verdict === 'unknown')) return unknown('policies leave it open whether the API server gets in');
-      return judged(asked.some((a) => a.decision.selecting.length > 0) ? 'allowed' : 'no policy selects the pods');
+      return judged([], asked.some((a) => a.decision.selecting.length > 0) ? 'allowed' : 'no policy selects the pods');
     }
     const from = addresses.length > 0 ? `the API server (${some(addresses)})` : 'the API server';
-    return judged('', [
+    return judged([
       {
         code: 'policy-denies-ingress',
         severity: 'error',

@@ -37,7 +37,7 @@ export const reference = check({
     if (!first)
       return unread && !unread.seen
         ? unknown(unread.why)
-        : judged(some([...new Set(called.map((c) => `${c.service?.namespace}/${c.service?.name}:${c.service?.port}`))]));
+        : judged([], some([...new Set(called.map((c) => `${c.service?.namespace}/${c.service?.name}:${c.service?.port}`))]));
     const drafts = wrong.map(({ caller, problem }): Draft<'extension-backend-invalid'> => {
       const namespaceOf = caller.service?.namespace ?? '';
       const near = nearestNames(caller.service?.name ?? '', target.namespace === namespaceOf && target.name !== '' ? [target.name] : [])[0];
@@ -55,6 +55,6 @@ export const reference = check({
         fix: fixesFor(extension, caller),
       };
     });
-    return judged('', drafts);
+    return judged(drafts);
   },
 });

@@ -18,6 +18,7 @@ export const registered = check({
     const [first] = callers;
     if (first)
       return judged(
+        [],
         first.webhook
           ? some(callers.map((c) => `${c.name} (${c.webhook ? callsFor(c.webhook) : ''})`))
           : first.service
@@ -25,10 +26,10 @@ export const registered = check({
             : 'served by the API server itself',
       );
     // A configuration without webhooks calls nobody.
-    if (unread.value !== null && !(Array.isArray(unread.value) && unread.value.length === 0)) return judged('it calls nothing');
+    if (unread.value !== null && !(Array.isArray(unread.value) && unread.value.length === 0)) return judged([], 'it calls nothing');
     const near = nearestNames(front.name, extension.names)[0];
     const isWebhook = front.kind === 'webhook';
-    return judged('', [
+    return judged([
       {
         code: 'extension-not-found',
         severity: 'error',

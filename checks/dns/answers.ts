@@ -84,6 +84,7 @@ export const answers = check({
     const expected = expectedBy(wrong[0] ?? (replies[0] as Reply));
     if (wrong.length === 0)
       return judged(
+        [],
         expected.length > 0
           ? `${podsOf(replies) === 1 ? 'the DNS replica answers' : `all ${podsOf(replies)} DNS replicas answer`} ${some([...expected, ...(others[0] ? expectedBy(others[0]) : [])])}`
           : `the name has no address because there is no ready endpoint`,
@@ -93,7 +94,7 @@ export const answers = check({
     const part = wrong.length < replies.length || wrong.every((r) => others.includes(r));
     // A headless Service's addresses change with its pods; a replica may need a moment to follow.
     const lag = isHeadless(service) && wrong.every((r) => r.addresses.some((a) => expected.includes(a)));
-    return judged('', [
+    return judged([
       {
         code: 'dns-wrong-answer',
         severity: lag ? 'warning' : 'error',

@@ -30,9 +30,9 @@ export const client = check({
     const right = dnsService?.spec.clusterIPs ?? [];
     const nodesOwn = policy === 'Default' || (policy === 'ClusterFirst' && client.hostNetwork);
     const ok = servers ? servers.some((s) => right.includes(s) || isNodeLocal(s)) : !nodesOwn;
-    if (ok || right.length === 0) return judged(servers ? `asks ${servers.join(', ')}` : `dnsPolicy ${policy}`);
+    if (ok || right.length === 0) return judged([], servers ? `asks ${servers.join(', ')}` : `dnsPolicy ${policy}`);
     const who = clientText(target, client);
-    return judged('', [
+    return judged([
       {
         code: 'dns-pod-config',
         severity: 'error',

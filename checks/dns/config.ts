@@ -159,7 +159,7 @@ export const config = check({
       file = parseCorefile(corefile, corefileCustom.seen ? (corefileCustom.value ?? {}) : {});
     } catch (error) {
       if (!(error instanceof CorefileError)) throw error;
-      return judged('', [invalid(subject, error.line, error.message)]);
+      return judged([invalid(subject, error.line, error.message)]);
     }
     const served = kubernetesZones(file)?.map((z) => z.replace(/\.$/, ''));
     const resolv = connections.seen && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
@@ -168,7 +168,7 @@ export const config = check({
       misspelt(subject, file) ??
       loop(subject, file, dnsService.seen ? dnsService.value?.spec.clusterIPs : undefined) ??
       (served ? otherZone(subject, file, served, resolv) : withoutKubernetes(subject, file, resolv));
-    if (found) return judged('', [found]);
-    return judged(`CoreDNS serves ${zonesText(served ?? []) || 'every zone'}`);
+    if (found) return judged([found]);
+    return judged([], `CoreDNS serves ${zonesText(served ?? []) || 'every zone'}`);
   },
 });

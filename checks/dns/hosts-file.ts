@@ -35,12 +35,12 @@ export const hostsFile = check({
     const all = overridesOf(client.pod, service, slices);
     const wrong = all.filter((o) => !o.isOwn);
     const [first] = wrong;
-    if (!first) return judged(all.length > 0 ? "hostAliases give the Service's own addresses" : '');
+    if (!first) return judged([], all.length > 0 ? "hostAliases give the Service's own addresses" : '');
     const names = some(
       wrong.flatMap((o) => o.hostnames),
       2,
     );
-    return judged('', [
+    return judged([
       {
         code: 'hosts-file-override',
         severity: 'error',

@@ -44,7 +44,7 @@ export const names = check({
       }
     }
     const first = wrong[0];
-    if (!first) return judged(asked > 0 ? `${plural(new Set(replies.map((r) => r.reply.question)).size - 1, 'further name')} right` : '');
+    if (!first) return judged([], asked > 0 ? `${plural(new Set(replies.map((r) => r.reply.question)).size - 1, 'further name')} right` : '');
     const draft: Draft<'dns-wrong-answer'> = {
       code: 'dns-wrong-answer',
       severity: 'warning',
@@ -55,6 +55,6 @@ export const names = check({
       evidence: wrong.slice(0, 5).map((w) => ({ source: 'dns', text: `${w.pod}: ${w.what}` })),
       fix: [staleFix(first.pod)],
     };
-    return judged('', [draft]);
+    return judged([draft]);
   },
 });

@@ -17,12 +17,12 @@ export const nodeLocal = check({
     const node = client?.node ?? (connections.seen ? connections.value.node : null);
     if (node === null) return skip("the client's node is not known");
     const own = nodeLocalPods.filter((p) => p.spec.nodeName === node && !p.metadata.deletionTimestamp);
-    if (own.some(isReady)) return judged(`the DNS cache of ${node} is ready`);
+    if (own.some(isReady)) return judged([], `the DNS cache of ${node} is ready`);
     const conf = ownResolvConf(connections);
     // With kube-dns' address in resolv.conf the cache answers in its place; without the cache the node's rules do.
     const asked = conf?.nameservers.some(isNodeLocal) ?? false;
     const name = own[0]?.metadata.name;
-    return judged('', [
+    return judged([
       {
         code: 'dns-pods-down',
         severity: asked ? 'error' : 'warning',

@@ -174,9 +174,9 @@ export const replicas = check({
       return unknown('this cluster has another DNS than CoreDNS in kube-system, which is not judged');
     const object = { kind: 'Deployment', namespace: 'kube-system', name: workload?.metadata.name ?? 'coredns' };
     const summary = `${ready.length} of ${plural(live.length, 'DNS pod')} ready`;
-    if (ready.length === 0) return judged(summary, [noneReady(live, workload, object, dnsLogs)]);
+    if (ready.length === 0) return judged([noneReady(live, workload, object, dnsLogs)], summary);
     const failing = silent(ready, dnsAnswers, object, dnsLogs);
     const forClient = failing.length === 0 && connections.seen ? silentForClient(ready, connections.value, dnsAnswers, object) : [];
-    return judged(summary, [...failing, ...forClient, ...someNotReady(live, object, dnsLogs)]);
+    return judged([...failing, ...forClient, ...someNotReady(live, object, dnsLogs)], summary);
   },
 });

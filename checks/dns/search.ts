@@ -63,7 +63,7 @@ export const search = check({
         fix: [{ text: `Use ${target.name}.${target.namespace}, which works with any cluster domain` }],
       });
     }
-    if (!conf) return judged("its node's search list is not known", findings);
+    if (!conf) return judged(findings, "its node's search list is not known");
     const right = `${target.name}.${target.namespace}.svc.${domain}`;
     const forms = workingForms({ name: target.name, namespace: target.namespace, domain }, conf);
     const cost = wasted(right, right, conf);
@@ -89,6 +89,6 @@ export const search = check({
         fix: [{ text: `Write a dot at the end of the name (${right}.), or set ndots to 2 and fewer searches in the pod's dnsConfig` }],
       });
     }
-    return judged(`${formsText(target, forms)} ${forms.length === 1 ? 'resolves' : 'resolve'} to it`, findings);
+    return judged(findings, `${formsText(target, forms)} ${forms.length === 1 ? 'resolves' : 'resolve'} to it`);
   },
 });

@@ -14,7 +14,7 @@ export const service = check({
     if (elsewhere !== undefined) return skip(elsewhere);
     const object = { kind: 'Service', namespace: 'kube-system', name: 'kube-dns' };
     const broken = (message: string, text: string, fix: Draft['fix']) =>
-      judged('', [
+      judged([
         {
           code: 'dns-service-broken' as const,
           severity: 'error' as const,
@@ -56,6 +56,6 @@ export const service = check({
         { text: 'Check that targetPort of Service "kube-dns" is a port of the DNS pods', command: 'kubectl -n kube-system get service kube-dns -o yaml' },
       ]);
     }
-    return judged(`kube-dns at ${dnsService.spec.clusterIPs.join(', ')}${ready ? `, ${ready.length} ready` : ''}`);
+    return judged([], `kube-dns at ${dnsService.spec.clusterIPs.join(', ')}${ready ? `, ${ready.length} ready` : ''}`);
   },
 });

@@ -26,9 +26,9 @@ export const upstream = check({
     const bad = replies.filter(({ pod, reply }) => reply.rcode.startsWith('no answer') || (reply.rcode === 'SERVFAIL' && complaints(pod).length > 0));
     const file = readCorefile(corefile.seen ? corefile.value : null);
     const to = file ? forwarders(file).flatMap((f) => f.to) : [];
-    if (bad.length === 0) return judged('');
+    if (bad.length === 0) return judged([], '');
     const logs = bad.flatMap(({ pod }): Evidence[] => complaints(pod).map((text) => ({ source: 'log', text: `${pod}: ${text}` })));
-    return judged('', [
+    return judged([
       {
         code: 'dns-upstream-failing',
         // The Service is a name of the cluster: it does not need the upstream.

@@ -88,10 +88,10 @@ export const families = check({
     const found = [...own.flatMap((f) => podsWithout(f, own, ready, { namespace, name })), ...who];
     const endpoints = endpointsOf(slices).filter((e) => e.ready);
     return judged(
+      found,
       own.length > 1
         ? own.map((f) => `${new Set(endpoints.flatMap((e) => (familyOf(e.address) === f ? [e.address] : []))).size} over ${f}`).join(', ')
         : (own[0] ?? ''),
-      found,
     );
   },
 });

@@ -73,15 +73,15 @@ export const overlap = check({
     if (!first) return skip('the selector matches no pod');
     const owner = directOwnerOf(first);
     const isOfOwner = (p: Pod) => owner !== undefined && directOwnerOf(p)?.kind === owner.kind && directOwnerOf(p)?.name === owner.name;
-    if (more.every(isOfOwner)) return judged('');
+    if (more.every(isOfOwner)) return judged([], '');
     const groups = Map.groupBy(own, (p) => ownerOf(p, replicaSets));
-    if (groups.size === 1) return judged('');
+    if (groups.size === 1) return judged([], '');
 
     const made = connections.seen ? connections.value.list : [];
     const serves = (pod: Pod) => servesIt(pod, service, made, listeners);
     const declaresOther = (p: Pod) =>
       serves(p) === undefined && lasting(p.spec).some((c) => c.ports.length > 0) && !service.spec.ports.some((port) => declares(p, port));
-    if (!own.some((p) => serves(p) === false || declaresOther(p))) return judged(`pods of ${some([...groups.keys()])} serve it`);
+    if (!own.some((p) => serves(p) === false || declaresOther(p))) return judged([], `pods of ${some([...groups.keys()])} serve it`);
     const isServing = (p: Pod) => serves(p) === true || (serves(p) === undefined && service.spec.ports.some((port) => declares(p, port)));
     const right = [...groups].filter(([, members]) => members.some(isServing));
     const [sample] = right.flatMap(([, members]) => members);
@@ -89,7 +89,7 @@ export const overlap = check({
       ([, members]) =>
         (members.every((p) => serves(p) === false) || members.every(declaresOther)) && !members.some((p) => sample && isSameApplication(sample, p, service)),
     );
-    if (others.length === 0 || right.length === 0 || others.length === groups.size) return judged(`pods of ${some([...groups.keys()])} serve it`);
+    if (others.length === 0 || right.length === 0 || others.length === groups.size) return judged([], `pods of ${some([...groups.keys()])} serve it`);
 
     const strange = others.flatMap(([, members]) => members);
     const label = distinctLabel(right, strange);
@@ -122,6 +122,6 @@ export const overlap = check({
           ],
       pods: strange.map((p) => p.metadata.name),
     };
-    return judged('', [draft]);
+    return judged([draft]);
   },
 });

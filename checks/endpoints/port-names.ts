@@ -215,6 +215,6 @@ export const portNames = check({
         return [...namedPort(subject, port.targetPort, listeners), ...headless];
       return [...(!service.spec.selector && endpoints.length > 0 ? manualEndpoints(subject, endpoints, slices[0]) : []), ...headless];
     });
-    return judged('', findings);
+    return judged(findings);
   },
 });

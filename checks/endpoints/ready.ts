@@ -18,22 +18,25 @@ export const ready = check({
     const readyAddresses = new Set(endpoints.filter((e) => e.ready).map((e) => e.address));
     const zones = new Set(slices.flatMap((s) => s.endpoints.map((e) => e.zone ?? '')).filter(Boolean));
     const summary = `${readyAddresses.size} ready of ${plural(addresses.size, 'endpoint')}${zones.size > 1 ? ` in ${zones.size} zones` : ''}`;
-    if (empty.length === 0) return judged(summary);
-    return judged(summary, [
-      {
-        code: 'no-ready-endpoints',
-        severity: 'error',
-        confidence: 'confirmed',
-        scope: empty.length === ports.length ? 'all' : 'part',
-        object: serviceRef(target),
-        message:
-          addresses.size === 0
-            ? `Service "${target.name}" has no endpoints`
-            : `Service "${target.name}" has no ready endpoint for port ${some(empty.map((p) => p.name || String(p.port)))}`,
-        evidence: [{ source: 'endpointslices', text: summary }],
-        fix: [],
-        ...(own.length > 0 && { pods: own.map((p) => p.metadata.name) }),
-      },
-    ]);
+    if (empty.length === 0) return judged([], summary);
+    return judged(
+      [
+        {
+          code: 'no-ready-endpoints',
+          severity: 'error',
+          confidence: 'confirmed',
+          scope: empty.length === ports.length ? 'all' : 'part',
+          object: serviceRef(target),
+          message:
+            addresses.size === 0
+              ? `Service "${target.name}" has no endpoints`
+              : `Service "${target.name}" has no ready endpoint for port ${some(empty.map((p) => p.name || String(p.port)))}`,
+          evidence: [{ source: 'endpointslices', text: summary }],
+          fix: [],
+          ...(own.length > 0 && { pods: own.map((p) => p.metadata.name) }),
+        },
+      ],
+      summary,
+    );
   },
 });

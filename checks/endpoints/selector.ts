@@ -178,13 +178,13 @@ export const selector = check({
     const wanted = service.spec.selector ?? {};
     if (Object.keys(wanted).length === 0) return skip('the Service has no selector; its endpoints are created manually');
     const own = podsOf(service, pods);
-    if (own.length > 0) return judged(`${plural(own.length, 'pod')} match${own.length === 1 ? 'es' : ''} the selector ${labelText(wanted)}`);
+    if (own.length > 0) return judged([], `${plural(own.length, 'pod')} match${own.length === 1 ? 'es' : ''} the selector ${labelText(wanted)}`);
 
     const workloads = workloadsOf(owners);
     const templated = workloads.find(([, w]) => selects(wanted, w.spec.template.metadata.labels));
     // The selector is right then; why its pods are missing is another check's question.
     if (templated)
-      return judged(`the selector ${labelText(wanted)} matches the pod template of ${templated[0]} "${templated[1].metadata.name}", which has no pods`);
+      return judged([], `the selector ${labelText(wanted)} matches the pod template of ${templated[0]} "${templated[1].metadata.name}", which has no pods`);
 
     const live = pods.filter((p) => !isFinished(p) && !p.metadata.deletionTimestamp);
     const candidates = live.filter((p) => mayBeMeant(p, client));
@@ -198,7 +198,7 @@ export const selector = check({
     const blind = Object.values(owners).find((f) => !f.seen);
     if (!near && blind && !blind.seen) return unknown(`no pod matches the selector ${labelText(wanted)}; ${blind.what}: ${blind.why}`);
     const stray = strayPods.seen ? strayPods.value.filter((p) => p.namespace !== target.namespace) : [];
-    return judged('', [mismatch(target, wanted, live, near, near ? namesOf(near, wanted, candidates) : '', stray)]);
+    return judged([mismatch(target, wanted, live, near, near ? namesOf(near, wanted, candidates) : '', stray)]);
   },
 });
 

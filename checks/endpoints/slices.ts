@@ -104,9 +104,9 @@ export const slices = check({
     const addresses = new Set(endpoints.map((e) => e.address));
     const object = serviceRef(target);
     if (Object.keys(service.spec.selector ?? {}).length === 0)
-      return addresses.size > 0 ? judged(plural(addresses.size, 'manually created address', 'manually created addresses')) : judged('', [noEndpoints(object)]);
-    if (!pods.seen) return judged(plural(addresses.size, 'address', 'addresses'));
+      return addresses.size > 0 ? judged([], plural(addresses.size, 'manually created address', 'manually created addresses')) : judged([noEndpoints(object)]);
+    if (!pods.seen) return judged([], plural(addresses.size, 'address', 'addresses'));
     const known = new Set(pods.value.flatMap((p) => p.status.podIPs.map((i) => i.ip)));
-    return judged('', [...missing(service, podsOf(service, pods.value), addresses, object), ...stale(endpoints, slices, known, object)]);
+    return judged([...missing(service, podsOf(service, pods.value), addresses, object), ...stale(endpoints, slices, known, object)]);
   },
 });

@@ -63,6 +63,6 @@ export const conntrack = check({
         });
     }
     if (rooms.length === 0) return unknown("no node's connection tracking table could be read");
-    return judged(`connection tracking has room: ${some(rooms)}`, findings);
+    return judged(findings, `connection tracking has room: ${some(rooms)}`);
   },
 });

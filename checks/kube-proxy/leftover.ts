@@ -27,7 +27,7 @@ export const leftover = check({
     if (read.length === 0) return unknown("no node's rules could be read");
     const both = read.filter(([, { modes }]) => Object.keys(modes).length > 1);
     const [first] = both;
-    if (!first) return judged('');
+    if (!first) return judged([], '');
     const evidence: Evidence[] = [];
     const wrong: string[] = [];
     let old = '';
@@ -53,7 +53,7 @@ export const leftover = check({
     const isIPv6 = service.spec.clusterIPs[0]?.includes(':') ?? false;
     const configuredMode = proxyMode.seen ? proxyMode.value : null;
     const names = wrong.length > 0 ? wrong : both.map(([name]) => name);
-    return judged('', [
+    return judged([
       {
         code: 'kube-proxy-rules-stale',
         severity: wrong.length > 0 ? 'error' : 'warning',

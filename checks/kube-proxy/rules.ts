@@ -253,7 +253,7 @@ export const rules = check({
     const isFailing = connections.seen && connections.value.list.some((c) => (c.hop === 'virtual-ip' || c.hop === 'name') && !isGood(c));
     const isOpen = isFailing && here !== null && reading.unread.includes(here);
     if (findings.length === 0 && (reading.right.length === 0 || isOpen)) return unknown(doubtText(reading, nodes.seen ? nodes.value : []));
-    if (subjects[0]?.service !== service) return judged(`rules on ${some(reading.right)} match the DNS pods`, findings);
-    return judged(summaryOf(reading, slices, nodes.seen ? nodes.value : []), findings);
+    if (subjects[0]?.service !== service) return judged(findings, `rules on ${some(reading.right)} match the DNS pods`);
+    return judged(findings, summaryOf(reading, slices, nodes.seen ? nodes.value : []));
   },
 });

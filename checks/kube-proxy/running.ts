@@ -140,9 +140,9 @@ export const running = check({
       );
       const platform = platformIn({ nodes, networkDaemons, connections });
       const own = platform?.services;
-      if (own && (found?.judged || own.isKubeProxy)) return judged(`${own.by} handles Services (${platform.name})`);
+      if (own && (found?.judged || own.isKubeProxy)) return judged([], `${own.by} handles Services (${platform.name})`);
       if (own) return unknown(`${own.by} handles Services on ${platform.name}: ${own.look}`);
-      if (found?.judged) return judged(`${found.name} handles Services`);
+      if (found?.judged) return judged([], `${found.name} handles Services`);
       return unknown(`${found ? found.name : 'another program'} handles Services here instead of kube-proxy, which is not judged`);
     }
     const ready = readyOn(pods);
@@ -153,13 +153,13 @@ export const running = check({
     if (!nodes.seen && missing > 0 && ready.size > 0)
       return unknown(`kube-proxy is ready on ${ready.size} of ${plural(desired, 'node')}; ${nodes.what}: ${nodes.why}`);
     if (missing > 0)
-      return judged('', [
+      return judged([
         down(
           { workload, pods, ready, without, desired, missing, keptOff: nodesKeptOff(workload, pods, nodes.seen ? nodes.value : [], without) },
           clientNode(client, connections),
         ),
       ]);
     const where = nodes.seen ? `all ${plural(nodes.value.length, 'node')}` : plural(ready.size, 'node');
-    return judged(`kube-proxy is ready on ${where}${restartText(pods)}`);
+    return judged([], `kube-proxy is ready on ${where}${restartText(pods)}`);
   },
 });

@@ -131,9 +131,9 @@ export const syncing = check({
     const judgedPods = proxyPods.map((p) => ({ pod: p, health: healthOf(p), found: failingOf(p, proxyLogs[p.metadata.name], healthOf(p), changed) }));
     const [first, ...others] = judgedPods.flatMap((j) => j.found ?? []);
     const silent = judgedPods.flatMap((j) => (!j.found && j.health?.seen && j.health.value.healthz === null ? [j.pod.spec.nodeName ?? ''] : []));
-    return judged('kube-proxy writes its rules', [
-      ...(first ? [notWriting([first, ...others], here, proxyPods)] : []),
-      ...(silent.length > 0 ? [notAnswering(silent, here, proxyPods)] : []),
-    ]);
+    return judged(
+      [...(first ? [notWriting([first, ...others], here, proxyPods)] : []), ...(silent.length > 0 ? [notAnswering(silent, here, proxyPods)] : [])],
+      'kube-proxy writes its rules',
+    );
   },
 });

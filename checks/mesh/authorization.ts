@@ -91,11 +91,10 @@ export const authorization = check({
     const name = clientText(target, who);
     if (denied.length === 0) {
       const open = arriving.find((m) => m.admission.verdict === 'open');
-      return open ? unknown(`${open.admission.by ? `${objectText(open.admission.by)}: ` : ''}${open.admission.why}`) : judged(one.admission.why);
+      return open ? unknown(`${open.admission.by ? `${objectText(open.admission.by)}: ` : ''}${open.admission.why}`) : judged([], one.admission.why);
     }
     const sender = senderOf(mesh, who).pod;
     return judged(
-      '',
       [...Map.groupBy(denied, (m) => (m.admission.by?.kind === 'Pod' ? 'Pod' : `${m.admission.by?.kind} ${m.admission.by?.name}`)).values()].flatMap(
         (group): Draft<'mesh-denies'>[] => {
           const [first] = group;

@@ -33,11 +33,10 @@ export const injection = check({
         return missing ? [{ pod, ...missing }] : [];
       });
     const groups = [without(sender ? [sender] : []), without(valueOf(mesh.pods) ?? [])].filter((g) => g.length > 0);
-    if (groups.length === 0) return judged('no pod misses a sidecar');
+    if (groups.length === 0) return judged([], 'no pod misses a sidecar');
     const met = connectionsInMesh(mesh, { target, service, slices, client: who });
     const isNeeded = met.some((m) => m.tls === 'refused' || m.admission.verdict === 'denied');
     return judged(
-      '',
       groups.flatMap((group): Draft<'mesh-sidecar-missing'>[] => {
         const [first] = group;
         if (!first) return [];

@@ -90,6 +90,6 @@ export const routing = check({
         ],
       }),
     );
-    return judged('no rule of the mesh sends requests elsewhere', [...egress, ...broken]);
+    return judged([...egress, ...broken], 'no rule of the mesh sends requests elsewhere');
   },
 });

@@ -61,11 +61,11 @@ export const tls = check({
     const [one] = met;
     if (refused.length === 0)
       return judged(
+        [],
         `${one?.sends.wires[0] === 'mutual' ? 'mutual TLS' : 'plain text'} is sent, which ${plural(met.length, 'pod')} ${met.length === 1 ? 'takes' : 'take'}`,
       );
     const name = clientText(target, who);
     return judged(
-      '',
       [...Map.groupBy(refused, (m) => `${codeOf(m)} ${m.sends.by?.name ?? m.accepts.by?.name ?? ''}`).values()].flatMap((group): Draft<Code>[] => {
         const [first] = group;
         if (!first) return [];

@@ -133,10 +133,10 @@ export const dns = check({
     const asked = askAll(servers, clientParty(client, namespaces), known);
     const denied = asked.filter((a) => a.decision.verdict === 'denied');
     const first = denied.find((d) => d.protocol === 'UDP') ?? denied[0];
-    if (first) return judged('', [denial(first, denied, known, clientText(target, client), partiesOf(pods.seen ? pods.value : []), partiesOf(dnsPods))]);
+    if (first) return judged([denial(first, denied, known, clientText(target, client), partiesOf(pods.seen ? pods.value : []), partiesOf(dnsPods))]);
     const open = asked.find((a) => a.decision.verdict === 'unknown');
     if (open) return unknown(open.decision.why);
     if (known.blind.length > 0) return unknown(`some policies could not be judged: ${known.blind.join(', ')}`);
-    return judged(asked.some((a) => a.isSelected) ? 'policies allow DNS' : '');
+    return judged([], asked.some((a) => a.isSelected) ? 'policies allow DNS' : '');
   },
 });

@@ -28,7 +28,7 @@ export const enforced = check({
     const runs = plugin ? `${plugin.name} runs (${plugin.why})` : 'no network plug-in that is known to enforce policies runs';
     if (through.length > 0 && connections.seen) {
       const policies = [...new Set(denied.flatMap((q) => q.decision.selecting.map((p) => `"${p.name}"`)))];
-      return judged('', [
+      return judged([
         finding(
           `${policies.length === 1 ? 'Policy' : 'Policies'} ${policies.slice(0, 3).join(', ')} not enforced: ${plural(denied.length, 'connection')} from ${clientText(target, client)} must be denied, and ${through.length} succeeded anyway`,
           [
@@ -40,7 +40,7 @@ export const enforced = check({
       ]);
     }
     if (plugin?.enforces === 'no')
-      return judged('', [
+      return judged([
         finding(
           `${plugin.name} does not enforce NetworkPolicies (${plugin.why}), so the existing policies have no effect`,
           [{ source: 'daemonsets', text: runs }],
@@ -48,6 +48,6 @@ export const enforced = check({
         ),
       ]);
     if (!plugin) return skip('the plug-in that enforces policies is not known; only a connection can show it');
-    return judged(plugin.enforces === 'yes' ? `${plugin.name} enforces them` : `${plugin.name}: ${plugin.why}`);
+    return judged([], plugin.enforces === 'yes' ? `${plugin.name} enforces them` : `${plugin.name}: ${plugin.why}`);
   },
 });

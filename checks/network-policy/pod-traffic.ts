@@ -119,14 +119,14 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
   const asked = questions(direction, given, service, known);
   if (asked.length === 0) return skip('there is no endpoint to connect to');
   const [first, ...more] = asked.filter((a) => a.decision.verdict === 'denied');
-  if (first) return judged('', [denial(direction, code, [first, ...more], asked, known, { ...given, service, client })]);
+  if (first) return judged([denial(direction, code, [first, ...more], asked, known, { ...given, service, client })]);
   const left = asked.filter((a) => a.decision.verdict === 'unknown');
   const isBlind = left.some((a) => (a.decision.by?.rule.unjudged.length ?? 0) > 0);
   if (left[0] && isBlind) return unknown(left[0].decision.why);
-  if (left.length > 0) return judged('', [leftOpen(direction, code, left, asked.length, clientText(target, client), service, client, known)]);
+  if (left.length > 0) return judged([leftOpen(direction, code, left, asked.length, clientText(target, client), service, client, known)]);
   if (known.blind.length > 0) return unknown(`some policies could not be judged: ${some(known.blind)}`);
   const by = asked.flatMap((a) => (a.decision.by ? [a.decision.by.policy.name] : []))[0];
-  return judged(by === undefined ? (asked[0]?.decision.why ?? '') : `"${by}" allows it`);
+  return judged([], by === undefined ? (asked[0]?.decision.why ?? '') : `"${by}" allows it`);
 }
 
 /** Why the first connection is denied, in a few words. */

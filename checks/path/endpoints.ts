@@ -177,6 +177,6 @@ export const endpoints = check({
     const silent = tried.filter((c) => c.outcome === 'no-answer').length;
     const total = Math.max(made.endpointsTotal, tried.length);
     const summary = `${tried.length - failing.length} of ${plural(total, 'endpoint')} ${silent === tried.length ? 'did not refuse (UDP)' : 'answered'}${latency(tried)}`;
-    return judged(summary, [...manualEndpoints(subject), ...crossNode(subject, between), ...others(subject, between.lost, routes, viaApiServer)]);
+    return judged([...manualEndpoints(subject), ...crossNode(subject, between), ...others(subject, between.lost, routes, viaApiServer)], summary);
   },
 });

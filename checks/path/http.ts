@@ -37,6 +37,7 @@ export const http = check({
     const [first] = bad;
     if (!first)
       return judged(
+        [],
         open.length === 0
           ? ''
           : `GET ${target.http}: ${some([...new Set(open.map((c) => `HTTP ${c.status}`))])} from ${plural(open.length, 'address', 'addresses')}, the slowest after ${Math.round(slowest)} ms`,
@@ -44,7 +45,7 @@ export const http = check({
     const pods = bad.flatMap((c) => (c.pod === null ? [] : [c.pod]));
     const endpoints = open.filter((c) => c.pod !== null);
     const all = endpoints.length > 0 ? endpoints.every(failed) : bad.length === open.length;
-    return judged('', [
+    return judged([
       {
         code: 'http-failing',
         severity: 'error',

@@ -17,11 +17,11 @@ export const loadBalancer = check({
     if (tried.length === 0) return skip('the Service has no load balancer address');
     const failing = tried.filter((c) => c.outcome !== 'answered');
     const [first] = failing;
-    if (!first) return judged(`${some(tried.map((c) => c.target))} answered this machine`);
+    if (!first) return judged([], `${some(tried.map((c) => c.target))} answered this machine`);
     const ports = connections.list.filter((c) => c.hop === 'node-port');
     const behind = ports.filter((c) => c.outcome === 'answered');
     const ranges = service.spec.loadBalancerSourceRanges;
-    return judged('', [
+    return judged([
       {
         code: 'load-balancer-failing',
         severity: 'error',

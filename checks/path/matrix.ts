@@ -92,6 +92,6 @@ export const matrix = check({
         failed: group.map(connectionKey),
       });
     }
-    return judged(summary, findings);
+    return judged(findings, summary);
   },
 });

@@ -38,9 +38,9 @@ export const name = check({
       resolves(c) && (service.spec.type === 'ExternalName' || isHeadless(service) || c.answers.some((x) => expected.includes(x)));
     const wrong = lookups.filter((c) => !isRight(c));
     const [looked] = wrong;
-    if (!looked) return judged(lookups.map((c) => `${c.target} → ${c.answers.join(', ')}`).join('; '));
+    if (!looked) return judged([], lookups.map((c) => `${c.target} → ${c.answers.join(', ')}`).join('; '));
     const servers = connections.list.filter((c) => c.hop === 'dns-server');
-    return judged('', [
+    return judged([
       {
         code: 'name-not-resolving',
         severity: 'error',

@@ -30,8 +30,8 @@ export const nodePorts = check({
         ? `; ${some(shut)} ${shut.length === 1 ? 'has' : 'have'} no endpoint and ${shut.length === 1 ? 'drops' : 'drop'} packets (externalTrafficPolicy Local)`
         : '';
     const [first] = failing;
-    if (!first) return judged(`${due.length} of ${plural(due.length, 'node port')} answered${note}`);
-    return judged('', [
+    if (!first) return judged([], `${due.length} of ${plural(due.length, 'node port')} answered${note}`);
+    return judged([
       {
         code: 'node-port-failing',
         severity: 'error',

@@ -18,13 +18,13 @@ export const payload = check({
     if (tried.length === 0) return skip(open.size === 0 ? 'no endpoint answers' : 'no tool at hand could send more than a packet holds');
     const lost = tried.filter((c) => c.outcome === 'timed-out');
     const [first] = lost;
-    if (!first) return judged('packets of full size arrive');
+    if (!first) return judged([], 'packets of full size arrive');
     const whereTo = [...new Set(lost.map((c) => c.node ?? c.target))];
     const evidence = tried.slice(0, 6).map((c): Evidence => {
       const pod = c.pod ? ` (pod ${c.pod})` : '';
       return { source: 'probe', text: `${from} → ${c.target}${pod}  8 KB sent: ${c.outcome === 'timed-out' ? c.detail : 'all of it was acknowledged'}` };
     });
-    return judged('', [
+    return judged([
       {
         code: 'mtu-blackhole',
         severity: 'error',

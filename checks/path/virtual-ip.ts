@@ -19,11 +19,11 @@ export const virtualIp = check({
     const failing = tried.filter((c) => !isGood(c));
     const first = failing[0];
     if (!first)
-      return judged(`${tried.map((c) => c.target).join(', ')} ${tried.every((c) => c.outcome === 'no-answer') ? 'did not refuse (UDP)' : 'answered'}`);
+      return judged([], `${tried.map((c) => c.target).join(', ')} ${tried.every((c) => c.outcome === 'no-answer') ? 'did not refuse (UDP)' : 'answered'}`);
     const isOfFailing = (c: Connection) => failing.some((f) => f.servicePort === c.servicePort && familyIn(f) === familyIn(c));
     const direct = connections.list.filter((c) => c.hop === 'endpoint' && isOfFailing(c));
     const answering = direct.filter((c) => c.outcome === 'answered');
-    return judged('', [
+    return judged([
       {
         code: 'virtual-ip-failing',
         severity: 'error',

@@ -117,7 +117,7 @@ export const containers = check({
         fix: [...changes, ...fix],
       });
     });
-    return judged('', findings);
+    return judged(findings);
   },
 });
 

@@ -182,6 +182,6 @@ export const listening = check({
     if (all.length === 0) return unknown('the listening ports of the pods could not be read');
     if (findings.length === 0 && unread.size > 0) return unknown(`the listening ports of ${some([...unread])}, which refused a connection, could not be read`);
     const open = new Set(all.filter((f) => f.code === null).map((f) => f.number));
-    return judged(open.size > 0 ? `listening on ${[...open].join(', ')}` : '', findings);
+    return judged(findings, open.size > 0 ? `listening on ${[...open].join(', ')}` : '');
   },
 });

@@ -199,6 +199,6 @@ export const readiness = check({
       ...onUnmetGate(gated, now, owners),
       ...[...failing.values()].flatMap(([first, ...others]) => (first ? [onProbe([first, ...others], now, events, { listeners, probeAnswers, owners })] : [])),
     ];
-    return judged(`${now.own.filter(isReady).length} of ${plural(now.own.length, 'pod')} ready`, findings);
+    return judged(findings, `${now.own.filter(isReady).length} of ${plural(now.own.length, 'pod')} ready`);
   },
 });

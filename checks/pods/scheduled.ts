@@ -80,9 +80,9 @@ export const scheduled = check({
     const gated = now.own.filter((p) => p.status.conditions.some((c) => c.type === 'PodScheduled' && c.reason === 'SchedulingGated'));
     const affected = waiting.length > 0 ? waiting : gated;
     const first = affected[0];
-    if (!first) return judged(`on ${plural(new Set(now.own.map((p) => p.spec.nodeName)).size, 'node')}`);
+    if (!first) return judged([], `on ${plural(new Set(now.own.map((p) => p.spec.nodeName)).size, 'node')}`);
     const why = first.status.conditions.find((c) => c.type === 'PodScheduled')?.message ?? 'the scheduler gives no reason';
-    return judged('', [
+    return judged([
       grouped(affected, {
         code: 'pods-unschedulable',
         ...weight(now),

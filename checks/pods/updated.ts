@@ -89,6 +89,6 @@ export const updated = check({
         },
       ];
     });
-    return judged('', findings);
+    return judged(findings);
   },
 });

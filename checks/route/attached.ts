@@ -47,9 +47,9 @@ export const attached = check({
         fix,
       };
     });
-    if (drafts.length > 0) return judged('', drafts);
+    if (drafts.length > 0) return judged(drafts);
     if (route.spec.parentRefs.length === 0)
-      return judged('', [
+      return judged([
         {
           code: 'route-not-attached',
           severity: 'error',
@@ -62,7 +62,7 @@ export const attached = check({
         },
       ]);
     if (refusals[0])
-      return judged('', [
+      return judged([
         {
           code: 'route-not-attached',
           severity: 'error',
@@ -76,6 +76,7 @@ export const attached = check({
       ]);
     const labels = valueOf(front.namespaces);
     return judged(
+      [],
       `attached to ${serving.flatMap((a) => a.listeners.map((l) => `${a.parentRef.name}/${l.listener.name}`)).join(', ')}${labels ? '' : ' (labels of namespaces were not read)'}`,
     );
   },

@@ -139,10 +139,10 @@ export const backends = check({
         ),
       ];
     });
-    if (drafts.length > 0) return judged('', drafts);
+    if (drafts.length > 0) return judged(drafts);
     const other = refusals[0];
     if (other)
-      return judged('', [
+      return judged([
         {
           code: 'route-backend-invalid',
           severity: 'error',
@@ -160,6 +160,6 @@ export const backends = check({
         },
       ]);
     const named = [...new Set(claims.flatMap((c) => c.backends.map((b) => b.name)))];
-    return judged(`${plural(named.length, 'backend')}: ${some(named)}`);
+    return judged([], `${plural(named.length, 'backend')}: ${some(named)}`);
   },
 });

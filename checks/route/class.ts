@@ -18,18 +18,18 @@ export const routeClass = check({
     if (!ingress && !gateway) return skip('no Ingress and no Gateway is concerned');
     const found = ingress ? ofIngress(front, ingress) : ofGateway(front, gateway as NonNullable<typeof gateway>);
     if (found.kind === 'unknown') return unknown(found.why);
-    if (found.kind === 'wrong') return judged('', [found.draft]);
+    if (found.kind === 'wrong') return judged([found.draft]);
     const { controller } = found;
     if (!front.proxy.seen) return unknown(front.proxy.why);
     const { value: proxy } = front.proxy;
     if (!proxy)
       return ofTheCloud(controller) || !controllerKind(controller)
-        ? judged(`class ${found.name}, controller ${controller}`)
+        ? judged([], `class ${found.name}, controller ${controller}`)
         : unknown(`the pods of ${controller} were not found`);
     const ready = proxy.pods.filter(isReady);
-    if (ready.length > 0) return judged(`class ${found.name}: ${proxy.controller}, ${ready.length} of ${plural(proxy.pods.length, 'pod')} ready`);
+    if (ready.length > 0) return judged([], `class ${found.name}: ${proxy.controller}, ${ready.length} of ${plural(proxy.pods.length, 'pod')} ready`);
     const [first] = proxy.pods;
-    return judged('', [
+    return judged([
       {
         code: 'route-controller-down',
         severity: 'error',

@@ -17,14 +17,14 @@ export const exists = check({
     const unread = lists.find((l) => !l.seen);
     const chosen = choose(front, target);
     if (ref.kind !== 'url') {
-      if (chosen) return judged(`${asked(target)} claims ${chosen.request.host}${chosen.request.path}`);
+      if (chosen) return judged([], `${asked(target)} claims ${chosen.request.host}${chosen.request.path}`);
       if (unread && !unread.seen) return unknown(unread.why);
       const all = (ref.kind === 'ingress' ? valueOf(front.ingresses) : valueOf(front.routes)) ?? [];
       const here = all.filter((i) => i.metadata.namespace === ref.namespace).map((i) => i.metadata.name);
       const elsewhere = all.filter((i) => i.metadata.name === ref.name).map((i) => i.metadata.namespace);
       const near = nearestNames(ref.name, here)[0];
       const hint = elsewhere.length > 0 ? `; there is one in namespace ${some(elsewhere)}` : near ? `; did you mean "${near}"?` : '';
-      return judged('', [
+      return judged([
         {
           code: 'route-not-found',
           severity: 'error',
@@ -43,7 +43,7 @@ export const exists = check({
       ]);
     }
     const [first] = chosen?.claims ?? [];
-    if (first) return judged(`${first.kind} ${first.namespace}/${first.name} claims ${ref.host}${ref.path ?? '/'} (${first.field})`);
+    if (first) return judged([], `${first.kind} ${first.namespace}/${first.name} claims ${ref.host}${ref.path ?? '/'} (${first.field})`);
     if (unread && !unread.seen) return unknown(unread.why);
     const [strange] = chosen?.unread ?? [];
     if (strange)
@@ -58,7 +58,7 @@ export const exists = check({
     ].filter(Boolean);
     const isClaimed = hosts.includes(ref.host ?? '');
     const near = nearestNames(ref.host ?? '', hosts)[0];
-    return judged('', [
+    return judged([
       {
         code: 'route-not-found',
         severity: 'error',

@@ -42,7 +42,7 @@ export const gateway = check({
             ),
           ),
       );
-    if (ofListeners.length > 0) return judged('', ofListeners);
+    if (ofListeners.length > 0) return judged(ofListeners);
     // An address may be missing where the cluster has no load balancer; the listeners serve without it.
     const noAddress = (reason: string | null | undefined) => reason === 'AddressNotAssigned' || reason === 'AddressNotUsable';
     const ofGateway = conditions
@@ -54,9 +54,10 @@ export const gateway = check({
           conditionText(c),
         ),
       );
-    if (ofGateway.length > 0) return judged('', ofGateway);
+    if (ofGateway.length > 0) return judged(ofGateway);
     if (conditions.every((c) => c.status !== 'True')) return unknown(`no controller has written the status of Gateway "${name}" yet`);
     return judged(
+      [],
       `Gateway ${namespace}/${name}: ${plural(own.spec.listeners.length, 'listener')}${addresses.length > 0 ? `, ${addresses.map((a) => a.value).join(', ')}` : ', no address'}`,
     );
   },

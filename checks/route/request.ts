@@ -17,7 +17,7 @@ export const request = check({
     const who = (a: Answer) => (isOfProgram(a) ? 'the program' : 'the proxy');
     const line = (a: Answer) =>
       `${a.via}: ${a.url}: ${a.status === null ? a.error : `HTTP ${a.status} by ${who(a)}`}${a.headers['server'] ? ` (server: ${a.headers['server']})` : ''}`;
-    if (failing.length === 0) return judged(`${first.url}: HTTP ${first.status} by ${who(first)}`);
+    if (failing.length === 0) return judged([], `${first.url}: HTTP ${first.status} by ${who(first)}`);
     const worst = failing[0] ?? first;
     const byProgram = isOfProgram(worst);
     const subject = asked(target) === worst.url ? '' : `${asked(target)}: `;
@@ -59,6 +59,6 @@ export const request = check({
         },
       ],
     };
-    return judged('', [draft]);
+    return judged([draft]);
   },
 });

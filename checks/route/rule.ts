@@ -13,9 +13,9 @@ export const rule = check({
     const [first] = chosen.claims;
     const { host, path } = chosen.request;
     const isOwn = first === undefined || (first.kind === own.kind && first.namespace === own.namespace && first.name === own.name);
-    if (isOwn) return judged(`${own.field} gets ${host}${path}${chosen.claims.length > 1 ? `, before ${chosen.claims.length - 1} other rules` : ''}`);
+    if (isOwn) return judged([], `${own.field} gets ${host}${path}${chosen.claims.length > 1 ? `, before ${chosen.claims.length - 1} other rules` : ''}`);
     const isSame = first.host === own.host && first.path === own.path && first.pathType === own.pathType;
-    return judged('', [
+    return judged([
       {
         code: 'route-overridden',
         // Controllers may order Ingresses in ways of their own, and one class does not see the other's.

@@ -51,7 +51,7 @@ export const tls = check({
           ]
         : [];
     });
-    if (missing.length > 0) return judged('', missing);
+    if (missing.length > 0) return judged(missing);
     if (request.scheme !== 'https') return skip('the request is not over TLS');
     const answers = frontAnswers.seen ? frontAnswers.value : [];
     const certificate = answers.find((a) => a.certificate)?.certificate;
@@ -59,9 +59,9 @@ export const tls = check({
     const { names, from, to, issuer } = certificate;
     const shown = `for ${some(names, 4)}, from ${from.slice(0, 10)} to ${to.slice(0, 10)}, by ${issuer}`;
     if (!names.some((n) => hostMatches(n, request.host, 'one')))
-      return judged('', [found(`The certificate is for ${some(names)}, not for ${request.host}`, shown, `Give a certificate that names ${request.host}`)]);
+      return judged([found(`The certificate is for ${some(names)}, not for ${request.host}`, shown, `Give a certificate that names ${request.host}`)]);
     const at = answers[0]?.at ?? '';
-    if (to < at) return judged('', [found(`The certificate ran out on ${to.slice(0, 10)}`, shown, 'Renew the certificate')]);
-    return judged(`certificate ${shown}`);
+    if (to < at) return judged([found(`The certificate ran out on ${to.slice(0, 10)}`, shown, 'Renew the certificate')]);
+    return judged([], `certificate ${shown}`);
   },
 });

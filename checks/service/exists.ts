@@ -60,7 +60,7 @@ export const exists = check({
             : service.spec.clusterIPs.join(', ');
       const isServed = slices.seen && endpointsOf(slices.value).some((e) => e.ready);
       const leaving = beingDeleted(target, service, own ? valueOf(own) : undefined, isServed);
-      return judged(`${service.spec.type} ${address}${ports ? `, port ${ports}` : ''}`, leaving ? [leaving] : []);
+      return judged(leaving ? [leaving] : [], `${service.spec.type} ${address}${ports ? `, port ${ports}` : ''}`);
     }
     if (!nearServices.seen && nearServices.reason !== 'forbidden') return unknown(nearServices.why);
     const near = nearServices.seen ? nearServices.value : [];
@@ -77,7 +77,7 @@ export const exists = check({
         : similar.length > 0
           ? `; similar: ${similar.map((s) => `"${s.name}"`).join(', ')}`
           : '';
-    return judged('', [
+    return judged([
       {
         code: 'service-not-found',
         severity: 'error',

@@ -62,7 +62,7 @@ export const externalName = check({
     const title = `Service "${target.name}": spec.externalName`;
     if (ipaddr.isValid(name)) {
       const message = `${title} "${name}" is an IP address; DNS answers it as a name, and no such name exists`;
-      return judged('', [broken(target, message, [{ source: 'service', text: `spec.externalName: ${name}` }], 'likely')]);
+      return judged([broken(target, message, [{ source: 'service', text: `spec.externalName: ${name}` }], 'likely')]);
     }
     const other = /^([^.]+)\.([^.]+)\.svc(?:\.|$)/.exec(name);
     // The Service behind that name is another diagnosis.
@@ -70,20 +70,20 @@ export const externalName = check({
     const lookup = connections.seen ? connections.value.list.find((c) => c.hop === 'name') : undefined;
     const replies = repliesOf(dnsAnswers);
     const evidence = lookupEvidence(name, connections.seen ? connections.value.from : '', lookup, replies);
-    if (lookup?.outcome === 'answered') return judged(`${name} resolves to ${lookup.answers.join(', ')}${inCluster}`);
+    if (lookup?.outcome === 'answered') return judged([], `${name} resolves to ${lookup.answers.join(', ')}${inCluster}`);
     const found = replies.find((r) => r.addresses.length > 0);
-    if (found && !lookup) return judged(`${name} resolves to ${found.addresses.join(', ')}${inCluster}`);
+    if (found && !lookup) return judged([], `${name} resolves to ${found.addresses.join(', ')}${inCluster}`);
     const complaints = upstreamComplaints(dnsLogs, name);
-    if (complaints.length > 0) return judged('', [upstreamFailing(target, name, [...evidence, ...complaints])]);
+    if (complaints.length > 0) return judged([upstreamFailing(target, name, [...evidence, ...complaints])]);
     const isFailure = replies.length > 0 && replies.every((r) => r.rcode !== 'NOERROR' && r.rcode !== 'NXDOMAIN');
     // CoreDNS reports the same failure for servers of the zone and for an upstream that does not answer; its log shows which.
     if ((lookup?.outcome === 'dns-failed' || isFailure) && !dnsLogs.seen && !byChoice(dnsLogs)) return unknown(`${dnsLogs.what}: ${dnsLogs.why}`);
     if (lookup?.outcome === 'dns-failed' || isFailure)
-      return judged('', [broken(target, `${title} "${name}" does not resolve: the DNS servers of its zone report a failure`, evidence, 'confirmed')]);
+      return judged([broken(target, `${title} "${name}" does not resolve: the DNS servers of its zone report a failure`, evidence, 'confirmed')]);
     const isUnknownName = !lookup && replies.length > 0 && replies.every((r) => r.addresses.length === 0);
     if (lookup?.outcome === 'name-not-found' || isUnknownName) {
       const missing = other ? `: namespace ${other[2]} has no Service "${other[1]}"` : '';
-      return judged('', [broken(target, `${title} "${name}" does not exist in DNS${missing}`, evidence, 'confirmed')]);
+      return judged([broken(target, `${title} "${name}" does not exist in DNS${missing}`, evidence, 'confirmed')]);
     }
     return unknown('no DNS server could be asked for the external name');
   },

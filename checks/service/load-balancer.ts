@@ -11,11 +11,11 @@ export const loadBalancer = check({
   run({ target, service, events }) {
     if (service?.spec.type !== 'LoadBalancer') return skip('not a LoadBalancer');
     const addresses = (service.status.loadBalancer.ingress ?? []).map((i) => i.ip ?? i.hostname ?? '').filter(Boolean);
-    if (addresses.length > 0) return judged(`load balancer at ${addresses.join(', ')}`);
+    if (addresses.length > 0) return judged([], `load balancer at ${addresses.join(', ')}`);
     const said = events.seen ? events.value.filter((e) => e.involvedObject.kind === 'Service' && e.involvedObject.name === target.name) : [];
     const outside = target.from.kind === 'external';
     const loadBalancerClass = service.spec.loadBalancerClass;
-    return judged('', [
+    return judged([
       {
         code: 'load-balancer-pending',
         severity: outside ? 'error' : 'warning',

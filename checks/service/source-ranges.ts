@@ -9,8 +9,8 @@ export const sourceRanges = check({
   run({ target, service }) {
     const ranges = service?.spec.loadBalancerSourceRanges ?? [];
     if (ranges.length === 0 || service?.spec.type !== 'LoadBalancer' || target.from.kind !== 'external') return skip('no source ranges apply');
-    if (ranges.includes('0.0.0.0/0')) return judged('loadBalancerSourceRanges allow every address');
-    return judged('', [
+    if (ranges.includes('0.0.0.0/0')) return judged([], 'loadBalancerSourceRanges allow every address');
+    return judged([
       {
         code: 'source-ranges-deny',
         severity: 'warning',

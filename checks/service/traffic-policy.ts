@@ -39,15 +39,15 @@ export const trafficPolicy = check({
     const node = client.seen ? client.value?.node : undefined;
     if (internal && node) {
       return withEndpoint.has(node)
-        ? judged(`${field} Local; ${node} has an endpoint`)
-        : judged('', [finding(`Service "${target.name}": internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all')]);
+        ? judged([], `${field} Local; ${node} has an endpoint`)
+        : judged([finding(`Service "${target.name}": internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all')]);
     }
     const without = nodes.seen ? nodes.value.filter((n) => isReady(n) && !withEndpoint.has(n.metadata.name)).map((n) => n.metadata.name) : [];
-    if (without.length === 0) return judged(`${field} Local; every node has an endpoint`);
+    if (without.length === 0) return judged([], `${field} Local; every node has an endpoint`);
     // Load balancers ask each node whether it has an endpoint, and send it nothing if it has none (Service API, spec.healthCheckNodePort).
     if (!internal && service.spec.type === 'LoadBalancer' && service.spec.healthCheckNodePort)
-      return judged(`${field} Local; load balancers leave out ${some(without)} (health check on port ${service.spec.healthCheckNodePort})`);
-    return judged('', [
+      return judged([], `${field} Local; load balancers leave out ${some(without)} (health check on port ${service.spec.healthCheckNodePort})`);
+    return judged([
       finding(
         `Service "${target.name}": ${field} is Local, and ${some(without)} ${without.length === 1 ? 'has' : 'have'} no ready endpoint${internal ? '' : `: ${without.length === 1 ? 'it drops' : 'they drop'} connections to the node port`}`,
         'part',
