@@ -1,5 +1,8 @@
+import { familiesOf } from '../../src/facts/selectors.ts';
 import { check, judged, skip } from '../check.ts';
 import { serviceRef } from '../format.ts';
+
+const everyAddress = { IPv4: '0.0.0.0/0', IPv6: '::/0' };
 
 export const sourceRanges = check({
   id: 'service/source-ranges',
@@ -7,9 +10,9 @@ export const sourceRanges = check({
   needs: ['target', 'service'],
   codes: ['source-ranges-deny'],
   run({ target, service }) {
-    const ranges = service?.spec.loadBalancerSourceRanges ?? [];
+    const ranges = service?.spec.loadBalancerSourceRanges?.map((r) => r.trim()) ?? [];
     if (ranges.length === 0 || service?.spec.type !== 'LoadBalancer' || target.from.kind !== 'external') return skip('no source ranges apply');
-    if (ranges.includes('0.0.0.0/0')) return judged([], 'loadBalancerSourceRanges allow every address');
+    if (familiesOf(service).every((family) => ranges.includes(everyAddress[family]))) return judged([], 'loadBalancerSourceRanges allow every address');
     return judged([
       {
         code: 'source-ranges-deny',

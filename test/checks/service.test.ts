@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { seen, unseen } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import { all, type Edit, edited } from '../support/edits.ts';
-import { reportOf, valueOf } from '../support/recordings.ts';
+import { recordingOf, reportOf, valueOf } from '../support/recordings.ts';
 
 type Service = NonNullable<FactTypes['service']>;
 const nothing: Edit = () => ({});
@@ -33,6 +33,14 @@ describe('whether it exists', () => {
         fix: [{ text: 'Diagnose Service "shopweb" in namespace other instead', command: 'k8s-doctor svc shopweb -n other' }],
       },
     ]);
+    // Names of other namespaces are no advice for this one, and of the similar ones three are enough.
+    expect(of(near(['other', 'shop-web'])).findings).toMatchObject([
+      { message: 'Service "shopweb" does not exist in namespace sc-not-found', fix: [{ text: 'List all Services' }] },
+    ]);
+    const many = ['shopweb1', 'shopweb2', 'shopweb3', 'shopweb4'].map((n): [string, string] => ['sc-not-found', n]);
+    expect(of(near(...many)).findings[0]?.message).toMatch(/; similar: ("shopweb\d"(, )?){3}$/);
+    const crowd = Array.from({ length: 12 }, (_, i): [string, string] => ['sc-not-found', `x${i}`]);
+    expect(of(near(...crowd)).findings[0]?.evidence).toHaveLength(11);
     expect(of(near(['sc-not-found', 'mail'])).findings).toMatchObject([
       { message: 'Service "shopweb" does not exist in namespace sc-not-found', fix: [{ text: 'List all Services', command: 'kubectl get services -A' }] },
     ]);
@@ -195,6 +203,22 @@ describe('an external name', () => {
     const ofAnother = edited('dnsLogs', (logs) => void (logs['coredns-5457787b77-5c42t/coredns'] = seen('[ERROR] plugin/errors: 2 x.example. A: i/o timeout')));
     expect(of(ofAnother).findings).toMatchObject([{ code: 'external-name-broken' }]);
   });
+  test('that some servers do not know, and of which others report a failure', () => {
+    const [first] = Object.keys(valueOf(recordingOf('external-name-broken').facts.dnsAnswers));
+    const oneSays = (rcode: string) =>
+      edited('dnsAnswers', (a) => {
+        const r = a[first ?? ''];
+        if (r?.seen) r.value.rcode = rcode as never;
+      });
+    expect(of(lookup(null), answers('SERVFAIL'), oneSays('NXDOMAIN')).findings[0]?.message).toMatch(/does not exist in DNS$/);
+    expect(of(lookup(null), answers('NOERROR')).findings[0]?.message).toMatch(/does not exist in DNS$/);
+    expect(of(lookup(null), answers('SERVFAIL'), noLogs)).toMatchObject({ status: 'unknown', reason: 'logs: not allowed' });
+    expect(of(lookup({ outcome: 'dns-failed' }), answers('NXDOMAIN'), noLogs)).toMatchObject({ status: 'unknown' });
+    const notAsked: Edit = () => ({ dnsLogs: unseen('not-asked', 'logs', '--probe none') });
+    expect(of(lookup({ outcome: 'dns-failed' }), notAsked).findings).toMatchObject([{ code: 'external-name-broken' }]);
+    expect(of(named('shop.other.service'), lookup({ outcome: 'name-not-found' }), answers('NXDOMAIN')).findings[0]?.message).toMatch(/does not exist in DNS$/);
+    expect(of(named('a.shop.other.svc'), lookup({ outcome: 'name-not-found' }), answers('NXDOMAIN')).findings[0]?.message).toMatch(/does not exist in DNS$/);
+  });
   test('of which nobody could be asked', () => {
     expect(
       of(
@@ -271,6 +295,10 @@ describe('the load balancer', () => {
       },
     ]);
     expect(judged(ranges('0.0.0.0/0'))).toMatchObject({ status: 'pass', summary: 'loadBalancerSourceRanges allow every address' });
+    const dual = spec({ clusterIPs: ['10.96.0.9', 'fd00::9'] });
+    expect(judged(dual, ranges(' 0.0.0.0/0', '::/0')).status).toBe('pass');
+    expect(judged(dual, ranges('0.0.0.0/0')).findings).toMatchObject([{ message: expect.stringMatching(/accepts clients from 0.0.0.0\/0 only$/) as string }]);
+    expect(judged(spec({ clusterIPs: ['fd00::9'] }), ranges('::/0')).status).toBe('pass');
     for (const other of [
       ranges(),
       all(ranges('192.0.2.0/24'), spec({ type: 'NodePort' })),
