@@ -11,7 +11,7 @@ import type { Party } from '../../src/policy/rule.ts';
 import { outside } from '../../src/policy/world.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { ownResolvConf } from '../dns/evidence.ts';
-import { opening } from './opening.ts';
+import { openingOf } from './opening.ts';
 import { clientText } from '../format.ts';
 import { blockers, blockerText, denialEvidence, written } from './denial.ts';
 
@@ -103,7 +103,7 @@ function denial(
         ? [{ source: 'policy', text: 'the API allows a pod to reach its own node; not every plug-in applies this to the address of a cache' }]
         : []),
     ],
-    fix: change ? [opening(`${who} to ask DNS`, direction, change)] : [],
+    fix: openingOf(`${who} to ask DNS`, direction, decision, change),
   };
 }
 

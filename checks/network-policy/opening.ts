@@ -1,9 +1,24 @@
 /** A change of NetworkPolicies as a fix. */
 import { type Change, manifestOf } from '../../src/policy/change.ts';
-import type { Direction } from '../../src/policy/rule.ts';
+import type { Decision } from '../../src/policy/decide.ts';
+import type { Direction, Policy } from '../../src/policy/rule.ts';
 import type { Fix } from '../check.ts';
-import { fixBy, patchOf } from '../fix.ts';
+import { fixBy, kubectl, patchOf } from '../fix.ts';
 import { some } from '../format.ts';
+import { blockers } from './denial.ts';
+
+/** What allows `who`: the change where one was found, else what a person has to change. A rule that denies is before all NetworkPolicies. */
+export function openingOf(who: string, direction: Direction, decision: Decision, change: Change | undefined): Fix[] {
+  const edit = ({ kind, namespace, name }: Policy) => kubectl(namespace, 'edit', kind.replace('Calico ', '').toLowerCase(), name);
+  if (decision.by) {
+    const { policy, rule } = decision.by;
+    return [{ text: `Allow the connection in a rule before ${rule.field} of ${policy.kind} "${policy.name}", or remove that rule`, command: edit(policy) }];
+  }
+  if (change) return [opening(who, direction, change)];
+  return blockers(decision, direction)
+    .slice(0, 1)
+    .map((policy) => ({ text: `Add a rule to ${policy.kind} "${policy.name}" (${direction}) that allows ${who}`, command: edit(policy) }));
+}
 
 /** Allows `who` by the change, and names whom else it lets through. */
 export function opening(who: string, direction: Direction, { policy, patch, opens, whole, others }: Change): Fix {

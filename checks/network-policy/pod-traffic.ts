@@ -10,7 +10,7 @@ import type { Direction, Policy } from '../../src/policy/rule.ts';
 import { type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
 import { clientText, overFamily, plural, some } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';
-import { opening } from './opening.ts';
+import { openingOf } from './opening.ts';
 import { beforeDnat, blockers, blockerText, denialEvidence, inWrongNamespace, written } from './denial.ts';
 
 /** The change that would allow all denied connections, tried on the evaluator; a text only where no NetworkPolicy can. */
@@ -23,16 +23,8 @@ function fixOf(
 ): Fix[] {
   const first = denied[0];
   if (!first) return [];
-  if (first.decision.by) {
-    const { policy, rule } = first.decision.by;
-    const kind = policy.kind.replace('Calico ', '').toLowerCase();
-    return [
-      {
-        text: `Allow the connection in a rule before ${rule.field} of ${policy.kind} "${policy.name}", or remove that rule`,
-        command: kubectl(policy.namespace, 'edit', kind, policy.name),
-      },
-    ];
-  }
+  const allowed = client.kind === 'external' ? 'clients outside the cluster, by an ipBlock of their addresses' : who;
+  if (first.decision.by) return openingOf(allowed, direction, first.decision, undefined);
   // The policy with the nearest rule first.
   const near = nearMisses(direction, first.self, first.other, first.connection, first.decision).map((m) => m.policy);
   const candidates = written([...new Set([...near, ...blockers(first.decision, direction)])], known);
@@ -48,7 +40,7 @@ function fixOf(
     own: labels && { labels, name },
     known: pods.filter((p) => !isFinished(p)).map((p) => partyOf(p, namespaces)),
   });
-  return change ? [opening(who, direction, change)] : [];
+  return openingOf(allowed, direction, first.decision, change);
 }
 
 /** Addresses are matched by every plug-in, also those of pods on a node's network, which selectors need not match. */

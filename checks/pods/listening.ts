@@ -38,6 +38,7 @@ function fix(
   namespace: string,
   service: string,
   change: (field: string, value: string | number) => object,
+  othersServe: boolean,
 ): Fix[] {
   if (code === 'listens-on-loopback')
     return [{ text: `Configure the program to listen on 0.0.0.0:${first.number} (all addresses) instead of ${first.loopback}:${first.number}` }];
@@ -62,12 +63,23 @@ function fix(
         command: kubectl(namespace, 'logs', first.pod.metadata.name, '--tail=20'),
       },
     ];
+  if (othersServe) return [];
   return [
     {
       text: `Change targetPort of Service "${service}" to the one of these ports that serves its clients`,
       command: kubectl(namespace, 'edit', 'service', service),
     },
   ];
+}
+
+/** While other pods serve the port, the program or what its pod declares is wrong rather than the Service. */
+function corrected({ pod, number }: Found, port: ServicePort, names: readonly string[]): Fix {
+  const who = some(names);
+  const text =
+    typeof port.targetPort === 'string'
+      ? `Correct the container port "${port.targetPort}" of ${who}, or make its program listen on port ${number}`
+      : `Make the program of ${who} listen on port ${number}, as in other pods`;
+  return { text, command: kubectl(pod.metadata.namespace, 'describe', 'pod', pod.metadata.name) };
 }
 
 /** While other pods serve: a workload whose pods all fail gets none until it is corrected, and single pods no requests. */
@@ -147,6 +159,7 @@ export const listening = check({
           : ready.length === 1
             ? `pod ${names[0]}`
             : `the ${plural(ready.length, 'pod')} of Service "${target.name}"`;
+        const othersServe = found.some((f) => f.code === null);
         const elsewhere = [...new Set(bad.flatMap((b) => b.elsewhere))];
         const named = typeof port.targetPort === 'string' ? ` (${first.number})` : '';
         const change = (field: string, value: string | number) => [{ op: 'replace', path: `/spec/ports/${service.spec.ports.indexOf(port)}/${field}`, value }];
@@ -163,7 +176,7 @@ export const listening = check({
               ...bad.slice(0, 3).flatMap((b) => [...b.evidence, ...(b.tried && made ? [probeEvidence(made.from, b.tried)] : [])]),
             ],
             fix: [
-              ...fix(code, first, port, elsewhere, target.namespace, target.name, change),
+              ...fix(code, first, port, elsewhere, target.namespace, target.name, change, othersServe),
               ...(all
                 ? []
                 : setAside(
@@ -172,6 +185,7 @@ export const listening = check({
                     ready,
                     owners,
                   )),
+              ...(othersServe && code === 'target-port-not-listening' && first.family === undefined ? [corrected(first, port, names)] : []),
             ],
             pods: names,
           },

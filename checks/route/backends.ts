@@ -4,7 +4,7 @@ import { gatewayGroup } from '../../src/front/attached.ts';
 import { type Backend, type Claim, claimsOfIngress, claimsOfRoute } from '../../src/front/claims.ts';
 import { choose } from '../../src/front/choose.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
-import { fixBy, patch } from '../fix.ts';
+import { fixBy, kubectl, patch } from '../fix.ts';
 import { plural, some } from '../format.ts';
 import { conditionText } from './words.ts';
 
@@ -23,7 +23,7 @@ function isGranted(front: Front, claim: Claim, backend: Backend): boolean | unde
 }
 
 /** Where the backend is written, as a JSON Pointer. */
-function pointerOf(claim: Claim, backend: Backend, field: 'name' | 'port'): string {
+function pointerOf(claim: Claim, backend: Backend, field: 'name' | 'port' | 'weight'): string {
   const rule = claim.field
     .replace(/\.matches\[\d+\]$/, '')
     .replaceAll('.', '/')
@@ -32,8 +32,16 @@ function pointerOf(claim: Claim, backend: Backend, field: 'name' | 'port'): stri
   return `/${claim.field === 'spec.defaultBackend' ? rule : `${rule}/backend`}/service/${field}`;
 }
 
-const rewritten = (text: string, claim: Claim, backend: Backend, field: 'name' | 'port', value: unknown): Fix =>
+const rewritten = (text: string, claim: Claim, backend: Backend, field: 'name' | 'port' | 'weight', value: unknown): Fix =>
   patch(text, claim.namespace, `${claim.kind.toLowerCase()}/${claim.name}`, [{ op: 'replace', path: pointerOf(claim, backend, field), value }], 'json');
+
+/** Which of several backends is to serve is not known. */
+function weighted(claim: Claim, edit: string): Fix[] {
+  const [first, ...others] = claim.backends;
+  return first && others.length === 0
+    ? [rewritten(`Give Service "${first.name}" weight 1 in ${claim.field}`, claim, first, 'weight', 1)]
+    : [{ text: `Give a backend of ${claim.field} that is to serve a weight of more than 0`, command: edit }];
+}
 
 interface Problem {
   backend: Backend;
@@ -45,7 +53,7 @@ function problemOf(front: Front, services: readonly Service[], claim: Claim, bac
   const { namespace, name, port } = backend;
   const found = services.find((s) => s.metadata.namespace === namespace && s.metadata.name === name);
   const own = services.filter((s) => s.metadata.namespace === namespace).map((s) => s.metadata.name);
-  const wrong = (text: string, fix: Fix[] = []): Problem => ({ backend, text, fix });
+  const wrong = (text: string, fix: Fix[]): Problem => ({ backend, text, fix });
   if (isGranted(front, claim, backend) === false) {
     const manifest = {
       apiVersion: `${gatewayGroup}/v1beta1`,
@@ -73,7 +81,8 @@ function problemOf(front: Front, services: readonly Service[], claim: Claim, bac
   }
   const ports = found.spec.ports;
   const only = ports.length === 1 ? ports[0] : undefined;
-  if (port === null && ports.length !== 1 && claim.kind !== 'Ingress') return wrong(`no port of Service ${namespace}/${name} is named`);
+  if (port === null && ports.length !== 1 && claim.kind !== 'Ingress')
+    return wrong(`no port of Service ${namespace}/${name} is named`, [{ text: `Name one of its ports in ${claim.field}` }]);
   if (port !== null && !ports.some((p) => p.port === port || p.name === port))
     return wrong(`Service ${namespace}/${name} has no port ${port}; it has: ${ports.map((p) => `${p.port}${p.name ? ` (${p.name})` : ''}`).join(', ')}`, [
       only
@@ -98,12 +107,13 @@ export const backends = check({
     if (claims.length === 0) return skip('no rule is concerned');
     const object = { kind: claims[0]?.kind ?? '', namespace: claims[0]?.namespace ?? '', name: claims[0]?.name ?? '' };
     const refusals = (route?.status.parents ?? []).flatMap((p) => p.conditions.filter((c) => c.type === 'ResolvedRefs' && c.status === 'False'));
+    const edit = kubectl(object.namespace, 'edit', object.kind.toLowerCase(), object.name);
     const seenFields = new Set<string>();
     const drafts = claims.flatMap((claim): Draft<'route-backend-invalid'>[] => {
       if (seenFields.has(claim.field)) return [];
       seenFields.add(claim.field);
       const isAsked = claim.field === chosen.own?.field;
-      const about = (message: string, problems: readonly Problem[], scope: 'all' | 'part'): Draft<'route-backend-invalid'> => ({
+      const about = (message: string, fix: Fix[], scope: 'all' | 'part'): Draft<'route-backend-invalid'> => ({
         code: 'route-backend-invalid',
         severity: isAsked ? 'error' : 'warning',
         confidence: 'confirmed',
@@ -113,16 +123,23 @@ export const backends = check({
         evidence: [
           {
             source: claim.kind === 'Ingress' ? 'ingress' : 'route',
-            text: `${claim.field}: ${claim.backends.map((b) => `${b.namespace}/${b.name}:${b.port ?? ''}${claim.backends.length > 1 ? ` weight ${b.weight}` : ''}`).join(', ') || 'no backend'}`,
+            text: `${claim.field}: ${claim.backends.map((b) => `${b.namespace}/${b.name}:${b.port ?? ''}${claim.backends.length > 1 || b.weight !== 1 ? ` weight ${b.weight}` : ''}`).join(', ') || 'no backend'}`,
           },
           ...refusals.slice(0, 1).map((c) => ({ source: 'status', text: conditionText(c) })),
         ],
-        fix: problems.flatMap((p) => p.fix),
+        fix,
       });
       if (claim.answers) return [];
-      if (claim.backends.length === 0) return [about(`${object.kind} "${object.name}": ${claim.field} names no backend, so its requests fail`, [], 'all')];
+      if (claim.backends.length === 0)
+        return [
+          about(
+            `${object.kind} "${object.name}": ${claim.field} names no backend, so its requests fail`,
+            [{ text: `Name a Service in ${claim.field}`, command: edit }],
+            'all',
+          ),
+        ];
       if (claim.backends.every((b) => b.weight === 0))
-        return [about(`${object.kind} "${object.name}": every backend of ${claim.field} has weight 0, so its requests fail`, [], 'all')];
+        return [about(`${object.kind} "${object.name}": every backend of ${claim.field} has weight 0, so its requests fail`, weighted(claim, edit), 'all')];
       const ofServices = claim.backends.filter((b) => b.kind === 'Service' && b.group === '');
       const problems = ofServices.flatMap((b) => problemOf(front, services, claim, b) ?? []);
       if (problems.length === 0) return [];
@@ -134,7 +151,7 @@ export const backends = check({
             problems.map((p) => p.text),
             2,
           )}`,
-          problems,
+          problems.flatMap((p) => p.fix),
           isAll ? 'all' : 'part',
         ),
       ];

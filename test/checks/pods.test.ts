@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { seen, unseen } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { Event, Pod, Workload } from '../../src/facts/objects.ts';
+import { aside, withoutPods } from '../../checks/pods/out.ts';
 import { all, type Edit, edited } from '../support/edits.ts';
-import { reportOf } from '../support/recordings.ts';
+import { recordingOf, reportOf, valueOf } from '../support/recordings.ts';
 
 type Service = NonNullable<FactTypes['service']>;
 const ofShop = (list: readonly Pod[]) => list.filter((p) => p.metadata.name !== 'client');
@@ -377,10 +378,120 @@ describe('whether pods are created', () => {
         evidence: [{ source: 'events' }],
       });
     });
+    test('the words of the refusal, by different authors', () => {
+      const message = (text: string) => of('limit-range', refusing(text)).findings[0]?.message.replace(/^.* refuses its pods: /, '');
+      expect(message('pods "x" is forbidden: because: of this')).toBe('because: of this');
+      expect(message('admission webhook "x" denied the request:no space')).toBe('no space');
+      expect(message('error looking up service account ns/x: serviceaccount "x" not found')).toBe('serviceaccount "x" not found');
+      expect(message('Internal error occurred')).toBe('shop: Internal error occurred');
+      expect(message('pods "x" is forbidden: ')).toBe('shop: pods "x" is forbidden: ');
+      expect(of('limit-range', refusing('x')).findings).toMatchObject([
+        {
+          code: 'pods-refused',
+          fix: [
+            {
+              text: 'Change the pod template of Deployment "shop" so that it is allowed, or change the rule that refuses it',
+              command: 'kubectl -n sc-limit-range describe deployment/shop',
+            },
+          ],
+        },
+      ]);
+    });
+    test('a failure of its own ReplicaSets counts, of another workload nothing', () => {
+      const none = all(
+        refusing('x'),
+        deployments((w) => void w.status.conditions.splice(0)),
+      );
+      const noted = (change: (w: Workload) => void) =>
+        edited('replicaSets', (list) =>
+          list.forEach((r) => {
+            r.status.conditions.splice(0, 9, { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'is forbidden: no' });
+            change(r);
+          }),
+        );
+      expect(
+        of(
+          'limit-range',
+          none,
+          noted(() => {}),
+        ).findings,
+      ).toMatchObject([{ code: 'pods-refused', evidence: [{ source: 'status', text: expect.stringMatching(/^shop-\w+: is forbidden: no$/) as string }] }]);
+      const fine = (...edits: Edit[]) => of('limit-range', none, ...edits).findings.map((f) => f.code);
+      expect(fine(noted((r) => r.metadata.ownerReferences.forEach((o) => void (o.name = 'other'))))).not.toContain('pods-refused');
+      expect(fine(noted((r) => r.metadata.ownerReferences.forEach((o) => void (o.kind = 'Rollout'))))).not.toContain('pods-refused');
+      expect(fine(noted((r) => r.metadata.ownerReferences.push({ kind: 'Thing', name: 'else' })))).toContain('pods-refused');
+      expect(fine(noted((r) => r.status.conditions.forEach((c) => void (c.status = 'False'))))).not.toContain('pods-refused');
+      expect(fine(noted((r) => r.status.conditions.forEach((c) => void (c.type = 'Progressing'))))).not.toContain('pods-refused');
+      expect(fine(says(event('shop-596dbff6f6', 'FailedCreatePodSandbox', 'x', 'ReplicaSet')))).not.toContain('pods-refused');
+      expect(fine(says(event('shop-596dbff6f6', 'NotFailedCreate', 'x', 'ReplicaSet')))).not.toContain('pods-refused');
+      const many = [1, 2, 3, 4].map((i) => ({
+        ...event('shop-596dbff6f6', 'FailedCreate', `is forbidden: ${i}`, 'ReplicaSet'),
+        lastTimestamp: `2099-01-01T00:00:0${i}Z`,
+      }));
+      expect(of('limit-range', none, says(...many)).findings[0]?.evidence.map((e) => e.text)).toEqual(['shop-596dbff6f6: FailedCreate: is forbidden: 4']);
+      // The reason is shown where a condition has no message.
+      expect(
+        of(
+          'limit-range',
+          none,
+          noted((r) => r.status.conditions.forEach((c) => void delete c.message)),
+        ).findings[0]?.evidence[0]?.text,
+      ).toMatch(/: FailedCreate$/);
+    });
+    test('a quota: as many as are missing, never less than it has', () => {
+      const raised = (text: string, ...edits: Edit[]) => patchOf(of('quota-exceeded', quota(text), ...edits).findings[0]?.fix[0]);
+      expect(raised('requested: cpu=1, used: cpu=1, limited: cpu=9 ')).toEqual({ spec: { hard: { cpu: '9' } } });
+      expect(raised('requested: pods=1,, used: pods=, limited: pods=1')).toEqual({ spec: { hard: { pods: '2' } } });
+      expect(raised('requested: requests.memory=1Gi, used: requests.memory=1Gi, limited: requests.memory=1Gi')).toEqual({
+        spec: { hard: { 'requests.memory': '3Gi' } },
+      });
+      expect(of('quota-exceeded', refusing('x exceeded quota: tight')).findings[0]?.fix).toHaveLength(1);
+    });
     test('an event that outlives its fault says nothing', () => {
       const old = says(event('shop', 'FailedCreate', 'Error creating: forbidden: x', 'Deployment'));
       expect(of('healthy', old).findings).toEqual([]);
     });
+  });
+});
+
+describe('pods that are to get no more requests', () => {
+  const shop = { metadata: { name: 'shop', namespace: 'x' }, spec: { selector: { app: 'shop', tier: 'web' } } } as unknown as Service;
+  const pod = (name: string, isOwned = true) =>
+    ({
+      metadata: {
+        name,
+        namespace: 'x',
+        ownerReferences: isOwned
+          ? [
+              { kind: 'Node', name: 'n' },
+              { kind: 'ReplicaSet', name: 'r', controller: true },
+            ]
+          : [],
+      },
+    }) as unknown as Pod;
+  test('are deleted where a controller makes others', () => {
+    expect(withoutPods(shop, [pod('a'), pod('b')], 'answers')).toMatchObject([
+      {
+        text: 'Delete a, b; its controller makes another pod',
+        command: 'kubectl -n x delete pod a && kubectl -n x delete pod b',
+        assumes: 'a new pod answers',
+      },
+    ]);
+  });
+  test('lose the label by which they are selected where nothing makes others', () => {
+    const [taken] = withoutPods(shop, [pod('a'), pod('b', false)], 'answers');
+    expect(taken).toEqual(aside(shop, [pod('a'), pod('b', false)])[0]);
+    expect(taken?.text).toBe('Take a, b out of Service "shop" until it is corrected: remove its label app');
+    expect(taken?.changes).toMatchObject([
+      { kind: 'pod', name: 'a', body: { metadata: { labels: { app: null } } } },
+      { kind: 'pod', name: 'b' },
+    ]);
+  });
+  test('none, or of a Service without a selector', () => {
+    for (const of of [withoutPods, aside] as const) {
+      expect(of(shop, [], '')).toEqual([]);
+      expect(of({ ...shop, spec: { ...shop.spec, selector: null } }, [pod('a')], '')).toEqual([]);
+    }
   });
 });
 
@@ -558,6 +669,75 @@ describe('containers', () => {
       spec: { template: { spec: { initContainers: [{ name: 'web', resources: { limits: { memory: '40Mi' } } }] } } },
     });
   });
+  test('what is evidence: of a pull its own event, of others what the kubelet said, the newest two', () => {
+    const alone = edited('pods', (list) => void list.splice(2));
+    const name = valueOf(recordingOf('healthy-canary').facts.pods).find((p) => p.metadata.name !== 'client')?.metadata.name ?? '';
+    const at = (time: number, reason: string, message: string) => ({ ...event(name, reason, message), lastTimestamp: `2099-01-01T00:00:0${time}Z` });
+    const events = (...edits: Edit[]) => first('healthy-canary', alone, ...edits)?.evidence.flatMap((e) => (e.source === 'events' ? [e.text] : []));
+    const list = says(
+      at(1, 'Failed', 'cannot pull it'),
+      at(2, 'Failed', 'other'),
+      at(3, 'BackOff', 'back-off'),
+      at(4, 'FailedMount', 'mount'),
+      at(5, 'Killing', 'x'),
+    );
+    expect(events(waiting('ErrImagePull', 'no'), list)).toEqual([`${name}: Failed: cannot pull it`]);
+    expect(events(waiting('CreateContainerError', 'no'), list)).toEqual([`${name}: BackOff: back-off`, `${name}: Failed: other`]);
+    expect(events(waiting('PodInitializing'), list)).toEqual([`${name}: FailedMount: mount`, `${name}: Failed: other`]);
+    expect(events(waiting('CreateContainerError', 'no'), says(at(1, 'NotFailed', 'a'), at(2, 'FailedX', 'b'), at(3, 'BackOffs', 'c')))).toEqual([]);
+    const pull = at(1, 'Failed', 'Failed to pull image "docker.io/x/y:1"');
+    const ofImage = (...more: Event[]) =>
+      first(
+        'healthy-canary',
+        alone,
+        waiting('ContainerCreating'),
+        status((s) => void (s.image = 'docker.io/x/y:1')),
+        says(pull, ...more),
+      )?.code;
+    expect(ofImage()).toBe('image-pull-failing');
+    expect(first('healthy-canary', alone, waiting('ContainerCreating'), says(pull))?.code).toBe('pod-starting');
+    const notPulled = says(at(1, 'Failed', 'cannot start docker.io/x/y:1'), at(2, 'Pulling', 'pull docker.io/x/y:1'), at(3, 'Info', 'configmap "x" not found'));
+    expect(
+      first(
+        'healthy-canary',
+        alone,
+        waiting('ContainerCreating'),
+        status((s) => void (s.image = 'docker.io/x/y:1')),
+        notPulled,
+      )?.code,
+    ).toBe('pod-starting');
+  });
+  test('a server that ends without an error, and one that waits for another', () => {
+    const completed = status((s) =>
+      Object.assign(s, { ready: false, state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated: { exitCode: 0, reason: 'Completed' } } }),
+    );
+    expect(first('crash-loop', completed)).toMatchObject({ code: 'container-crashing', pods: { length: 2 } });
+    // The same end in all pods is one finding, another end another one.
+    const differing = pods((p, i) =>
+      p.status.containerStatuses.forEach((s) =>
+        Object.assign(s, { ready: false, state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: i === 0 ? {} : { terminated: { exitCode: 0 } } }),
+      ),
+    );
+    expect(of('crash-loop', differing).findings).toHaveLength(2);
+    const both = pods((p) => {
+      const [own] = p.status.containerStatuses;
+      if (own) p.status.containerStatuses.unshift({ ...structuredClone(own), name: 'log', state: { waiting: { reason: 'ContainerCreating' } }, lastState: {} });
+    });
+    expect(of('crash-loop', both).findings).toMatchObject([{ code: 'container-crashing' }]);
+    expect(of('crash-loop', both, unread('events')).status).toBe('fail');
+  });
+  test('a ready pod whose connections fail counts, others do not', () => {
+    const crashed = status((s) => Object.assign(s, { ready: true, lastState: { terminated: { exitCode: 1 } } }));
+    const refusedBy = (isOne: boolean) =>
+      edited('connections', (made) => {
+        const [one] = made.list.filter((c) => c.hop === 'endpoint');
+        made.list.forEach((c) => void (c.hop === 'endpoint' && (!isOne || c.pod === one?.pod) && (c.outcome = 'refused')));
+      });
+    expect(first('healthy-canary', crashed, refusedBy(true))).toMatchObject({ severity: 'error', scope: 'part', pods: { length: 1 } });
+    expect(first('healthy-canary', crashed, refusedBy(false))).toMatchObject({ severity: 'error', scope: 'all', pods: { length: 3 } });
+    const otherHop = edited('connections', (made) => made.list.forEach((c) => void (c.hop !== 'endpoint' && (c.outcome = 'refused'))));
+    expect(of('healthy-canary', crashed, otherHop).findings).toEqual([]);
+  });
   test('an init container', () => {
     expect(first('init-container-failing')?.message).toMatch(
       /^Init container "migrate" of 2 of 2 pods .* ends soon after its start with exit code 4 \(1 restart\)$/,
@@ -622,10 +802,57 @@ describe('containers', () => {
       const available = deployments((w) => w.status.conditions.forEach((c) => void (c.type === 'Available' && (c.status = 'True'))));
       expect(ofRollout(available)?.text).toMatch(/^Read the last log lines/);
     });
+    test('the one before the newest, of its own', () => {
+      const third = sets((w, isOld) => void (isOld && (w.status.readyReplicas = 1)));
+      const numbered = (...revisions: number[]) =>
+        edited('replicaSets', (list) => {
+          const [now] = list.filter((w) => w.metadata.revision === 2);
+          const [old] = list.filter((w) => w.metadata.revision === 1);
+          if (!now || !old) throw new Error('the recording has two revisions');
+          const copies = revisions.map((revision) => ({
+            ...structuredClone(revision === Math.max(...revisions) ? now : old),
+            metadata: { ...structuredClone(now.metadata), ...(revision !== Math.max(...revisions) && { name: `shop-${revision}` }), revision },
+            status: { ...old.status, readyReplicas: 1 },
+          }));
+          list.splice(0, list.length, ...copies);
+        });
+      expect(ofRollout(numbered(3, 5, 4))?.text).toBe('Roll Deployment "shop" back to revision 4, which served');
+      const ofAnother = sets((w, isOld) => isOld && w.metadata.ownerReferences.forEach((o) => void (o.name = 'other')));
+      expect(ofRollout(third, ofAnother)?.text).toMatch(/^Read the last log lines/);
+      const ofAnotherKind = sets((w, isOld) => isOld && w.metadata.ownerReferences.forEach((o) => void (o.kind = 'Rollout')));
+      expect(ofRollout(third, ofAnotherKind)?.text).toMatch(/^Read the last log lines/);
+      const shared = sets((w) => w.metadata.ownerReferences.push({ kind: 'Thing', name: 'else' }));
+      expect(ofRollout(third, shared)?.text).toMatch(/^Roll /);
+    });
+    test('by the time at which it ceased to be available', () => {
+      const ended = (after: number) =>
+        all(
+          sets(
+            (w, isOld) =>
+              isOld && Object.assign(w, { status: { ...w.status, readyReplicas: 0 }, metadata: { ...w.metadata, creationTimestamp: '2026-11-25T20:00:00Z' } }),
+          ),
+          deployments((w) =>
+            w.status.conditions.forEach(
+              (c) =>
+                c.type === 'Available' &&
+                Object.assign(c, { status: 'False', lastTransitionTime: new Date(Date.parse('2026-11-25T20:00:00Z') + after).toISOString() }),
+            ),
+          ),
+        );
+      expect(ofRollout(ended(5000))?.text).toMatch(/^Read the last log lines/);
+      expect(ofRollout(ended(5001))?.text).toMatch(/^Roll /);
+      const none = deployments((w) => void w.status.conditions.splice(0));
+      expect(ofRollout(ended(9000), none)?.text).toMatch(/^Read the last log lines/);
+    });
     test('not where another container is seen to have changed', () => {
       const other = sets((w, isOld) => w.spec.template.spec.containers.push({ ...structuredClone(container(w)), name: 'log', image: isOld ? 'a' : 'b' }));
       const alike = sets((w) => void Object.assign(container(w), { image: 'same', portHints: [] }));
       expect(ofRollout(other, alike)?.text).toMatch(/^Read the last log lines/);
+      // What fails has changed itself, or all look the same and its command may have.
+      expect(ofRollout(other)?.text).toMatch(/^Roll /);
+      expect(ofRollout(alike)?.text).toMatch(/^Roll /);
+      const added = sets((w, isOld) => void (!isOld && w.spec.template.spec.containers.push({ ...structuredClone(container(w)), name: 'log' })));
+      expect(ofRollout(alike, added)?.text).toMatch(/^Read the last log lines/);
     });
 
     const image = (name: string) =>
@@ -648,7 +875,29 @@ describe('containers', () => {
       ['shop/wbe:1', ['shop/web:1', 'shop/weeb:1'], undefined],
       ['shop/wbe:1', ['shop/web@sha256:00'], undefined],
       ['shop/wbe:1', ['shop/web:2'], undefined],
+      ['shop/web:1.2', ['shop/web:1.2'], undefined],
+      ['shop/wbe:1', ['shop/web:1', 'shop/web:1', 'other/x:3'], 'shop/web:1'],
     ])('image %s, where the nodes have %j: %s', (wrong, names, right) => expect(proposed(wrong, ...names)).toBe(right));
+  });
+});
+
+describe('an image of an init container', () => {
+  test('is corrected where it is; the nodes decide', () => {
+    const failing = all(
+      pods((p) => {
+        p.spec.initContainers.push(...p.spec.containers.splice(0));
+        p.status.initContainerStatuses.push(...p.status.containerStatuses.splice(0));
+      }),
+      deployments((w) => w.spec.template.spec.initContainers.push(...w.spec.template.spec.containers.splice(0))),
+    );
+    const of = (...edits: Edit[]) => reportOf('pods/containers', all(failing, ...edits), 'image-tag-slip').findings[0];
+    expect(patchOf(of()?.fix[0])).toEqual({
+      spec: { template: { spec: { initContainers: [{ name: 'web', image: expect.stringContaining(':') as string }] } } },
+    });
+    expect(of()?.fix[0]?.assumes).toBe('this is the image that was meant');
+    expect(of(unread('nodes'))?.fix).toHaveLength(1);
+    const nobody = all(...(['deployments', 'replicaSets'] as const).map((n) => edited(n, (list) => void list.splice(0))));
+    expect(of(nobody)?.fix).toHaveLength(1);
   });
 });
 
@@ -720,6 +969,78 @@ describe('what listens', () => {
   test('one port of two is a part', () => {
     const two = edited('service', (s) => s?.spec.ports.push({ ...(s.spec.ports[0] as Service['spec']['ports'][number]), name: 'admin', port: 81 }));
     expect(found(two, sockets(['tcp', '0.0.0.0', 9090]))).toMatchObject({ scope: 'part' });
+  });
+  test('over one family only', () => {
+    const [dual] = of('dual-listens-ipv4-only').findings;
+    expect(dual).toMatchObject({
+      scope: 'part',
+      fix: [
+        {
+          text: 'Configure the program to listen on [::]:8080, which takes connections of both families; or take IPv6 out of Service "shop" (spec.ipFamilies) until it does',
+          command: 'kubectl -n sc-dual-listens-ipv4-only edit service shop',
+        },
+      ],
+    });
+    expect(of('ipv6-listens-ipv4-only').findings).toMatchObject([{ scope: 'all' }]);
+  });
+  test('nothing: the log says why', () => {
+    expect(found(sockets())?.fix).toMatchObject([{ command: expect.stringMatching(/^kubectl -n sc-healthy logs shop-\S+ --tail=20$/) as string }]);
+  });
+  test('from declarations alone it is possible, and nobody is sure of other ports', () => {
+    const declared = all(
+      noConnections,
+      () => ({ listeners: unseen('not-asked', 'listeners', '--probe none') }),
+      pods((p) =>
+        p.spec.containers.forEach((c) => Object.assign(c, { ports: [{ name: '', containerPort: 9090, protocol: 'TCP' }], readinessProbe: undefined })),
+      ),
+    );
+    expect(of('healthy', declared).findings).toMatchObject([
+      { confidence: 'possible', message: expect.stringMatching(/^Possibly nothing listens on port 8080 .*; it declares: 9090$/) as string },
+    ]);
+  });
+
+  describe('in some of the pods', () => {
+    const canary = (...edits: Edit[]) => of('canary-other-port', ...edits).findings[0];
+    const texts = (f: { fix: { text: string }[] } | undefined) => f?.fix.map((x) => x.text.replace(/shop-v2-\S+?(?=,| |$)/g, 'POD'));
+    const unowned = all(...(['deployments', 'replicaSets'] as const).map((n) => edited(n, (list) => void list.splice(0))));
+    const own = 'Make the program of POD listen on port 8080, as in other pods';
+    test('their workload gets none until it is corrected', () => {
+      expect(texts(canary())).toEqual([
+        'Change targetPort of Service "shop" to 9090',
+        'Scale Deployment "shop-v2", whose pods do not serve this port, to zero until it is corrected',
+        own,
+      ]);
+      expect(patchOf(canary()?.fix[1])).toEqual({ spec: { replicas: 0 } });
+      expect(canary()?.fix[2]?.command).toMatch(/^kubectl -n sc-canary-other-port describe pod shop-v2-/);
+    });
+    test('not a DaemonSet, nor a workload with pods that serve', () => {
+      const asDaemons = all(
+        edited('replicaSets', (list) => list.forEach((r) => r.metadata.ownerReferences.forEach((o) => void (o.kind = 'DaemonSet')))),
+        (f) => ({ deployments: seen([]), daemonSets: f.deployments }),
+      );
+      expect(texts(canary(asDaemons))).toEqual(['Change targetPort of Service "shop" to 9090', own]);
+      const ofOneWorkload = pods((p) => {
+        const ours = valueOf(recordingOf('canary-other-port').facts.pods).find((x) => x.metadata.name.startsWith('shop-v2-'));
+        p.metadata.ownerReferences = structuredClone(ours?.metadata.ownerReferences ?? []);
+      });
+      expect(texts(canary(ofOneWorkload))).toEqual(['Change targetPort of Service "shop" to 9090', own]);
+    });
+    test('a pod by itself is taken out; of an owner that is not known nothing is changed', () => {
+      expect(texts(canary(unowned))).toEqual(['Change targetPort of Service "shop" to 9090', own]);
+      const bare = pods((p) => void (p.metadata.ownerReferences = []));
+      expect(texts(canary(unowned, bare))?.[1]).toMatch(/^Take POD out of Service "shop" until it is corrected: remove its label /);
+    });
+    test('of several other ports none is meant where the rest serves', () => {
+      const more = edited('listeners', (l) =>
+        Object.values(l).forEach((x) => void (x.seen && Object.hasOwn(x.value.forwarded, '9090') && Object.assign(x.value.forwarded, { 9091: 'answered' }))),
+      );
+      expect(texts(canary(more))?.[0]).toMatch(/^Scale /);
+    });
+    test('with a port by name', () => {
+      expect(texts(of('canary-wrong-port').findings[0])?.at(-1)).toMatch(
+        /^Correct the container port "http" of shop-canary-\S+, or make its program listen on port 9090$/,
+      );
+    });
   });
   test('a pod that refused, and whose ports could not be read, is not known', () => {
     const refused = edited('connections', (made) => made.list.forEach((c) => void (c.hop === 'endpoint' && (c.outcome = 'refused'))));

@@ -563,7 +563,24 @@ describe('the backends of a rule', () => {
       },
     ]);
     expect(of(backend((b) => void (b.weight = 0))).findings).toMatchObject([
-      { message: 'HTTPRoute "shop": every backend of spec.rules[0].matches[0] has weight 0, so its requests fail' },
+      {
+        message: 'HTTPRoute "shop": every backend of spec.rules[0].matches[0] has weight 0, so its requests fail',
+        evidence: [{ text: `spec.rules[0].matches[0]: ${ns}/shop:80 weight 0` }],
+        fix: [{ text: 'Give Service "shop" weight 1 in spec.rules[0].matches[0]' }],
+      },
+    ]);
+    expect(patched(of(backend((b) => void (b.weight = 0))).findings[0]?.fix[0]?.command)).toBe(
+      '[{"op":"replace","path":"/spec/rules/0/backendRefs/0/weight","value":1}]',
+    );
+    const none = rule((r) => void (r.backendRefs = [first(r.backendRefs), first(r.backendRefs)].map((b) => ({ ...b, weight: 0 }))));
+    expect(of(none).findings[0]?.fix).toEqual([
+      {
+        text: 'Give a backend of spec.rules[0].matches[0] that is to serve a weight of more than 0',
+        command: `kubectl -n ${ns} edit httproute shop`,
+      },
+    ]);
+    expect(of(rule((r) => void (r.backendRefs = []))).findings[0]?.fix).toEqual([
+      { text: 'Name a Service in spec.rules[0].matches[0]', command: `kubectl -n ${ns} edit httproute shop` },
     ]);
     const redirect = rule((r) => Object.assign(r, { backendRefs: [], filters: [{ type: 'RequestRedirect' }] }));
     expect(of(redirect).findings).toEqual([]);

@@ -8,7 +8,7 @@ import { partyOf, policiesKnown, clientParty } from '../../src/model/parties.ts'
 import { reach } from '../../src/policy/world.ts';
 import { planOf } from '../../src/repair/plan.ts';
 import { whatIf } from '../../src/what-if/what-if.ts';
-import { recorded, recordingOf } from '../support/recordings.ts';
+import { checksFor, recorded, recordingOf } from '../support/recordings.ts';
 import { repairable } from '../support/repairable.ts';
 import type { Facts } from '../../src/facts/facts.ts';
 
@@ -23,6 +23,14 @@ describe('healthy', () => {
   test.each(healthy.map((r) => [r.name, r] as const))('%s: nothing is proposed', (name, { recording }) => {
     expect(planFor(name)).toEqual([]);
     expect(diagnose(pipeline, recording).checks.flatMap((c) => c.findings.flatMap((f) => f.fix))).toEqual([]);
+  });
+});
+
+describe('a cause comes with what to do', () => {
+  const broken = recorded.filter((r) => r.scenario && r.scenario.expect.status !== 'healthy');
+  test.each(broken.map((r) => [r.name, r] as const))('%s', (_, { recording }) => {
+    const { causes } = diagnose(checksFor(recording), recording).verdict;
+    expect(causes.filter((c) => c.fix.length === 0).map((c) => c.message)).toEqual([]);
   });
 });
 
