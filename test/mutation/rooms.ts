@@ -1,11 +1,13 @@
 /**
  * The rooms in which a wrong line is a wrong verdict, and the tests that are to notice it. Those that start the program, take each fact
- * away, try all recordings at once, or the rules of hundreds of Services, are left out: each takes a second or more.
+ * away, or try the rules of hundreds of Services, are left out: each takes a second or more.
  */
 export interface Room {
   /** What is changed. */
   mutate: string[];
   tests: string[];
+  /** Tests of the whole pipeline, which every change concerns: only what the others let pass is tried with them. */
+  whole?: string[];
 }
 
 const diagnose = ['rollout', 'said', 'steady'].map((name) => `test/diagnose/${name}.test.ts`);
@@ -16,6 +18,7 @@ export const rooms: Record<string, Room> = {
   verdict: { mutate: ['src/verdict/**/*.ts'], tests: ['test/verdict/*.test.ts', ...diagnose] },
   checks: {
     mutate: ['checks/**/*.ts'],
-    tests: ['test/checks/!(gates).test.ts', ...diagnose, 'test/verdict/*.test.ts', 'test/advice/*.test.ts', 'test/mesh/*.test.ts'],
+    tests: ['test/checks/!(gates).test.ts', 'test/mesh/*.test.ts'],
+    whole: [...diagnose, 'test/diagnose/replay.test.ts', 'test/verdict/*.test.ts', 'test/advice/*.test.ts', 'test/repair/plan.test.ts'],
   },
 };

@@ -32,7 +32,7 @@ if (!existsSync(join(here, 'node_modules'))) execFileSync('npm', ['ci', '--legac
 mkdirSync(join(root, folder), { recursive: true });
 
 /** Every change of a room, with what became of it. */
-function changesOf(name: string, mutate: readonly string[]): { file: string; mutant: Mutant }[] {
+function changesOf(name: string, mutate: readonly string[], tests: readonly string[]): { file: string; mutant: Mutant }[] {
   const [config, report] = [join(folder, `${name}.config.json`), join(folder, `${name}.json`)];
   const options = {
     testRunner: 'vitest',
@@ -58,7 +58,7 @@ function changesOf(name: string, mutate: readonly string[]): { file: string; mut
   writeFileSync(join(root, config), JSON.stringify(options));
   const ran = spawnSync(join(here, 'node_modules/.bin/stryker'), ['run', config], {
     cwd: root,
-    env: { ...process.env, ROOM: name, WORLDS: '2000' },
+    env: { ...process.env, TESTS: tests.join(' '), WORLDS: '2000' },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   if (ran.status !== 0) throw new Error(`Stryker ended with ${ran.status} for ${name}.`);
@@ -67,9 +67,12 @@ function changesOf(name: string, mutate: readonly string[]): { file: string; mut
 }
 
 const head = ['room', 'changes', 'noticed', 'score', 'measured'];
-for (const [name, { mutate }] of Object.entries(rooms)) {
+for (const [name, { mutate, tests, whole }] of Object.entries(rooms)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue;
-  const counted = changesOf(name, mutate).filter(({ mutant }) => ['Killed', 'Timeout', 'Survived', 'NoCoverage'].includes(mutant.status));
+  const passed = changesOf(name, mutate, tests);
+  const counted = (whole ? changesOf(name, mutate, [...tests, ...whole]) : passed).filter(({ mutant }) =>
+    ['Killed', 'Timeout', 'Survived', 'NoCoverage'].includes(mutant.status),
+  );
   const unnoticed = counted.filter(({ mutant }) => mutant.status === 'Survived' || mutant.status === 'NoCoverage');
   for (const { file, mutant } of unnoticed)
     process.stdout.write(`${file}:${mutant.location.start.line} ${mutant.mutatorName}: ${(mutant.replacement ?? '').replace(/\s+/g, ' ').slice(0, 100)}\n`);
