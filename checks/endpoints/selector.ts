@@ -230,17 +230,17 @@ function mismatch(
       .slice(0, 3)
       .map((p) => ({ source: 'pods', text: `${p.name} in namespace ${p.namespace} has these labels, but a Service selects pods of its own namespace only` })),
   ];
-  const lasting = ownLabels(wanted);
+  const meant = ownLabels(wanted);
   const fix: Fix[] = near
     ? [
         patch(`Change the selector of Service "${target.name}" to the labels of the pods`, target.namespace, `service/${target.name}`, {
           spec: { selector: corrected(near, wanted) },
         }),
-        ...(near.wrong.some((k) => k in lasting) ? [{ text: `Or add the labels ${labelText(lasting)} to the pod template` }] : []),
+        ...(near.wrong.some((k) => k in meant) ? [{ text: `Or add the labels ${labelText(meant)} to the pod template` }] : []),
       ]
     : [
         {
-          text: `Correct spec.selector of Service "${target.name}", or deploy pods with the labels ${labelText(lasting)}`,
+          text: `Correct spec.selector of Service "${target.name}", or deploy pods with the labels ${labelText(meant)}`,
           command: `kubectl -n ${target.namespace} get pods --show-labels`,
         },
       ];

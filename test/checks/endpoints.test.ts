@@ -75,6 +75,35 @@ describe('what a selector differs in', () => {
     ]).toEqual([true, true, true, true, false]);
     expect([isNear('frontend', 'backend'), isNear('ab', 'cd'), isNear('shop', 'mail')]).toEqual([false, false, false]);
   });
+  test('a label under another key is a slip where the rest is of the same application, or the key is near or names one', () => {
+    const isNear = (wanted: Record<string, string>, have: Record<string, string>) =>
+      says(wanted, all(labelled(have), noWorkloads))?.includes('the pods have') ?? false;
+    expect(isNear({ app: 'frontend', tier: 'web' }, { app: 'frontend' })).toBe(true);
+    expect(isNear({ app: 'frontend', tier: 'web' }, { app: 'other', tier: 'web' })).toBe(false);
+    expect(isNear({ color: 'blue', tier: 'web' }, { color: 'blue' })).toBe(false);
+    expect(isNear({ environment: 'shop' }, { app: 'shop' })).toBe(true);
+    expect(isNear({ environment: 'shop' }, { team: 'shop' })).toBe(false);
+    expect(isNear({ Tier: 'shop' }, { tiers: 'shop' })).toBe(true);
+    expect(isNear({ tier: 'shop' }, { tierabc: 'shop' })).toBe(true);
+    expect(isNear({ tier: 'shop' }, { tierabcd: 'shop' })).toBe(false);
+    expect(isNear({ tier: 'shop' }, { tiers: 'mail' })).toBe(false);
+  });
+  test("the client's own workload is not meant, with however near labels", () => {
+    const clientOf = (kind: string, name: string) =>
+      edited('client', (c) => {
+        const [pod] = ofShop(valueOf(recordingOf('selector-typo').facts.pods));
+        if (c && pod)
+          c.pod = {
+            ...structuredClone(pod),
+            metadata: { ...structuredClone(pod.metadata), name: 'another', ownerReferences: [{ kind, name, controller: true, uid: undefined }] },
+          };
+      });
+    const [own] = valueOf(recordingOf('selector-typo').facts.pods).find((x) => x.metadata.name !== 'client')?.metadata.ownerReferences ?? [];
+    const said = (edit: Edit) => says({ app: 'shpo' }, all(noWorkloads, edit));
+    expect(said(clientOf(own?.kind ?? '', own?.name ?? ''))).toBe(`${head}no pod has app=shpo`);
+    expect(said(clientOf(own?.kind ?? '', 'other'))).toContain('the pods have app=shop');
+    expect(said(clientOf('StatefulSet', own?.name ?? ''))).toContain('the pods have app=shop');
+  });
   test('nothing near: which labels there are, and where pods with the right ones are', () => {
     const [found] = of(
       all(
@@ -147,6 +176,29 @@ describe('what a selector differs in', () => {
     expect(nearest({ app: 'shopx' })).toBe('nearest: 2 pods (shop-7f6d454c97-glc89, shop-7f6d454c97-tmp2t): app=shop,pod-template-hash=7f6d454c97');
     expect(nearest({ app: 'shopps' }, others)).toMatch(/^nearest: 2 pods/);
     expect(nearest({ app: 'shopp', x: '1' })).toBeUndefined();
+    // As near by its value, and it declares the port.
+    const unnamed = (ports: typeof web) =>
+      of(
+        all(
+          noWorkloads,
+          service((s) => void (s.spec.selector = { app: 'shopp' })),
+          pods((list) => ofShop(list).forEach((p) => p.spec.containers.forEach((c) => void (c.ports = others)))),
+          two({ app: 'shops' }, ports),
+        ),
+      ).findings[0]?.evidence.find((e) => e.text.startsWith('nearest'))?.text;
+    expect(unnamed(web)).toBe('nearest: 1 pod (other-1): app=shops');
+    expect(unnamed([{ name: 'x', containerPort: 8080, protocol: 'TCP' }])).toBe('nearest: 1 pod (other-1): app=shops');
+    expect(unnamed(others)).toMatch(/^nearest: 2 pods/);
+    // Fewer differences come before the port.
+    const fewer = of(
+      all(
+        noWorkloads,
+        service((s) => void (s.spec.selector = { app: 'shopp', tier: 'web' })),
+        pods((list) => ofShop(list).forEach((p) => void Object.assign(p.metadata.labels, { tier: 'wep' }))),
+        two({ app: 'shops', tier: 'web' }, others),
+      ),
+    ).findings[0];
+    expect(fewer?.evidence.find((e) => e.text.startsWith('nearest'))?.text).toBe('nearest: 1 pod (other-1): app=shops,tier=web');
   });
 });
 
@@ -296,6 +348,28 @@ describe('the ports of a Service', () => {
         { severity: 'error', message: expect.stringContaining('which listen on 8080') as string },
       ]);
     });
+    test('each pod, kind and port for itself', () => {
+      const first = (change: (c: FactTypes['connections']['list'][number], i: number) => void) =>
+        edited('connections', (c) => c.list.filter((x) => x.hop === 'endpoint').forEach(change));
+      // One pod that answers is enough.
+      expect(headless(first((x, i) => void (i === 0 && (x.outcome = 'answered')))).findings).toEqual([]);
+      const unlike = (change: object) =>
+        headless(
+          all(
+            first((x) => void Object.assign(x, { outcome: 'answered', ...change })),
+            noListeners,
+          ),
+        ).findings;
+      expect(unlike({})).toEqual([]);
+      expect(unlike({ pod: 'another' })).toHaveLength(1);
+      expect(unlike({ kind: 'udp' })).toHaveLength(1);
+      expect(unlike({ target: '10.244.0.1:18000' })).toHaveLength(1);
+      const [found] = headless(nothing).findings;
+      expect(found?.evidence.filter((e) => e.source === 'probe').length).toBeLessThanOrEqual(4);
+      expect(found?.evidence.filter((e) => e.source === 'probe').length).toBeGreaterThan(0);
+      expect(headless(all(port({ port: 8080 }))).findings).toEqual([]);
+      expect(headless(pods((list) => list.splice(0))).findings).toEqual([]);
+    });
     test('else what is declared, which is a hint', () => {
       expect(headless(all(noConnections, noListeners)).findings).toMatchObject([
         { severity: 'warning', confidence: 'likely', scope: 'part', message: expect.stringContaining('which listen on 8080') as string },
@@ -342,6 +416,59 @@ describe('two applications behind one selector', () => {
     const declared = worker((p) => p.spec.containers.forEach((c) => void (c.ports = [{ name: 'metrics', containerPort: 9, protocol: 'TCP' }])));
     expect(of(all(noConnections, noListeners, declared)).findings).toMatchObject([{ confidence: 'likely' }]);
     expect(of(all(noConnections, noListeners)).findings).toEqual([]);
+  });
+  const named = (facts: Parameters<Edit>[0]): Partial<typeof facts> =>
+    all(
+      port({ targetPort: 'http' }),
+      worker((p) =>
+        p.spec.containers.forEach(
+          (c) =>
+            void (c.ports = [
+              { name: 'metrics', containerPort: 9, protocol: 'TCP' },
+              { name: 'http', containerPort: 8080, protocol: 'TCP' },
+            ]),
+        ),
+      ),
+    )(facts);
+  test('pods that declare the named port are of one application, however different their labels', () => {
+    expect(of(named).findings).toEqual([]);
+    expect(of(all(named, port({ targetPort: 'metrics' }))).findings).toHaveLength(1);
+  });
+  test('by declared ports: number or name, of the same protocol', () => {
+    const declaring = (...ports: Pod['spec']['containers'][number]['ports']) =>
+      of(
+        all(
+          noConnections,
+          noListeners,
+          worker((p) => p.spec.containers.forEach((c) => void (c.ports = ports))),
+        ),
+      ).findings;
+    expect(declaring({ name: '', containerPort: 8080, protocol: 'TCP' })).toEqual([]);
+    expect(declaring({ name: '', containerPort: 9, protocol: 'TCP' }, { name: '', containerPort: 8080, protocol: 'TCP' })).toEqual([]);
+    expect(declaring({ name: '', containerPort: 8080, protocol: 'UDP' })).toHaveLength(1);
+    expect(declaring()).toEqual([]);
+  });
+  test('a connection shows more than the sockets, and only one to the endpoint over TCP counts', () => {
+    const connection = (change: object) => edited('connections', (c) => c.list.forEach((x) => void (x.hop === 'endpoint' && Object.assign(x, change))));
+    const listens = edited('listeners', (l) =>
+      Object.keys(l).forEach((pod) => (l[pod] = seen({ sockets: [{ protocol: 'tcp' as const, address: '0.0.0.0', port: 8080 }], forwarded: {} }))),
+    );
+    expect(of(listens).findings).toHaveLength(1);
+    expect(of(all(listens, connection({ kind: 'udp' }))).findings).toEqual([]);
+    expect(of(all(listens, connection({ hop: 'target-port' }))).findings).toEqual([]);
+    // Neither is known: nobody is accused.
+    expect(of(all(connection({ outcome: 'no-answer' }), noListeners)).findings).toEqual([]);
+    expect(of(all(noConnections, port({ targetPort: 'http' }), noListeners)).findings).toEqual([]);
+  });
+  test('a label counts where all of the right ones have it and none of the others', () => {
+    const labels = (change: (p: Pod, i: number) => void) =>
+      pods((list) =>
+        ofShop(list)
+          .filter((p) => p.metadata.name.startsWith('shop'))
+          .forEach(change),
+      );
+    const fixOf = (...edits: Edit[]) => of(all(...edits)).findings[0]?.fix[0]?.text;
+    expect(fixOf(labels((p, i) => void (i === 1 && (p.metadata.labels['role'] = 'front'))))).toMatch(/^Give the pods of Deployment shop a label/);
   });
   test('versions of one application are one', () => {
     expect(of(worker((p) => void (p.metadata.labels = { 'part-of': 'shop', role: 'web', version: 'v2' }))).findings).toEqual([]);
@@ -414,6 +541,28 @@ describe('IP families', () => {
 
 describe('EndpointSlices', () => {
   const of = (edit: Edit, incident = 'healthy-canary') => reportOf('endpoints/slices', edit, incident);
+  test('without a selector, and nothing that anybody created', () => {
+    expect(of(nothing, 'selectorless').findings).toMatchObject([
+      {
+        code: 'endpoints-missing',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'all',
+        object: { kind: 'Service', name: 'shop' },
+        message: 'Service "shop" has no selector and no manually created endpoints',
+        evidence: [
+          { source: 'service', text: 'spec.selector is empty: Kubernetes creates no endpoints' },
+          { source: 'endpointslices', text: 'none has the label kubernetes.io/service-name=shop' },
+        ],
+        fix: [
+          {
+            text: 'Add a selector to Service "shop", or create an EndpointSlice with the label kubernetes.io/service-name=shop',
+            command: 'kubectl -n sc-selectorless edit service shop',
+          },
+        ],
+      },
+    ]);
+  });
   test('without a selector: what somebody created', () => {
     expect(of(nothing, 'endpoint-port-name-mismatch')).toMatchObject({ status: 'pass', summary: '1 manually created address' });
     expect(of(externalName)).toMatchObject({ status: 'skip' });
