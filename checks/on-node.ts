@@ -4,7 +4,10 @@ import type { FactTypes } from '../src/facts/facts.ts';
 import { isReady } from '../src/facts/selectors.ts';
 import { kubectl, quote } from './fix.ts';
 
+/** A command for a shell on the node itself. */
+export const atNode = (node: string, ...words: string[]): string => `${words.map(quote).join(' ')}   # on ${node}`;
+
 export function onNode(node: string, proxyPods: Fact<FactTypes['proxyPods']>, ...words: string[]): string {
   const pod = proxyPods.seen ? proxyPods.value.find((p) => p.spec.nodeName === node && isReady(p)) : undefined;
-  return pod ? kubectl(pod.metadata.namespace, 'exec', pod.metadata.name, '--', ...words) : `${words.map(quote).join(' ')}   # on ${node}`;
+  return pod ? kubectl(pod.metadata.namespace, 'exec', pod.metadata.name, '--', ...words) : atNode(node, ...words);
 }

@@ -36,6 +36,7 @@ import { enforced } from './network-policy/enforced.ts';
 import { egress } from './network-policy/egress.ts';
 import { ingress } from './network-policy/ingress.ts';
 import { endpoints } from './path/endpoints.ts';
+import { forwarding } from './path/forwarding.ts';
 import { clientNode } from './path/client-node.ts';
 import { http } from './path/http.ts';
 import { healthCheck } from './path/health-check.ts';
@@ -120,6 +121,7 @@ export const pipeline: readonly Check[] = [
   conntrack,
 
   clientNode,
+  forwarding,
   name,
   virtualIp,
   endpoints,

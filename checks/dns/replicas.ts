@@ -1,6 +1,7 @@
-import type { Fact } from '../../src/facts/fact.ts';
+import type { Fact, Unseen } from '../../src/facts/fact.ts';
 import type { Connections, FactTypes } from '../../src/facts/facts.ts';
 import { isReady } from '../../src/facts/selectors.ts';
+import { getsThrough } from '../../src/model/forwarding.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
 import { fixBy, kubectl, patch, restartOf } from '../fix.ts';
@@ -113,9 +114,21 @@ function silent(ready: readonly Pod[], dnsAnswers: Fact<FactTypes['dnsAnswers']>
 }
 
 /** Replicas that do not answer the client, while others do: a share of all lookups fails. */
-function silentForClient(ready: readonly Pod[], { list, from }: Connections, dnsAnswers: Fact<FactTypes['dnsAnswers']>, object: ObjectRef): Found[] {
+function silentForClient(
+  ready: readonly Pod[],
+  { list, from, node }: Connections,
+  { dnsAnswers, forwarding }: { dnsAnswers: Fact<FactTypes['dnsAnswers']>; forwarding: Fact<FactTypes['forwarding']> },
+  object: ObjectRef,
+): Found[] | Unseen {
   const asked = list.filter((c) => c.hop === 'dns-server' && c.target.endsWith('/UDP') && c.pod !== null);
-  const lost = asked.filter((c) => c.outcome === 'dns-timed-out' && ready.some((p) => p.metadata.name === c.pod));
+  const ways = asked.flatMap((c) => {
+    const replica = c.outcome === 'dns-timed-out' ? ready.find((p) => p.metadata.name === c.pod) : undefined;
+    return replica ? [{ c, through: getsThrough(forwarding, [node, replica.spec.nodeName], replica.status.podIPs[0]?.ip ?? '') }] : [];
+  });
+  // A packet that a node does not pass on says nothing of the replica that it was sent to.
+  const lost = ways.filter((w) => w.through === true).map((w) => w.c);
+  const unread = ways.map((w) => w.through).find((t) => typeof t === 'object');
+  if (unread && asked.some((c) => c.outcome === 'answered')) return unread;
   if (lost.length === 0 || !asked.some((c) => c.outcome === 'answered')) return [];
   const names = [...new Set(lost.map((c) => c.pod ?? ''))];
   const answersItself = names.some((n) => dnsAnswers.seen && dnsAnswers.value[n]?.seen);
@@ -162,9 +175,9 @@ export const replicas = check({
   id: 'dns/replicas',
   title: "The cluster's DNS pods run and answer",
   needs: ['dnsPods'],
-  uses: ['dnsWorkload', 'dnsService', 'dnsAnswers', 'dnsLogs', 'connections', 'nodes'],
+  uses: ['dnsWorkload', 'dnsService', 'dnsAnswers', 'dnsLogs', 'connections', 'forwarding', 'nodes'],
   codes: ['dns-pods-down'],
-  run({ dnsPods, dnsWorkload, dnsService, dnsAnswers, dnsLogs, connections, nodes }) {
+  run({ dnsPods, dnsWorkload, dnsService, dnsAnswers, dnsLogs, connections, forwarding, nodes }) {
     const elsewhere = dnsElsewhere({ nodes, connections }, dnsPods);
     if (elsewhere !== undefined) return skip(elsewhere);
     const live = dnsPods.filter((p) => !p.metadata.deletionTimestamp);
@@ -176,7 +189,9 @@ export const replicas = check({
     const summary = `${ready.length} of ${plural(live.length, 'DNS pod')} ready`;
     if (ready.length === 0) return judged([noneReady(live, workload, object, dnsLogs)], summary);
     const failing = silent(ready, dnsAnswers, object, dnsLogs);
-    const forClient = failing.length === 0 && connections.seen ? silentForClient(ready, connections.value, dnsAnswers, object) : [];
-    return judged([...failing, ...forClient, ...someNotReady(live, object, dnsLogs)], summary);
+    const forClient = failing.length === 0 && connections.seen ? silentForClient(ready, connections.value, { dnsAnswers, forwarding }, object) : [];
+    const findings = [...failing, ...(Array.isArray(forClient) ? forClient : []), ...someNotReady(live, object, dnsLogs)];
+    if (!Array.isArray(forClient) && findings.length === 0) return unknown(`${forClient.what}: ${forClient.why}`);
+    return judged(findings, summary);
   },
 });

@@ -12,7 +12,7 @@ const naming =
   /^(name|generateName|namespace|nodeName|node|pod|host|hostname|hostnames|hosts|subdomain|serviceAccount|serviceAccountName|secretName|uid|image|images|names|issuer|externalName|gatewayClassName|ingressClassName|loadBalancerClass|principals|notPrincipals|containers|manager|slice|url|path|via|from|of|key|values|value)$/;
 /** Records whose keys were chosen by somebody, too. */
 const keyed =
-  /^(labels|matchLabels|nodeSelector|selector|podSelector|sourceLabels|podLogs|proxyLogs|dnsLogs|dnsAnswers|namespaces|policies|nodeRules|nodeRulesLater|conntrack|proxyHealth|routes|listeners|nodeRequests|secrets|services|destinations|pluginPolicies|dryRuns|corefileCustom)$/;
+  /^(labels|matchLabels|nodeSelector|selector|podSelector|sourceLabels|podLogs|proxyLogs|dnsLogs|dnsAnswers|namespaces|policies|nodeRules|nodeRulesLater|conntrack|proxyHealth|routes|forwarding|listeners|nodeRequests|secrets|services|destinations|pluginPolicies|dryRuns|corefileCustom)$/;
 
 const word = /[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*/;
 const words = (text: string): string[] => text.match(new RegExp(word, 'g')) ?? [];

@@ -146,6 +146,14 @@ const route = v.object({
   leads: v.boolean(),
 });
 
+/** Whether a node passes packets on, between its pods and addresses elsewhere. */
+const forwarding = v.object({
+  /** The kernel's switch, by family (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding); null where it was not read. */
+  isOn: v.object({ IPv4: v.nullable(v.boolean()), IPv6: v.nullable(v.boolean()) }),
+  /** Of the packets that got lost, those that its firewall stops, with the rule or the policy that does. */
+  stopped: v.array(v.object({ from: v.string(), to: v.string(), how: v.picklist(['drop', 'reject']), rule: v.string() })),
+});
+
 const socket = v.object({ protocol: v.picklist(['tcp', 'udp']), address: v.string(), port: v.number() });
 const listeners = v.object({
   /** Read from /proc/net of the pod; null where the pod's image has nothing to read it with. */
@@ -389,6 +397,8 @@ export const factSchemas = {
   matrix: fact(matrix),
   /** By `node → address`, for the nodes between which packets got lost. */
   routes: fact(each(route)),
+  /** By node, for those that packets went through which got no answer. */
+  forwarding: fact(each(forwarding)),
   /** By pod. */
   listeners: fact(each(listeners)),
   /** The selectors of the namespace's other Services, read where a fix replaces pods. */
@@ -410,6 +420,7 @@ export type Client = v.InferOutput<typeof client>;
 export type Connection = v.InferOutput<typeof connection>;
 export type Connections = v.InferOutput<typeof connections>;
 export type Route = v.InferOutput<typeof route>;
+export type Forwarding = v.InferOutput<typeof forwarding>;
 export type Matrix = v.InferOutput<typeof matrix>;
 export type Listeners = v.InferOutput<typeof listeners>;
 export type Socket = v.InferOutput<typeof socket>;

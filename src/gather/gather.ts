@@ -17,6 +17,7 @@ import * as logs from './logs.ts';
 import { matrix } from './matrix.ts';
 import { mesh } from './mesh.ts';
 import { nodeRules, nodeRulesLater } from './node-rules.ts';
+import { forwarding } from './forwarding.ts';
 import { routes } from './routes.ts';
 import { servedCertificates } from './served-certificates.ts';
 import * as proxyHealth from './proxy-health.ts';
@@ -43,6 +44,7 @@ export const collectors: readonly Collector[] = [
   viaApiServer,
   matrix,
   routes,
+  forwarding,
   listeners,
   probeAnswers,
   dnsAnswers,
@@ -86,6 +88,7 @@ const whatOf: Partial<Record<FactName, string>> = {
   viaApiServer: 'requests by the API server',
   matrix: 'connections from every node',
   routes: 'the routes between the nodes',
+  forwarding: 'whether nodes pass packets on',
   listeners: 'what listens in the pods',
   probeAnswers: 'what the program answers to probes',
   nodeRequests: 'what the pods of each node ask for',

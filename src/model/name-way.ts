@@ -6,6 +6,7 @@ import { clusterDomain, isNodeLocal, parseResolvConf, type ResolvConf } from '..
 import type { Client } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { endpointsOf, type Family, isFinished, isReady, selects } from '../facts/selectors.ts';
+import { forwardingStops } from './forwarding.ts';
 import { overridesOf } from './hosts-file.ts';
 import { decided, receiverOf } from './parties.ts';
 import type { Stop } from './prediction.ts';
@@ -35,6 +36,7 @@ export const nameFaults: readonly Code[] = [
   'dns-service-broken',
   'service-not-found',
   'node-not-ready',
+  'node-not-forwarding',
   'conntrack-full',
 ];
 
@@ -136,6 +138,17 @@ function zoneStops({ facts }: World): Stop[] {
   return [{ fates: failing, certain: false, why: `CoreDNS serves ${zones.join(', ')}, the client asks under ${domain}`, codes: ['dns-zone-mismatch'] }];
 }
 
+/** Nodes between the client and the replicas that pass no packets on: they keep it from some replicas, or from all. */
+function passingStops(world: World, replicas: readonly Pod[]): Stop[] {
+  const each = replicas.map((pod) => dnsServerStops(world, pod));
+  const [first] = each.flat();
+  return first ? [{ ...first, fates: failing, certain: each.every((stops) => stops.some((s) => s.certain)) }] : [];
+}
+
+/** What keeps packets of the client from one DNS pod. */
+export const dnsServerStops = (world: World, pod: Pod): Stop[] =>
+  forwardingStops(world, { address: pod.status.podIPs[0]?.ip ?? '', node: pod.spec.nodeName ?? null }, pod.spec.hostNetwork);
+
 /** Replicas that the client itself cannot reach, while it reaches others: a share of its lookups is lost. */
 function silentStops({ facts }: World): Stop[] {
   const asked = (valueOf(facts.connections)?.list ?? []).filter((c) => c.hop === 'dns-server' && c.pod !== null && c.target.endsWith('/UDP'));
@@ -153,6 +166,10 @@ export function stopsToName(world: World, family?: Family): Stop[] {
     ...hostsFileStops(world),
     ...usesCluster,
     ...policyStops(
+      world,
+      replicas.filter((p) => p.status.podIPs.length > 0),
+    ),
+    ...passingStops(
       world,
       replicas.filter((p) => p.status.podIPs.length > 0),
     ),

@@ -6,6 +6,7 @@ import { familyOf, isReady, kubeletVersionsOf, lastingStatuses } from '../facts/
 import { pluginOf } from '../policy/plugin.ts';
 import { type Direction, inside } from '../policy/rule.ts';
 import type { Protocol } from '../proxy/model.ts';
+import { forwardingStops } from './forwarding.ts';
 import { decided, receiverOf } from './parties.ts';
 import type { Stop } from './prediction.ts';
 import { servingOf } from './serving.ts';
@@ -105,6 +106,7 @@ export const podWayFaults: readonly Code[] = [
   'policy-denies-ingress',
   'policy-denies-egress',
   'cross-node-unreachable',
+  'node-not-forwarding',
   'conntrack-full',
   'endpoints-stale',
 ];
@@ -166,6 +168,7 @@ export const stopsToEndpoint = (world: World, to: Destination): Stop[] => [
   ...policyStops('egress', world, to),
   ...conntrackStops(world),
   ...routeStops(world, to),
+  ...forwardingStops(world, to, to.pod !== null && world.pods.get(to.pod)?.spec.hostNetwork === true),
   ...podStops(world, to),
   ...policyStops('ingress', world, to),
   ...programStops(world, to),

@@ -5,7 +5,7 @@ import { familyOf, splitTarget } from '../facts/selectors.ts';
 import { hasSidecar } from '../mesh/member.ts';
 import type { Protocol } from '../proxy/model.ts';
 import { meshStops } from './mesh-way.ts';
-import { stopsToName } from './name-way.ts';
+import { dnsServerStops, stopsToName } from './name-way.ts';
 import { programFaults, stopsToEndpoint } from './pod-way.ts';
 import { type Attempt, type Prediction, predictionOf, type Stop } from './prediction.ts';
 import { stopsThroughRules } from './rules-way.ts';
@@ -45,8 +45,10 @@ function stopsOnWay(world: World, attempt: Attempt): Stop[] {
   switch (attempt.hop) {
     case 'name':
       return stopsToName(world, attempt.target.endsWith(' (AAAA)') ? 'IPv6' : attempt.target.endsWith(' (A)') ? 'IPv4' : undefined);
-    case 'dns-server':
-      return [unforeseen('what one DNS server answers')];
+    case 'dns-server': {
+      const replica = world.facts.dnsPods.seen ? world.facts.dnsPods.value.find((p) => p.metadata.name === attempt.pod) : undefined;
+      return [...(replica ? dnsServerStops(world, replica) : []), unforeseen('what one DNS server answers')];
+    }
     case 'health-check':
       return [unforeseen("what a node's health check answers")];
     case 'virtual-ip':

@@ -98,7 +98,7 @@ const idle = new Set(['--reap', '--rsource', '--rdest', '--set', '--rttl']);
 const idleWithValue = new Set(['-m', '--comment', '--name', '--mask', '--nfacct-name', '--mode', '--packet', '--hitcount']);
 
 /** One rule, without `-A CHAIN`. */
-function parseRule(text: string): Rule {
+export function parseRule(text: string): Rule {
   const words = wordsOf(text);
   const matches: Match[] = [];
   let not = false;

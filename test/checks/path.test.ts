@@ -1,7 +1,7 @@
 /** Connections and what is said of them, on those of a real cluster with one of them changed. */
 import { describe, expect, test } from 'vitest';
 import { seen, unseen } from '../../src/facts/fact.ts';
-import type { Connection, FactTypes, Route } from '../../src/facts/facts.ts';
+import type { Connection, FactTypes, Forwarding, Route } from '../../src/facts/facts.ts';
 import { all, type Edit, edited } from '../support/edits.ts';
 import { reportOf } from '../support/recordings.ts';
 
@@ -94,6 +94,64 @@ describe('the virtual IP', () => {
     expect(of(without('virtual-ip'))).toMatchObject({ status: 'unknown', reason: 'no tool at hand could connect to the virtual IP' });
     expect(of(outside)).toMatchObject({ status: 'skip', reason: 'the client is outside the cluster' });
     for (const none of [headless, externalName]) expect(of(none)).toMatchObject({ status: 'skip', reason: 'the Service has no virtual IP' });
+  });
+});
+
+describe('nodes that pass packets on', () => {
+  const of = (incident: string, ...edits: Edit[]) => reportOf('path/forwarding', all(...edits), incident);
+  const read = (change: (f: Forwarding) => void) => edited('forwarding', (f) => Object.values(f).forEach((x) => void (x.seen && change(x.value))));
+  test('one that does not: the switch', () => {
+    const [found] = of('forwarding-off').findings;
+    expect(found).toMatchObject({
+      code: 'node-not-forwarding',
+      severity: 'error',
+      confidence: 'confirmed',
+      scope: 'part',
+      object: { kind: 'Node', name: 'node2' },
+      nodes: ['node2'],
+      message: 'Node node2 passes no IPv4 packets on between its pods and the others: net.ipv4.ip_forward is 0',
+      fix: [{ text: 'Let node2 pass packets on, and set it in its sysctl.conf, too', command: 'sysctl -w net.ipv4.ip_forward=1   # on node2' }],
+    });
+    expect(found?.evidence[0]).toEqual({ source: 'sysctl', text: 'node2: net.ipv4.ip_forward = 0' });
+    expect(of('forwarding-off-client-node').findings).toMatchObject([{ scope: 'all' }]);
+  });
+  test('one whose firewall does not: its policy, or a rule', () => {
+    const [found] = of('firewall-drops-forwarded').findings;
+    expect(found).toMatchObject({
+      message: 'Node node1 drops packets between its pods and the others: no rule of its firewall lets them through (policy DROP of chain FORWARD)',
+      fix: [
+        {
+          text: 'Let the firewall of node1 pass packets on; Docker sets this policy when it starts',
+          command: expect.stringMatching(/^kubectl -n kube-system exec kube-proxy-\S+ -- iptables -P FORWARD ACCEPT$/) as string,
+        },
+      ],
+    });
+    const rule = read((f) => f.stopped.forEach((s) => Object.assign(s, { how: 'reject', rule: '-s 10.244.0.0/16 -j REJECT' })));
+    expect(of('firewall-drops-forwarded', rule).findings).toMatchObject([
+      {
+        message: 'Node node1 rejects packets between its pods and the others: its firewall has the rule "-s 10.244.0.0/16 -j REJECT"',
+        evidence: expect.arrayContaining([
+          { source: 'firewall', text: expect.stringMatching(/: reject by FORWARD: -s 10\.244\.0\.0\/16 -j REJECT$/) as string },
+        ]) as unknown,
+        fix: [{ text: 'Correct the firewall of node1: list its rules', command: expect.stringMatching(/ -- iptables -S$/) as string }],
+      },
+    ]);
+    const six = read((f) => {
+      f.isOn.IPv6 = true;
+      f.stopped.forEach((s) => void (s.to = 'fd00::2'));
+    });
+    expect(of('firewall-drops-forwarded', six).findings[0]?.fix[0]?.command).toMatch(/ -- ip6tables -P FORWARD ACCEPT$/);
+    // Where nothing is passed on at all, the firewall is not the first to correct.
+    expect(
+      of(
+        'firewall-drops-forwarded',
+        read((f) => void (f.isOn.IPv4 = false)),
+      ).findings.map((f) => f.evidence[0]?.source),
+    ).toEqual(['sysctl', 'sysctl']);
+  });
+  test('each of them', () => {
+    const right = read((f) => Object.assign(f, { isOn: { IPv4: true, IPv6: null }, stopped: [] }));
+    expect(of('forwarding-off', right)).toMatchObject({ status: 'pass', summary: 'each node passes packets on' });
   });
 });
 

@@ -28,6 +28,7 @@ import { readPolicies } from '../../src/policy/kinds.ts';
 import { read as readProbe } from '../../src/probes/outcome.ts';
 import { buildScript, readRecords } from '../../src/probes/script.ts';
 import { readCilium } from '../../src/proxy/cilium.ts';
+import { forwarding } from '../../src/proxy/forward.ts';
 import { iptablesReader } from '../../src/proxy/iptables.ts';
 import { readIpvs } from '../../src/proxy/ipvs.ts';
 import type { Packet } from '../../src/proxy/model.ts';
@@ -82,6 +83,13 @@ const rules = (reader: (wanted: Wanted) => RuleReader) => (bytes: Buffer) => {
     const { rules: read } = one.end();
     for (const packet of family) handle(read, packet);
   }
+};
+
+/** kube-proxy's chains, and what the firewall passes on: both read the same listing. */
+const iptables = (bytes: Buffer) => {
+  rules(iptablesReader)(bytes);
+  const passing = forwarding(bytes.toString('utf8'));
+  for (const packet of packets) passing(packet);
 };
 
 /** The parts of a fixture that are short enough to be changed quickly: so many lines each, over its whole length. */
@@ -147,7 +155,7 @@ const tasks = [
 ] as const;
 
 export const fuzzTargets: Record<string, FuzzTarget> = {
-  iptables: { seeds: () => pieces(fixture('proxy/fixtures/iptables-save.txt'), 40), run: rules(iptablesReader), longest: 8192 },
+  iptables: { seeds: () => pieces(fixture('proxy/fixtures/iptables-save.txt'), 40), run: iptables, longest: 8192 },
   'nft-text': { seeds: () => pieces(fixture('proxy/fixtures/nft-ruleset.txt'), 40), run: rules(nftReader), longest: 8192 },
   'nft-json': {
     seeds: () => ['zoo-v1.35.4-nftables-IPv4', 'zoo-v1.37.2-nftables-IPv6'].flatMap(nftJson),

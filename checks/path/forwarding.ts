@@ -1,0 +1,86 @@
+import type { Fact } from '../../src/facts/fact.ts';
+import type { FactTypes, Forwarding } from '../../src/facts/facts.ts';
+import { type Family, familyOf, isGood, isLost, splitTarget } from '../../src/facts/selectors.ts';
+import { check, type Draft, type Evidence, type Fix, judged } from '../check.ts';
+import { probeEvidence } from '../format.ts';
+import { atNode, onNode } from '../on-node.ts';
+
+const switches: Record<Family, string> = { IPv4: 'net.ipv4.ip_forward', IPv6: 'net.ipv6.conf.all.forwarding' };
+const families = Object.keys(switches) as Family[];
+
+interface Fault {
+  family: Family;
+  /** Why packets end there, after `Node "node1"`. */
+  text: string;
+  evidence: Evidence;
+  /** What changes it on the node, in words and as a command. */
+  fix: Fix;
+}
+
+/** What keeps a node from passing packets on, for each family of addresses. */
+function faultsOf(node: string, { isOn, stopped }: Forwarding, proxyPods: Fact<FactTypes['proxyPods']>): Fault[] {
+  const off = families.filter((f) => isOn[f] === false);
+  const closed = families.flatMap((family) => stopped.filter((s) => familyOf(s.to) === family && isOn[family] !== false).slice(0, 1));
+  return [
+    ...off.map(
+      (family): Fault => ({
+        family,
+        text: `passes no ${family} packets on between its pods and the others: ${switches[family]} is 0`,
+        evidence: { source: 'sysctl', text: `${node}: ${switches[family]} = 0` },
+        fix: { text: `Let ${node} pass packets on, and set it in its sysctl.conf, too`, command: atNode(node, 'sysctl', '-w', `${switches[family]}=1`) },
+      }),
+    ),
+    ...closed.map(({ from, to, how, rule }): Fault => {
+      const family = familyOf(to);
+      const command = family === 'IPv6' ? 'ip6tables' : 'iptables';
+      const isPolicy = rule.startsWith('policy ');
+      return {
+        family,
+        text: `${how === 'drop' ? 'drops' : 'rejects'} packets between its pods and the others: ${isPolicy ? `no rule of its firewall lets them through (${rule})` : `its firewall has the rule "${rule}"`}`,
+        evidence: { source: 'firewall', text: `${node}: ${from} → ${to}: ${how} by ${isPolicy ? rule : `FORWARD: ${rule}`}` },
+        fix: isPolicy
+          ? {
+              text: `Let the firewall of ${node} pass packets on; Docker sets this policy when it starts`,
+              command: onNode(node, proxyPods, command, '-P', 'FORWARD', 'ACCEPT'),
+            }
+          : { text: `Correct the firewall of ${node}: list its rules`, command: onNode(node, proxyPods, command, '-S') },
+      };
+    }),
+  ];
+}
+
+export const forwarding = check({
+  id: 'path/forwarding',
+  title: 'The nodes pass packets on',
+  needs: ['connections', 'forwarding'],
+  uses: ['proxyPods'],
+  codes: ['node-not-forwarding'],
+  run({ connections: made, forwarding: read, proxyPods }) {
+    const tried = made.list.filter((c) => c.hop === 'endpoint' || (c.hop === 'dns-server' && c.pod !== null));
+    const findings = Object.entries(read).flatMap(([node, fact]) =>
+      (fact.seen ? faultsOf(node, fact.value, proxyPods) : []).map(({ family, text, evidence, fix }): Draft<'node-not-forwarding'> => {
+        // All packets of the client's own pod have to pass its node.
+        const through = tried.filter((c) => familyOf(splitTarget(c.target.split('/')[0] ?? '').address) === family && (node === made.node || c.node === node));
+        const isOther = (c: (typeof tried)[number]) => c.hop === 'endpoint' && isGood(c);
+        return {
+          code: 'node-not-forwarding',
+          severity: 'error',
+          confidence: 'confirmed',
+          scope: tried.some(isOther) ? 'part' : 'all',
+          object: { kind: 'Node', namespace: '', name: node },
+          message: `Node ${node} ${text}`,
+          evidence: [
+            evidence,
+            ...through
+              .filter((c) => isLost(c) || !isGood(c))
+              .slice(0, 4)
+              .map((c) => probeEvidence(made.from, c)),
+          ],
+          fix: [fix],
+          nodes: [node],
+        };
+      }),
+    );
+    return judged(findings, 'each node passes packets on');
+  },
+});

@@ -1,0 +1,85 @@
+/** Whether the nodes pass packets on: the switches of the kernel, and the firewall's chain FORWARD. Read where packets got no answer. */
+import type { Cluster } from '../cluster/index.ts';
+import { type Fact, seen, unseen } from '../facts/fact.ts';
+import type { Connection, Facts, Forwarding } from '../facts/facts.ts';
+import type { Pod } from '../facts/objects.ts';
+import { type Family, familyOf, isLost, splitTarget } from '../facts/selectors.ts';
+import { type Forwarded, forwarding as firewallOf } from '../proxy/forward.ts';
+import { collector, fromFailure, read, valueOf } from './collector.ts';
+
+const timeoutMs = 3000;
+/** So many nodes are read: a fault is mostly the same on all. */
+const maxNodes = 6;
+const switches: Record<Family, string> = { IPv4: '/proc/sys/net/ipv4/ip_forward', IPv6: '/proc/sys/net/ipv6/conf/all/forwarding' };
+const lists: Record<Family, string> = { IPv4: 'iptables-save', IPv6: 'ip6tables-save' };
+
+type Where = Parameters<Cluster['exec']>[0];
+
+/** Packets to pods that got no answer, by the nodes that have to pass them on: the client's and the pod's. */
+export function throughNodes({ connections, client, dnsPods, pods }: Pick<Facts, 'connections' | 'client' | 'dnsPods' | 'pods'>): Map<string, Forwarded[]> {
+  const made = valueOf(connections);
+  const who = valueOf(client);
+  const known = [...(valueOf(pods) ?? []), ...(valueOf(dnsPods) ?? [])];
+  const through = new Map<string, Forwarded[]>();
+  const isSilent = (c: Connection) => (c.hop === 'endpoint' ? isLost(c) || c.outcome === 'no-answer' : c.hop === 'dns-server' && c.outcome === 'dns-timed-out');
+  for (const c of made?.list ?? []) {
+    const [target = ''] = c.target.split('/');
+    const { address, port } = splitTarget(target);
+    const source = who?.addresses.find((a) => familyOf(a) === familyOf(address));
+    const pod = known.find((p) => p.metadata.name === c.pod && p.status.podIPs.some((i) => i.ip === address));
+    if (!isSilent(c) || !pod || source === undefined) continue;
+    const packet: Forwarded = { source, address, port, protocol: c.kind === 'udp' || c.target.endsWith('/UDP') ? 'UDP' : 'TCP' };
+    // What starts or ends on the network of a node is not passed on there.
+    for (const node of [who?.hostNetwork ? undefined : made?.node, pod.spec.hostNetwork ? undefined : pod.spec.nodeName])
+      if (node != null) through.set(node, [...(through.get(node) ?? []), packet]);
+  }
+  return through;
+}
+
+async function switchOn(cluster: Cluster, where: Where, family: Family): Promise<Fact<boolean>> {
+  const ran = await cluster.exec(where, ['cat', switches[family]], timeoutMs);
+  if (!ran.ok) return fromFailure(ran.failure);
+  const text = ran.value.stdout.trim();
+  return /^[01]$/.test(text) ? seen(text === '1') : unseen('malformed', switches[family], ran.value.stderr.trim().split('\n')[0] ?? text);
+}
+
+async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packets: readonly Forwarded[]): Promise<Fact<Forwarding>> {
+  const what = `whether node ${node} passes packets on`;
+  if (!proxy) return unseen('not-possible', what, 'no kube-proxy runs there as a pod, in which to look');
+  const where = { namespace: proxy.metadata.namespace, pod: proxy.metadata.name, container: proxy.spec.containers[0]?.name ?? '' };
+  const families = [...new Set(packets.map((p) => familyOf(p.address)))];
+  const read = await Promise.all(
+    families.map(async (family) => {
+      const [flag, ran] = await Promise.all([switchOn(cluster, where, family), cluster.exec(where, [lists[family], '-t', 'filter'], timeoutMs)]);
+      const ends = ran.ok && ran.value.exitCode === 0 ? firewallOf(ran.value.stdout) : undefined;
+      const own = packets.filter((p) => familyOf(p.address) === family);
+      const stopped = own.flatMap((p): Forwarding['stopped'] => {
+        const passing = ends?.(p);
+        return passing?.end === 'drop' || passing?.end === 'reject' ? [{ from: p.source, to: p.address, how: passing.end, rule: passing.by }] : [];
+      });
+      return { family, flag, stopped };
+    }),
+  );
+  const failure = read.find((r) => !r.flag.seen)?.flag;
+  if (failure && !failure.seen && read.every((r) => !r.flag.seen && r.stopped.length === 0)) return { ...failure, what };
+  const isOn: Forwarding['isOn'] = { IPv4: null, IPv6: null };
+  for (const { family, flag } of read) isOn[family] = flag.seen ? flag.value : null;
+  const stopped = new Map(read.flatMap((r) => r.stopped).map((s) => [`${s.from} ${s.to} ${s.rule}`, s]));
+  return seen({ isOn, stopped: [...stopped.values()] });
+}
+
+export const forwarding = collector({
+  fact: 'forwarding',
+  after: ['connections', 'client', 'pods', 'dnsPods', 'proxyPods'],
+  access: [read('pods/exec', ['create', 'get'], 'kube-system')],
+  impact: 'exec',
+  when: (known) => (throughNodes(known).size > 0 ? true : 'each packet to a pod got an answer'),
+  async collect({ cluster, progress }, known) {
+    progress('reading whether the nodes pass packets on');
+    const proxies = new Map((valueOf(known.proxyPods) ?? []).map((p) => [p.spec.nodeName, p]));
+    const nodes = [...throughNodes(known)].slice(0, maxNodes);
+    return seen(
+      Object.fromEntries(await Promise.all(nodes.map(async ([node, packets]) => [node, await on(cluster, proxies.get(node), node, packets)] as const))),
+    );
+  },
+});

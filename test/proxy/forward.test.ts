@@ -1,0 +1,63 @@
+/** Chain FORWARD of a node's firewall, in the words of iptables-save. */
+import { describe, expect, test } from 'vitest';
+import { type Forwarded, forwarding } from '../../src/proxy/forward.ts';
+
+const packet: Forwarded = { source: '10.244.1.5', address: '10.244.2.7', port: 8080, protocol: 'TCP' };
+const save = (policy: string, ...rules: string[]) => ['*filter', ':INPUT DROP [0:0]', `:FORWARD ${policy} [12:720]`, ...rules, 'COMMIT'].join('\n');
+const of = (policy: string, ...rules: string[]) => forwarding(save(policy, ...rules))(packet);
+
+describe('a packet that a node passes on', () => {
+  test('by the policy of the chain', () => {
+    expect(of('ACCEPT')).toEqual({ end: 'accept', by: 'policy ACCEPT of chain FORWARD' });
+    expect(of('DROP')).toEqual({ end: 'drop', by: 'policy DROP of chain FORWARD' });
+    expect(forwarding('')(packet).end).toBe('accept');
+  });
+  test.each([
+    ['-A FORWARD -j ACCEPT', 'accept'],
+    ['[3:180] -A FORWARD -j ACCEPT', 'accept'],
+    ['-A FORWARD -s 10.244.0.0/16 -j ACCEPT', 'accept'],
+    ['-A FORWARD -s 10.245.0.0/16 -j ACCEPT', 'drop'],
+    ['-A FORWARD ! -s 10.245.0.0/16 -j ACCEPT', 'accept'],
+    ['-A FORWARD -d 10.244.2.7/32 -p tcp -m tcp --dport 8080 -j ACCEPT', 'accept'],
+    ['-A FORWARD -d 10.244.2.7/32 -p udp -m udp --dport 8080 -j ACCEPT', 'drop'],
+    ['-A FORWARD -p tcp -m tcp --dport 1:8079 -j ACCEPT', 'drop'],
+    ['-A FORWARD -p all -j ACCEPT', 'accept'],
+    ['-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT', 'drop'],
+    ['-A FORWARD -m conntrack --ctstate NEW -j ACCEPT', 'accept'],
+    ['-A FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT', 'drop'],
+    ['-A FORWARD -m addrtype --dst-type LOCAL -j ACCEPT', 'drop'],
+    ['-A FORWARD -i lo -j ACCEPT', 'drop'],
+    ['-A FORWARD -m recent --rcheck --seconds 10 --name x -j ACCEPT', 'drop'],
+    ['-A FORWARD -j LOG --log-prefix x', 'drop'],
+    ['-A FORWARD -j REJECT --reject-with icmp-port-unreachable', 'reject'],
+    // What hangs on an interface or a set is not known.
+    ['-A FORWARD -i cni0 -j ACCEPT', 'unknown'],
+    ['-A FORWARD -m set --match-set pods src -j ACCEPT', 'unknown'],
+    ['-A FORWARD -m statistic --mode random --probability 0.5 -j ACCEPT', 'unknown'],
+    ['-A FORWARD -j NFQUEUE --queue-num 1', 'unknown'],
+    // A rule that cannot mean the packet is not in doubt.
+    ['-A FORWARD -i cni0 -d 10.1.0.0/16 -j ACCEPT', 'drop'],
+  ])('%s: %s', (rule, end) => expect(of('DROP', rule).end).toBe(end));
+  test('through chains, back from them, and past them', () => {
+    const jump = ['-A FORWARD -j DOCKER-USER', '-A FORWARD -j KUBE-FORWARD'];
+    expect(of('DROP', ...jump, '-A DOCKER-USER -j RETURN', '-A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT').end).toBe('drop');
+    expect(of('DROP', ...jump, '-A DOCKER-USER -j RETURN', '-A KUBE-FORWARD -j ACCEPT')).toEqual({ end: 'accept', by: '-j ACCEPT' });
+    expect(of('ACCEPT', ...jump, '-A DOCKER-USER -d 10.244.0.0/16 -j DROP')).toEqual({ end: 'drop', by: '-d 10.244.0.0/16 -j DROP' });
+    expect(of('DROP', '-A FORWARD -g AWAY', '-A FORWARD -j ACCEPT', '-A AWAY -j LOG').end).toBe('drop');
+    expect(of('DROP', '-A FORWARD -j GONE').end).toBe('drop');
+    expect(of('DROP', '-A FORWARD -j LOOP', '-A LOOP -j LOOP').end).toBe('unknown');
+    // A return that may have been taken leaves open what comes after it.
+    expect(of('DROP', '-A FORWARD -j A', '-A A -i x -j RETURN', '-A A -j ACCEPT').end).toBe('unknown');
+    expect(of('DROP', '-A FORWARD -j A', '-A FORWARD -j ACCEPT', '-A A -i x -j DROP').end).toBe('unknown');
+  });
+  test('other tables and families say nothing', () => {
+    const nat = ['*nat', ':FORWARD DROP [0:0]', '-A FORWARD -j DROP', 'COMMIT'].join('\n');
+    expect(forwarding(`${nat}\n${save('ACCEPT')}`)(packet).end).toBe('accept');
+    const six = { ...packet, source: 'fd00::1', address: 'fd00::2' };
+    expect(forwarding(save('DROP', '-A FORWARD -s fd00::/8 -j ACCEPT'))(six).end).toBe('accept');
+  });
+  test('chains that jump to each other from everywhere take no longer than their rules', () => {
+    const rules = Array.from({ length: 200 }, (_, i) => Array.from({ length: 5 }, () => `-A C${i} -j C${i + 1}`)).flat();
+    expect(of('DROP', '-A FORWARD -j C0', ...rules).end).toBe('drop');
+  });
+});
