@@ -378,8 +378,9 @@ async function exploring(words: string[], version: string, paint: Paint): Promis
   return (await import('./terminal-ui.ts')).explore({ ...(await configured(asTyped(parsed, version))), name: undefined }, screenWith(paint, parsed.color));
 }
 
-function refuseWords(message: string, error: Error | undefined): never {
-  throw error ?? new UsageError(message);
+/** Options without a command have no message. */
+function refuseWords(message: string | null, error: Error | undefined): never {
+  throw error ?? new UsageError(message ?? 'Which command?');
 }
 
 /** Runs the command that the words name and sets the exit status. Every failure ends here as one sentence. */
@@ -422,7 +423,10 @@ function report(error: Error, verbose: boolean): number {
   const usage = error instanceof UsageError || error.name === 'YError';
   const known = usage || error instanceof CannotRun;
   const text = usage
-    ? `${(error.message || 'Which command?').replace(/\s+/g, ' ').trim().replace(/\.?$/, '.')} Run "k8s-doctor --help" for the options.`
+    ? `${error.message
+        .replace(/\s+/g, ' ')
+        .trim()
+        .replace(/(?<![.?])$/, '.')} Run "k8s-doctor --help" for the options.`
     : known
       ? error.message
       : `k8s-doctor failed unexpectedly (${error.message}); run it again with -v and report what it prints.`;

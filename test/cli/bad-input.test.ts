@@ -110,6 +110,7 @@ describe('options', () => {
     expect(ran.stderr).toContain('k8s-doctor svc');
     expect(ran.code).toBe(3);
   });
+  test('options of a command that is not named', () => refused(['--replay', 'x.json'], away, /^Which command\? Run "k8s-doctor --help"/));
   test('-v shows where it happened', async () => {
     const ran = await doctor([...svc, '-v', '--context', 'x'], { env: env(away) });
     expect(ran.stderr).toMatch(/\bat .*:\d+/);
