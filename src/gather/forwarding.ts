@@ -13,21 +13,31 @@ const maxNodes = 6;
 const switches: Record<Family, string> = { IPv4: '/proc/sys/net/ipv4/ip_forward', IPv6: '/proc/sys/net/ipv6/conf/all/forwarding' };
 const lists: Record<Family, string> = { IPv4: 'iptables-save', IPv6: 'ip6tables-save' };
 
+const after = ['connections', 'client', 'pods', 'dnsPods', 'proxyPods', 'listeners'] as const;
 type Where = Parameters<Cluster['exec']>[0];
 
-/** Packets to pods that got no answer, by the nodes that have to pass them on: the client's and the pod's. */
-export function throughNodes({ connections, client, dnsPods, pods }: Pick<Facts, 'connections' | 'client' | 'dnsPods' | 'pods'>): Map<string, Forwarded[]> {
+/** Packets that got no answer, or a refusal although the pod listens, by the nodes that have to pass them on: the client's and the pod's. */
+function throughNodes({ connections, client, dnsPods, pods, listeners }: Pick<Facts, (typeof after)[number]>): Map<string, Forwarded[]> {
   const made = valueOf(connections);
   const who = valueOf(client);
   const known = [...(valueOf(pods) ?? []), ...(valueOf(dnsPods) ?? [])];
   const through = new Map<string, Forwarded[]>();
-  const isSilent = (c: Connection) => (c.hop === 'endpoint' ? isLost(c) || c.outcome === 'no-answer' : c.hop === 'dns-server' && c.outcome === 'dns-timed-out');
+  const isListening = (name: string | null, port: number) => {
+    const read = valueOf(listeners)?.[name ?? ''];
+    if (!read?.seen) return false;
+    const { sockets, forwarded } = read.value;
+    return sockets ? sockets.some((s) => s.protocol === 'tcp' && s.port === port) : forwarded[String(port)] === 'answered';
+  };
+  const isStopped = (c: Connection, port: number) =>
+    c.hop === 'endpoint'
+      ? isLost(c) || c.outcome === 'no-answer' || (c.outcome === 'refused' && isListening(c.pod, port))
+      : c.hop === 'dns-server' && c.outcome === 'dns-timed-out';
   for (const c of made?.list ?? []) {
     const [target = ''] = c.target.split('/');
     const { address, port } = splitTarget(target);
     const source = who?.addresses.find((a) => familyOf(a) === familyOf(address));
     const pod = known.find((p) => p.metadata.name === c.pod && p.status.podIPs.some((i) => i.ip === address));
-    if (!isSilent(c) || !pod || source === undefined) continue;
+    if (!isStopped(c, port) || !pod || source === undefined) continue;
     const packet: Forwarded = { source, address, port, protocol: c.kind === 'udp' || c.target.endsWith('/UDP') ? 'UDP' : 'TCP' };
     // What starts or ends on the network of a node is not passed on there.
     for (const node of [who?.hostNetwork ? undefined : made?.node, pod.spec.hostNetwork ? undefined : pod.spec.nodeName])
@@ -70,10 +80,10 @@ async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packet
 
 export const forwarding = collector({
   fact: 'forwarding',
-  after: ['connections', 'client', 'pods', 'dnsPods', 'proxyPods'],
+  after,
   access: [read('pods/exec', ['create', 'get'], 'kube-system')],
   impact: 'exec',
-  when: (known) => (throughNodes(known).size > 0 ? true : 'each packet to a pod got an answer'),
+  when: (known) => (throughNodes(known).size > 0 ? true : 'what was sent to pods that listen got an answer'),
   async collect({ cluster, progress }, known) {
     progress('reading whether the nodes pass packets on');
     const proxies = new Map((valueOf(known.proxyPods) ?? []).map((p) => [p.spec.nodeName, p]));

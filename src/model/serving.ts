@@ -83,18 +83,19 @@ function byForward(name: string, port: number, forwarded: Listeners['forwarded']
   return undefined;
 }
 
+/** That the pod's readiness probe succeeds on the port: the kubelet connects to the pod's own address, so something listens there. */
+function probeOn(pod: Pod, port: number): Evidence[] {
+  const containers = lasting(pod.spec);
+  const numberOf = (p: number | string | undefined) =>
+    typeof p === 'string' ? containers.flatMap((c) => c.ports).find((c) => c.name === p)?.containerPort : p;
+  const isProbed = containers.some((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port].some((p) => numberOf(p) === port));
+  return isProbed && isReady(pod) ? [{ source: 'pods', text: `the readiness probe of ${pod.metadata.name} succeeds on port ${port}` }] : [];
+}
+
 /** From the declared ports, which are only documentation: a hint, and none where a probe of the pod uses the port. */
 function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | undefined {
-  const numberOf = (p: number | string | undefined) =>
-    typeof p === 'string'
-      ? lasting(pod.spec)
-          .flatMap((c) => c.ports)
-          .find((c) => c.name === p)?.containerPort
-      : p;
-  const isProbed = lasting(pod.spec).some((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port].some((p) => numberOf(p) === port));
-  // The kubelet connects to the pod's own address, so a probe that succeeds shows who listens there.
-  if (protocol === 'TCP' && isProbed && isReady(pod))
-    return verdict(null, 'likely', [{ source: 'pods', text: `the readiness probe of ${pod.metadata.name} succeeds on port ${port}` }]);
+  const succeeding = probeOn(pod, port);
+  if (protocol === 'TCP' && succeeding.length > 0) return verdict(null, 'likely', succeeding);
   const declared = lasting(pod.spec).flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
   const probed = lasting(pod.spec)
     .flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port])
@@ -130,5 +131,8 @@ export function servingOf(pod: Pod, to: Served, listening: Listeners | undefined
   const refused = tried?.outcome === 'refused';
   // A port-forward speaks TCP only: it shows nothing about a UDP program.
   const byLoopback = protocol === 'TCP' && own ? byForward(pod.metadata.name, port, own.forwarded, refused) : undefined;
+  // The kubelet asks the first of the pod's addresses. What refuses is on the way then.
+  const succeeding = familyOf(to.address) === familyOf(pod.status.podIPs[0]?.ip ?? '') ? probeOn(pod, port) : [];
+  if (byLoopback?.code === 'listens-on-loopback' && succeeding.length > 0) return verdict(null, 'likely', [...byLoopback.evidence, ...succeeding]);
   return byLoopback ?? (refused ? byRefusal(pod, port, protocol) : tried ? undefined : byDeclaration(pod, port, protocol));
 }
