@@ -124,12 +124,12 @@ export interface Cluster {
   each(resource: Resource, options: ListOptions, onItem: (item: unknown) => void, onPage?: (count: number, remaining: number) => void): Promise<Result<string>>;
   /** Reads a whole list, in pages. */
   list(resource: Resource, options: ListOptions): Promise<Result<unknown[]>>;
-  /** A container's log, or its last lines where `tailLines` says so; of its previous run where `previous` is true. */
+  /** A container's log, or its last lines where `tailLines` says so, and those of the last seconds; of its previous run where `previous` is true. */
   logs(
     namespace: string,
     pod: string,
     container: string,
-    options: { tailLines?: number; previous?: boolean; signal?: AbortSignal | undefined },
+    options: { tailLines?: number; sinceSeconds?: number; previous?: boolean; signal?: AbortSignal | undefined },
   ): Promise<Result<string>>;
   /** With `onLine`, the lines of stdout go there as they come, and are not kept. */
   exec(
@@ -458,10 +458,11 @@ export async function connect(options: ConnectOptions, env: NodeJS.ProcessEnv): 
       return ran.ok ? ok(items) : ran;
     },
 
-    logs(namespace, pod, container, { tailLines, previous = false, signal }) {
+    logs(namespace, pod, container, { tailLines, sinceSeconds, previous = false, signal }) {
       const query = new URLSearchParams({
         container,
         previous: String(previous),
+        ...(sinceSeconds !== undefined && { sinceSeconds: String(sinceSeconds) }),
         ...(tailLines !== undefined && { tailLines: String(tailLines), limitBytes: '65536' }),
       });
       return http.send({

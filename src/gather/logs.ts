@@ -42,8 +42,8 @@ interface Wanted {
   previous: boolean;
 }
 
-async function tails(cluster: Cluster, wanted: readonly Wanted[], signal: AbortSignal): Promise<Record<string, Fact<string>>> {
-  const found = await Promise.all(wanted.map(async (w) => [`${w.pod.metadata.name}/${w.container}`, await tail(cluster, w, signal)] as const));
+async function each(wanted: readonly Wanted[], logOf: (w: Wanted) => Promise<Fact<string>>): Promise<Record<string, Fact<string>>> {
+  const found = await Promise.all(wanted.map(async (w) => [`${w.pod.metadata.name}/${w.container}`, await logOf(w)] as const));
   return Object.fromEntries(found);
 }
 
@@ -58,9 +58,25 @@ export const podLogs = collector({
   async collect({ cluster, signal }, { service, pods }) {
     const svc = valueOf(service);
     const wanted = (svc ? podsOf(svc, valueOf(pods) ?? []) : []).flatMap((pod) => ended(pod).map((e) => ({ pod, ...e }))).slice(0, maxContainers);
-    return seen(await tails(cluster, wanted, signal));
+    return seen(await each(wanted, (w) => tail(cluster, w, signal)));
   },
 });
+
+/** CoreDNS writes such a line for each question that it could not answer (plugin errors). */
+const ofOneQuestion = /plugin\/errors: /;
+/** The questions of a run are not older; CoreDNS remembers a failure for five seconds, and says nothing of it then. */
+const recentSeconds = 30;
+
+/** A log without failures of earlier questions: what failed then may be right now. */
+async function ofNow(cluster: Cluster, { pod, container, previous }: Wanted, log: Fact<string>, signal: AbortSignal): Promise<Fact<string>> {
+  if (!log.seen || previous || !ofOneQuestion.test(log.value)) return log;
+  const { namespace, name } = pod.metadata;
+  const recent = await cluster.logs(namespace, name, container, { tailLines, sinceSeconds: recentSeconds, signal });
+  if (!recent.ok) return fromFailure(recent.failure);
+  const now = new Set(redact(recent.value.trimEnd()).split('\n'));
+  const lines = log.value.split('\n').filter((l) => !ofOneQuestion.test(l) || now.has(l));
+  return seen(lines.join('\n'));
+}
 
 export const dnsLogs = collector({
   fact: 'dnsLogs',
@@ -73,6 +89,6 @@ export const dnsLogs = collector({
       const last = ended(pod)[0];
       return { pod, container: last?.container ?? pod.spec.containers[0]?.name ?? 'coredns', previous: last?.previous ?? false };
     });
-    return seen(await tails(cluster, wanted, signal));
+    return seen(await each(wanted, async (w) => ofNow(cluster, w, await tail(cluster, w, signal), signal)));
   },
 });

@@ -8,6 +8,8 @@ export interface Expectation {
   causes?: (string | string[])[];
   issue?: string;
   mentions?: string[];
+  /** Texts that nothing of the output may have. */
+  unmentioned?: string[];
   never?: string[];
 }
 
@@ -51,5 +53,6 @@ export function shortfalls(expect: Expectation, exit: number, diagnosis: Diagnos
   if (expect.issue && causes[0]?.issue !== expect.issue) wrong.push(`first cause's issue is ${causes[0]?.issue}, expected ${expect.issue}`);
   for (const code of expect.never ?? []) if (codes.includes(code)) wrong.push(`wrongly blames ${code}`);
   for (const mention of expect.mentions ?? []) if (!text.includes(JSON.stringify(mention).slice(1, -1))) wrong.push(`does not mention ${mention}`);
+  for (const word of expect.unmentioned ?? []) if (text.includes(JSON.stringify(word).slice(1, -1))) wrong.push(`mentions ${word}`);
   return wrong;
 }
