@@ -2,6 +2,7 @@ import { endpointsOf } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
+import { onNode } from '../on-node.ts';
 import { clientNode, restartOn } from './nodes.ts';
 
 /** Shares of the table in use: from `full` on, new connections begin to fail. */
@@ -33,10 +34,10 @@ export const conntrack = check({
           confidence: 'likely',
           scope: here === null || here === node ? 'all' : 'part',
           object: { kind: 'Node', namespace: '', name: node },
-          message: `Node ${node}: its connection tracking table is ${used >= full ? 'full' : 'nearly full'} (${count} of ${max} entries), so new connections fail there`,
+          message: `Node ${node}: its connection tracking table is ${used >= full ? 'full' : 'nearly full'} (${count} of ${max} entries)${used >= full ? ', so new connections fail there' : '; when it is full, new connections fail there'}`,
           evidence: [{ source: `nf_conntrack on ${node}`, text: `nf_conntrack_count ${count}, nf_conntrack_max ${max}` }],
           fix: [
-            { text: 'Find the program that opens so many connections', command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'conntrack', '-S') },
+            { text: 'Find the program that opens so many connections', command: onNode(node, proxyPods, 'conntrack', '-S') },
             {
               text: "Raise conntrack.maxPerCore in kube-proxy's ConfigMap, then restart it",
               command: kubectl('kube-system', 'edit', 'configmap', 'kube-proxy'),
@@ -56,7 +57,7 @@ export const conntrack = check({
           fix: [
             {
               text: `Delete the entries on ${node}; the next packet gets a new one`,
-              command: kubectl('kube-system', 'exec', 'ds/kube-proxy', '--', 'conntrack', '-D', '-p', 'udp', '--reply-src', lost[0]?.backend ?? ''),
+              command: onNode(node, proxyPods, 'conntrack', '-D', '-p', 'udp', '--reply-src', lost[0]?.backend ?? ''),
             },
             ...restartOn([node], proxyPods),
           ],

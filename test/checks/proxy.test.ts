@@ -4,7 +4,7 @@ import { type Fact, seen, unseen } from '../../src/facts/fact.ts';
 import type { Facts, NodeRules } from '../../src/facts/facts.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
 import { all, type Edit, edited } from '../support/edits.ts';
-import { reportOf as report, valueOf } from '../support/recordings.ts';
+import { recordingOf, reportOf as report, valueOf } from '../support/recordings.ts';
 
 /** The recorded rules of each node, changed on the first of them. */
 const onOneNode = (change: (rules: NodeRules) => Fact<NodeRules>) => (facts: Facts) => {
@@ -147,6 +147,75 @@ describe('connection tracking', () => {
     const found = report('kube-proxy/conntrack', table(40, 262_144));
     expect(found).toMatchObject({ status: 'pass', summary: 'connection tracking has room: node1 40 of 262144' });
   });
+  const on = (client: string | null, more: Edit = () => ({})) =>
+    all(table(99, 100), more, (f) => ({
+      client: seen(null),
+      connections: f.connections.seen ? seen({ ...f.connections.value, node: client }) : f.connections,
+    }));
+  test('of the node of the client all fails, of another a part', () => {
+    expect(report('kube-proxy/conntrack', on('node1')).findings).toMatchObject([{ scope: 'all', object: { kind: 'Node', name: 'node1' } }]);
+    expect(report('kube-proxy/conntrack', on('node2')).findings).toMatchObject([{ scope: 'part' }]);
+    expect(report('kube-proxy/conntrack', on(null)).findings).toMatchObject([{ scope: 'all' }]);
+  });
+  test('what is said of it, and what to do on that node', () => {
+    expect(report('kube-proxy/conntrack', table(95, 100)).findings).toMatchObject([
+      {
+        message: 'Node node1: its connection tracking table is full (95 of 100 entries), so new connections fail there',
+        evidence: [{ source: 'nf_conntrack on node1', text: 'nf_conntrack_count 95, nf_conntrack_max 100' }],
+        fix: [
+          { command: expect.stringMatching(/^kubectl -n kube-system exec kube-proxy-\w+ -- conntrack -S$/) as string },
+          { command: 'kubectl -n kube-system edit configmap kube-proxy' },
+        ],
+      },
+    ]);
+    for (const count of [80, 94])
+      expect(report('kube-proxy/conntrack', table(count, 100)).findings).toMatchObject([
+        { message: expect.stringContaining('is nearly full (' + count + ' of 100 entries); when it is full, new connections fail there') as string },
+      ]);
+    expect(report('kube-proxy/conntrack', table(79, 100)).findings).toEqual([]);
+  });
+  test('entries of UDP whose endpoint is gone', () => {
+    const [endpoint = ''] = valueOf(recordingOf('healthy-canary').facts.slices).flatMap((s) => s.endpoints.flatMap((e) => e.addresses));
+    const stale = (...backends: string[]) =>
+      report(
+        'kube-proxy/conntrack',
+        table(
+          1,
+          100,
+          backends.map((backend) => ({ to: '10.96.0.9:53', backend })),
+        ),
+      ).findings;
+    expect(stale(endpoint)).toEqual([]);
+    expect(stale(endpoint, '10.244.9.9')).toMatchObject([
+      {
+        code: 'conntrack-stale',
+        severity: 'warning',
+        scope: 'part',
+        message: 'Node node1: packets of open UDP sockets to Service "shop" still go to 10.244.9.9, which is not an endpoint',
+        evidence: [{ source: 'conntrack on node1', text: '10.96.0.9:53 → 10.244.9.9' }],
+        fix: [
+          {
+            text: 'Delete the entries on node1; the next packet gets a new one',
+            command: expect.stringMatching(/ exec kube-proxy-\w+ -- conntrack -D -p udp --reply-src 10\.244\.9\.9$/) as string,
+          },
+          {},
+        ],
+      },
+    ]);
+    expect(stale('10.244.9.9', '10.244.9.8')[0]?.message).toMatch(/still go to 10\.244\.9\.9, 10\.244\.9\.8, which are no endpoints$/);
+  });
+  test('of no Service, and of no table', () => {
+    expect(
+      report(
+        'kube-proxy/conntrack',
+        all(table(1, 2), () => ({ service: seen(null) })),
+      ),
+    ).toMatchObject({ status: 'skip' });
+    expect(report('kube-proxy/conntrack', () => ({ conntrack: seen({ node1: unseen('forbidden', 'x', 'y') }) }))).toMatchObject({
+      status: 'unknown',
+      reason: "no node's connection tracking table could be read",
+    });
+  });
   test('a table whose size is not known is not full', () => {
     expect(report('kube-proxy/conntrack', table(40, 0)).findings).toEqual([]);
   });
@@ -187,6 +256,59 @@ describe('a kube-proxy whose rules are not right', () => {
       return { proxyLogs, proxyHealth: unseen('not-asked', 'its health', '--probe none') };
     });
     expect(found.findings.map((f) => f.severity)).toEqual(Array.from({ length: findings }, () => 'warning'));
+  });
+  const says = (written: number, queued: number, more: object = {}) => report('kube-proxy/syncing', health(written, queued, more)).findings;
+  test.each([
+    // It failed: three seconds are the limit; it did not: thirty.
+    [-100, -3, { failures: 1 }, 0],
+    [-100, -3.1, { failures: 1 }, 1],
+    [-100, -3.1, { healthz: 503 }, 1],
+    [-100, -3.1, { log: failed }, 1],
+    [-100, -30, {}, 0],
+    [-100, -30.1, {}, 1],
+    [-100, -60, { askedAt: null }, 0],
+    [-100, -60, { askedAt: null, log: `${failed}\n${failed}` }, 1],
+    [-60, -60, {}, 0],
+    [-60, -60, { failures: 1 }, 0],
+    [-100, -60, { log: 'I0101 Sync failed; retrying' }, 1],
+  ])('that wrote %i s ago and was asked to %d s ago (%j): %i', (written, queued, more, count) => {
+    expect(says(written, queued, more)).toHaveLength(count);
+  });
+  test('what it shows: when it wrote, and since when a change waits', () => {
+    const node = valueOf(recordingOf('healthy-canary').facts.proxyPods)[0]?.spec.nodeName ?? '';
+    expect(says(-100, -60)[0]?.evidence).toEqual([
+      { source: `kube-proxy on ${node}`, text: 'IPv4 rules: last written at 2099-12-31T23:58:20.000Z, changes are waiting since 2099-12-31T23:59:00.000Z' },
+    ]);
+    const never = report('kube-proxy/syncing', (f) => {
+      const { proxyLogs, proxyHealth } = health(-100, -60)(f);
+      const [known] = Object.values(valueOf(proxyHealth));
+      const value = known && valueOf(known);
+      return { proxyLogs, proxyHealth: seen({ [node]: seen({ ...value, syncs: [{ family: 'IPv4', written: 0, queued: 5 }] } as never) }) };
+    }).findings[0];
+    expect(never?.evidence[0]?.text).toBe('IPv4 rules: not written since it started');
+    const same = failed.replace('1 proxier', '2 proxier');
+    expect(
+      says(-100, -60, { log: [failed, same, 'E0101 other] "nft failed" x'].join('\n') })[0]?.evidence.filter((e) => e.source.startsWith('log of')),
+    ).toHaveLength(2);
+    expect(says(-100, -60, { log: '' })[0]?.evidence.some((e) => e.source === '/metrics')).toBe(false);
+  });
+  test('on the node of the client, on another, or wherever', () => {
+    const from = (client: string | null, written = -100) =>
+      report('kube-proxy/syncing', (f) => ({
+        ...health(written, -60, written === -1 ? { healthz: null } : {})(f),
+        client: seen(null),
+        connections: f.connections.seen ? seen({ ...f.connections.value, node: client }) : f.connections,
+      })).findings[0];
+    const node = valueOf(recordingOf('healthy-canary').facts.proxyPods)[0]?.spec.nodeName ?? '';
+    for (const written of [-100, -1]) {
+      expect(from(node, written)?.scope).toBe('all');
+      expect(from('elsewhere', written)?.scope).toBe('part');
+      expect(from(null, written)?.scope).toBe('all');
+    }
+    expect(from(node)?.message).toBe(`kube-proxy on ${node} runs, but fails to write its rules: changes to Services since then have no effect`);
+    expect(from(node, -1)?.message).toBe(
+      `kube-proxy on ${node} does not answer on its health port, although its pod runs: it hangs, or it cannot listen there`,
+    );
   });
   test('that does not answer is a warning: it may only be kept from listening', () => {
     expect(report('kube-proxy/syncing', health(-1, -2, { healthz: null })).findings).toMatchObject([{ code: 'kube-proxy-not-syncing', severity: 'warning' }]);
