@@ -524,6 +524,152 @@ describe('rules of two modes', () => {
   });
 });
 
+describe('whom wrong rules concern', () => {
+  const nodes = Object.keys(valueOf(recordingOf('healthy-canary').facts.nodeRules)).toSorted();
+  const [first = '', second = ''] = nodes;
+  const broken = each(() => ({ verdict: 'dropped', backends: [] }));
+  const missing = each(() => ({ verdict: 'not-handled', byDefault: true, backends: [] }));
+  const on =
+    (change: typeof broken, ...names: string[]): Edit =>
+    (facts) => ({
+      nodeRules: seen(Object.fromEntries(Object.entries(valueOf(facts.nodeRules)).map(([n, f]) => [n, names.includes(n) ? change(valueOf(f)) : f]))),
+    });
+  const from =
+    (node: string | null): Edit =>
+    (f) => ({ client: seen(null), connections: f.connections.seen ? seen({ ...f.connections.value, node }) : f.connections });
+  const of = (...edits: Edit[]) => report('kube-proxy/rules', all(...edits)).findings[0];
+  test('all connections of a client on that node, a part elsewhere', () => {
+    expect(of(on(broken, first), from(first))?.scope).toBe('all');
+    expect(of(on(broken, first), from(second))?.scope).toBe('part');
+    expect(of(on(broken, first), from(null))?.scope).toBe('part');
+    expect(of(on(broken, ...nodes), from(null))?.scope).toBe('all');
+    const oneMissing = each((h) => ({ backends: h.backends.slice(1) }));
+    expect(of(on(oneMissing, first), from(first))?.scope).toBe('part');
+    expect(of(on(oneMissing, ...nodes), from(null))?.scope).toBe('part');
+  });
+  test('each Service whose rules are wrong is named, the nodes in order', () => {
+    const found = of(on(missing, second, first), from(null));
+    expect(found?.message).toMatch(new RegExp(`^kube-proxy on ${first}, ${second} has no rules for Service "shop" and kube-dns: no rule for `));
+    expect(found).toMatchObject({ object: { name: 'shop' }, also: [{ kind: 'Service', namespace: 'kube-system', name: 'kube-dns' }], nodes: [first, second] });
+    const alone = of(on(broken, first), () => ({ dnsService: seen(null) }));
+    expect(alone).not.toHaveProperty('also');
+    expect(alone?.message).toMatch(new RegExp(`^kube-proxy rules on ${first} for Service "shop" do not match the endpoints: `));
+    expect(of(on(broken, ...nodes))?.evidence.some((e) => e.text.startsWith('right on'))).toBe(false);
+  });
+  test('a failed connection from a node whose rules could not be understood leaves it open', () => {
+    const unread = each(() => ({ unread: ['-m magic -j DROP'] }));
+    const failing = edited('connections', (made) => made.list.forEach((c) => void (c.hop === 'virtual-ip' && (c.outcome = 'timed-out'))));
+    const judged = (...edits: Edit[]) => report('kube-proxy/rules', all(on(unread, first), ...edits));
+    expect(judged(from(first))).toMatchObject({ status: 'pass' });
+    expect(judged(failing, from(second))).toMatchObject({ status: 'pass' });
+    const open = judged(failing, from(first));
+    expect(open).toMatchObject({ status: 'unknown' });
+    expect(open.reason).toMatch(
+      new RegExp(
+        `^rules on ${first} \\(Kubernetes v[\\d.]+\\) could not be understood: -m magic -j DROP \\(iptables mode\\); --capture FILE keeps what was read`,
+      ),
+    );
+    expect(judged(failing, from(first), () => ({ nodes: unseen('forbidden', 'x', 'y') })).reason).toMatch(
+      new RegExp(`^rules on ${first} could not be understood: `),
+    );
+  });
+  test('what is right, in one line', () => {
+    const summary = (...edits: Edit[]) => report('kube-proxy/rules', all(...edits)).summary;
+    expect(summary()).toBe(`rules on ${nodes.join(', ')} match the 3 endpoints · iptables mode`);
+    const without = edited('slices', (list) => list.splice(0));
+    const rejecting: Edit = (facts) => ({
+      nodeRules: seen(
+        Object.fromEntries(
+          Object.entries(valueOf(facts.nodeRules)).map(([n, f]) => [
+            n,
+            each((h) => (h.backends.some((b) => b.to.endsWith(':8080')) ? { verdict: 'rejected', backends: [] } : {}))(valueOf(f)),
+          ]),
+        ),
+      ),
+    });
+    expect(summary(without, rejecting)).toBe(`rules on ${nodes.join(', ')} reject connections: there is no endpoint · iptables mode`);
+    const one = edited('nodeRules', (list) => void delete list[first]);
+    expect(summary(one)).toBe(`rules on ${nodes.slice(1).join(', ')} match the 3 endpoints; 1 node not checked (--nodes all) · iptables mode`);
+    expect(
+      summary(
+        on(
+          each(() => ({ unread: ['x'] })),
+          first,
+        ),
+      ),
+    ).toMatch(/; rules on \S+ \(Kubernetes v[\d.]+\) could not be understood: x \(iptables mode\); --capture FILE .* · iptables mode$/);
+    expect(
+      report(
+        'kube-proxy/rules',
+        edited('nodeRules', (list) => nodes.forEach((n) => delete list[n])),
+      ),
+    ).toMatchObject({
+      status: 'unknown',
+      reason: "no node's rules could be read",
+    });
+    const headless = edited('service', (s) => void (s && Object.assign(s.spec, { clusterIP: 'None', clusterIPs: ['None'] })));
+    expect(summary(headless)).toBe(`rules on ${nodes.join(', ')} match the DNS pods`);
+  });
+  test('of a Service that is not known nothing is said', () => {
+    expect(report('kube-proxy/rules', () => ({ service: seen(null) }))).toMatchObject({ status: 'skip', reason: 'the Service is not known' });
+  });
+  test('what could not be read a second time is not settled, unless a connection failed', () => {
+    const later: Edit = () => ({ nodeRulesLater: unseen('timed-out', 'x', 'no answer') });
+    expect(report('kube-proxy/rules', all(on(broken, first), later))).toMatchObject({ status: 'pass', findings: [] });
+    const oneNode: Edit = () => ({ nodeRulesLater: seen({ [first]: unseen('timed-out', 'x', 'no answer') }) });
+    expect(report('kube-proxy/rules', all(on(broken, first), oneNode))).toMatchObject({ status: 'pass', findings: [] });
+    expect(report('kube-proxy/rules', all(on(broken, second), oneNode)).findings).toHaveLength(1);
+    const chosen: Edit = () => ({ nodeRulesLater: unseen('not-asked', 'x', '--probe none') });
+    expect(report('kube-proxy/rules', all(on(broken, first), chosen)).findings).toHaveLength(1);
+  });
+  test('a node port is wrong for those outside', () => {
+    const port = (change: (h: Handling) => Partial<Handling>, origins: ('pod' | 'node' | 'outside')[]) =>
+      report(
+        'kube-proxy/rules',
+        edited('nodeRules', (list) =>
+          Object.values(list)
+            .slice(0, 1)
+            .forEach((f) => {
+              if (!f.seen) return;
+              for (const handled of Object.values(f.value.modes))
+                for (const [key, by] of Object.entries(handled))
+                  if (/:3\d{4}\//.test(key)) for (const o of origins) if (by[o]) Object.assign(by[o], change(by[o]));
+            }),
+        ),
+        'healthy-node-port',
+      ).findings[0];
+    const dropped = () => ({ verdict: 'dropped' as const, backends: [] });
+    expect(port(dropped, ['outside'])?.evidence[0]?.text).toMatch(/^[\d.]+:3\d{4} \(node port\) from outside is dropped, expected: forwarded to /);
+    expect(port(dropped, ['outside', 'pod', 'node'])?.evidence[0]?.text).toMatch(/^[\d.]+:3\d{4} \(node port\) is dropped, expected: forwarded to /);
+    expect(port(dropped, ['outside', 'pod', 'node'])?.scope).toBe('part');
+  });
+});
+
+describe('a Service that kube-proxy is to leave alone', () => {
+  const of = (...edits: Edit[]) => report('kube-proxy/excluded', all(...edits));
+  const label = (key: string) => edited('service', (s) => void (s && (s.metadata.labels = { ...s.metadata.labels, [key]: '' })));
+  test.each(['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'])('by %s', (key) => {
+    const [found] = of(label(key)).findings;
+    expect(found).toMatchObject({
+      code: 'service-excluded-from-proxy',
+      severity: 'error',
+      confidence: 'likely',
+      scope: 'all',
+      message: `Service "shop" has the label ${key}=, so kube-proxy ignores it and its virtual IP has no rules`,
+      evidence: [{ source: 'service', text: `metadata.labels: ${key}=` }],
+      fix: [{ text: `Remove the label ${key} from Service "shop"` }, { text: 'Or run the proxy that the label names' }],
+    });
+    expect(patchOf(found?.fix[0])).toEqual({ metadata: { labels: { [key]: null } } });
+  });
+  test('is none without them, and without a virtual IP there is nothing to leave', () => {
+    expect(of()).toMatchObject({ status: 'pass', findings: [] });
+    const key = label('service.kubernetes.io/service-proxy-name');
+    const spec = (change: object) => edited('service', (s) => void (s && Object.assign(s.spec, change)));
+    for (const none of [spec({ clusterIP: 'None', clusterIPs: ['None'] }), spec({ type: 'ExternalName' }), (() => ({ service: seen(null) })) as Edit])
+      expect(of(key, none)).toMatchObject({ status: 'skip', reason: 'the Service has no virtual IP' });
+  });
+});
+
 describe('how differences are worded', () => {
   const of = (change: (h: Handling) => Partial<Handling>) => report('kube-proxy/rules', onOneNode(each(change))).findings[0];
   test.each([
