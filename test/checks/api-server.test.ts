@@ -5,7 +5,7 @@ import { unseen } from '../../src/facts/fact.ts';
 import type { Facts, FactTypes } from '../../src/facts/facts.ts';
 import type { Webhook } from '../../src/facts/extension.ts';
 import type { NetworkPolicy } from '../../src/facts/objects.ts';
-import { edited } from '../support/edits.ts';
+import { all, type Edit, edited } from '../support/edits.ts';
 import { checksFor, recordingOf, reportOf, valueOf } from '../support/recordings.ts';
 
 const extension = (change: (value: Facts['extension'] & { seen: true }) => object) => (facts: Facts) => {
@@ -36,6 +36,179 @@ describe('what is registered', () => {
     });
     expect(reportOf('api-server/reference', own, 'apiservice-healthy').status).toBe('skip');
     expect(reportOf('api-server/certificate', own, 'apiservice-healthy').status).toBe('skip');
+  });
+});
+
+describe('what is said of it', () => {
+  const failing = 'failurePolicy Fail: the requests that it is for are refused, after up to 3 s';
+  const dryRun = (ns: string, port: number, why: string) =>
+    `a dry run of creating one of configmaps in namespace ${ns}: Internal error occurred: failed calling webhook "shop.example.com": failed to call webhook: Post "https://shop.${ns}.svc:${port}/always-deny?timeout=3s": ${why}`;
+  test('a name that nothing has', () => {
+    const of = (...edits: Edit[]) => reportOf('api-server/registered', all(...edits), 'webhook-not-found').findings[0];
+    expect(of()).toMatchObject({
+      code: 'extension-not-found',
+      severity: 'error',
+      confidence: 'confirmed',
+      scope: 'all',
+      message: 'Webhook configuration "sc-webhook-not-founds" does not exist; did you mean "sc-webhook-not-found"?',
+      evidence: [{ source: 'webhooks', text: 'there are: sc-webhook-not-found' }],
+      fix: [{ text: 'List all of them', command: 'kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations' }],
+    });
+    expect(of(extension(() => ({ names: [] })))).toMatchObject({
+      message: 'Webhook configuration "sc-webhook-not-founds" does not exist',
+      evidence: [{ text: 'there are none' }],
+    });
+    const api = all(
+      edited('target', (t) => void (t.front = { kind: 'apiservice', namespace: '', name: 'v1.nobody' } as never)),
+      extension(() => ({ apiService: { seen: true, value: null } })),
+    );
+    expect(of(api)).toMatchObject({ evidence: [{ source: 'apiservices' }], fix: [{ command: 'kubectl get apiservices' }] });
+    const empty = extension(() => ({ webhooks: { seen: true, value: [{ kind: 'ValidatingWebhookConfiguration', metadata: { name: 'x' }, webhooks: [] }] } }));
+    expect(reportOf('api-server/registered', empty, 'webhook-healthy')).toMatchObject({ status: 'pass', summary: 'it calls nothing' });
+    expect(
+      reportOf(
+        'api-server/registered',
+        edited('target', (t) => delete t.front),
+        'webhook-healthy',
+      ),
+    ).toMatchObject({
+      status: 'skip',
+      reason: 'the question begins at the Service',
+    });
+  });
+  test('one that is there', () => {
+    expect(reportOf('api-server/registered', () => ({}), 'webhook-healthy').summary).toBe('shop.example.com (CREATE of configmaps)');
+    expect(reportOf('api-server/registered', () => ({}), 'apiservice-healthy').summary).toBe('served by Service sc-apiservice-healthy/shop');
+    const own = extension(({ value }) => {
+      const api = valueOf(value.apiService);
+      return { apiService: { seen: true, value: api && { ...api, spec: { ...api.spec, service: null } } } };
+    });
+    expect(reportOf('api-server/registered', own, 'apiservice-healthy').summary).toBe('served by the API server itself');
+    expect(reportOf('api-server/reference', () => ({}), 'webhook-healthy')).toMatchObject({ status: 'pass', summary: 'sc-webhook-healthy/shop:443' });
+  });
+  test('a port that the Service does not have', () => {
+    const of = (...edits: Edit[]) => reportOf('api-server/reference', all(...edits), 'webhook-other-port').findings[0];
+    expect(of()).toMatchObject({
+      code: 'extension-backend-invalid',
+      severity: 'error',
+      confidence: 'confirmed',
+      scope: 'all',
+      object: { kind: 'ValidatingWebhookConfiguration', namespace: '', name: 'sc-webhook-other-port' },
+      message: 'Webhook shop.example.com: Service sc-webhook-other-port/shop has no port 8443; it has: 443',
+      evidence: [
+        { source: 'clientConfig', text: 'Service sc-webhook-other-port/shop, port 8443' },
+        { source: 'API server', text: dryRun('sc-webhook-other-port', 8443, 'no service port 8443 found for service "shop"') },
+        { source: 'webhook', text: failing },
+      ],
+      fix: [
+        {
+          text: 'Name port 443 of the Service',
+          command: `kubectl patch validatingwebhookconfiguration sc-webhook-other-port --type=json -p '[{"op":"add","path":"/webhooks/0/clientConfig/service/port","value":443}]'`,
+        },
+      ],
+    });
+    const services = (change: (ports: { port: number }[]) => unknown) =>
+      edited('extension', (e) => Object.values(e.services).forEach((s) => void (s.seen && s.value && change(s.value.spec.ports))));
+    expect(of(services((ports) => ports.push({ ...ports[0], port: 444 } as never)))?.fix).toEqual([{ text: 'Name the port of the Service that serves it' }]);
+    const gone = edited('extension', (e) => Object.values(e.services).forEach((s) => void (s.seen && (s.value = null))));
+    expect(of(gone)?.fix).toEqual([
+      { text: 'Create the Service, correct its name, or remove what names it', command: 'kubectl -n sc-webhook-other-port get services' },
+    ]);
+    expect(
+      of(
+        gone,
+        called((c) => ({ service: c.service && { ...c.service, name: 'shpo' } })),
+        edited('extension', (e) => void (e.services['sc-webhook-other-port/shpo'] = { seen: true, value: null })),
+      )?.message,
+    ).toMatch(/; did you mean "shop"\?$/);
+  });
+  test('a Service that could not be read', () => {
+    const unread = edited('extension', (e) => Object.keys(e.services).forEach((k) => void (e.services[k] = unseen('forbidden', 'services', 'not allowed'))));
+    expect(reportOf('api-server/reference', unread, 'webhook-healthy')).toMatchObject({ status: 'unknown', reason: 'not allowed' });
+  });
+  test('a policy', () => {
+    const of = (...edits: Edit[]) => reportOf('api-server/policies', all(...edits), 'webhook-policy').findings[0];
+    expect(of()).toMatchObject({
+      severity: 'error',
+      scope: 'all',
+      object: { kind: 'Service', name: 'shop' },
+      message: 'NetworkPolicy "default-deny" in namespace sc-webhook-policy blocks the API server (10.77.0.1) from 2 pods behind Service "shop" on port 8443',
+      evidence: [
+        { source: 'policy', text: 'default-deny (namespace sc-webhook-policy) selects the pod for ingress and has no ingress rule' },
+        { source: 'API server', text: dryRun('sc-webhook-policy', 443, 'context deadline exceeded') },
+        { source: 'webhook', text: failing },
+      ],
+      fix: [{ text: 'Allow port 8443 of these pods from 10.77.0.1/32 (ipBlock); a NetworkPolicy cannot name the API server by labels' }],
+      pods: { length: 2 },
+    });
+    const unknownServers = extension(() => ({ apiServers: unseen('forbidden', 'x', 'y') }));
+    expect(of(unknownServers)?.message).toMatch(/ blocks the API server from 2 pods /);
+    expect(of(unknownServers)?.fix[0]?.text).toMatch(/^Allow port 8443 of these pods from the addresses of the API servers \(ipBlock\)/);
+    expect(reportOf('api-server/policies', () => ({}), 'webhook-healthy')).toMatchObject({ status: 'pass', summary: 'no policy selects the pods' });
+    expect(reportOf('api-server/policies', () => ({}), 'webhook-other-port')).toMatchObject({ status: 'skip', reason: 'no Service is called' });
+    const one = edited('pods', (list) =>
+      list
+        .filter((p) => p.metadata.name.startsWith('shop'))
+        .slice(1)
+        .forEach((p) => void (p.metadata.labels = { other: 'x' })),
+    );
+    const chosen = edited('policies', (p) =>
+      Object.values(p).forEach((f) => void (f.seen && f.value.forEach((x) => void (x.spec.podSelector = { matchLabels: { app: 'shop' } } as never)))),
+    );
+    expect(of(one, chosen)).toMatchObject({ scope: 'part', pods: { length: 1 } });
+  });
+  test('the call', () => {
+    expect(reportOf('api-server/call', () => ({}), 'webhook-policy').findings).toMatchObject([
+      {
+        code: 'extension-call-failing',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'all',
+        message: `The API server's call fails: ${dryRun('sc-webhook-policy', 443, 'context deadline exceeded').split(': ').slice(1).join(': ')}`,
+        evidence: [{ source: 'API server' }, { source: 'webhook', text: failing }],
+        fix: [{ text: 'Read the log of the program that is called', command: 'kubectl -n sc-webhook-policy logs service/shop --tail=50' }],
+      },
+    ]);
+    const nameless = edited('target', (t) => void (t.name = ''));
+    expect(reportOf('api-server/call', nameless, 'webhook-policy').findings[0]?.fix).toEqual([{ text: 'Read the log of the program that is called' }]);
+    expect(reportOf('api-server/call', () => ({}), 'webhook-healthy').summary).toBe(
+      'a dry run of creating one of configmaps in namespace sc-webhook-healthy: answered',
+    );
+    expect(reportOf('api-server/call', () => ({}), 'webhook-ignored')).toMatchObject({
+      status: 'unknown',
+      reason: 'accepted; its failurePolicy is Ignore, so this proves nothing',
+    });
+    expect(reportOf('api-server/call', () => ({}), 'webhook-not-found')).toMatchObject({ status: 'unknown', reason: 'there was nothing to call' });
+    const unread = (reason: 'not-asked' | 'forbidden') => () => ({ apiServerCalls: unseen(reason, 'a call', 'no') });
+    expect(reportOf('api-server/call', unread('not-asked'), 'webhook-healthy')).toMatchObject({ status: 'skip', reason: 'no' });
+    expect(reportOf('api-server/call', unread('forbidden'), 'webhook-healthy')).toMatchObject({ status: 'unknown', reason: 'no' });
+    const available = (type: string, status: string) =>
+      extension(({ value }) => {
+        const api = valueOf(value.apiService);
+        return { apiService: { seen: true, value: api && { ...api, status: { conditions: [{ type, status, reason: 'R', message: 'm' }] } } } };
+      });
+    const alone = (type: string, status: string) => reportOf('api-server/call', all(available(type, status), unread('not-asked')), 'apiservice-healthy');
+    expect(alone('Available', 'False').findings).toMatchObject([
+      { message: expect.stringMatching(/^The API server says that it cannot be called: .*R/) as string, evidence: [{ source: 'status' }] },
+    ]);
+    expect(alone('Available', 'True').status).toBe('skip');
+    expect(alone('Other', 'False').status).toBe('skip');
+  });
+  test('who goes on without it', () => {
+    const [found] = reportOf('api-server/certificate', () => ({}), 'webhook-ignored').findings;
+    expect(found?.evidence.map((e) => `${e.source}: ${e.text}`)).toEqual([
+      expect.stringMatching(
+        /^tls: pod shop-\S+, port 8443: for shop\.sc-webhook-ignored\.svc, from 2026-11-26 to 2026-12-26, by own: UNABLE_TO_VERIFY_LEAF_SIGNATURE$/,
+      ),
+      'clientConfig: caBundle of ValidatingWebhookConfiguration "sc-webhook-ignored"',
+      'webhook: failurePolicy Ignore: requests go on without it',
+    ]);
+    expect(found).toMatchObject({ severity: 'error', confidence: 'confirmed', object: { kind: 'ValidatingWebhookConfiguration', name: 'sc-webhook-ignored' } });
+    expect(reportOf('api-server/certificate', () => ({}), 'apiservice-expired').findings[0]?.evidence.map((e) => e.source)).toEqual([
+      'tls',
+      'clientConfig',
+      'API server',
+    ]);
   });
 });
 
