@@ -7,6 +7,7 @@ import { kubectl, patch } from '../fix.ts';
 import { nameOf, objectOf, ownerFacts, ownerOf, type Workloads } from './owner.ts';
 import { aside } from './out.ts';
 import { type Given, endpointOf, questionsBothWays } from '../../src/model/parties.ts';
+import { getsThrough } from '../../src/model/forwarding.ts';
 import { rejectsDenied } from '../../src/model/pod-way.ts';
 import { hostPort } from '../../src/proxy/model.ts';
 import { hasSidecar } from '../../src/mesh/member.ts';
@@ -105,9 +106,9 @@ export const listening = check({
   id: 'pods/listening',
   title: 'The ready pods listen on the targetPort',
   needs: ['target', 'service', 'pods', 'slices'],
-  uses: ['listeners', 'connections', 'client', 'policies', 'pluginPolicies', 'namespaces', 'networkDaemons', 'nodes', ...ownerFacts],
+  uses: ['listeners', 'connections', 'client', 'policies', 'pluginPolicies', 'namespaces', 'networkDaemons', 'nodes', 'forwarding', ...ownerFacts],
   codes: ['target-port-not-listening', 'listens-on-loopback', 'protocol-mismatch'],
-  run({ target, service, pods, slices, listeners, connections, client, policies, pluginPolicies, namespaces, networkDaemons, nodes, ...owners }) {
+  run({ target, service, pods, slices, listeners, connections, client, policies, pluginPolicies, namespaces, networkDaemons, nodes, forwarding, ...owners }) {
     if (!service || service.spec.type === 'ExternalName') return skip('the Service has no pods of its own');
     const ready = podsOf(service, pods).filter((p) => isReady(p) || service.spec.publishNotReadyAddresses);
     if (ready.length === 0) return skip('no pod is ready');
@@ -135,8 +136,9 @@ export const listening = check({
           const met = made?.list.find(
             (c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.servicePort === port.port && splitTarget(c.target).address === endpoint.address,
           );
-          // A sidecar answers for a program that may not listen.
-          const saysNothing = (met?.outcome === 'refused' && isRejected.has(met.target)) || (met?.outcome === 'answered' && hasSidecar(pod));
+          // A firewall may refuse in the place of the program, and a sidecar answers for one that may not listen.
+          const isElsewhere = met && (isRejected.has(met.target) || getsThrough(forwarding, [made?.node, endpoint.node], endpoint.address) === false);
+          const saysNothing = (met?.outcome === 'refused' && isElsewhere) || (met?.outcome === 'answered' && hasSidecar(pod));
           const tried = saysNothing ? undefined : met;
           const to = { port: number, protocol: port.protocol, address: endpoint.address };
           const serving = servingOf(pod, to, inside?.seen ? inside.value : undefined, tried);

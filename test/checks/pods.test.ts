@@ -934,6 +934,12 @@ describe('what listens', () => {
     const one = edited('pods', (list) => void list.splice(2));
     expect(found(one, sockets(['tcp', '0.0.0.0', 9090]))?.message).toMatch(/ in pod shop-\S+; open ports: 9090$/);
   });
+  test("a node's firewall that refuses says nothing of the program", () => {
+    const unprobed = pods((p) => p.spec.containers.forEach((c) => void (c.readinessProbe = undefined)));
+    expect(of('firewall-rejects-forwarded', unprobed)).toMatchObject({ status: 'pass', findings: [] });
+    const passing = edited('forwarding', (f) => Object.values(f).forEach((x) => void (x.seen && x.value.stopped.splice(0))));
+    expect(of('firewall-rejects-forwarded', unprobed, passing).findings).toMatchObject([{ code: 'listens-on-loopback', pods: { length: 1 } }]);
+  });
   test('loopback, another protocol', () => {
     expect(found(sockets(['tcp', '127.0.0.1', 8080]))).toMatchObject({
       code: 'listens-on-loopback',
