@@ -1,7 +1,7 @@
 import type { Fact, Unseen } from '../../src/facts/fact.ts';
 import type { Connections, FactTypes } from '../../src/facts/facts.ts';
 import { isReady } from '../../src/facts/selectors.ts';
-import { getsThrough } from '../../src/model/forwarding.ts';
+import { getsThrough, wayTo } from '../../src/model/forwarding.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
 import { fixBy, kubectl, patch, restartOf } from '../fix.ts';
@@ -123,7 +123,7 @@ function silentForClient(
   const asked = list.filter((c) => c.hop === 'dns-server' && c.target.endsWith('/UDP') && c.pod !== null);
   const ways = asked.flatMap((c) => {
     const replica = c.outcome === 'dns-timed-out' ? ready.find((p) => p.metadata.name === c.pod) : undefined;
-    return replica ? [{ c, through: getsThrough(forwarding, [node, replica.spec.nodeName], replica.status.podIPs[0]?.ip ?? '') }] : [];
+    return replica ? [{ c, through: getsThrough(forwarding, wayTo(node, replica), replica.status.podIPs[0]?.ip ?? '') }] : [];
   });
   // A packet that a node does not pass on says nothing of the replica that it was sent to.
   const lost = ways.filter((w) => w.through === true).map((w) => w.c);

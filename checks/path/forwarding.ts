@@ -17,10 +17,11 @@ interface Fault {
   fix: Fix;
 }
 
-/** What keeps a node from passing packets on, for each family of addresses. */
+/** What stops packets on a node, for each family of addresses. */
 function faultsOf(node: string, { isOn, stopped }: Forwarding, proxyPods: Fact<FactTypes['proxyPods']>): Fault[] {
   const off = families.filter((f) => isOn[f] === false);
-  const closed = families.flatMap((family) => stopped.filter((s) => familyOf(s.to) === family && isOn[family] !== false).slice(0, 1));
+  // Where nothing is passed on at all, the firewall is not the first to correct.
+  const closed = families.flatMap((family) => stopped.filter((s) => familyOf(s.to) === family && (s.chain === 'INPUT' || isOn[family] !== false)).slice(0, 1));
   return [
     ...off.map(
       (family): Fault => ({
@@ -30,40 +31,43 @@ function faultsOf(node: string, { isOn, stopped }: Forwarding, proxyPods: Fact<F
         fix: { text: `Let ${node} pass packets on, and set it in its sysctl.conf, too`, command: atNode(node, 'sysctl', '-w', `${switches[family]}=1`) },
       }),
     ),
-    ...closed.map(({ from, to, how, rule }): Fault => {
-      const family = familyOf(to);
-      const command = family === 'IPv6' ? 'ip6tables' : 'iptables';
-      const isPolicy = rule.startsWith('policy ');
+    ...closed.map((stop): Fault => {
+      const family = familyOf(stop.to);
+      const isPolicy = stop.rule.startsWith('policy ');
+      const which = stop.chain === 'INPUT' ? `to its own port ${stop.port}/${stop.protocol}` : 'between its pods and the others';
       return {
         family,
-        text: `${how === 'drop' ? 'drops' : 'rejects'} packets between its pods and the others: ${isPolicy ? `no rule of its firewall lets them through (${rule})` : `its firewall has the rule "${rule}"`}`,
-        evidence: { source: 'firewall', text: `${node}: ${from} → ${to}: ${how} by ${isPolicy ? rule : `FORWARD: ${rule}`}` },
-        fix: isPolicy
-          ? {
-              text: `Let the firewall of ${node} pass packets on; Docker sets this policy when it starts`,
-              command: onNode(node, proxyPods, command, '-P', 'FORWARD', 'ACCEPT'),
-            }
-          : { text: `Correct the firewall of ${node}: list its rules`, command: onNode(node, proxyPods, command, '-S') },
+        text: `${stop.how === 'drop' ? 'drops' : 'rejects'} packets ${which}: ${isPolicy ? `no rule of its firewall lets them through (${stop.rule})` : `its firewall has the rule "${stop.rule}"`}`,
+        evidence: { source: 'firewall', text: `${node}: ${stop.from} → ${stop.to}: ${stop.how} by ${isPolicy ? stop.rule : `${stop.chain}: ${stop.rule}`}` },
+        fix: opened(node, stop, isPolicy, (...words) => onNode(node, proxyPods, family === 'IPv6' ? 'ip6tables' : 'iptables', ...words)),
       };
     }),
   ];
 }
 
+function opened(node: string, { chain, port, protocol }: Forwarding['stopped'][number], isPolicy: boolean, command: (...words: string[]) => string): Fix {
+  if (!isPolicy) return { text: `Correct the firewall of ${node}: list its rules`, command: command('-S') };
+  if (chain === 'FORWARD')
+    return { text: `Let the firewall of ${node} pass packets on; Docker sets this policy when it starts`, command: command('-P', 'FORWARD', 'ACCEPT') };
+  const words = ['-I', 'INPUT', '-p', protocol.toLowerCase(), '--dport', String(port), '-j', 'ACCEPT'];
+  return { text: `Let the firewall of ${node} accept port ${port}/${protocol}, and have the program that writes its rules do so`, command: command(...words) };
+}
+
 export const forwarding = check({
   id: 'path/forwarding',
-  title: 'The nodes pass packets on',
+  title: 'The nodes let packets through',
   needs: ['connections', 'forwarding'],
   uses: ['proxyPods'],
-  codes: ['node-not-forwarding'],
+  codes: ['node-drops-packets'],
   run({ connections: made, forwarding: read, proxyPods }) {
     const tried = made.list.filter((c) => c.hop === 'endpoint' || (c.hop === 'dns-server' && c.pod !== null));
     const findings = Object.entries(read).flatMap(([node, fact]) =>
-      (fact.seen ? faultsOf(node, fact.value, proxyPods) : []).map(({ family, text, evidence, fix }): Draft<'node-not-forwarding'> => {
+      (fact.seen ? faultsOf(node, fact.value, proxyPods) : []).map(({ family, text, evidence, fix }): Draft<'node-drops-packets'> => {
         // All packets of the client's own pod have to pass its node.
         const through = tried.filter((c) => familyOf(splitTarget(c.target.split('/')[0] ?? '').address) === family && (node === made.node || c.node === node));
         const isOther = (c: (typeof tried)[number]) => c.hop === 'endpoint' && isGood(c);
         return {
-          code: 'node-not-forwarding',
+          code: 'node-drops-packets',
           severity: 'error',
           confidence: 'confirmed',
           scope: tried.some(isOther) ? 'part' : 'all',
@@ -81,6 +85,6 @@ export const forwarding = check({
         };
       }),
     );
-    return judged(findings, 'each node passes packets on');
+    return judged(findings, 'each node lets packets through');
   },
 });

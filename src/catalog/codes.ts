@@ -118,7 +118,7 @@ export const codes = {
   'ip-family-mismatch': 'definition',
   'manual-endpoint-unreachable': 'definition',
   'cross-node-unreachable': 'network',
-  'node-not-forwarding': 'network',
+  'node-drops-packets': 'network',
   'mtu-blackhole': 'network',
   'conntrack-full': 'network',
   // Symptoms, which an object or a connection shows. They become causes only where nothing explains them.

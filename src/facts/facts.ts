@@ -146,12 +146,23 @@ const route = v.object({
   leads: v.boolean(),
 });
 
-/** Whether a node passes packets on, between its pods and addresses elsewhere. */
+/** Whether a node lets packets through: to its pods and from them, and to itself. */
 const forwarding = v.object({
   /** The kernel's switch, by family (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding); null where it was not read. */
   isOn: v.object({ IPv4: v.nullable(v.boolean()), IPv6: v.nullable(v.boolean()) }),
-  /** Of the packets that got lost, those that its firewall stops, with the rule or the policy that does. */
-  stopped: v.array(v.object({ from: v.string(), to: v.string(), how: v.picklist(['drop', 'reject']), rule: v.string() })),
+  /** Of the packets without an answer, those that its firewall stops, with the rule or the policy that does. */
+  stopped: v.array(
+    v.object({
+      from: v.string(),
+      to: v.string(),
+      port: v.number(),
+      protocol: v.picklist(['TCP', 'UDP', 'SCTP']),
+      /** FORWARD for what it passes on, INPUT for what is sent to the node itself. */
+      chain: v.picklist(['FORWARD', 'INPUT']),
+      how: v.picklist(['drop', 'reject']),
+      rule: v.string(),
+    }),
+  ),
 });
 
 const socket = v.object({ protocol: v.picklist(['tcp', 'udp']), address: v.string(), port: v.number() });

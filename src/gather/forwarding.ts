@@ -1,10 +1,10 @@
-/** Whether the nodes pass packets on: the switches of the kernel, and the firewall's chain FORWARD. Read where packets got no answer. */
+/** Whether the nodes let packets through: the switches of the kernel, and their firewalls. Read where packets got no answer. */
 import type { Cluster } from '../cluster/index.ts';
 import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Facts, Forwarding } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { type Family, familyOf, isLost, splitTarget } from '../facts/selectors.ts';
-import { type Forwarded, forwarding as firewallOf } from '../proxy/forward.ts';
+import { type Filtered, firewallOf } from '../proxy/firewall.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 
 const timeoutMs = 3000;
@@ -16,12 +16,12 @@ const lists: Record<Family, string> = { IPv4: 'iptables-save', IPv6: 'ip6tables-
 const after = ['connections', 'client', 'pods', 'dnsPods', 'proxyPods', 'listeners'] as const;
 type Where = Parameters<Cluster['exec']>[0];
 
-/** Packets that got no answer, or a refusal although the pod listens, by the nodes that have to pass them on: the client's and the pod's. */
-function throughNodes({ connections, client, dnsPods, pods, listeners }: Pick<Facts, (typeof after)[number]>): Map<string, Forwarded[]> {
+/** Packets that got no answer, or a refusal although the pod listens, by the nodes on their way: the client's and the pod's. */
+function throughNodes({ connections, client, dnsPods, pods, listeners }: Pick<Facts, (typeof after)[number]>): Map<string, Filtered[]> {
   const made = valueOf(connections);
   const who = valueOf(client);
   const known = [...(valueOf(pods) ?? []), ...(valueOf(dnsPods) ?? [])];
-  const through = new Map<string, Forwarded[]>();
+  const through = new Map<string, Filtered[]>();
   const isListening = (name: string | null, port: number) => {
     const read = valueOf(listeners)?.[name ?? ''];
     if (!read?.seen) return false;
@@ -32,16 +32,19 @@ function throughNodes({ connections, client, dnsPods, pods, listeners }: Pick<Fa
     c.hop === 'endpoint'
       ? isLost(c) || c.outcome === 'no-answer' || (c.outcome === 'refused' && isListening(c.pod, port))
       : c.hop === 'dns-server' && c.outcome === 'dns-timed-out';
+  const meets = (node: string | null | undefined, packet: Filtered) => {
+    if (node != null) through.set(node, [...(through.get(node) ?? []), packet]);
+  };
   for (const c of made?.list ?? []) {
-    const [target = ''] = c.target.split('/');
-    const { address, port } = splitTarget(target);
+    const { address, port } = splitTarget(c.target.split('/')[0] ?? '');
     const source = who?.addresses.find((a) => familyOf(a) === familyOf(address));
     const pod = known.find((p) => p.metadata.name === c.pod && p.status.podIPs.some((i) => i.ip === address));
     if (!isStopped(c, port) || !pod || source === undefined) continue;
-    const packet: Forwarded = { source, address, port, protocol: c.kind === 'udp' || c.target.endsWith('/UDP') ? 'UDP' : 'TCP' };
-    // What starts or ends on the network of a node is not passed on there.
-    for (const node of [who?.hostNetwork ? undefined : made?.node, pod.spec.hostNetwork ? undefined : pod.spec.nodeName])
-      if (node != null) through.set(node, [...(through.get(node) ?? []), packet]);
+    const packet = { source, address, port, protocol: c.kind === 'udp' || c.target.endsWith('/UDP') ? ('UDP' as const) : ('TCP' as const) };
+    // What starts on the network of a node is not passed on there, and what ends there is for the node itself.
+    if (!who?.hostNetwork) meets(made?.node, { ...packet, chain: 'FORWARD' });
+    if (!pod.spec.hostNetwork) meets(pod.spec.nodeName, { ...packet, chain: 'FORWARD' });
+    else if (pod.spec.nodeName !== made?.node) meets(pod.spec.nodeName, { ...packet, chain: 'INPUT' });
   }
   return through;
 }
@@ -53,8 +56,8 @@ async function switchOn(cluster: Cluster, where: Where, family: Family): Promise
   return /^[01]$/.test(text) ? seen(text === '1') : unseen('malformed', switches[family], ran.value.stderr.trim().split('\n')[0] ?? text);
 }
 
-async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packets: readonly Forwarded[]): Promise<Fact<Forwarding>> {
-  const what = `whether node ${node} passes packets on`;
+async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packets: readonly Filtered[]): Promise<Fact<Forwarding>> {
+  const what = `whether node ${node} lets packets through`;
   if (!proxy) return unseen('not-possible', what, 'no kube-proxy runs there as a pod, in which to look');
   const where = { namespace: proxy.metadata.namespace, pod: proxy.metadata.name, container: proxy.spec.containers[0]?.name ?? '' };
   const families = [...new Set(packets.map((p) => familyOf(p.address)))];
@@ -65,7 +68,9 @@ async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packet
       const own = packets.filter((p) => familyOf(p.address) === family);
       const stopped = own.flatMap((p): Forwarding['stopped'] => {
         const passing = ends?.(p);
-        return passing?.end === 'drop' || passing?.end === 'reject' ? [{ from: p.source, to: p.address, how: passing.end, rule: passing.by }] : [];
+        return passing?.end === 'drop' || passing?.end === 'reject'
+          ? [{ from: p.source, to: p.address, port: p.port, protocol: p.protocol, chain: p.chain, how: passing.end, rule: passing.by }]
+          : [];
       });
       return { family, flag, stopped };
     }),
@@ -74,7 +79,7 @@ async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packet
   if (failure && !failure.seen && read.every((r) => !r.flag.seen && r.stopped.length === 0)) return { ...failure, what };
   const isOn: Forwarding['isOn'] = { IPv4: null, IPv6: null };
   for (const { family, flag } of read) isOn[family] = flag.seen ? flag.value : null;
-  const stopped = new Map(read.flatMap((r) => r.stopped).map((s) => [`${s.from} ${s.to} ${s.rule}`, s]));
+  const stopped = new Map(read.flatMap((r) => r.stopped).map((s) => [`${s.to} ${s.port} ${s.chain}`, s]));
   return seen({ isOn, stopped: [...stopped.values()] });
 }
 
@@ -85,7 +90,7 @@ export const forwarding = collector({
   impact: 'exec',
   when: (known) => (throughNodes(known).size > 0 ? true : 'what was sent to pods that listen got an answer'),
   async collect({ cluster, progress }, known) {
-    progress('reading whether the nodes pass packets on');
+    progress('reading whether the nodes let packets through');
     const proxies = new Map((valueOf(known.proxyPods) ?? []).map((p) => [p.spec.nodeName, p]));
     const nodes = [...throughNodes(known)].slice(0, maxNodes);
     return seen(

@@ -88,7 +88,7 @@ const whatOf: Partial<Record<FactName, string>> = {
   viaApiServer: 'requests by the API server',
   matrix: 'connections from every node',
   routes: 'the routes between the nodes',
-  forwarding: 'whether nodes pass packets on',
+  forwarding: 'whether nodes let packets through',
   listeners: 'what listens in the pods',
   probeAnswers: 'what the program answers to probes',
   nodeRequests: 'what the pods of each node ask for',

@@ -1,42 +1,65 @@
-/** Nodes that do not pass packets on: a packet between pods of two nodes has to pass both. */
+/** Nodes that let packets through or do not: a packet between pods of two nodes has to pass both. */
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Forwarding } from '../facts/facts.ts';
+import type { Pod } from '../facts/objects.ts';
 import { familyOf } from '../facts/selectors.ts';
 import type { Stop } from './prediction.ts';
 import { unseenStop, type World } from './world.ts';
 
-/** What becomes on a node of packets to an address, and why; undefined where they pass, as far as was read. */
-export function endedOn(node: string, { isOn, stopped }: Forwarding, address: string): { how: 'drop' | 'reject'; why: string } | undefined {
+/** The nodes on the way of a packet: which passes it on, and which has the pod. Null where there is none, or it is not known. */
+export interface Way {
+  /** The client's node; null for a client on the network of its node, whose packets are not passed on there. */
+  from: string | null;
+  to: string | null;
+  /** The pod uses the network of its node, so the packet is for the node itself. */
+  toNode: boolean;
+}
+
+export const wayTo = (from: string | null | undefined, { spec }: Pod): Way => ({ from: from ?? null, to: spec.nodeName ?? null, toNode: spec.hostNetwork });
+
+/** What becomes on a node of packets to an address, and why; undefined where they get through, as far as was read. */
+function endedOn(
+  node: string,
+  { isOn, stopped }: Forwarding,
+  chain: 'FORWARD' | 'INPUT',
+  address: string,
+): { how: 'drop' | 'reject'; why: string } | undefined {
   const family = familyOf(address);
-  if (isOn[family] === false) return { how: 'drop', why: `${node} passes no ${family} packets on` };
-  const end = stopped.find((s) => s.to === address);
+  if (chain === 'FORWARD' && isOn[family] === false) return { how: 'drop', why: `${node} passes no ${family} packets on` };
+  const end = stopped.find((s) => s.to === address && s.chain === chain);
   return end && { how: end.how, why: `${node}: ${end.rule}` };
 }
 
-/** Whether packets to an address get through the nodes between; what could not be read where that is not known. */
-export function getsThrough(
-  forwarding: Fact<Record<string, Fact<Forwarding>>>,
-  nodes: readonly (string | null | undefined)[],
-  address: string,
-): boolean | Unseen {
-  if (!forwarding.seen) return byChoice(forwarding) || forwarding;
-  const read = nodes.flatMap((node) => (node != null && forwarding.value[node] ? [[node, forwarding.value[node]] as const] : []));
-  if (read.some(([node, fact]) => fact.seen && endedOn(node, fact.value, address))) return false;
-  return read.map(([, fact]) => fact).find((fact) => !fact.seen) ?? true;
+type Read = { node: string; fact: Fact<Forwarding>; chain: 'FORWARD' | 'INPUT' };
+
+function readOf(forwarding: Record<string, Fact<Forwarding>>, { from, to, toNode }: Way): Read[] {
+  const points = new Map<string | null, Read['chain']>([
+    [from, 'FORWARD'],
+    [to, toNode ? 'INPUT' : 'FORWARD'],
+  ]);
+  return [...points].flatMap(([node, chain]) => {
+    const fact = node === null ? undefined : forwarding[node];
+    return node !== null && fact ? [{ node, fact, chain }] : [];
+  });
 }
 
-/** Stops on the client's node and on the pod's. What starts or ends on the network of a node is not passed on there. */
-export function forwardingStops({ facts, node, client }: World, to: { address: string; node: string | null }, onNetworkOfNode: boolean): Stop[] {
-  const codes = ['node-not-forwarding'] as const;
+/** Whether packets to an address get through the nodes on their way; what could not be read where that is not known. */
+export function getsThrough(forwarding: Fact<Record<string, Fact<Forwarding>>>, way: Way, address: string): boolean | Unseen {
+  if (!forwarding.seen) return byChoice(forwarding) || forwarding;
+  const read = readOf(forwarding.value, way);
+  if (read.some(({ node, fact, chain }) => fact.seen && endedOn(node, fact.value, chain, address))) return false;
+  return read.map((r) => r.fact).find((fact) => !fact.seen) ?? true;
+}
+
+/** Stops on the client's node and on the pod's. */
+export function forwardingStops({ facts, node, client }: World, to: { address: string; node: string | null }, toNode: boolean): Stop[] {
+  const codes = ['node-drops-packets'] as const;
   if (!client || client.kind === 'external') return [];
   if (!facts.forwarding.seen) return unseenStop(facts.forwarding, codes, ['lost']);
-  const read = facts.forwarding.value;
-  const passing = new Set([client.hostNetwork || client.kind === 'node' ? null : node, onNetworkOfNode ? null : to.node]);
-  return [...passing].flatMap((name): Stop[] => {
-    const fact = name === null ? undefined : read[name];
-    if (name === null || !fact) return [];
+  const from = client.hostNetwork || client.kind === 'node' ? null : node;
+  return readOf(facts.forwarding.value, { from, to: to.node, toNode }).flatMap(({ node: name, fact, chain }): Stop[] => {
     if (!fact.seen) return unseenStop(fact, codes, ['lost']);
-    const end = endedOn(name, fact.value, to.address);
+    const end = endedOn(name, fact.value, chain, to.address);
     // A bridge may connect the pods of one node without the kernel's passing anything on.
     return end ? [{ fates: [end.how === 'drop' ? 'lost' : 'refused'], certain: node !== to.node, likely: true, why: end.why, codes, nodes: [name] }] : [];
   });

@@ -36,7 +36,7 @@ export const nameFaults: readonly Code[] = [
   'dns-service-broken',
   'service-not-found',
   'node-not-ready',
-  'node-not-forwarding',
+  'node-drops-packets',
   'conntrack-full',
 ];
 

@@ -106,7 +106,7 @@ export const podWayFaults: readonly Code[] = [
   'policy-denies-ingress',
   'policy-denies-egress',
   'cross-node-unreachable',
-  'node-not-forwarding',
+  'node-drops-packets',
   'conntrack-full',
   'endpoints-stale',
 ];

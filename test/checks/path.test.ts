@@ -97,31 +97,35 @@ describe('the virtual IP', () => {
   });
 });
 
-describe('nodes that pass packets on', () => {
+describe('nodes that let packets through', () => {
   const of = (incident: string, ...edits: Edit[]) => reportOf('path/forwarding', all(...edits), incident);
   const read = (change: (f: Forwarding) => void) => edited('forwarding', (f) => Object.values(f).forEach((x) => void (x.seen && change(x.value))));
   test('one that does not: the switch', () => {
     const [found] = of('forwarding-off').findings;
+    const [node = ''] = found?.nodes ?? [];
+    expect(node).toMatch(/^node\d$/);
     expect(found).toMatchObject({
-      code: 'node-not-forwarding',
+      code: 'node-drops-packets',
       severity: 'error',
       confidence: 'confirmed',
       scope: 'part',
-      object: { kind: 'Node', name: 'node2' },
-      nodes: ['node2'],
-      message: 'Node node2 passes no IPv4 packets on between its pods and the others: net.ipv4.ip_forward is 0',
-      fix: [{ text: 'Let node2 pass packets on, and set it in its sysctl.conf, too', command: 'sysctl -w net.ipv4.ip_forward=1   # on node2' }],
+      object: { kind: 'Node', name: node },
+      nodes: [node],
+      message: `Node ${node} passes no IPv4 packets on between its pods and the others: net.ipv4.ip_forward is 0`,
+      fix: [{ text: `Let ${node} pass packets on, and set it in its sysctl.conf, too`, command: `sysctl -w net.ipv4.ip_forward=1   # on ${node}` }],
     });
-    expect(found?.evidence[0]).toEqual({ source: 'sysctl', text: 'node2: net.ipv4.ip_forward = 0' });
+    expect(found?.evidence[0]).toEqual({ source: 'sysctl', text: `${node}: net.ipv4.ip_forward = 0` });
     expect(of('forwarding-off-client-node').findings).toMatchObject([{ scope: 'all' }]);
   });
   test('one whose firewall does not: its policy, or a rule', () => {
     const [found] = of('firewall-drops-forwarded').findings;
     expect(found).toMatchObject({
-      message: 'Node node1 drops packets between its pods and the others: no rule of its firewall lets them through (policy DROP of chain FORWARD)',
+      message: expect.stringMatching(
+        /^Node node\d drops packets between its pods and the others: no rule of its firewall lets them through \(policy DROP of chain FORWARD\)$/,
+      ) as string,
       fix: [
         {
-          text: 'Let the firewall of node1 pass packets on; Docker sets this policy when it starts',
+          text: expect.stringMatching(/^Let the firewall of node\d pass packets on; Docker sets this policy when it starts$/) as string,
           command: expect.stringMatching(/^kubectl -n kube-system exec kube-proxy-\S+ -- iptables -P FORWARD ACCEPT$/) as string,
         },
       ],
@@ -129,11 +133,18 @@ describe('nodes that pass packets on', () => {
     const rule = read((f) => f.stopped.forEach((s) => Object.assign(s, { how: 'reject', rule: '-s 10.244.0.0/16 -j REJECT' })));
     expect(of('firewall-drops-forwarded', rule).findings).toMatchObject([
       {
-        message: 'Node node1 rejects packets between its pods and the others: its firewall has the rule "-s 10.244.0.0/16 -j REJECT"',
+        message: expect.stringMatching(
+          /^Node node\d rejects packets between its pods and the others: its firewall has the rule "-s 10\.244\.0\.0\/16 -j REJECT"$/,
+        ) as string,
         evidence: expect.arrayContaining([
           { source: 'firewall', text: expect.stringMatching(/: reject by FORWARD: -s 10\.244\.0\.0\/16 -j REJECT$/) as string },
         ]) as unknown,
-        fix: [{ text: 'Correct the firewall of node1: list its rules', command: expect.stringMatching(/ -- iptables -S$/) as string }],
+        fix: [
+          {
+            text: expect.stringMatching(/^Correct the firewall of node\d: list its rules$/) as string,
+            command: expect.stringMatching(/ -- iptables -S$/) as string,
+          },
+        ],
       },
     ]);
     const six = read((f) => {
@@ -149,9 +160,28 @@ describe('nodes that pass packets on', () => {
       ).findings.map((f) => f.evidence[0]?.source),
     ).toEqual(['sysctl', 'sysctl']);
   });
+  test('one that is closed for a pod on the network of the node', () => {
+    const [found] = of('firewall-closed-port').findings;
+    expect(found?.message).toMatch(
+      /^Node node\d drops packets to its own port 18080\/TCP: its firewall has the rule "! -i lo -p tcp -m tcp --dport 18080 -j DROP"$/,
+    );
+    const policy = read((f) => f.stopped.forEach((s) => void (s.rule = 'policy DROP of chain INPUT')));
+    expect(of('firewall-closed-port', policy).findings[0]?.fix).toEqual([
+      {
+        text: expect.stringMatching(/^Let the firewall of node\d accept port 18080\/TCP, and have the program that writes its rules do so$/) as string,
+        command: expect.stringMatching(/ -- iptables -I INPUT -p tcp --dport 18080 -j ACCEPT$/) as string,
+      },
+    ]);
+    // What the kernel passes on is another matter.
+    const off = all(
+      policy,
+      read((f) => void (f.isOn.IPv4 = false)),
+    );
+    expect(of('firewall-closed-port', off).findings.map((f) => f.evidence[0]?.source)).toContain('firewall');
+  });
   test('each of them', () => {
     const right = read((f) => Object.assign(f, { isOn: { IPv4: true, IPv6: null }, stopped: [] }));
-    expect(of('forwarding-off', right)).toMatchObject({ status: 'pass', summary: 'each node passes packets on' });
+    expect(of('forwarding-off', right)).toMatchObject({ status: 'pass', summary: 'each node lets packets through' });
   });
 });
 

@@ -28,7 +28,7 @@ import { readPolicies } from '../../src/policy/kinds.ts';
 import { read as readProbe } from '../../src/probes/outcome.ts';
 import { buildScript, readRecords } from '../../src/probes/script.ts';
 import { readCilium } from '../../src/proxy/cilium.ts';
-import { forwarding } from '../../src/proxy/forward.ts';
+import { firewallOf } from '../../src/proxy/firewall.ts';
 import { iptablesReader } from '../../src/proxy/iptables.ts';
 import { readIpvs } from '../../src/proxy/ipvs.ts';
 import type { Packet } from '../../src/proxy/model.ts';
@@ -88,8 +88,8 @@ const rules = (reader: (wanted: Wanted) => RuleReader) => (bytes: Buffer) => {
 /** kube-proxy's chains, and what the firewall passes on: both read the same listing. */
 const iptables = (bytes: Buffer) => {
   rules(iptablesReader)(bytes);
-  const passing = forwarding(bytes.toString('utf8'));
-  for (const packet of packets) passing(packet);
+  const end = firewallOf(bytes.toString('utf8'));
+  for (const packet of packets) for (const chain of ['FORWARD', 'INPUT'] as const) end({ ...packet, chain });
 };
 
 /** The parts of a fixture that are short enough to be changed quickly: so many lines each, over its whole length. */

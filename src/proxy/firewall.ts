@@ -1,10 +1,14 @@
-/** What a node's firewall does with a packet that it passes on: chain FORWARD of iptables' filter table, all of it. */
+/** What a node's firewall does with a packet: chain FORWARD of iptables' filter table for those that it passes on, INPUT for its own. */
 import type { Packet } from './model.ts';
 import { inRange, type Match, type Rule } from './rule.ts';
 import { parseRule } from './iptables.ts';
 
-/** A packet that opens a connection, and carries no mark. */
-export type Forwarded = Pick<Packet, 'source' | 'address' | 'port' | 'protocol'>;
+export type Chain = 'FORWARD' | 'INPUT';
+
+/** A packet that opens a connection, comes from another node or pod, and carries no mark. */
+export interface Filtered extends Pick<Packet, 'source' | 'address' | 'port' | 'protocol'> {
+  chain: Chain;
+}
 
 export interface Passing {
   /** `unknown`: a rule that decides asks for something that is not known here, an interface or a set. */
@@ -13,7 +17,7 @@ export interface Passing {
   by: string;
 }
 
-function meets(match: Match, packet: Forwarded): boolean | null {
+function meets(match: Match, packet: Filtered): boolean | null {
   const is = (yes: boolean) => yes !== (match.not ?? false);
   switch (match.asks) {
     case 'source':
@@ -29,9 +33,8 @@ function meets(match: Match, packet: Forwarded): boolean | null {
       return is(match.value === 0);
     case 'known-client':
       return is(false);
-    // Neither end of the packet is the node itself.
     case 'local':
-      return is(false);
+      return is(match.of === 'destination' && packet.chain === 'INPUT');
     case 'interface':
       return match.name === 'lo' ? is(false) : null;
     case 'chance':
@@ -41,7 +44,7 @@ function meets(match: Match, packet: Forwarded): boolean | null {
 }
 
 /** All that must hold; null where it hangs on something that is not known. */
-function isMet(rule: Rule, packet: Forwarded): boolean | null {
+function isMet(rule: Rule, packet: Filtered): boolean | null {
   const each = rule.matches.map((m) => meets(m, packet));
   return each.includes(false) ? false : each.includes(null) ? null : true;
 }
@@ -50,7 +53,7 @@ type End = Passing | 'through';
 
 interface Walk {
   chains: ReadonlyMap<string, readonly Rule[]>;
-  packet: Forwarded;
+  packet: Filtered;
   /** What became of the packet in a chain: rules may jump to it from many places. */
   ends: Map<string, End>;
 }
@@ -107,20 +110,21 @@ function endOf(rule: Rule, walk: Walk): End | 'return' {
  * Reads the filter table of `iptables-save` or `ip6tables-save` (iptables-save(8)), and says what becomes of each packet. Chains that are
  * not there are empty, as those of a node without a firewall.
  */
-export function forwarding(listing: string): (packet: Forwarded) => Passing {
+export function firewallOf(listing: string): (packet: Filtered) => Passing {
   const chains = new Map<string, Rule[]>();
-  let policy = 'ACCEPT';
+  const policies: Record<Chain, string> = { FORWARD: 'ACCEPT', INPUT: 'ACCEPT' };
   let table = '';
   for (const line of listing.split('\n')) {
     if (line.startsWith('*')) table = line.slice(1).trim();
     if (table !== 'filter') continue;
-    const [, own] = /^:FORWARD (\S+)/.exec(line) ?? [];
-    if (own) policy = own;
+    const [, builtIn, policy] = /^:(FORWARD|INPUT) (\S+)/.exec(line) ?? [];
+    if (policy) policies[builtIn as Chain] = policy;
     const [, chain = '', rest] = /^(?:\[\d+:\d+\] )?-A (\S+) ?(.*)$/.exec(line) ?? [];
     if (rest !== undefined) chains.set(chain, [...(chains.get(chain) ?? []), parseRule(rest)]);
   }
   return (packet) => {
-    const end = passed('FORWARD', { chains, packet, ends: new Map() });
-    return end === 'through' ? { end: policy === 'DROP' ? 'drop' : 'accept', by: `policy ${policy} of chain FORWARD` } : end;
+    const end = passed(packet.chain, { chains, packet, ends: new Map() });
+    const policy = policies[packet.chain];
+    return end === 'through' ? { end: policy === 'DROP' ? 'drop' : 'accept', by: `policy ${policy} of chain ${packet.chain}` } : end;
   };
 }

@@ -1,16 +1,16 @@
-/** Chain FORWARD of a node's firewall, in the words of iptables-save. */
+/** The firewall of a node, in the words of iptables-save. */
 import { describe, expect, test } from 'vitest';
-import { type Forwarded, forwarding } from '../../src/proxy/forward.ts';
+import { type Filtered, firewallOf } from '../../src/proxy/firewall.ts';
 
-const packet: Forwarded = { source: '10.244.1.5', address: '10.244.2.7', port: 8080, protocol: 'TCP' };
+const packet: Filtered = { chain: 'FORWARD', source: '10.244.1.5', address: '10.244.2.7', port: 8080, protocol: 'TCP' };
 const save = (policy: string, ...rules: string[]) => ['*filter', ':INPUT DROP [0:0]', `:FORWARD ${policy} [12:720]`, ...rules, 'COMMIT'].join('\n');
-const of = (policy: string, ...rules: string[]) => forwarding(save(policy, ...rules))(packet);
+const of = (policy: string, ...rules: string[]) => firewallOf(save(policy, ...rules))(packet);
 
 describe('a packet that a node passes on', () => {
   test('by the policy of the chain', () => {
     expect(of('ACCEPT')).toEqual({ end: 'accept', by: 'policy ACCEPT of chain FORWARD' });
     expect(of('DROP')).toEqual({ end: 'drop', by: 'policy DROP of chain FORWARD' });
-    expect(forwarding('')(packet).end).toBe('accept');
+    expect(firewallOf('')(packet).end).toBe('accept');
   });
   test.each([
     ['-A FORWARD -j ACCEPT', 'accept'],
@@ -50,11 +50,19 @@ describe('a packet that a node passes on', () => {
     expect(of('DROP', '-A FORWARD -j A', '-A A -i x -j RETURN', '-A A -j ACCEPT').end).toBe('unknown');
     expect(of('DROP', '-A FORWARD -j A', '-A FORWARD -j ACCEPT', '-A A -i x -j DROP').end).toBe('unknown');
   });
+  test('for the node itself, by its own chain', () => {
+    const own = { ...packet, chain: 'INPUT' as const };
+    expect(firewallOf(save('ACCEPT'))(own)).toEqual({ end: 'drop', by: 'policy DROP of chain INPUT' });
+    expect(firewallOf(save('DROP', '-A INPUT -p tcp --dport 8080 -j ACCEPT'))(own).end).toBe('accept');
+    expect(firewallOf(save('DROP', '-A INPUT -m addrtype --dst-type LOCAL -j ACCEPT'))(own).end).toBe('accept');
+    expect(firewallOf(save('DROP', '-A INPUT -m addrtype --src-type LOCAL -j ACCEPT'))(own).end).toBe('drop');
+    expect(firewallOf(save('ACCEPT', '-A INPUT -j ACCEPT'))(packet).end).toBe('accept');
+  });
   test('other tables and families say nothing', () => {
     const nat = ['*nat', ':FORWARD DROP [0:0]', '-A FORWARD -j DROP', 'COMMIT'].join('\n');
-    expect(forwarding(`${nat}\n${save('ACCEPT')}`)(packet).end).toBe('accept');
+    expect(firewallOf(`${nat}\n${save('ACCEPT')}`)(packet).end).toBe('accept');
     const six = { ...packet, source: 'fd00::1', address: 'fd00::2' };
-    expect(forwarding(save('DROP', '-A FORWARD -s fd00::/8 -j ACCEPT'))(six).end).toBe('accept');
+    expect(firewallOf(save('DROP', '-A FORWARD -s fd00::/8 -j ACCEPT'))(six).end).toBe('accept');
   });
   test('chains that jump to each other from everywhere take no longer than their rules', () => {
     const rules = Array.from({ length: 200 }, (_, i) => Array.from({ length: 5 }, () => `-A C${i} -j C${i + 1}`)).flat();
