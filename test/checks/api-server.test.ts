@@ -109,7 +109,7 @@ describe('what is said of it', () => {
     });
     const services = (change: (ports: { port: number }[]) => unknown) =>
       edited('extension', (e) => Object.values(e.services).forEach((s) => void (s.seen && s.value && change(s.value.spec.ports))));
-    expect(of(services((ports) => ports.push({ ...ports[0], port: 444 } as never)))?.fix).toEqual([{ text: 'Name the port of the Service that serves it' }]);
+    expect(of(services((ports) => ports.push({ ...ports[0], port: 444 })))?.fix).toEqual([{ text: 'Name the port of the Service that serves it' }]);
     const gone = edited('extension', (e) => Object.values(e.services).forEach((s) => void (s.seen && (s.value = null))));
     expect(of(gone)?.fix).toEqual([
       { text: 'Create the Service, correct its name, or remove what names it', command: 'kubectl -n sc-webhook-other-port get services' },
