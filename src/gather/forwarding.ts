@@ -56,6 +56,12 @@ async function switchOn(cluster: Cluster, where: Where, family: Family): Promise
   return /^[01]$/.test(text) ? seen(text === '1') : unseen('malformed', switches[family], ran.value.stderr.trim().split('\n')[0] ?? text);
 }
 
+async function listed(cluster: Cluster, where: Where, family: Family): Promise<Fact<string>> {
+  const ran = await cluster.exec(where, [lists[family], '-t', 'filter'], timeoutMs);
+  if (!ran.ok) return fromFailure(ran.failure);
+  return ran.value.exitCode === 0 ? seen(ran.value.stdout) : unseen('malformed', lists[family], ran.value.stderr.trim().split('\n')[0] ?? '');
+}
+
 async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packets: readonly Filtered[]): Promise<Fact<Forwarding>> {
   const what = `whether node ${node} lets packets through`;
   if (!proxy) return unseen('not-possible', what, 'no kube-proxy runs there as a pod, in which to look');
@@ -63,8 +69,8 @@ async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packet
   const families = [...new Set(packets.map((p) => familyOf(p.address)))];
   const read = await Promise.all(
     families.map(async (family) => {
-      const [flag, ran] = await Promise.all([switchOn(cluster, where, family), cluster.exec(where, [lists[family], '-t', 'filter'], timeoutMs)]);
-      const ends = ran.ok && ran.value.exitCode === 0 ? firewallOf(ran.value.stdout) : undefined;
+      const [flag, listing] = await Promise.all([switchOn(cluster, where, family), listed(cluster, where, family)]);
+      const ends = listing.seen ? firewallOf(listing.value) : undefined;
       const own = packets.filter((p) => familyOf(p.address) === family);
       const stopped = own.flatMap((p): Forwarding['stopped'] => {
         const passing = ends?.(p);
@@ -72,15 +78,16 @@ async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packet
           ? [{ from: p.source, to: p.address, port: p.port, protocol: p.protocol, chain: p.chain, how: passing.end, rule: passing.by }]
           : [];
       });
-      return { family, flag, stopped };
+      return { family, flag, listing, stopped };
     }),
   );
-  const failure = read.find((r) => !r.flag.seen)?.flag;
-  if (failure && !failure.seen && read.every((r) => !r.flag.seen && r.stopped.length === 0)) return { ...failure, what };
   const isOn: Forwarding['isOn'] = { IPv4: null, IPv6: null };
   for (const { family, flag } of read) isOn[family] = flag.seen ? flag.value : null;
   const stopped = new Map(read.flatMap((r) => r.stopped).map((s) => [`${s.to} ${s.port} ${s.chain}`, s]));
-  return seen({ isOn, stopped: [...stopped.values()] });
+  // What was found to stop packets counts, whatever else could not be read.
+  const isFound = stopped.size > 0 || Object.values(isOn).includes(false);
+  const failed = read.flatMap((r): Fact<unknown>[] => [r.flag, r.listing]).find((f) => !f.seen);
+  return failed && !failed.seen && !isFound ? { ...failed, what } : seen({ isOn, stopped: [...stopped.values()] });
 }
 
 export const forwarding = collector({

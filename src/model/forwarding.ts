@@ -48,7 +48,8 @@ export function getsThrough(forwarding: Fact<Record<string, Fact<Forwarding>>>, 
   if (!forwarding.seen) return byChoice(forwarding) || forwarding;
   const read = readOf(forwarding.value, way);
   if (read.some(({ node, fact, chain }) => fact.seen && endedOn(node, fact.value, chain, address))) return false;
-  return read.map((r) => r.fact).find((fact) => !fact.seen) ?? true;
+  // An image without the tools shows nothing, and never will: that is no reason to leave everything open.
+  return read.map((r) => r.fact).find((fact): fact is Unseen => !fact.seen && fact.reason !== 'not-possible') ?? true;
 }
 
 /** Stops on the client's node and on the pod's. */
