@@ -23,8 +23,7 @@ function fixOf(
 ): Fix[] {
   const first = denied[0];
   if (!first) return [];
-  const allowed = client.kind === 'external' ? 'clients outside the cluster, by an ipBlock of their addresses' : who;
-  if (first.decision.by) return openingOf(allowed, direction, first.decision, undefined);
+  if (first.decision.by) return openingOf(who, direction, first.decision, undefined);
   // The policy with the nearest rule first.
   const near = nearMisses(direction, first.self, first.other, first.connection, first.decision).map((m) => m.policy);
   const candidates = written([...new Set([...near, ...blockers(first.decision, direction)])], known);
@@ -40,7 +39,8 @@ function fixOf(
     own: labels && { labels, name },
     known: pods.filter((p) => !isFinished(p)).map((p) => partyOf(p, namespaces)),
   });
-  return openingOf(allowed, direction, first.decision, change);
+  const isOutside = client.kind === 'external' && !change;
+  return openingOf(isOutside ? 'clients outside the cluster, by an ipBlock of their addresses' : who, direction, first.decision, change);
 }
 
 /** Addresses are matched by every plug-in, also those of pods on a node's network, which selectors need not match. */
