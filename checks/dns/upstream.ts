@@ -26,7 +26,7 @@ export const upstream = check({
     const bad = replies.filter(({ pod, reply }) => reply.rcode.startsWith('no answer') || (reply.rcode === 'SERVFAIL' && complaints(pod).length > 0));
     const file = readCorefile(corefile.seen ? corefile.value : null);
     const to = file ? forwarders(file).flatMap((f) => f.to) : [];
-    if (bad.length === 0) return judged([], '');
+    if (bad.length === 0) return judged([]);
     const logs = bad.flatMap(({ pod }): Evidence[] => complaints(pod).map((text) => ({ source: 'log', text: `${pod}: ${text}` })));
     return judged([
       {

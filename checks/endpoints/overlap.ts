@@ -73,9 +73,9 @@ export const overlap = check({
     if (!first) return skip('the selector matches no pod');
     const owner = directOwnerOf(first);
     const isOfOwner = (p: Pod) => owner !== undefined && directOwnerOf(p)?.kind === owner.kind && directOwnerOf(p)?.name === owner.name;
-    if (more.every(isOfOwner)) return judged([], '');
+    if (more.every(isOfOwner)) return judged([]);
     const groups = Map.groupBy(own, (p) => ownerOf(p, replicaSets));
-    if (groups.size === 1) return judged([], '');
+    if (groups.size === 1) return judged([]);
 
     const made = connections.seen ? connections.value.list : [];
     const serves = (pod: Pod) => servesIt(pod, service, made, listeners);

@@ -13,7 +13,7 @@ export const excluded = check({
   run({ target, service }) {
     if (!service || isHeadless(service) || service.spec.type === 'ExternalName') return skip('the Service has no virtual IP');
     const label = excludingLabels.find((l) => service.metadata.labels[l] !== undefined);
-    if (!label) return judged([], '');
+    if (!label) return judged([]);
     return judged([
       {
         code: 'service-excluded-from-proxy',

@@ -27,7 +27,7 @@ export const leftover = check({
     if (read.length === 0) return unknown("no node's rules could be read");
     const both = read.filter(([, { modes }]) => Object.keys(modes).length > 1);
     const [first] = both;
-    if (!first) return judged([], '');
+    if (!first) return judged([]);
     const evidence: Evidence[] = [];
     const wrong: string[] = [];
     let old = '';

@@ -11,7 +11,7 @@ export const clientNode = check({
   run({ target, client, nodes }) {
     const node = client?.node == null ? undefined : nodes.find((n) => n.metadata.name === client.node);
     if (!client || !node) return skip("the client's node is not known");
-    if (isReady(node)) return judged([], '');
+    if (isReady(node)) return judged([]);
     const condition = node.status.conditions.find((c) => c.type === 'Ready');
     const { name } = node.metadata;
     return judged([

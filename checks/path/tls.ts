@@ -18,7 +18,7 @@ export const tls = check({
     const isPlain = (c: Connection) => problemIn(c) !== undefined;
     const requests = connections.list.filter((c) => c.hop === 'http' && c.pod !== null);
     const [first] = requests.filter(isPlain);
-    if (!first) return judged([], '');
+    if (!first) return judged([]);
     const own = requests.filter((c) => c.servicePort === first.servicePort);
     const plain = own.filter(isPlain);
     const port = service.spec.ports.find((p) => p.port === first.servicePort);

@@ -1,11 +1,11 @@
 import type { ContainerStatus, Event, Pod } from '../../src/facts/objects.ts';
-import { isGood, isReady } from '../../src/facts/selectors.ts';
+import { isGood, isReady, isSidecarIn } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { plural } from '../format.ts';
 import { kubectl } from '../fix.ts';
 import { moreMemory, otherImage, rolledBack } from './container-fixes.ts';
 import { ownerFacts, ownerOf } from './owner.ts';
-import { containersOf, containerTitle, eventEvidence, eventsOf, grouped, isSidecarIn, logEvidence, named, situation, weight } from './service-pods.ts';
+import { containersOf, containerTitle, eventEvidence, eventsOf, grouped, logEvidence, named, situation, weight } from './service-pods.ts';
 
 type Code = 'image-pull-failing' | 'container-crashing' | 'out-of-memory' | 'container-config-error' | 'pod-starting';
 

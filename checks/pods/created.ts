@@ -142,7 +142,7 @@ export const created = check({
           selects(service.spec.selector, workload.spec.template.metadata.labels) && !(kind === 'ReplicaSet' && workload.metadata.ownerReferences.length > 0),
       );
     const now = situation(service, pods, slices);
-    if (owners.length === 0) return now.own.length > 0 ? judged([], '') : skip('no workload has pods with these labels');
+    if (owners.length === 0) return now.own.length > 0 ? judged([]) : skip('no workload has pods with these labels');
 
     const findings = owners.flatMap((owner): Found[] => {
       const { kind, workload } = owner;

@@ -2,13 +2,13 @@ import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { ContainerStatus, Event, Node, Pod } from '../../src/facts/objects.ts';
 import { derived } from '../../src/facts/derived.ts';
-import { isReady, lastingStatuses } from '../../src/facts/selectors.ts';
+import { isReady, isSidecarIn, lastingStatuses } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
 import { plural, some } from '../format.ts';
 import { nameOf, objectOf, type Owner, ownerFacts, ownerOf, type Workloads } from './owner.ts';
 import { probeFix } from './probe-fixes.ts';
-import { containerTitle, eventEvidence, eventsOf, grouped, isSidecarIn, named, situation, type Situation, weight } from './service-pods.ts';
+import { containerTitle, eventEvidence, eventsOf, grouped, named, situation, type Situation, weight } from './service-pods.ts';
 
 type Found = Draft<'readiness-failing' | 'readiness-gate-unmet' | 'node-not-ready' | 'pod-starting'>;
 type Probe = NonNullable<Pod['spec']['containers'][number]['readinessProbe']>;

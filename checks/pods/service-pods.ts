@@ -2,7 +2,7 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { ContainerStatus, EndpointSlice, Event, Pod, Service } from '../../src/facts/objects.ts';
 import { derived } from '../../src/facts/derived.ts';
-import { endpointsOf, isReady, isSidecar, podsOf } from '../../src/facts/selectors.ts';
+import { endpointsOf, isReady, isSidecarIn, podsOf } from '../../src/facts/selectors.ts';
 import type { Draft, Evidence } from '../check.ts';
 import { plural, podRef, some } from '../format.ts';
 
@@ -23,8 +23,6 @@ export function situation(service: Service | null, pods: readonly Pod[], slices:
 /** Severity and scope of a fault because of which these pods are not ready. */
 export const weight = ({ othersServe }: Situation): Pick<Draft, 'severity' | 'scope'> =>
   othersServe ? { severity: 'warning', scope: 'part' } : { severity: 'error', scope: 'all' };
-
-export const isSidecarIn = (pod: Pod, container: string): boolean => pod.spec.initContainers.some((c) => c.name === container && isSidecar(c));
 
 /** What a container is called in messages: `Init container "migrate"`. */
 export const containerTitle = (pod: Pod, container: string): string =>

@@ -11,7 +11,7 @@ export const port = check({
     if (!service) return skip('the Service does not exist');
     if (service.spec.type === 'ExternalName') return skip('an ExternalName has no ports');
     const ports = service.spec.ports.map((p) => `${p.port}${p.name ? ` (${p.name})` : ''}`);
-    if (portsAsked(service, target.port)) return judged([], '');
+    if (portsAsked(service, target.port)) return judged([]);
     return judged([
       {
         code: 'service-port-missing',

@@ -27,10 +27,12 @@ export const lasting = <C extends Restarting>({ containers, initContainers }: { 
   ...initContainers.filter(isSidecar),
 ];
 
+export const isSidecarIn = ({ spec }: Pod, container: string): boolean => spec.initContainers.some((c) => c.name === container && isSidecar(c));
+
 /** The states of those containers; the sidecars first, the others wait for them. */
-export const lastingStatuses = ({ spec, status }: Pod): ContainerStatus[] => [
-  ...status.initContainerStatuses.filter((s) => spec.initContainers.some((c) => c.name === s.name && isSidecar(c))),
-  ...status.containerStatuses,
+export const lastingStatuses = (pod: Pod): ContainerStatus[] => [
+  ...pod.status.initContainerStatuses.filter((s) => isSidecarIn(pod, s.name)),
+  ...pod.status.containerStatuses,
 ];
 
 /** A Service's selector against labels: every pair must be there. An empty or absent selector selects nothing (Service API, `spec.selector`). */

@@ -3,6 +3,7 @@ import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
 import type { Forwarding } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { familyOf } from '../facts/selectors.ts';
+import type { Chain } from '../proxy/firewall.ts';
 import type { Stop } from './prediction.ts';
 import { unseenStop, type World } from './world.ts';
 
@@ -18,22 +19,17 @@ export interface Way {
 export const wayTo = (from: string | null | undefined, { spec }: Pod): Way => ({ from: from ?? null, to: spec.nodeName ?? null, toNode: spec.hostNetwork });
 
 /** What becomes on a node of packets to an address, and why; undefined where they get through, as far as was read. */
-function endedOn(
-  node: string,
-  { isOn, stopped }: Forwarding,
-  chain: 'FORWARD' | 'INPUT',
-  address: string,
-): { how: 'drop' | 'reject'; why: string } | undefined {
+function endedOn(node: string, { isOn, stopped }: Forwarding, chain: Chain, address: string): { how: 'drop' | 'reject'; why: string } | undefined {
   const family = familyOf(address);
   if (chain === 'FORWARD' && isOn[family] === false) return { how: 'drop', why: `${node} passes no ${family} packets on` };
   const end = stopped.find((s) => s.to === address && s.chain === chain);
   return end && { how: end.how, why: `${node}: ${end.rule}` };
 }
 
-type Read = { node: string; fact: Fact<Forwarding>; chain: 'FORWARD' | 'INPUT' };
+type Read = { node: string; fact: Fact<Forwarding>; chain: Chain };
 
 function readOf(forwarding: Record<string, Fact<Forwarding>>, { from, to, toNode }: Way): Read[] {
-  const points = new Map<string | null, Read['chain']>([
+  const points = new Map<string | null, Chain>([
     [from, 'FORWARD'],
     [to, toNode ? 'INPUT' : 'FORWARD'],
   ]);

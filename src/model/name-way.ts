@@ -160,19 +160,14 @@ function silentStops({ facts }: World): Stop[] {
 /** All stops on the way of the Service's name to its address. `family`: of the lookup, where it is not the Service's first. */
 export function stopsToName(world: World, family?: Family): Stop[] {
   const replicas = (valueOf(world.facts.dnsPods) ?? []).filter((p) => !isFinished(p) && !p.metadata.deletionTimestamp);
+  const addressed = replicas.filter((p) => p.status.podIPs.length > 0);
   const usesCluster = resolverStops(world);
   const absent: Stop[] = world.service === null ? [{ fates: failing, certain: true, why: 'the Service does not exist', codes: ['service-not-found'] }] : [];
   return [
     ...hostsFileStops(world),
     ...usesCluster,
-    ...policyStops(
-      world,
-      replicas.filter((p) => p.status.podIPs.length > 0),
-    ),
-    ...passingStops(
-      world,
-      replicas.filter((p) => p.status.podIPs.length > 0),
-    ),
+    ...policyStops(world, addressed),
+    ...passingStops(world, addressed),
     ...serviceStops(world),
     ...serverStops(world, replicas, family),
     ...zoneStops(world),
