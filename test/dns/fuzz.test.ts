@@ -1,5 +1,5 @@
 /**
- * A million inputs for what reads strangers' bytes: DNS answers, resolv.conf, Corefiles. Nothing but the room's own errors may
+ * Hundreds of thousands of inputs for what reads strangers' bytes: DNS answers, resolv.conf, Corefiles. Nothing but the room's own errors may
  * come out, and no input may take long. The seed is kept: a failure is made again by it.
  */
 import packet from 'dns-packet';
@@ -130,21 +130,21 @@ const resolvWords = [
   '\u0000',
 ];
 
-describe('a million inputs', { timeout: 120_000 }, () => {
-  test('DNS answers: 300,000', () => {
-    const found = tally(300_000, brokenAnswer, (b: Buffer) => decode(b, 7), DnsProblem);
+describe('hundreds of thousands of inputs', () => {
+  test('DNS answers: 60,000', () => {
+    const found = tally(60_000, brokenAnswer, (b: Buffer) => decode(b, 7), DnsProblem);
     expect(found.escaped).toEqual([]);
-    expect(found.read).toBeGreaterThan(50_000);
-    expect(found.refused).toBeGreaterThan(50_000);
+    expect(found.read).toBeGreaterThan(10_000);
+    expect(found.refused).toBeGreaterThan(10_000);
   });
-  test('Corefiles: 400,000, with imports of themselves', () => {
+  test('Corefiles: 200,000, with imports of themselves', () => {
     const use = (text: string) => {
       const file = parseCorefile(text, { 'a.server': text, 'b.override': 'log\nimport *.override' });
       forwarders(file);
       serverFor(file, 'web.shop.svc.cluster.local');
       domainOf(text);
     };
-    const found = tally(400_000, (r) => joined(r, words, 24), use, CorefileError);
+    const found = tally(200_000, (r) => joined(r, words, 24), use, CorefileError);
     expect(found.escaped).toEqual([]);
     expect(found.read).toBeGreaterThan(10_000);
     expect(found.refused).toBeGreaterThan(10_000);

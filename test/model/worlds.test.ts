@@ -4,7 +4,7 @@ import { generator } from '../support/random.ts';
 import { described, seed, verdictOf } from './judged.ts';
 import { clusterOf, factsOf, hidden } from './worlds.ts';
 
-const count = 60_000;
+const count = Number(process.env['WORLDS'] ?? 20_000);
 
 describe(`${count} random clusters with all evidence`, () => {
   test('the causes are exactly the planted faults that can be seen', () => {
@@ -21,5 +21,5 @@ describe(`${count} random clusters with all evidence`, () => {
       if (named.join() !== visible.join() || !statuses.includes(verdict.status)) wrong.push(`${verdict.status}: ${described(cluster, facts, named)}`);
     }
     expect(wrong).toEqual([]);
-  }, 300_000);
+  });
 });

@@ -10,7 +10,7 @@ import { naive, naiveInTiers, type RawAdminPolicy, type RawAdminRule, type RawPa
 import { generator } from '../support/random.ts';
 
 /** Fewer where the code is changed a thousand times (test/mutation). */
-const worlds = Number(process.env['WORLDS'] ?? 100_000);
+const worlds = Number(process.env['WORLDS'] ?? 40_000);
 
 interface World {
   parties: RawParty[];
@@ -160,7 +160,7 @@ function differences(seed: number): string[] {
 }
 
 describe('two evaluators that share nothing', () => {
-  test(`agree over ${worlds} random worlds`, { timeout: 120_000 }, () => {
+  test(`agree over ${worlds} random worlds`, () => {
     const found: string[] = [];
     for (let seed = 1; seed <= worlds && found.length < 3; seed++) found.push(...differences(seed));
     expect(found).toEqual([]);

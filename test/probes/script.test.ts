@@ -207,8 +207,8 @@ describe('records, as tools of real images write them', () => {
     await listen(liar);
     const task = { kind: 'http', host: '127.0.0.1', port: portOf(liar), tls: false, name: 'web', path: '/' } as const;
     expect(await readings([task], 'curl sh grep')).toMatchObject([{ status: 404 }]);
-    // What wget makes of such a line is no answer; the forged one would be 200.
-    expect((await readings([task], 'wget sh'))[0]?.status).toBeUndefined();
+    // wget reads the true status of such a line or none; the forged one would be 200.
+    expect([404, undefined]).toContain((await readings([task], 'wget sh'))[0]?.status);
     liar.close();
   });
 });

@@ -64,7 +64,7 @@ function rowOf(name: string, { what, files, project }: Suite): string {
   const [report, own] = [join(folder, `${name}.json`), join(folder, `${name}-figures.json`)];
   spawnSync('npx', ['vitest', 'run', '--project', project, ...files, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`], {
     cwd: root,
-    env: { ...process.env, NIGHTLY: '1', TRUST: own },
+    env: { ...process.env, NIGHTLY: '1', WORLDS: '100000', TRUST: own },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const { numPassedTests: passed, numFailedTests: failed } = JSON.parse(readFileSync(report, 'utf8')) as Report;

@@ -74,7 +74,7 @@ describe('a recording', () => {
       for (const line of frame.split('\n')) expect(stringWidth(line), name).toBeLessThanOrEqual(100);
       unmount();
     }
-  }, 180_000);
+  });
 });
 
 describe("the packet's way", () => {
