@@ -16,7 +16,8 @@ import { drawnHops } from '../../src/tui/path-hops.ts';
 import { recorded, recordingOf } from '../support/recordings.ts';
 
 const blank = started(pipeline);
-const pause = (ms: number) => new Promise((r) => setTimeout(r, ms));
+/** What is seen after a while (10 s at most). */
+const soon = <T,>(see: () => T) => expect.poll(see, { timeout: 10_000, interval: 10 });
 
 function app(name: string) {
   const recording = recordingOf(name);
@@ -43,25 +44,20 @@ describe('a recording', () => {
     const { lastFrame, stdin, unmount } = app('policy-default-deny');
     expect(lastFrame()).toContain('policy-denies-ingress');
     stdin.write('2');
-    await pause(60);
-    expect(lastFrame()).toContain('from the client');
+    await soon(lastFrame).toContain('from the client');
     stdin.write('\t');
-    await pause(60);
-    expect(lastFrame()).toContain('kube-proxy');
+    await soon(lastFrame).toContain('kube-proxy');
     stdin.write('1jj');
-    await pause(60);
-    expect(lastFrame()).toMatch(/▸ {3}✓ exists/);
+    await soon(lastFrame).toMatch(/▸ {3}✓ exists/);
     stdin.write('?');
-    await pause(60);
-    expect(lastFrame()).toContain('Keys');
+    await soon(lastFrame).toContain('Keys');
     unmount();
   });
 
   test('a filter that is typed at once, Enter included, loses nothing', async () => {
     const { lastFrame, stdin, unmount } = app('policy-default-deny');
     stdin.write('/config\r');
-    await pause(60);
-    expect(lastFrame()).toMatch(/✓ .?config/);
+    await soon(lastFrame).toMatch(/✓ .?config/);
     expect(lastFrame()).not.toContain('selector  ');
     unmount();
   });
@@ -143,8 +139,7 @@ test('an error while something is drawn is handed on, and no stack is drawn', as
       <Broken />
     </ErrorBoundary>,
   );
-  await pause(30);
-  expect(seen.map((e) => e.message)).toEqual(['broken']);
+  await soon(() => seen.map((e) => e.message)).toEqual(['broken']);
   expect(lastFrame()).not.toContain('broken');
   unmount();
 });
