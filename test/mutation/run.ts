@@ -6,7 +6,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { withRow } from '../support/page-table.ts';
+import { rowsOf, withRow } from '../support/page-table.ts';
 import { rooms } from './rooms.ts';
 
 const here = new URL('./', import.meta.url).pathname;
@@ -26,14 +26,16 @@ interface Report {
 }
 
 const chosen = process.argv.slice(2);
-const unknown = chosen.filter((name) => !(name in rooms));
+const isOf = (group: string) => (name: string) => name === group || name.startsWith(`${group}/`);
+const unknown = chosen.filter((group) => !Object.keys(rooms).some(isOf(group)));
 if (unknown.length > 0) throw new Error(`There is no room ${unknown.join(', ')}; choose from ${Object.keys(rooms).join(', ')}.`);
 if (!existsSync(join(here, 'node_modules'))) execFileSync('npm', ['ci', '--legacy-peer-deps', '--ignore-scripts', '--silent'], { cwd: here, stdio: 'inherit' });
 mkdirSync(join(root, folder), { recursive: true });
 
 /** Every change of a room, with what became of it. */
 function changesOf(name: string, mutate: readonly string[], tests: readonly string[]): { file: string; mutant: Mutant }[] {
-  const [config, report] = [join(folder, `${name}.config.json`), join(folder, `${name}.json`)];
+  const base = join(folder, name.replace('/', '-'));
+  const [config, report] = [`${base}.config.json`, `${base}.json`];
   const options = {
     testRunner: 'vitest',
     plugins: ['@stryker-mutator/vitest-runner'],
@@ -53,7 +55,7 @@ function changesOf(name: string, mutate: readonly string[], tests: readonly stri
     jsonReporter: { fileName: report },
     // After a change of tests, only what they may notice now is tried again; `dist` is no part of a clone.
     incremental: true,
-    incrementalFile: join(folder, `${name}-before.json`),
+    incrementalFile: `${base}-before.json`,
   };
   writeFileSync(join(root, config), JSON.stringify(options));
   const ran = spawnSync(join(here, 'node_modules/.bin/stryker'), ['run', config], {
@@ -67,8 +69,16 @@ function changesOf(name: string, mutate: readonly string[], tests: readonly stri
 }
 
 const head = ['room', 'changes', 'noticed', 'score', 'measured'];
+const rowOf = (name: string, changes: number, noticed: number): string =>
+  `| ${name} | ${changes} | ${noticed} | ${Math.floor((noticed / changes) * 100)} % | ${new Date().toISOString().slice(0, 10)} |`;
+const total = (rows: readonly string[], cell: number): number => rows.reduce((sum, row) => sum + Number(row.split('|')[cell]), 0);
+function write(row: string): void {
+  process.stdout.write(`${row}\n`);
+  writeFileSync(page, withRow(readFileSync(page, 'utf8'), 'mutation', head, [...Object.keys(rooms), 'checks'], row));
+}
+
 for (const [name, { mutate, tests, whole }] of Object.entries(rooms)) {
-  if (chosen.length > 0 && !chosen.includes(name)) continue;
+  if (chosen.length > 0 && !chosen.some((group) => isOf(group)(name))) continue;
   const passed = changesOf(name, mutate, tests);
   const counted = (whole ? changesOf(name, mutate, [...tests, ...whole]) : passed).filter(({ mutant }) =>
     ['Killed', 'Timeout', 'Survived', 'NoCoverage'].includes(mutant.status),
@@ -76,8 +86,7 @@ for (const [name, { mutate, tests, whole }] of Object.entries(rooms)) {
   const unnoticed = counted.filter(({ mutant }) => mutant.status === 'Survived' || mutant.status === 'NoCoverage');
   for (const { file, mutant } of unnoticed)
     process.stdout.write(`${file}:${mutant.location.start.line} ${mutant.mutatorName}: ${(mutant.replacement ?? '').replace(/\s+/g, ' ').slice(0, 100)}\n`);
-  const noticed = counted.length - unnoticed.length;
-  const row = `| ${name} | ${counted.length} | ${noticed} | ${Math.floor((noticed / counted.length) * 100)} % | ${new Date().toISOString().slice(0, 10)} |`;
-  process.stdout.write(`${row}\n`);
-  writeFileSync(page, withRow(readFileSync(page, 'utf8'), 'mutation', head, Object.keys(rooms), row));
+  write(rowOf(name, counted.length, counted.length - unnoticed.length));
+  const groups = rowsOf(readFileSync(page, 'utf8'), 'mutation').filter((row) => row.startsWith('| checks/'));
+  if (groups.length === Object.keys(rooms).filter(isOf('checks')).length) write(rowOf('checks', total(groups, 2), total(groups, 3)));
 }
