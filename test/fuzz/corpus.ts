@@ -13,11 +13,10 @@ export function corpusOf(name: string): Buffer[] {
 /** Bytes of a target's inputs that are kept in all, so that the repository stays small. */
 const mostBytes = 100_000;
 
-/** Writes those that fit, the shortest; answers how many. */
-export function keep(name: string, inputs: readonly Buffer[]): number {
+/** Writes those that fit, the shortest. */
+export function keep(name: string, inputs: readonly Buffer[]): void {
   let left = mostBytes;
   const kept = inputs.toSorted((a, b) => a.length - b.length || Buffer.compare(a, b)).filter((bytes) => (left -= bytes.length) >= 0);
   const text = JSON.stringify({ generated: 'by npm run fuzz', inputs: kept.map((bytes) => bytes.toString('base64')) }, null, 1);
   writeFileSync(fileOf(name), `${text}\n`);
-  return kept.length;
 }

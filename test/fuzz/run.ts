@@ -72,17 +72,21 @@ for (const name of names.length > 0 ? names : Object.keys(fuzzTargets)) {
     ranS += Number(forS ?? 0);
   }
   if (!isClean) {
+    const found = readdirSync(folder).filter((f) => f.startsWith(`${name}-found-`));
+    // A fuzzer that could not start has found nothing.
+    if (found.length === 0) throw new Error(`The fuzzer ended without an input that ends ${name}:\n${said}`);
     failed++;
     process.stdout.write(`${said.split('\n').slice(-40).join('\n')}\n`);
-    for (const file of readdirSync(folder).filter((f) => f.startsWith(`${name}-found-`)))
-      process.stdout.write(`${file}: ${readFileSync(join(folder, file)).toString('base64')}\n`);
+    for (const file of found) process.stdout.write(`${file}: ${readFileSync(join(folder, file)).toString('base64')}\n`);
   }
-  jazzer(name, [least, inputs], ['-merge=1', `-max_len=${target.longest}`]);
-  const kept = keep(
-    name,
-    readdirSync(least).map((file) => readFileSync(join(least, file))),
-  );
-  process.stdout.write(`${name}: ${runs} inputs in ${ranS} s, ${isClean ? 'none' : 'one'} ends it; ${kept} kept\n`);
+  process.stdout.write(`${name}: ${runs} inputs in ${ranS} s, ${isClean ? 'none' : 'one'} ends it\n`);
+  const merged = jazzer(name, [least, inputs], ['-merge=1', `-max_len=${target.longest}`]);
+  if (merged.isClean)
+    keep(
+      name,
+      readdirSync(least).map((file) => readFileSync(join(least, file))),
+    );
+  else process.stdout.write(`The corpus of ${name} stays as it was, because its inputs could not be brought together:\n${merged.said}\n`);
   const row = `| ${name} | ${runs} | ${ranS} | ${isClean ? 0 : 1} | ${new Date().toISOString().slice(0, 10)} |`;
   const head = ['parser', 'inputs', 'seconds', 'crashes and hangs', 'measured'];
   writeFileSync(page, withRow(readFileSync(page, 'utf8'), 'fuzz', head, Object.keys(fuzzTargets), row));
