@@ -49,6 +49,12 @@ function isMet(rule: Rule, packet: Filtered): boolean | null {
   return each.includes(false) ? false : each.includes(null) ? null : true;
 }
 
+/**
+ * Chains in which Calico, Cilium, Antrea, kube-router and Weave carry out policies and their own plumbing. What a policy denies is judged
+ * by its objects, and is no fault of the node.
+ */
+const ofPlugin = /^(cali-|CILIUM_|ANTREA-|WEAVE-|KUBE-(ROUTER|NWPLCY|POD-FW)-)/;
+
 type End = Passing | 'through';
 
 interface Walk {
@@ -85,6 +91,7 @@ function through(rules: readonly Rule[], walk: Walk): End {
 
 function endOf(rule: Rule, walk: Walk): End | 'return' {
   const { action } = rule;
+  if ((action.does === 'jump' || action.does === 'goto') && ofPlugin.test(action.chain)) return { end: 'unknown', by: rule.text };
   switch (action.does) {
     case 'accept':
     case 'drop':

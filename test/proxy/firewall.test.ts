@@ -50,6 +50,14 @@ describe('a packet that a node passes on', () => {
     expect(of('DROP', '-A FORWARD -j A', '-A A -i x -j RETURN', '-A A -j ACCEPT').end).toBe('unknown');
     expect(of('DROP', '-A FORWARD -j A', '-A FORWARD -j ACCEPT', '-A A -i x -j DROP').end).toBe('unknown');
   });
+  test.each(['cali-FORWARD', 'CILIUM_FORWARD', 'ANTREA-FORWARD', 'WEAVE-NPC', 'KUBE-ROUTER-FORWARD', 'KUBE-POD-FW-X4', 'KUBE-NWPLCY-X4'])(
+    'what policies deny in %s is no fault of the node',
+    (chain) => {
+      expect(of('ACCEPT', `-A FORWARD -j ${chain}`, `-A ${chain} -j DROP`).end).toBe('unknown');
+      expect(of('ACCEPT', `-A FORWARD -d 10.1.0.0/16 -j ${chain}`, `-A ${chain} -j DROP`).end).toBe('accept');
+      expect(of('ACCEPT', '-A FORWARD -j DROP', `-A FORWARD -j ${chain}`).end).toBe('drop');
+    },
+  );
   test('for the node itself, by its own chain', () => {
     const own = { ...packet, chain: 'INPUT' as const };
     expect(firewallOf(save('ACCEPT'))(own)).toEqual({ end: 'drop', by: 'policy DROP of chain INPUT' });
