@@ -27,6 +27,14 @@ export const lasting = <C extends Restarting>({ containers, initContainers }: { 
   ...initContainers.filter(isSidecar),
 ];
 
+/** The numbers of the ports that a pod's containers declare, which is only documentation: a program may listen elsewhere. */
+export const declaredPorts = ({ spec }: Pod, protocol: string): number[] =>
+  lasting(spec).flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
+
+/** The ports that its readiness probes connect to: numbers, or names of declared ones. */
+export const probedPorts = ({ spec }: Pod): (number | string)[] =>
+  lasting(spec).flatMap(({ readinessProbe: probe }) => [probe?.httpGet?.port, probe?.tcpSocket?.port, probe?.grpc?.port].filter((p) => p !== undefined));
+
 export const isSidecarIn = ({ spec }: Pod, container: string): boolean => spec.initContainers.some((c) => c.name === container && isSidecar(c));
 
 /** The states of those containers; the sidecars first, the others wait for them. */

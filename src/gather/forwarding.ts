@@ -6,6 +6,7 @@ import type { Pod } from '../facts/objects.ts';
 import { type Family, familyOf, isLost, splitTarget } from '../facts/selectors.ts';
 import { type Filtered, firewallOf } from '../proxy/firewall.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
+import { firstContainerOf } from './places.ts';
 
 const timeoutMs = 3000;
 /** So many nodes are read: a fault is mostly the same on all. */
@@ -65,7 +66,7 @@ async function listed(cluster: Cluster, where: Where, family: Family): Promise<F
 async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packets: readonly Filtered[]): Promise<Fact<Forwarding>> {
   const what = `whether node ${node} lets packets through`;
   if (!proxy) return unseen('not-possible', what, 'no kube-proxy runs there as a pod, in which to look');
-  const where = { namespace: proxy.metadata.namespace, pod: proxy.metadata.name, container: proxy.spec.containers[0]?.name ?? '' };
+  const where = firstContainerOf(proxy);
   const families = [...new Set(packets.map((p) => familyOf(p.address)))];
   const read = await Promise.all(
     families.map(async (family) => {

@@ -3,7 +3,7 @@ import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Listeners, Socket } from '../facts/facts.ts';
 import type { Pod, Service } from '../facts/objects.ts';
 import { hasSidecar } from '../mesh/member.ts';
-import { isHeadless, lasting, podsOf } from '../facts/selectors.ts';
+import { declaredPorts, isHeadless, lasting, podsOf, probedPorts } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { parseProcNet } from './proc-net.ts';
 
@@ -72,12 +72,13 @@ const maxForwards = 8;
 
 /** The numbers of all ports that could be meant: targetPorts, declared ports, those that probes ask, those that the command and the environment name. */
 function portsWorthTrying(pod: Pod, service: Service): number[] {
-  const declared = lasting(pod.spec).flatMap((c) => (c.ports ?? []).filter((p) => p.protocol === 'TCP').map((p) => p.containerPort));
-  const probed = lasting(pod.spec).flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port]);
   const asked = (service.spec.ports ?? []).filter((p) => p.protocol === 'TCP');
   const targets = asked.flatMap((p) => [...(isHeadless(service) ? [p.port] : []), p.targetPort ?? p.port]);
   const named = lasting(pod.spec).flatMap((c) => c.portHints);
-  return [...new Set([...targets, ...declared, ...probed, ...named].filter((p): p is number => typeof p === 'number'))].slice(0, maxForwards);
+  return [...new Set([...targets, ...declaredPorts(pod, 'TCP'), ...probedPorts(pod), ...named].filter((p): p is number => typeof p === 'number'))].slice(
+    0,
+    maxForwards,
+  );
 }
 
 export const listeners = collector({

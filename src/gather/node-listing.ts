@@ -14,6 +14,7 @@ import { nftReader } from '../proxy/nft-text.ts';
 import { judgeRules, type Listing } from '../proxy/read.ts';
 import type { RuleReader, Wanted } from '../proxy/rule.ts';
 import { type Context, fromFailure } from './collector.ts';
+import { firstContainerOf } from './places.ts';
 import { type Shell, batched } from './batched-shell.ts';
 
 /** A listing of a large cluster takes seconds to write. */
@@ -122,7 +123,7 @@ export async function rulesOf(
 export const execIn =
   (cluster: Cluster, pod: Pod): Shell =>
   async (command, onLine) => {
-    const where = { namespace: pod.metadata.namespace, pod: pod.metadata.name, container: pod.spec.containers[0]?.name ?? '' };
+    const where = firstContainerOf(pod);
     const ran = await cluster.exec(where, command, listingTimeoutMs, onLine);
     return ran.ok ? ok({ exitCode: ran.value.exitCode, stderr: ran.value.stderr }) : ran;
   };

@@ -2,7 +2,7 @@
 import { seen } from '../facts/fact.ts';
 import type { FactTypes, Listeners } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
-import { isReady, lasting, podsOf } from '../facts/selectors.ts';
+import { declaredPorts, isReady, podsOf } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 
 /** Paths that programs answer probes on by convention, the most specific first. */
@@ -25,7 +25,7 @@ function portsOf(pod: Pod, listening: Listeners | undefined): number[] {
   const forwarded = Object.entries(listening?.forwarded ?? {})
     .filter(([, how]) => how === 'answered')
     .map(([p]) => Number(p));
-  const declared = lasting(pod.spec).flatMap((c) => c.ports.filter((p) => p.protocol === 'TCP').map((p) => p.containerPort));
+  const declared = declaredPorts(pod, 'TCP');
   return [...new Set([...(open ?? forwarded), ...(open ? [] : declared)])].slice(0, maxPorts);
 }
 

@@ -9,6 +9,7 @@ import { redact } from '../facts/redact.ts';
 import { compare } from '../proxy/compare.ts';
 import { proxyNodeOf } from '../proxy/expected.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
+import { firstContainerOf } from './places.ts';
 
 /** At most so many proxies are asked: a fault is mostly the same on all. */
 const maxProxies = 4;
@@ -158,7 +159,7 @@ export const proxyHealth = collector({
 const entryPattern = /dst=(\S+) sport=(\d+) dport=(\d+) .*?src=(\S+) dst=\S+ sport=(\d+)/;
 
 async function conntrackOf(cluster: Cluster, proxy: Pod, udp: readonly { address: string; port: number }[]): Promise<Fact<Conntrack>> {
-  const where = { namespace: proxy.metadata.namespace, pod: proxy.metadata.name, container: proxy.spec.containers[0]?.name ?? '' };
+  const where = firstContainerOf(proxy);
   const counts = await cluster.exec(where, ['cat', '/proc/sys/net/netfilter/nf_conntrack_count', '/proc/sys/net/netfilter/nf_conntrack_max'], answerTimeoutMs);
   if (!counts.ok) return fromFailure(counts.failure);
   const [count = 0, max = 0] = counts.value.stdout.trim().split(/\s+/).map(Number);

@@ -6,6 +6,7 @@ import type { Connection, Facts, Route } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { type Family, familyOf, isLost, splitTarget } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
+import { firstContainerOf } from './places.ts';
 
 const timeoutMs = 3000;
 /** Routes between at most so many pairs of nodes are read: a fault is mostly the same on all. */
@@ -30,7 +31,7 @@ const dead = /^(blackhole|unreachable|prohibit|throw)\b/;
 async function routeOn(cluster: Cluster, proxy: Pod | undefined, node: string, to: string): Promise<Fact<Route>> {
   const what = `the route to ${to} on node ${node}`;
   if (!proxy) return unseen('not-possible', what, 'no kube-proxy runs there as a pod, in which to ask for it');
-  const where = { namespace: proxy.metadata.namespace, pod: proxy.metadata.name, container: proxy.spec.containers[0]?.name ?? '' };
+  const where = firstContainerOf(proxy);
   const ran = await cluster.exec(where, ['ip', ...(to.includes(':') ? ['-6'] : []), 'route', 'show', 'to', 'match', to], timeoutMs);
   if (!ran.ok) return fromFailure(ran.failure);
   if (ran.value.exitCode !== 0) return unseen('malformed', what, ran.value.stderr.trim().split('\n')[0] ?? '');

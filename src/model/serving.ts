@@ -4,7 +4,7 @@ import type { Draft, Evidence } from '../catalog/finding.ts';
 import type { Connection, Listeners } from '../facts/facts.ts';
 import type { Pod, Protocol } from '../facts/objects.ts';
 import { hasSidecar, sidecarPorts } from '../mesh/member.ts';
-import { type Family, familyOf, isReady, lasting } from '../facts/selectors.ts';
+import { declaredPorts, type Family, familyOf, isReady, lasting, probedPorts } from '../facts/selectors.ts';
 
 export type ServingCode = 'target-port-not-listening' | 'listens-on-loopback' | 'protocol-mismatch';
 
@@ -85,10 +85,8 @@ function byForward(name: string, port: number, forwarded: Listeners['forwarded']
 
 /** That the pod's readiness probe succeeds on the port: the kubelet connects to the pod's own address, so something listens there. */
 function probeOn(pod: Pod, port: number): Evidence[] {
-  const containers = lasting(pod.spec);
-  const numberOf = (p: number | string | undefined) =>
-    typeof p === 'string' ? containers.flatMap((c) => c.ports).find((c) => c.name === p)?.containerPort : p;
-  const isProbed = containers.some((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port].some((p) => numberOf(p) === port));
+  const named = lasting(pod.spec).flatMap((c) => c.ports);
+  const isProbed = probedPorts(pod).some((p) => (typeof p === 'string' ? named.find((c) => c.name === p)?.containerPort : p) === port);
   return isProbed && isReady(pod) ? [{ source: 'pods', text: `the readiness probe of ${pod.metadata.name} succeeds on port ${port}` }] : [];
 }
 
@@ -96,10 +94,8 @@ function probeOn(pod: Pod, port: number): Evidence[] {
 function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | undefined {
   const succeeding = probeOn(pod, port);
   if (protocol === 'TCP' && succeeding.length > 0) return verdict(null, 'likely', succeeding);
-  const declared = lasting(pod.spec).flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
-  const probed = lasting(pod.spec)
-    .flatMap((c) => [c.readinessProbe?.httpGet?.port, c.readinessProbe?.tcpSocket?.port])
-    .filter((p) => typeof p === 'number');
+  const declared = declaredPorts(pod, protocol);
+  const probed = probedPorts(pod).filter((p) => typeof p === 'number');
   if (declared.length === 0 || declared.includes(port) || probed.includes(port)) return undefined;
   const text = `${pod.metadata.name} declares ${firstFew(declared.map(String))}${probed.length > 0 ? `, and its probe succeeds on ${probed.join(', ')}` : ''}`;
   return verdict('target-port-not-listening', 'possible', [{ source: 'pods', text }], { elsewhere: declared });
@@ -110,7 +106,7 @@ function byDeclaration(pod: Pod, port: number, protocol: Protocol): Serving | un
  * same, unless the pod declares other ports only.
  */
 function byRefusal(pod: Pod, port: number, protocol: Protocol): Serving | undefined {
-  const declared = lasting(pod.spec).flatMap((c) => c.ports.filter((p) => p.protocol === protocol).map((p) => p.containerPort));
+  const declared = declaredPorts(pod, protocol);
   if (protocol === 'TCP' && (declared.length === 0 || declared.includes(port))) return undefined;
   const text = `${pod.metadata.name} declares ${firstFew(declared.map(String)) || 'no port'}`;
   return verdict('target-port-not-listening', 'likely', [{ source: 'pods', text }], { elsewhere: declared });
