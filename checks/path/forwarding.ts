@@ -1,6 +1,7 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { FactTypes, Forwarding } from '../../src/facts/facts.ts';
 import { type Family, familyOf, isGood, isLost, splitTarget } from '../../src/facts/selectors.ts';
+import { wordsOf } from '../../src/proxy/iptables.ts';
 import { check, type Draft, type Evidence, type Fix, judged } from '../check.ts';
 import { probeEvidence } from '../format.ts';
 import { atNode, onNode } from '../on-node.ts';
@@ -38,17 +39,24 @@ function faultsOf(node: string, { isOn, stopped }: Forwarding, proxyPods: Fact<F
       return {
         family,
         text: `${stop.how === 'drop' ? 'drops' : 'rejects'} packets ${which}: ${isPolicy ? `no rule of its firewall lets them through (${stop.rule})` : `its firewall has the rule "${stop.rule}"`}`,
-        evidence: { source: 'firewall', text: `${node}: ${stop.from} → ${stop.to}: ${stop.how} by ${isPolicy ? stop.rule : `${stop.chain}: ${stop.rule}`}` },
+        evidence: { source: 'firewall', text: `${node}: ${stop.from} → ${stop.to}: ${stop.how} by ${stop.rule}` },
         fix: opened(node, stop, isPolicy, (...words) => onNode(node, proxyPods, family === 'IPv6' ? 'ip6tables' : 'iptables', ...words)),
       };
     }),
   ];
 }
 
-function opened(node: string, { chain, port, protocol }: Forwarding['stopped'][number], isPolicy: boolean, command: (...words: string[]) => string): Fix {
-  if (!isPolicy) return { text: `Correct the firewall of ${node}: list its rules`, command: command('-S') };
-  if (chain === 'FORWARD')
-    return { text: `Let the firewall of ${node} pass packets on; Docker sets this policy when it starts`, command: command('-P', 'FORWARD', 'ACCEPT') };
+function opened(node: string, { chain, port, protocol, rule }: Forwarding['stopped'][number], isPolicy: boolean, command: (...words: string[]) => string): Fix {
+  if (!isPolicy) {
+    const words = wordsOf(rule).map((word) => (word === '-A' ? '-D' : word));
+    return { text: `Delete the rule from the firewall of ${node}, and have the program that writes its rules leave it out`, command: command(...words) };
+  }
+  const [, table, name = ''] = /of chain (?:(\w+) )?(\w+)$/.exec(rule) ?? [];
+  if (chain === 'FORWARD' || table !== undefined)
+    return {
+      text: `Let the firewall of ${node} pass packets on${table === undefined ? '; Docker sets this policy when it starts' : ''}`,
+      command: command(...(table === undefined ? [] : ['-t', table]), '-P', name, 'ACCEPT'),
+    };
   const words = ['-I', 'INPUT', '-p', protocol.toLowerCase(), '--dport', String(port), '-j', 'ACCEPT'];
   return { text: `Let the firewall of ${node} accept port ${port}/${protocol}, and have the program that writes its rules do so`, command: command(...words) };
 }

@@ -23,6 +23,7 @@ export function routesBetween(
 /** Why packets are lost between nodes, as far as a route shows it. */
 export function whyLost(dead: Route | undefined): string {
   if (!dead) return 'likely below Kubernetes, in the routes or the CNI plug-in';
+  if (dead.route.startsWith('rule ')) return `${dead.node} drops packets to ${dead.to} by its routing ${dead.route}`;
   return dead.route === 'none' ? `${dead.node} has no route to ${dead.to}` : `${dead.node} drops packets to ${dead.to} (route: ${dead.route})`;
 }
 
@@ -38,6 +39,12 @@ export function restored({ node, to, route }: Route, nodes: Fact<FactTypes['node
   if (/^(blackhole|unreachable|prohibit|throw) /.test(route))
     return [
       { text: `Remove the route "${route}" on ${node}. ${expect}`, command: onNode(node, proxyPods, 'ip', ...ip6(to), 'route', 'del', ...route.split(' ')) },
+      check,
+    ];
+  const [, priority] = /^rule (\d+): /.exec(route) ?? [];
+  if (priority !== undefined)
+    return [
+      { text: `Remove the routing ${route} on ${node}. ${expect}`, command: onNode(node, proxyPods, 'ip', ...ip6(to), 'rule', 'del', 'pref', priority) },
       check,
     ];
   // Where each node has one range of pods, its own address is the way to them (Node API, spec.podCIDR).

@@ -53,7 +53,7 @@ const verdictOn = ({ facts }: Recording) => reasoned(pipelineFor(targetOf(facts)
  */
 export async function runLive(cluster: Cluster, target: Target, options: RunOptions, watcher: Watcher): Promise<Recording> {
   const started = performance.now();
-  const timeoutMs = Math.max(1, options.timeoutMs - startMs);
+  const timeoutMs = Math.max(options.timeoutMs / 2, options.timeoutMs - startMs);
   const janitor = openJanitor();
   const over = new AbortController();
   let deadline = setTimeout(() => over.abort(), timeoutMs);

@@ -15,10 +15,10 @@ available aware away aws azure back backend backendref backendrefs backends back
 baseline baselineadminnetworkpolicies baselineadminnetworkpolicy basic batch batched bbusybox bcurlimages bdebian bdnsutils be bearer because become
 before begin begins behind being belongs below beside besides best beta between bey beyj bind binding blackhole blind block blocked blocker blockers
 blockertext blocking blockof blocks bnetshoot body boolean both bound bpf brace brief broad broken bubuntu budget budgets bufsize build built builtin
-bundle busybox but by bychoice bycontroller bydefault bykind bymanager bynamespace bypass bypasses byport byprogram bytes ca cabundle cache calico
-call called caller callers calling calls callsfor came can canal canary cancel cannot capabilities capture captureerror carry case cat catalog catch
-cattle cause causes cd ceil cells cert certain certificate certificaterefs certificates chain chains chance change changed changes chaos characters
-check checked checks checksum choice choose chosen cid cidr cilium ciliumclusterwidenetworkpolicies ciliumclusterwidenetworkpolicy
+bundle busybox but by bychoice bycontroller bydefault bykind bymanager bynamespace bypass bypasses byport byprogram bytes ca cabundle cache cali
+calico call called caller callers calling calls callsfor came can canal canary cancel cannot capabilities capture captureerror carry case cat catalog
+catch cattle cause causes cd ceil cells cert certain certificate certificaterefs certificates chain chains chance change changed changes chaos
+characters check checked checks checksum choice choose chosen cid cidr cilium ciliumclusterwidenetworkpolicies ciliumclusterwidenetworkpolicy
 ciliumnetworkpolicies ciliumnetworkpolicy ciliumpods claim claimed claims claimsofingress claimsofroute class classannotation classes classify cleanup
 clear client clientconfig clientip clientref clients clienttext close closed closes closing cloud clouddns cluster clusterfirst
 clusterfirstwithhostnet clusterip clusterips clusternetworkpolicies clusternetworkpolicy clusterrole clusterrolebinding clusterwide cname cni code
@@ -30,15 +30,15 @@ containerstate containerstatus containerstatuses contains content context contin
 corefilecustom corefilehistory corp correct corrected cost could count counter cpu crash crashes crashing crashloopbackoff crd create createcontainer
 createcontainerconfigerror createcontainererror created createpodsandboxerror creates creating creation creationtimestamp credential credentials cron
 cronjob cross crt crypto ct ctstate curl current currenthealthy custom cut daddr daemon daemons daemonset daemonsets daemontolerations damaged data
-dataplane date db db8 dbg dead deadline deadlines debug decide decides decision declare declared declares deep default defaultbackend defines defining
-definition degraded del delay delete deleted deletion deletiontimestamp denial denied denies deny depend depends deploy deployment deployments
-deprecated depth derived describe desired desiredhealthy desirednumberscheduled destination destinationrule destinationrules destinations detail dev
-device dh diagnose diagnosis dialled dialledport did diff differences differs dig digits direct direction directive directly directory disable
-disabled disagree discovery disk disruption disruptionbudget disruptionbudgets disruptions disruptionsallowed dist distinct distinguish distribution
-dnat dns dns64 dnsanswer dnsanswers dnsconfig dnslogs dnspods dnspolicy dnsreply dnssec dnsservice dnsslices dnstap dnsworkload do docker docs doctor
-does doesnotexist domain domainnames domainof done dot doubt doubttext down dport dports dpu draft drafts drained drop dropped drops dry dryruns ds
-dscp dst dual due duration durationms during dynamic e3 e6 each eai earlier early ebpf echo econnrefused econnreset edit effect egress ehostunreach
-eks eksfirewall elem elements else elsewhere emptiest empty enable enabled enableservicelinks end ended endpoint endpoints endpointslice
+dataplane date db db8 dbg dead deadline deadlines debug decide decides decision declare declared declaredports declares deep default defaultbackend
+defines defining definition degraded del delay delete deleted deletion deletiontimestamp denial denied denies deny depend depends deploy deployment
+deployments deprecated depth derived describe desired desiredhealthy desirednumberscheduled destination destinationrule destinationrules destinations
+detail dev device dh diagnose diagnosis dialled dialledport did diff differences differs dig digits direct direction directive directly directory
+disable disabled disagree discovery disk disruption disruptionbudget disruptionbudgets disruptions disruptionsallowed dist distinct distinguish
+distribution dnat dns dns64 dnsanswer dnsanswers dnsconfig dnslogs dnspods dnspolicy dnsreply dnssec dnsservice dnsslices dnstap dnsworkload do docker
+docs doctor does doesnotexist domain domainnames domainof done dot doubt doubttext down dport dports dpu draft drafts drained drop dropped drops dry
+dryruns ds dscp dst dual due duration durationms during dynamic e3 e6 each eai earlier early ebpf echo econnrefused econnreset edit effect egress
+ehostunreach eks eksfirewall elem elements else elsewhere emptiest empty enable enabled enableservicelinks end ended endpoint endpoints endpointslice
 endpointslicemirroring endpointslices endpointsof endpointstotal endport ends endtext enetunreach enforce enforced enforces enough ensure entity
 entries entry env envfrom environment envoy envoyproxy ephemeral ephemeralcontainers equal err erratic errimage errimageneverpull errimagepull errno
 errnoexception error errored errors es esac escalation escaped etc etcd etimedout evaluate evaluated event events eventtime every everybody everything
@@ -72,7 +72,7 @@ latency latencyms later latest latin latin1 lb lblc lblcr lc leads leases leave 
 level levels levenshtein library lie lies lifecycle like likely limit limited limitms limitrange limits line lines linger link linkerd
 linkerdauthorization linkerdauthorizations linkerdserver linklocal links list listed listen listener listeners listening listens listing lists literal
 live liveness livez lo load loadbalance loadbalancer loadbalancerclass loadbalancersourceranges local localhost location log logged logs long longer
-look looked looking looks lookup lookups loop loopback loose looseobject lost lower lt machine made make makes malformed managed managedfields
+look looked looking looks lookup lookups loop loopback loose looseobject lost lower lt machine made main make makes malformed managed managedfields
 management manager managers mangle manifest manual manually many map mark marked markindoubt mask masquerade match matchall matchconditions matched
 matches matcheslabels matchexpressions matching matchlabels math matrix max maxdepth maxfields maximum maxsurge maxunavailable may maybe maynot md
 mean means meant meet meets member members memory merge mesh meshannotations meshpod meshtls meshtlsauthentication meshtlsauthentications message met
@@ -85,7 +85,7 @@ networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfque
 nodeclaim nodegroup nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules noderuleslater nodes nodeselector
 nodeselectorterm nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal not notcp note nothing nothosts noticmp notin notipblocks
 notmethods notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks notrequestprincipals notselector
-notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready numgen nwait nxdomain object
+notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready numgen nwait nwplcy nxdomain object
 objectreference objects objectselector objectset objecttext observed obsolete obsoleteannotations of ofenv off offered ofservices oif oifname ok old
 older oldest olm on once ondelete one only oom oomkilled op open opening opens operation operations operator operators option optional optionaltext
 options or orchestrator org orig os other otherprotocol others otherservices otherwise out outbound outboundtrafficpolicy outcome outcomes outcometext
@@ -93,58 +93,58 @@ outcomewords outdated output outside over overfamilyof overlap overlapping overl
 ownerreference ownerreferences owners ownersof owning ownlabels owns packet packets pairs panic parallel params parent parentref parentrefs parents
 parse parsed parsing part partial parties partition partitionof parts pass passed passes passw passwd password patch path pathprefix paths pathsof
 pathtype pattern patterns pause paused payload pdb peek peer peerauthentication peerauthentications peers peerskey peertext pending per percent
-percentage perhaps period periodseconds permissive persistent persistentvolumeclaim phase pick picklist pid pipe place plain plan platform platformof
-plug plugin pluginpolicies pluginpolicy plural pod podcidrs poddisruptionbudget poddisruptionbudgets podforpolicies podinitializing podip podips
-podlogs podmanagementpolicy pods podscheduled podsecurity podselector podsof podspec podstext pointer pointerof policies policy policymeta policypeer
-policyport policytypes pop port portforward porthints portlevelmtls portlevelsettings portname ports portsasked portsinword portsnamed portstext
-possible possibly post postrouting poststarthookerror powered pprof pre predict predicted prediction prefer preferdualstack prefernoschedule prefix
-prelude prerouting present pressure prestarthookerror prestop previous principal principals prio priority private privilege privileges probability
-probe probeanswers probed probes problem problemin problemof problems proc procaddress process profile program programmed programs progress
-progressdeadlineexceeded progressdeadlineseconds progressing prohibit project projectcalico projectcontour prometheus proto protocol protocolname
-proved proves provides proxies proxy proxyhealth proxylogs proxymode proxypods proxyproto proxyprotocol proxysettings proxytext proxyworkload ps
-publish publishnotreadyaddresses pull pulled pulumi put puts pv pwd quantities quantity quantitytoscalar queries query queryparams question questions
-questionsfor queue queued quic quota quotation quote quoted raise ran rancher random randombytes range ranges raw rawentry rawmeta rbac rcheck rcode
-rdest re re2 re2js reach reached reaches read readcapture readiness readinessgates readinessprobe reading readonly reads ready readyaddresses
-readyreplicas readyz real reap reason reasonof reasons record recording records redact redactdeep redacted redirect redirection redis reduce reduced
-ref reference referencegrant referencegrants references refers refs reftext refusal refusals refusaltext refuse refused refuses reg regex regexp
-registered registry registryunavailable regular regularexpression reject rejected rejects relay relayed release releases reload remaining remains
-remedy remote remoteipblocks remove removed renew repair replace replaceall replacement replaces replica replicafailure replicas replicaset
-replicasets replies reply report reported request requested requesting requestof requestprincipals requestredirect requests required
-requiredauthenticationrefs requiredduringschedulingignoredduringexecution requirement reset resolv resolvconf resolve resolved resolvedrefs resolver
-resolvers resolves resolving resource resourcelist resourcenames resourcequota resources resourceversion response rest restart restartcount restarted
-restarting restartpolicy restarts restartsof restarttext restore restored result resulttext resume retrieve return returned rev reverts review
-revision revisions rewrite rewritten rfc rfc6902 right rightly rights rio rke rke2 role roll rolled rolling rollingupdate rollout room rooms root
-round route route53 routekind routekinds routematch router routes routing rows rpc rr rs rsource rttl rule rules ruletext run runasnonroot
-runcontainererror running runs runtime runtimedefault sa saddr safe safeparse said same samename sample sandbox save say says scalar scale scaled
-scaling schedule scheduled scheduler scheduling schedulinggated schema schemas scheme scope script sctp search searches seccomp seccompprofile secmark
-second secondary seconds secret secretname secrets section sectionname security securitycontext securitygrouppolicies sed see seen seenfields selected
-selectedby selector selectors selects self send sender sends sent sep series serve served servedcertificate servedcertificates server
-serverauthorization serverauthorizations servernameof servers serves servesinstead servfail service serviceaccount serviceaccounts serviceport
-services serving session sessionaffinity sessionaffinityconfig set sets settings settle settled settledms settles severity sh sha sha256 share shared
-shares shell short shorthash should show shown shut side sidecar sidecars sides sign signal signature signaturevalidationfailed signs sigterm silence
-silent similar simple sin since single size skip sleep slice slices slowest slowness smaller smallest snaplen so socket sockets some somebody
-something soon sorted source sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec specific specs split splittarget spoken sport
-src srv ssl stack stage stale stalled stand standin start started startedat starting starts startswith starttime startup startupprobe state stateful
-statefulset statefulsets stateof states status statuses stay stays steal step steps still stop stopped stops strange strategic strategy stray
-straypods strays stream strict string stringify stringmatch stuck subdomain subject subjectaltname subnets subresource subset subsets succeed
-succeeded succeeds success successor such sum summary surge suspicion svc svl switch switches sync syncing syncs synproxy sys sysctl system table
-tables tag tail taint taints take taken takenin takes target targetport targetref targetrefs targets targetsof task tasks tcp tcp6 tcpmss tcproute
-tcproutes tcpsocket tee template templated temporary term terminate terminated terminating termination terms terraform test tested tests text texts th
-than that the their them then there these they this those though threshold through throw tier tiers time timed timeout timeouts timeoutseconds
-timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed toisostring token tolerate tolerations tolowercase too tool toolkit tools topology
-toports tos tosorted tostring total touppercase tproxy trace track tracked tracking traefik traffic trafficdistribution trafficpolicy transfer
-transform transition treated trial tried tries trigger trim true trunk try trying ts tsig ttl tunnel tutorials twice two type typeof types u0001 u0002
-u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls unavailable unchanged undecided undefined under understood undo undoes
-unexplained unhealthy union unit unjudged unknown unless unmet unplaced unproved unreachable unread unready unschedulable unscheduled unseen
-unseenreason unseenreasons unseenschema unset until up update updated updatednumberscheduled updatedreplicas updaterevision updates updatestrategy
-upper upstream uri url usable usage use used useless user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2
-v1beta3 v2 v3 val valibot valid validating validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof values variable
-variables variant verb verbs verdict verified verifies verify version versions veth via viaapiserver view violates virtual virtualipalonefails
-virtualservice virtualservices vmap vpc vs wait waited waiting waits walk want wanted wants warn warning was watch way ways wdhms weak weakmap weave
-web webhook webhookconfiguration webhooks weight weighted were wget what when where whereitfails whereto whether which while who whoami whole
-wholename whom whose why whylost wide wires with withendpoint within without withoutdot withoutheaders word words working workload workloads
-workloadselector works world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes yet you yours z0 z2
-za zero zone zones zonestext
+percentage perhaps period periodseconds permissive persistent persistentvolumeclaim phase pick picklist pid pipe place places plain plan platform
+platformof plug plugin pluginpolicies pluginpolicy plural pod podcidrs poddisruptionbudget poddisruptionbudgets podforpolicies podinitializing podip
+podips podlogs podmanagementpolicy pods podscheduled podsecurity podselector podsof podspec podstext pointer pointerof policies policy policymeta
+policypeer policyport policytypes pop port portforward porthints portlevelmtls portlevelsettings portname ports portsasked portsinword portsnamed
+portstext possible possibly post postrouting poststarthookerror powered pprof pre predict predicted prediction pref prefer preferdualstack
+prefernoschedule prefix prelude prerouting present pressure prestarthookerror prestop previous principal principals prio priority private privilege
+privileges probability probe probeanswers probed probedports probes problem problemin problemof problems proc procaddress process profile program
+programmed programs progress progressdeadlineexceeded progressdeadlineseconds progressing prohibit project projectcalico projectcontour prometheus
+proto protocol protocolname proved proves provides proxies proxy proxyhealth proxylogs proxymode proxypods proxyproto proxyprotocol proxysettings
+proxytext proxyworkload ps publish publishnotreadyaddresses pull pulled pulumi put puts pv pwd quantities quantity quantitytoscalar queries query
+queryparams question questions questionsfor queue queued quic quota quotation quote quoted raise ran rancher random randombytes range ranges raw
+rawentry rawmeta rbac rcheck rcode rdest re re2 re2js reach reached reaches read readcapture readiness readinessgates readinessprobe reading readonly
+reads ready readyaddresses readyreplicas readyz real reap reason reasonof reasons record recording records redact redactdeep redacted redirect
+redirection redis reduce reduced ref reference referencegrant referencegrants references refers refs reftext refusal refusals refusaltext refuse
+refused refuses reg regex regexp registered registry registryunavailable regular regularexpression reject rejected rejects relay relayed release
+releases reload remaining remains remedy remote remoteipblocks remove removed renew repair replace replaceall replacement replaces replica
+replicafailure replicas replicaset replicasets replies reply report reported request requested requesting requestof requestprincipals requestredirect
+requests required requiredauthenticationrefs requiredduringschedulingignoredduringexecution requirement reset resolv resolvconf resolve resolved
+resolvedrefs resolver resolvers resolves resolving resource resourcelist resourcenames resourcequota resources resourceversion response rest restart
+restartcount restarted restarting restartpolicy restarts restartsof restarttext restore restored result resulttext resume retrieve return returned rev
+reverts review revision revisions rewrite rewritten rfc rfc6902 right rightly rights rio rke rke2 role roll rolled rolling rollingupdate rollout room
+rooms root round route route53 routekind routekinds routematch router routes routing rows rpc rr rs rsource rtnetlink rttl rule rules ruletext run
+runasnonroot runcontainererror running runs runtime runtimedefault sa saddr safe safeparse said same samename sample sandbox save say says scalar
+scale scaled scaling schedule scheduled scheduler scheduling schedulinggated schema schemas scheme scope script sctp search searches seccomp
+seccompprofile secmark second secondary seconds secret secretname secrets section sectionname security securitycontext securitygrouppolicies sed see
+seen seenfields selected selectedby selector selectors selects self send sender sends sent sep series serve served servedcertificate
+servedcertificates server serverauthorization serverauthorizations servernameof servers serves servesinstead servfail service serviceaccount
+serviceaccounts serviceport services serving session sessionaffinity sessionaffinityconfig set sets settings settle settled settledms settles severity
+sh sha sha256 share shared shares shell short shorthash should show shown shut side sidecar sidecars sides sign signal signature
+signaturevalidationfailed signs sigterm silence silent similar simple sin since single size skip sleep slice slices slowest slowness smaller smallest
+snaplen so socket sockets some somebody something soon sorted source sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec
+specific specs split splittarget spoken sport src srv ssl stack stage stale stalled stand standin start started startedat starting starts startswith
+starttime startup startupprobe state stateful statefulset statefulsets stateof states status statuses stay stays steal step steps still stop stopped
+stops strange strategic strategy stray straypods strays stream strict string stringify stringmatch stuck subdomain subject subjectaltname subnets
+subresource subset subsets succeed succeeded succeeds success successor such sum summary surge suspicion svc svl switch switches sync syncing syncs
+synproxy sys sysctl system table tables tag tail taint taints take taken takenin takes target targetport targetref targetrefs targets targetsof task
+tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template templated temporary term terminate terminated terminating termination terms terraform
+test tested tests text texts th than that the their them then there these they this those though threshold through throw tier tiers time timed timeout
+timeouts timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed toisostring token tolerate tolerations tolowercase too tool
+toolkit tools topology toports tos tosorted tostring total touppercase tproxy trace track tracked tracking traefik traffic trafficdistribution
+trafficpolicy transfer transform transition treated trial tried tries trigger trim true trunk try trying ts tsig ttl tunnel tutorials twice two type
+typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls unavailable unchanged undecided undefined under
+understood undo undoes unexplained unhealthy union unit unjudged unknown unless unmet unplaced unproved unreachable unread unready unschedulable
+unscheduled unseen unseenreason unseenreasons unseenschema unset until up update updated updatednumberscheduled updatedreplicas updaterevision updates
+updatestrategy upper upstream uri url usable usage use used useless user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3
+v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof
+values variable variables variant verb verbs verdict verified verifies verify version versions veth via viaapiserver view violates virtual
+virtualipalonefails virtualservice virtualservices vmap vpc vs wait waited waiting waits walk want wanted wants warn warning was watch way ways wdhms
+weak weakmap weave web webhook webhookconfiguration webhooks weight weighted were wget what when where whereitfails whereto whether which while who
+whoami whole wholename whom whose why whylost wide wires with withendpoint within without withoutdot withoutheaders word words working workload
+workloads workloadselector works world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes yet you
+yours z0 z2 za zero zone zones zonestext
 `
     .trim()
     .split(/\s+/),

@@ -57,10 +57,16 @@ async function switchOn(cluster: Cluster, where: Where, family: Family): Promise
   return /^[01]$/.test(text) ? seen(text === '1') : unseen('malformed', switches[family], ran.value.stderr.trim().split('\n')[0] ?? text);
 }
 
-async function listed(cluster: Cluster, where: Where, family: Family): Promise<Fact<string>> {
-  const ran = await cluster.exec(where, [lists[family], '-t', 'filter'], timeoutMs);
+/** What the firewall lists; of translations, which end no packet's way, nothing is kept, because kube-proxy has thousands. */
+async function listed(cluster: Cluster, where: Where, family: Family): Promise<Fact<string[]>> {
+  const lines: string[] = [];
+  let isWanted = false;
+  const ran = await cluster.exec(where, [lists[family]], timeoutMs, (line) => {
+    if (line.startsWith('*')) isWanted = !line.startsWith('*nat');
+    if (isWanted) lines.push(line);
+  });
   if (!ran.ok) return fromFailure(ran.failure);
-  return ran.value.exitCode === 0 ? seen(ran.value.stdout) : unseen('malformed', lists[family], ran.value.stderr.trim().split('\n')[0] ?? '');
+  return ran.value.exitCode === 0 ? seen(lines) : unseen('malformed', lists[family], ran.value.stderr.trim().split('\n')[0] ?? '');
 }
 
 async function on(cluster: Cluster, proxy: Pod | undefined, node: string, packets: readonly Filtered[]): Promise<Fact<Forwarding>> {

@@ -5,6 +5,7 @@ import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Facts, Route } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { type Family, familyOf, isLost, splitTarget } from '../facts/selectors.ts';
+import { rangeOf } from '../proxy/rule.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { firstContainerOf } from './places.ts';
 
@@ -28,15 +29,41 @@ export function mostSpecific(listing: string): string | null {
 /** Types of routes that drop packets. */
 const dead = /^(blackhole|unreachable|prohibit|throw)\b/;
 
+/**
+ * Of the rules that come before the table of routes, that which drops packets to an address (`ip rule show`, ip-rule(8)), or sends them to a
+ * table without a route. A rule that asks for more than both addresses may mean other packets.
+ */
+export function droppingRule(listing: string, to: string): string | null {
+  const address = ipaddr.parse(to);
+  const means = (range: string | undefined) => {
+    if (range === undefined || range === 'all') return true;
+    const { text, parsed } = rangeOf(range) ?? {};
+    return text !== undefined && parsed !== undefined && parsed[0].kind() === address.kind() && address.match(parsed[0], parsed[1]);
+  };
+  for (const line of listing.split('\n')) {
+    const [, priority, range, action] = /^(\d+):\s+from all(?: to (\S+))? (lookup \S+|blackhole|unreachable|prohibit)\s*$/.exec(line) ?? [];
+    if (priority === undefined || !means(range) || /^lookup (local|main|default)$/.test(action ?? '')) continue;
+    return line.replace(/:\s+/, ': ').trim();
+  }
+  return null;
+}
+
 async function routeOn(cluster: Cluster, proxy: Pod | undefined, node: string, to: string): Promise<Fact<Route>> {
   const what = `the route to ${to} on node ${node}`;
   if (!proxy) return unseen('not-possible', what, 'no kube-proxy runs there as a pod, in which to ask for it');
-  const where = firstContainerOf(proxy);
-  const ran = await cluster.exec(where, ['ip', ...(to.includes(':') ? ['-6'] : []), 'route', 'show', 'to', 'match', to], timeoutMs);
-  if (!ran.ok) return fromFailure(ran.failure);
-  if (ran.value.exitCode !== 0) return unseen('malformed', what, ran.value.stderr.trim().split('\n')[0] ?? '');
-  const route = mostSpecific(ran.value.stdout);
-  return seen({ node, to, route: route ?? 'none', leads: route !== null && !dead.test(route) });
+  const ip = (...words: string[]) => cluster.exec(firstContainerOf(proxy), ['ip', ...(to.includes(':') ? ['-6'] : []), ...words], timeoutMs);
+  const [listed, taken] = await Promise.all([ip('route', 'show', 'to', 'match', to), ip('route', 'get', to)]);
+  if (!listed.ok) return fromFailure(listed.failure);
+  if (listed.value.exitCode !== 0) return unseen('malformed', what, listed.value.stderr.trim().split('\n')[0] ?? '');
+  const route = mostSpecific(listed.value.stdout);
+  const leads = route !== null && !dead.test(route);
+  // The table has a route, and the kernel takes none: a rule decided before it.
+  if (leads && taken.ok && taken.value.exitCode !== 0 && taken.value.stderr.startsWith('RTNETLINK')) {
+    const rules = await ip('rule', 'show');
+    const rule = rules.ok ? droppingRule(rules.value.stdout, to) : null;
+    if (rule !== null) return seen({ node, to, route: `rule ${rule}`, leads: false });
+  }
+  return seen({ node, to, route: route ?? 'none', leads });
 }
 
 /** From which node to which address: of packets lost on the way to another node, and of the answers back. */

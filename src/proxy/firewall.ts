@@ -1,9 +1,16 @@
-/** What a node's firewall does with a packet: chain FORWARD of iptables' filter table for those that it passes on, INPUT for its own. */
+/** What a node's firewall (iptables) does with a packet that it passes on, or that is for the node itself. */
 import type { Packet } from './model.ts';
 import { inRange, type Match, type Rule } from './rule.ts';
 import { parseRule } from './iptables.ts';
 
+/** FORWARD for what a node passes on, INPUT for what is sent to itself. */
 export type Chain = 'FORWARD' | 'INPUT';
+
+/** The chains on a packet's way, by table, in the order in which the kernel comes by them (Linux, netfilter hooks). */
+const ways: Record<Chain, string[]> = {
+  FORWARD: ['raw PREROUTING', 'mangle PREROUTING', 'mangle FORWARD', 'filter FORWARD', 'mangle POSTROUTING'],
+  INPUT: ['raw PREROUTING', 'mangle PREROUTING', 'mangle INPUT', 'filter INPUT'],
+};
 
 /** A packet that opens a connection, comes from another node or pod, and carries no mark. */
 export interface Filtered extends Pick<Packet, 'source' | 'address' | 'port' | 'protocol'> {
@@ -13,11 +20,11 @@ export interface Filtered extends Pick<Packet, 'source' | 'address' | 'port' | '
 export interface Passing {
   /** `unknown`: a rule that decides asks for something that is not known here, an interface or a set. */
   end: 'accept' | 'drop' | 'reject' | 'unknown';
-  /** The rule that ends the packet's way, or the policy of the chain. */
+  /** The rule that ends the packet's way, as iptables takes it (`-t TABLE` before it where that is not filter), or the policy of a chain. */
   by: string;
 }
 
-function meets(match: Match, packet: Filtered): boolean | null {
+function meets(match: Match, packet: Filtered, isMarked: boolean): boolean | null {
   const is = (yes: boolean) => yes !== (match.not ?? false);
   switch (match.asks) {
     case 'source':
@@ -30,7 +37,7 @@ function meets(match: Match, packet: Filtered): boolean | null {
     case 'state':
       return is(match.states.includes('new'));
     case 'mark':
-      return is(match.value === 0);
+      return isMarked ? null : is(match.value === 0);
     case 'known-client':
       return is(false);
     case 'local':
@@ -44,8 +51,8 @@ function meets(match: Match, packet: Filtered): boolean | null {
 }
 
 /** All that must hold; null where it hangs on something that is not known. */
-function isMet(rule: Rule, packet: Filtered): boolean | null {
-  const each = rule.matches.map((m) => meets(m, packet));
+function isMet(rule: Rule, { packet, isMarked }: Walk): boolean | null {
+  const each = rule.matches.map((m) => meets(m, packet, isMarked));
   return each.includes(false) ? false : each.includes(null) ? null : true;
 }
 
@@ -58,8 +65,11 @@ const ofPlugin = /^(cali-|CILIUM_|ANTREA-|WEAVE-|KUBE-(ROUTER|NWPLCY|POD-FW)-)/;
 type End = Passing | 'through';
 
 interface Walk {
+  /** By table and name: `filter FORWARD`. */
   chains: ReadonlyMap<string, readonly Rule[]>;
   packet: Filtered;
+  /** A rule has marked the packet, or may have. */
+  isMarked: boolean;
   /** What became of the packet in a chain: rules may jump to it from many places. */
   ends: Map<string, End>;
 }
@@ -78,7 +88,7 @@ function through(rules: readonly Rule[], walk: Walk): End {
   // Where one rule may have ended the packet's way, what later ones do is not certain.
   let doubt: Passing | undefined;
   for (const rule of rules) {
-    const met = isMet(rule, walk.packet);
+    const met = isMet(rule, walk);
     if (met === false) continue;
     const end = endOf(rule, walk);
     if (end === 'through') continue;
@@ -91,7 +101,6 @@ function through(rules: readonly Rule[], walk: Walk): End {
 
 function endOf(rule: Rule, walk: Walk): End | 'return' {
   const { action } = rule;
-  if ((action.does === 'jump' || action.does === 'goto') && ofPlugin.test(action.chain)) return { end: 'unknown', by: rule.text };
   switch (action.does) {
     case 'accept':
     case 'drop':
@@ -106,6 +115,10 @@ function endOf(rule: Rule, walk: Walk): End | 'return' {
     case 'return':
       return 'return';
     case 'mark':
+      // What a chain does with a marked packet may be something else.
+      walk.isMarked = true;
+      walk.ends.clear();
+      return 'through';
     case 'nothing':
       return 'through';
     default:
@@ -113,25 +126,46 @@ function endOf(rule: Rule, walk: Walk): End | 'return' {
   }
 }
 
+/** A rule of a table, with the chain to which it jumps named by its table as well. */
+function ruleIn(table: string, chain: string, rest: string): Rule {
+  const rule = parseRule(rest);
+  const text = `${table === 'filter' ? '' : `-t ${table} `}-A ${chain} ${rest}`;
+  const { action } = rule;
+  if (action.does !== 'jump' && action.does !== 'goto') return { ...rule, text };
+  return { ...rule, text, action: ofPlugin.test(action.chain) ? { does: 'unknown' } : { does: action.does, chain: `${table} ${action.chain}` } };
+}
+
 /**
- * Reads the filter table of `iptables-save` or `ip6tables-save` (iptables-save(8)), and says what becomes of each packet. Chains that are
- * not there are empty, as those of a node without a firewall.
+ * Reads `iptables-save` or `ip6tables-save` (iptables-save(8)), and says what becomes of each packet. Chains that are not there are empty,
+ * as those of a node without a firewall.
  */
-export function firewallOf(listing: string): (packet: Filtered) => Passing {
+export function firewallOf(lines: readonly string[]): (packet: Filtered) => Passing {
   const chains = new Map<string, Rule[]>();
-  const policies: Record<Chain, string> = { FORWARD: 'ACCEPT', INPUT: 'ACCEPT' };
+  const policies = new Map<string, string>();
   let table = '';
-  for (const line of listing.split('\n')) {
+  for (const line of lines) {
     if (line.startsWith('*')) table = line.slice(1).trim();
-    if (table !== 'filter') continue;
-    const [, builtIn, policy] = /^:(FORWARD|INPUT) (\S+)/.exec(line) ?? [];
-    if (policy) policies[builtIn as Chain] = policy;
+    const [, builtIn, policy] = /^:(\S+) ([A-Z]+)/.exec(line) ?? [];
+    if (policy) policies.set(`${table} ${builtIn}`, policy);
     const [, chain = '', rest] = /^(?:\[\d+:\d+\] )?-A (\S+) ?(.*)$/.exec(line) ?? [];
-    if (rest !== undefined) chains.set(chain, [...(chains.get(chain) ?? []), parseRule(rest)]);
+    const name = `${table} ${chain}`;
+    if (rest === undefined) continue;
+    const rules = chains.get(name) ?? [];
+    rules.push(ruleIn(table, chain, rest));
+    chains.set(name, rules);
   }
   return (packet) => {
-    const end = passed(packet.chain, { chains, packet, ends: new Map() });
-    const policy = policies[packet.chain];
-    return end === 'through' ? { end: policy === 'DROP' ? 'drop' : 'accept', by: `policy ${policy} of chain ${packet.chain}` } : end;
+    const walk: Walk = { chains, packet, isMarked: false, ends: new Map() };
+    let doubt: Passing | undefined;
+    let last = '';
+    for (const at of ways[packet.chain]) {
+      const end = passed(at, walk);
+      // What is accepted in one table still has to pass the next.
+      if (end !== 'through' && (end.end === 'drop' || end.end === 'reject')) return end;
+      if (end !== 'through' && end.end === 'unknown') doubt ??= end;
+      if (end === 'through' && policies.get(at) === 'DROP') return { end: 'drop', by: `policy DROP of chain ${at.replace('filter ', '')}` };
+      if (at === `filter ${packet.chain}`) last = end === 'through' ? `policy ACCEPT of chain ${packet.chain}` : end.by;
+    }
+    return doubt ?? { end: 'accept', by: last };
   };
 }

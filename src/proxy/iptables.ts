@@ -50,7 +50,8 @@ const targets: Record<string, Action['does']> = {
 };
 
 const wordPattern = /"((?:[^"\\]|\\.)*)"|(\S+)/g;
-const wordsOf = (text: string): string[] => Array.from(text.matchAll(wordPattern), (m) => m[1] ?? m[2] ?? '');
+/** The words of a rule; a quoted one without its quotes. */
+export const wordsOf = (text: string): string[] => Array.from(text.matchAll(wordPattern), (m) => m[1]?.replace(/\\(.)/g, '$1') ?? m[2] ?? '');
 
 const maskOf = (text: string | undefined): [number, number] => {
   const [value = '0', mask = '0xffffffff'] = (text ?? '').split('/');

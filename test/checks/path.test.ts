@@ -130,21 +130,30 @@ describe('nodes that let packets through', () => {
         },
       ],
     });
-    const rule = read((f) => f.stopped.forEach((s) => Object.assign(s, { how: 'reject', rule: '-s 10.244.0.0/16 -j REJECT' })));
+    const rule = read((f) =>
+      f.stopped.forEach((s) => Object.assign(s, { how: 'drop', rule: '-t mangle -A FORWARD -s 10.244.0.0/16 -m comment --comment "a b" -j DROP' })),
+    );
     expect(of('firewall-drops-forwarded', rule).findings).toMatchObject([
       {
         message: expect.stringMatching(
-          /^Node node\d rejects packets between its pods and the others: its firewall has the rule "-s 10\.244\.0\.0\/16 -j REJECT"$/,
+          /^Node node\d drops packets between its pods and the others: its firewall has the rule "-t mangle -A FORWARD -s 10\.244\.0\.0\/16 -m comment --comment "a b" -j DROP"$/,
         ) as string,
         evidence: expect.arrayContaining([
-          { source: 'firewall', text: expect.stringMatching(/: reject by FORWARD: -s 10\.244\.0\.0\/16 -j REJECT$/) as string },
+          { source: 'firewall', text: expect.stringMatching(/: drop by -t mangle -A FORWARD -s 10\.244\.0\.0\/16 .* -j DROP$/) as string },
         ]) as unknown,
         fix: [
           {
-            text: expect.stringMatching(/^Correct the firewall of node\d: list its rules$/) as string,
-            command: expect.stringMatching(/ -- iptables -S$/) as string,
+            text: expect.stringMatching(/^Delete the rule from the firewall of node\d, and have the program that writes its rules leave it out$/) as string,
+            command: expect.stringMatching(/ -- iptables -t mangle -D FORWARD -s 10\.244\.0\.0\/16 -m comment --comment 'a b' -j DROP$/) as string,
           },
         ],
+      },
+    ]);
+    const table = read((f) => f.stopped.forEach((s) => void (s.rule = 'policy DROP of chain mangle PREROUTING')));
+    expect(of('firewall-drops-forwarded', table).findings[0]?.fix).toEqual([
+      {
+        text: expect.stringMatching(/^Let the firewall of node\d pass packets on$/) as string,
+        command: expect.stringMatching(/ -- iptables -t mangle -P PREROUTING ACCEPT$/) as string,
       },
     ]);
     const six = read((f) => {
@@ -163,7 +172,7 @@ describe('nodes that let packets through', () => {
   test('one that is closed for a pod on the network of the node', () => {
     const [found] = of('firewall-closed-port').findings;
     expect(found?.message).toMatch(
-      /^Node node\d drops packets to its own port 18080\/TCP: its firewall has the rule "! -i lo -p tcp -m tcp --dport 18080 -j DROP"$/,
+      /^Node node\d drops packets to its own port 18080\/TCP: its firewall has the rule "-A INPUT ! -i lo -p tcp -m tcp --dport 18080 -j DROP"$/,
     );
     const policy = read((f) => f.stopped.forEach((s) => void (s.rule = 'policy DROP of chain INPUT')));
     expect(of('firewall-closed-port', policy).findings[0]?.fix).toEqual([
@@ -255,6 +264,13 @@ describe('endpoints', () => {
         expect(between(dead(`${kind} 10.244.3.159`)).findings[0]?.fix[0]?.command).toContain(`ip route del ${kind} 10.244.3.159`);
       const noPods = edited('proxyPods', (list) => list.splice(0));
       expect(between(noPods).findings[0]?.fix[0]?.command).toBe('ip route del blackhole 10.244.3.159   # on node1');
+    });
+    test('by a rule before the routes: it is removed', () => {
+      const [found] = between(dead('rule 100: from all to 10.244.3.0/24 blackhole')).findings;
+      expect(found?.message).toContain('node1 drops packets to 10.244.3.159 by its routing rule 100: from all to 10.244.3.0/24 blackhole');
+      expect(found?.fix[0]?.text).toMatch(/^Remove the routing rule 100: from all to 10\.244\.3\.0\/24 blackhole on node1\. The connection answers at once/);
+      expect(found?.fix[0]?.command).toMatch(/ -- ip rule del pref 100$/);
+      expect(found?.fix[1]?.command).toBe('kubectl get pods -A -o wide --field-selector=spec.nodeName=node1');
     });
     test('by a route that is missing: it is added, by the address of the other node', () => {
       const [found] = between(dead('none')).findings;

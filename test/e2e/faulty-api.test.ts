@@ -164,7 +164,10 @@ async function nothingLeft(isDeletion: boolean): Promise<void> {
     return;
   }
   // On a busy machine the API server carries out a removal that nobody waits for any more.
-  await expect.poll(debugPods, { timeout: 5000 }).toBe('').catch(() => {});
+  await expect
+    .poll(() => debugPods(), { timeout: 5000 })
+    .toBe('')
+    .catch(() => {});
   const left = await debugPods();
   if (left === '') return;
   figures.leftovers += left.split('\n').length;

@@ -7,7 +7,20 @@ import type { Case } from '../support/expectation.ts';
 import { deleteNamespace, doctor, run } from '../support/kubectl.ts';
 import { broken, foldersOf, healed } from '../support/scenarios.ts';
 
-const byCommand = ['client-dns-default', 'client-dns-none', 'cross-node-route', 'matrix-route-gone', 'route-back-gone', 'rule-by-hand', 'two-modes-at-once'];
+const byCommand = [
+  'client-dns-default',
+  'client-dns-none',
+  'cross-node-route',
+  'firewall-closed-port',
+  'firewall-drops-forwarded',
+  'firewall-drops-in-mangle',
+  'firewall-rejects-forwarded',
+  'matrix-route-gone',
+  'route-back-gone',
+  'routing-rule-drops',
+  'rule-by-hand',
+  'two-modes-at-once',
+];
 const only = process.env['ONLY']?.split(',');
 const folders = foldersOf([new URL('./scenarios', import.meta.url).pathname]).filter((f) => (only ?? byCommand).includes(basename(f)));
 

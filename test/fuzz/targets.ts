@@ -88,7 +88,7 @@ const rules = (reader: (wanted: Wanted) => RuleReader) => (bytes: Buffer) => {
 /** kube-proxy's chains, and what the firewall passes on: both read the same listing. */
 const iptables = (bytes: Buffer) => {
   rules(iptablesReader)(bytes);
-  const end = firewallOf(bytes.toString('utf8'));
+  const end = firewallOf(bytes.toString('utf8').split('\n'));
   for (const packet of packets) for (const chain of ['FORWARD', 'INPUT'] as const) end({ ...packet, chain });
 };
 

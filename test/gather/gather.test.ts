@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseProcNet } from '../../src/gather/proc-net.ts';
 import { plan } from '../../src/gather/gather.ts';
-import { mostSpecific } from '../../src/gather/routes.ts';
+import { droppingRule, mostSpecific } from '../../src/gather/routes.ts';
 import { chooseImage, defaultImage, manifest } from '../../src/probes/debug-pod.ts';
 
 describe('/proc/net of a pod', () => {
@@ -24,6 +24,30 @@ describe('/proc/net of a pod', () => {
   });
   test('other text holds none', () => {
     expect(parseProcNet("sh: can't open /proc/net/tcp\n== tcp\nxx")).toEqual([]);
+  });
+});
+
+describe('the rules before the routes', () => {
+  const listing = (...rules: string[]) =>
+    ['0:\tfrom all lookup local', ...rules, '32766:\tfrom all lookup main', '32767:\tfrom all lookup default', ''].join('\n');
+  test.each([
+    ['100:\tfrom all to 10.244.2.0/24 blackhole', '100: from all to 10.244.2.0/24 blackhole'],
+    ['100:\tfrom all to 10.244.2.17 unreachable', '100: from all to 10.244.2.17 unreachable'],
+    ['100:\tfrom all prohibit', '100: from all prohibit'],
+    ['100:\tfrom all to 10.244.2.0/24 lookup 100 ', '100: from all to 10.244.2.0/24 lookup 100'],
+    ['100:\tfrom all to 10.244.3.0/24 blackhole', null],
+    ['100:\tfrom all to fd00::/8 blackhole', null],
+    // Other packets may be meant.
+    ['100:\tfrom 10.244.1.0/24 to 10.244.2.0/24 blackhole', null],
+    ['100:\tfrom all fwmark 0x1 blackhole', null],
+    ['100:\tnot from all to 10.244.2.0/24 blackhole', null],
+    ['100:\tfrom all to all blackhole', '100: from all to all blackhole'],
+  ])('%s', (rule, found) => expect(droppingRule(listing(rule), '10.244.2.17')).toBe(found));
+  test('the first that means the address', () => {
+    const two = listing('90:\tfrom all to 10.1.0.0/16 blackhole', '100:\tfrom all to 10.244.2.17 blackhole', '110:\tfrom all unreachable');
+    expect(droppingRule(two, '10.244.2.17')).toBe('100: from all to 10.244.2.17 blackhole');
+    expect(droppingRule(listing('100:\tfrom all to fd00::/8 blackhole'), 'fd00::1')).toBe('100: from all to fd00::/8 blackhole');
+    expect(droppingRule('', '10.244.2.17')).toBeNull();
   });
 });
 

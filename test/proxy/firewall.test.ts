@@ -3,14 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { type Filtered, firewallOf } from '../../src/proxy/firewall.ts';
 
 const packet: Filtered = { chain: 'FORWARD', source: '10.244.1.5', address: '10.244.2.7', port: 8080, protocol: 'TCP' };
-const save = (policy: string, ...rules: string[]) => ['*filter', ':INPUT DROP [0:0]', `:FORWARD ${policy} [12:720]`, ...rules, 'COMMIT'].join('\n');
+const save = (policy: string, ...rules: string[]) => ['*filter', ':INPUT DROP [0:0]', `:FORWARD ${policy} [12:720]`, ...rules, 'COMMIT'];
 const of = (policy: string, ...rules: string[]) => firewallOf(save(policy, ...rules))(packet);
 
 describe('a packet that a node passes on', () => {
   test('by the policy of the chain', () => {
     expect(of('ACCEPT')).toEqual({ end: 'accept', by: 'policy ACCEPT of chain FORWARD' });
     expect(of('DROP')).toEqual({ end: 'drop', by: 'policy DROP of chain FORWARD' });
-    expect(firewallOf('')(packet).end).toBe('accept');
+    expect(firewallOf([])(packet).end).toBe('accept');
   });
   test.each([
     ['-A FORWARD -j ACCEPT', 'accept'],
@@ -41,8 +41,8 @@ describe('a packet that a node passes on', () => {
   test('through chains, back from them, and past them', () => {
     const jump = ['-A FORWARD -j DOCKER-USER', '-A FORWARD -j KUBE-FORWARD'];
     expect(of('DROP', ...jump, '-A DOCKER-USER -j RETURN', '-A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT').end).toBe('drop');
-    expect(of('DROP', ...jump, '-A DOCKER-USER -j RETURN', '-A KUBE-FORWARD -j ACCEPT')).toEqual({ end: 'accept', by: '-j ACCEPT' });
-    expect(of('ACCEPT', ...jump, '-A DOCKER-USER -d 10.244.0.0/16 -j DROP')).toEqual({ end: 'drop', by: '-d 10.244.0.0/16 -j DROP' });
+    expect(of('DROP', ...jump, '-A DOCKER-USER -j RETURN', '-A KUBE-FORWARD -j ACCEPT')).toEqual({ end: 'accept', by: '-A KUBE-FORWARD -j ACCEPT' });
+    expect(of('ACCEPT', ...jump, '-A DOCKER-USER -d 10.244.0.0/16 -j DROP')).toEqual({ end: 'drop', by: '-A DOCKER-USER -d 10.244.0.0/16 -j DROP' });
     expect(of('DROP', '-A FORWARD -g AWAY', '-A FORWARD -j ACCEPT', '-A AWAY -j LOG').end).toBe('drop');
     expect(of('DROP', '-A FORWARD -j GONE').end).toBe('drop');
     expect(of('DROP', '-A FORWARD -j LOOP', '-A LOOP -j LOOP').end).toBe('unknown');
@@ -66,11 +66,47 @@ describe('a packet that a node passes on', () => {
     expect(firewallOf(save('DROP', '-A INPUT -m addrtype --src-type LOCAL -j ACCEPT'))(own).end).toBe('drop');
     expect(firewallOf(save('ACCEPT', '-A INPUT -j ACCEPT'))(packet).end).toBe('accept');
   });
-  test('other tables and families say nothing', () => {
-    const nat = ['*nat', ':FORWARD DROP [0:0]', '-A FORWARD -j DROP', 'COMMIT'].join('\n');
-    expect(firewallOf(`${nat}\n${save('ACCEPT')}`)(packet).end).toBe('accept');
+  test('tables of translations and other families say nothing', () => {
+    const nat = ['*nat', ':FORWARD DROP [0:0]', '-A FORWARD -j DROP', 'COMMIT'];
+    expect(firewallOf([...nat, ...save('ACCEPT')])(packet).end).toBe('accept');
     const six = { ...packet, source: 'fd00::1', address: 'fd00::2' };
     expect(firewallOf(save('DROP', '-A FORWARD -s fd00::/8 -j ACCEPT'))(six).end).toBe('accept');
+  });
+  const with_ = (table: string, ...lines: string[]) => firewallOf([`*${table}`, ...lines, 'COMMIT', ...save('ACCEPT', '-A FORWARD -j ACCEPT')]);
+  test.each([
+    ['raw', '-A PREROUTING -d 10.244.2.7/32 -j DROP', 'drop'],
+    ['mangle', '-A PREROUTING -p tcp -j DROP', 'drop'],
+    ['mangle', '-A FORWARD -j DROP', 'drop'],
+    ['mangle', '-A POSTROUTING -s 10.244.1.5/32 -j DROP', 'drop'],
+    ['mangle', '-A INPUT -j DROP', 'accept'],
+    ['mangle', '-A OUTPUT -j DROP', 'accept'],
+    ['raw', '-A PREROUTING -m rpfilter --invert -j DROP', 'unknown'],
+    ['raw', '-A PREROUTING -j ACCEPT', 'accept'],
+  ])('table %s, %s: %s', (table, rule, end) => {
+    const passing = with_(table, rule)(packet);
+    expect(passing.end).toBe(end);
+    if (end === 'drop') expect(passing.by).toBe(`-t ${table} ${rule}`);
+  });
+  test('the policy of a chain of another table, by its name', () => {
+    expect(with_('mangle', ':FORWARD DROP [0:0]')(packet)).toEqual({ end: 'drop', by: 'policy DROP of chain mangle FORWARD' });
+    expect(with_('mangle', ':FORWARD DROP [0:0]')({ ...packet, chain: 'INPUT' }).by).toBe('policy DROP of chain INPUT');
+  });
+  test('a chain is that of its own table', () => {
+    expect(with_('mangle', '-A FORWARD -j X', '-A X -j ACCEPT')(packet).end).toBe('accept');
+    expect(firewallOf(['*raw', '-A X -j DROP', ...save('ACCEPT', '-A FORWARD -j X')])(packet).end).toBe('accept');
+  });
+  test('what another table leaves open is certain where a later one drops', () => {
+    const drops = ['*mangle', '-A FORWARD -i cni0 -j ACCEPT', ...save('DROP')];
+    expect(firewallOf(drops)(packet)).toEqual({ end: 'drop', by: 'policy DROP of chain FORWARD' });
+    expect(firewallOf(['*mangle', '-A FORWARD -i cni0 -j DROP', ...save('ACCEPT')])(packet).end).toBe('unknown');
+  });
+  test('what asks for the mark of a packet that was marked is not known', () => {
+    const marks = (rule: string) => firewallOf(['*mangle', rule, ...save('DROP', '-A FORWARD -m mark --mark 0x1/0x1 -j ACCEPT')])(packet).end;
+    expect(marks('-A PREROUTING -d 10.244.2.7/32 -j MARK --set-xmark 0x1/0x1')).toBe('unknown');
+    expect(marks('-A PREROUTING -d 10.1.0.0/16 -j MARK --set-xmark 0x1/0x1')).toBe('drop');
+    expect(
+      of('DROP', '-A FORWARD -j A', '-A FORWARD -j B', '-A B -j MARK --set-xmark 0x1/0x1', '-A FORWARD -j A', '-A A -m mark --mark 0x1 -j ACCEPT').end,
+    ).toBe('unknown');
   });
   test('chains that jump to each other from everywhere take no longer than their rules', () => {
     const rules = Array.from({ length: 200 }, (_, i) => Array.from({ length: 5 }, () => `-A C${i} -j C${i + 1}`)).flat();
