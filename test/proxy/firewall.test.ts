@@ -72,7 +72,7 @@ describe('a packet that a node passes on', () => {
     const six = { ...packet, source: 'fd00::1', address: 'fd00::2' };
     expect(firewallOf(save('DROP', '-A FORWARD -s fd00::/8 -j ACCEPT'))(six).end).toBe('accept');
   });
-  const with_ = (table: string, ...lines: string[]) => firewallOf([`*${table}`, ...lines, 'COMMIT', ...save('ACCEPT', '-A FORWARD -j ACCEPT')]);
+  const beside = (table: string, ...lines: string[]) => firewallOf([`*${table}`, ...lines, 'COMMIT', ...save('ACCEPT', '-A FORWARD -j ACCEPT')]);
   test.each([
     ['raw', '-A PREROUTING -d 10.244.2.7/32 -j DROP', 'drop'],
     ['mangle', '-A PREROUTING -p tcp -j DROP', 'drop'],
@@ -83,16 +83,16 @@ describe('a packet that a node passes on', () => {
     ['raw', '-A PREROUTING -m rpfilter --invert -j DROP', 'unknown'],
     ['raw', '-A PREROUTING -j ACCEPT', 'accept'],
   ])('table %s, %s: %s', (table, rule, end) => {
-    const passing = with_(table, rule)(packet);
+    const passing = beside(table, rule)(packet);
     expect(passing.end).toBe(end);
     if (end === 'drop') expect(passing.by).toBe(`-t ${table} ${rule}`);
   });
   test('the policy of a chain of another table, by its name', () => {
-    expect(with_('mangle', ':FORWARD DROP [0:0]')(packet)).toEqual({ end: 'drop', by: 'policy DROP of chain mangle FORWARD' });
-    expect(with_('mangle', ':FORWARD DROP [0:0]')({ ...packet, chain: 'INPUT' }).by).toBe('policy DROP of chain INPUT');
+    expect(beside('mangle', ':FORWARD DROP [0:0]')(packet)).toEqual({ end: 'drop', by: 'policy DROP of chain mangle FORWARD' });
+    expect(beside('mangle', ':FORWARD DROP [0:0]')({ ...packet, chain: 'INPUT' }).by).toBe('policy DROP of chain INPUT');
   });
   test('a chain is that of its own table', () => {
-    expect(with_('mangle', '-A FORWARD -j X', '-A X -j ACCEPT')(packet).end).toBe('accept');
+    expect(beside('mangle', '-A FORWARD -j X', '-A X -j ACCEPT')(packet).end).toBe('accept');
     expect(firewallOf(['*raw', '-A X -j DROP', ...save('ACCEPT', '-A FORWARD -j X')])(packet).end).toBe('accept');
   });
   test('what another table leaves open is certain where a later one drops', () => {

@@ -16,8 +16,8 @@ import { drawnHops } from '../../src/tui/path-hops.ts';
 import { recorded, recordingOf } from '../support/recordings.ts';
 
 const blank = started(pipeline);
-/** What is seen after a while (10 s at most). */
-const soon = <T,>(see: () => T) => expect.poll(see, { timeout: 10_000, interval: 10 });
+/** How long is waited for what is to be drawn, in milliseconds. */
+const patience = { timeout: 10_000, interval: 10 };
 
 function app(name: string) {
   const recording = recordingOf(name);
@@ -44,20 +44,20 @@ describe('a recording', () => {
     const { lastFrame, stdin, unmount } = app('policy-default-deny');
     expect(lastFrame()).toContain('policy-denies-ingress');
     stdin.write('2');
-    await soon(lastFrame).toContain('from the client');
+    await expect.poll(lastFrame, patience).toContain('from the client');
     stdin.write('\t');
-    await soon(lastFrame).toContain('kube-proxy');
+    await expect.poll(lastFrame, patience).toContain('kube-proxy');
     stdin.write('1jj');
-    await soon(lastFrame).toMatch(/▸ {3}✓ exists/);
+    await expect.poll(lastFrame, patience).toMatch(/▸ {3}✓ exists/);
     stdin.write('?');
-    await soon(lastFrame).toContain('Keys');
+    await expect.poll(lastFrame, patience).toContain('Keys');
     unmount();
   });
 
   test('a filter that is typed at once, Enter included, loses nothing', async () => {
     const { lastFrame, stdin, unmount } = app('policy-default-deny');
     stdin.write('/config\r');
-    await soon(lastFrame).toMatch(/✓ .?config/);
+    await expect.poll(lastFrame, patience).toMatch(/✓ .?config/);
     expect(lastFrame()).not.toContain('selector  ');
     unmount();
   });
@@ -139,7 +139,7 @@ test('an error while something is drawn is handed on, and no stack is drawn', as
       <Broken />
     </ErrorBoundary>,
   );
-  await soon(() => seen.map((e) => e.message)).toEqual(['broken']);
+  await expect.poll(() => seen.map((e) => e.message), patience).toEqual(['broken']);
   expect(lastFrame()).not.toContain('broken');
   unmount();
 });
