@@ -79,8 +79,10 @@ function passed(chain: string, walk: Walk): End {
   if (known) return known;
   // Only damaged rules form a cycle.
   walk.ends.set(chain, { end: 'unknown', by: `chain ${chain} jumps to itself` });
+  const { isMarked } = walk;
   const end = through(walk.chains.get(chain) ?? [], walk);
-  walk.ends.set(chain, end);
+  if (isMarked === walk.isMarked) walk.ends.set(chain, end);
+  else walk.ends.delete(chain);
   return end;
 }
 
@@ -116,8 +118,8 @@ function endOf(rule: Rule, walk: Walk): End | 'return' {
       return 'return';
     case 'mark':
       // What a chain does with a marked packet may be something else.
+      if (!walk.isMarked) walk.ends.clear();
       walk.isMarked = true;
-      walk.ends.clear();
       return 'through';
     case 'nothing':
       return 'through';

@@ -108,6 +108,13 @@ describe('a packet that a node passes on', () => {
       of('DROP', '-A FORWARD -j A', '-A FORWARD -j B', '-A B -j MARK --set-xmark 0x1/0x1', '-A FORWARD -j A', '-A A -m mark --mark 0x1 -j ACCEPT').end,
     ).toBe('unknown');
   });
+  test('a chain that marks a packet on its way to itself comes to an end', () => {
+    const mark = '-j MARK --set-xmark 0x1/0x1';
+    expect(of('DROP', '-A FORWARD -j LOOP', `-A LOOP ${mark}`, '-A LOOP -j LOOP').end).toBe('unknown');
+    expect(of('DROP', '-A FORWARD -j A', '-A FORWARD -j A', '-A A -m mark --mark 0x1 -j ACCEPT', `-A A ${mark}`).end).toBe('unknown');
+    const rules = Array.from({ length: 100 }, (_, i) => [`-A C${i} ${mark}`, ...Array.from({ length: 4 }, () => `-A C${i} -j C${i + 1}`)]).flat();
+    expect(of('DROP', '-A FORWARD -j C0', ...rules).end).toBe('drop');
+  });
   test('chains that jump to each other from everywhere take no longer than their rules', () => {
     const rules = Array.from({ length: 200 }, (_, i) => Array.from({ length: 5 }, () => `-A C${i} -j C${i + 1}`)).flat();
     expect(of('DROP', '-A FORWARD -j C0', ...rules).end).toBe('drop');
