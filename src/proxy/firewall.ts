@@ -58,7 +58,7 @@ function isMet(rule: Rule, { packet, isMarked }: Walk): boolean | null {
 
 /**
  * Chains in which Calico, Cilium, Antrea, kube-router and Weave carry out policies and their own plumbing. What a policy denies is judged
- * by its objects, and is no fault of the node.
+ * by its objects; the node does what it should.
  */
 const ofPlugin = /^(cali-|CILIUM_|ANTREA-|WEAVE-|KUBE-(ROUTER|NWPLCY|POD-FW)-)/;
 

@@ -51,7 +51,7 @@ describe('a packet that a node passes on', () => {
     expect(of('DROP', '-A FORWARD -j A', '-A FORWARD -j ACCEPT', '-A A -i x -j DROP').end).toBe('unknown');
   });
   test.each(['cali-FORWARD', 'CILIUM_FORWARD', 'ANTREA-FORWARD', 'WEAVE-NPC', 'KUBE-ROUTER-FORWARD', 'KUBE-POD-FW-X4', 'KUBE-NWPLCY-X4'])(
-    'what policies deny in %s is no fault of the node',
+    'what policies deny in %s is judged elsewhere',
     (chain) => {
       expect(of('ACCEPT', `-A FORWARD -j ${chain}`, `-A ${chain} -j DROP`).end).toBe('unknown');
       expect(of('ACCEPT', `-A FORWARD -d 10.1.0.0/16 -j ${chain}`, `-A ${chain} -j DROP`).end).toBe('accept');
