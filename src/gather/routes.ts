@@ -56,14 +56,14 @@ async function routeOn(cluster: Cluster, proxy: Pod | undefined, node: string, t
   if (!listed.ok) return fromFailure(listed.failure);
   if (listed.value.exitCode !== 0) return unseen('malformed', what, listed.value.stderr.trim().split('\n')[0] ?? '');
   const route = mostSpecific(listed.value.stdout);
-  const isUsable = route !== null && !dead.test(route);
   // The table has a route, and the kernel takes none: a rule decided before it.
-  if (isUsable && taken.ok && taken.value.exitCode !== 0 && taken.value.stderr.startsWith('RTNETLINK')) {
+  const isRefused = taken.ok && taken.value.exitCode !== 0 && taken.value.stderr.startsWith('RTNETLINK');
+  if (route !== null && !dead.test(route) && isRefused) {
     const rules = await ip('rule', 'show');
     const rule = rules.ok ? droppingRule(rules.value.stdout, to) : null;
     if (rule !== null) return seen({ node, to, route: `rule ${rule}`, leads: false });
   }
-  return seen({ node, to, route: route ?? 'none', leads: isUsable });
+  return seen({ node, to, route: route ?? 'none', leads: route !== null && !dead.test(route) });
 }
 
 /** From which node to which address: of packets lost on the way to another node, and of the answers back. */
