@@ -48,7 +48,7 @@ function faultsOf(node: string, { isOn, stopped }: Forwarding, proxyPods: Fact<F
 
 function opened(node: string, { chain, port, protocol, rule }: Forwarding['stopped'][number], isPolicy: boolean, command: (...words: string[]) => string): Fix {
   if (!isPolicy) {
-    const words = wordsOf(rule).map((word) => (word === '-A' ? '-D' : word));
+    const words = wordsOf(rule.replace(/^(-t \S+ )?-A /, '$1-D '));
     return { text: `Delete the rule from the firewall of ${node}, and have the program that writes its rules leave it out`, command: command(...words) };
   }
   const [, table, name = ''] = /of chain (?:(\w+) )?(\w+)$/.exec(rule) ?? [];

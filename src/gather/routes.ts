@@ -5,7 +5,7 @@ import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Facts, Route } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { type Family, familyOf, isLost, splitTarget } from '../facts/selectors.ts';
-import { rangeOf } from '../proxy/rule.ts';
+import { inRange, rangeOf } from '../proxy/rule.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { firstContainerOf } from './places.ts';
 
@@ -34,11 +34,9 @@ const dead = /^(blackhole|unreachable|prohibit|throw)\b/;
  * table without a route. A rule that asks for more than both addresses may mean other packets.
  */
 export function droppingRule(listing: string, to: string): string | null {
-  const address = ipaddr.parse(to);
-  const means = (range: string | undefined) => {
-    if (range === undefined || range === 'all') return true;
-    const { text, parsed } = rangeOf(range) ?? {};
-    return text !== undefined && parsed !== undefined && parsed[0].kind() === address.kind() && address.match(parsed[0], parsed[1]);
+  const means = (text = 'all') => {
+    const range = rangeOf(text);
+    return text === 'all' || (range !== undefined && inRange(to, range.parsed));
   };
   for (const line of listing.split('\n')) {
     const [, priority, range, action] = /^(\d+):\s+from all(?: to (\S+))? (lookup \S+|blackhole|unreachable|prohibit)\s*$/.exec(line) ?? [];
