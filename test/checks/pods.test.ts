@@ -940,6 +940,19 @@ describe('what listens', () => {
     const passing = edited('forwarding', (f) => Object.values(f).forEach((x) => void (x.seen && x.value.stopped.splice(0))));
     expect(of('firewall-rejects-forwarded', unprobed, passing).findings).toMatchObject([{ code: 'listens-on-loopback', pods: { length: 1 } }]);
   });
+  test.each([
+    [{ httpGet: { port: 8080 } }, 0],
+    [{ httpGet: { port: 'http' } }, 0],
+    [{ tcpSocket: { port: 8080 } }, 0],
+    [{ grpc: { port: 8080 } }, 0],
+    [{ httpGet: { port: 8081 } }, 1],
+    [{ httpGet: { port: 'other' } }, 1],
+    [{ grpc: { port: 8081 } }, 1],
+  ])('what refuses is not the program where its probe %j succeeds on the port: %i findings', (readinessProbe, count) => {
+    const passing = edited('forwarding', (f) => Object.values(f).forEach((x) => void (x.seen && x.value.stopped.splice(0))));
+    const probed = pods((p) => p.spec.containers.forEach((c) => Object.assign(c, { readinessProbe })));
+    expect(of('firewall-rejects-forwarded', passing, probed).findings).toHaveLength(count);
+  });
   test('loopback, another protocol', () => {
     expect(found(sockets(['tcp', '127.0.0.1', 8080]))).toMatchObject({
       code: 'listens-on-loopback',
