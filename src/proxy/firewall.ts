@@ -158,16 +158,14 @@ export function firewallOf(lines: readonly string[]): (packet: Filtered) => Pass
   }
   return (packet) => {
     const walk: Walk = { chains, packet, isMarked: false, ends: new Map() };
-    let doubt: Passing | undefined;
-    let last = '';
-    for (const at of ways[packet.chain]) {
+    const way = ways[packet.chain];
+    const ends = way.map((at): Passing => {
       const end = passed(at, walk);
-      // What is accepted in one table still has to pass the next.
-      if (end !== 'through' && (end.end === 'drop' || end.end === 'reject')) return end;
-      if (end !== 'through' && end.end === 'unknown') doubt ??= end;
-      if (end === 'through' && policies.get(at) === 'DROP') return { end: 'drop', by: `policy DROP of chain ${at.replace('filter ', '')}` };
-      if (at === `filter ${packet.chain}`) last = end === 'through' ? `policy ACCEPT of chain ${packet.chain}` : end.by;
-    }
-    return doubt ?? { end: 'accept', by: last };
+      const policy = policies.get(at) ?? 'ACCEPT';
+      return end === 'through' ? { end: policy === 'DROP' ? 'drop' : 'accept', by: `policy ${policy} of chain ${at.replace('filter ', '')}` } : end;
+    });
+    // What is accepted in one table still has to pass the next.
+    const stop = ends.find(({ end }) => end === 'drop' || end === 'reject') ?? ends.find(({ end }) => end === 'unknown');
+    return stop ?? (ends[way.indexOf(`filter ${packet.chain}`)] as Passing);
   };
 }
