@@ -7,6 +7,9 @@ import type { Evidence, Fix } from '../check.ts';
 import { onNode } from '../on-node.ts';
 import { outsideKubernetes } from '../platform.ts';
 
+/** A route, with the rule that decides before the main table. */
+const routeText = ({ route, rule }: Route): string => (rule ? `rule ${rule.text}${rule.table === null ? '' : `, in which ${route}`}` : route);
+
 /** The routes between two nodes, there and back, as far as they were read. */
 export function routesBetween(
   routes: Fact<FactTypes['routes']>,
@@ -14,17 +17,19 @@ export function routesBetween(
 ): { evidence: Evidence[]; read: Route[]; dead: Route | undefined } {
   const read = (routes.seen ? Object.values(routes.value) : []).flatMap((f) => (f.seen && ends.includes(f.value.node) ? [f.value] : []));
   return {
-    evidence: read.map((r) => ({ source: 'routes', text: `${r.node} to ${r.to}: ${r.route}` })),
+    evidence: read.map((r) => ({ source: 'routes', text: `${r.node} to ${r.to}: ${routeText(r)}` })),
     read,
     dead: read.find((r) => !r.leads),
   };
 }
 
+const tableText = ({ rule }: Route): string => (rule ? ` in table ${rule.table}` : '');
+
 /** Why packets are lost between nodes, as far as a route shows it. */
 export function whyLost(dead: Route | undefined): string {
   if (!dead) return 'likely below Kubernetes, in the routes or the CNI plug-in';
-  if (dead.route.startsWith('rule ')) return `${dead.node} drops packets to ${dead.to} by its routing ${dead.route}`;
-  return dead.route === 'none' ? `${dead.node} has no route to ${dead.to}` : `${dead.node} drops packets to ${dead.to} (route: ${dead.route})`;
+  if (dead.rule?.table === null) return `${dead.node} drops packets to ${dead.to} by its routing rule ${dead.rule.text}`;
+  return dead.route === 'none' ? `${dead.node} has no route to ${dead.to}` : `${dead.node} drops packets to ${dead.to} (route: ${dead.route}${tableText(dead)})`;
 }
 
 /** Lists the pods of a node, the CNI plug-in's among them. */
@@ -33,20 +38,17 @@ export const podsOn = (node: string): string => `kubectl get pods -A -o wide --f
 const ip6 = (address: string): string[] => (familyOf(address) === 'IPv6' ? ['-6'] : []);
 
 /** The command that restores a route on its node, and what to expect after it. */
-export function restored({ node, to, route }: Route, nodes: Fact<FactTypes['nodes']>, proxyPods: Fact<FactTypes['proxyPods']>): Fix[] {
+export function restored(dead: Route, nodes: Fact<FactTypes['nodes']>, proxyPods: Fact<FactTypes['proxyPods']>): Fix[] {
+  const { node, to, route, rule } = dead;
   const expect = `The connection answers at once then, unless the CNI plug-in or a script on ${node} sets it again`;
   const check: Fix = { text: `Then find out what changed it: check the CNI pods on ${node}`, command: podsOn(node) };
+  const remove = (what: string, ...words: string[]): Fix[] => [
+    { text: `Remove the ${what} on ${node}. ${expect}`, command: onNode(node, proxyPods, 'ip', ...ip6(to), ...words) },
+    check,
+  ];
+  if (rule?.table === null) return remove(`routing rule ${rule.text}`, 'rule', 'del', 'pref', String(rule.priority));
   if (/^(blackhole|unreachable|prohibit|throw) /.test(route))
-    return [
-      { text: `Remove the route "${route}" on ${node}. ${expect}`, command: onNode(node, proxyPods, 'ip', ...ip6(to), 'route', 'del', ...route.split(' ')) },
-      check,
-    ];
-  const [, priority] = /^rule (\d+): /.exec(route) ?? [];
-  if (priority !== undefined)
-    return [
-      { text: `Remove the routing ${route} on ${node}. ${expect}`, command: onNode(node, proxyPods, 'ip', ...ip6(to), 'rule', 'del', 'pref', priority) },
-      check,
-    ];
+    return remove(`route "${route}"${tableText(dead)}`, 'route', 'del', ...route.split(' '), ...(rule ? ['table', rule.table] : []));
   // Where each node has one range of pods, its own address is the way to them (Node API, spec.podCIDR).
   const other = nodes.seen ? nodes.value.find((n) => n.spec.podCIDRs.some((range) => inside(to, range))) : undefined;
   const range = other?.spec.podCIDRs.find((r) => inside(to, r));

@@ -144,6 +144,8 @@ const route = v.object({
   route: v.string(),
   /** False where packets are dropped: no route, or one of type blackhole, unreachable, prohibit. */
   leads: v.boolean(),
+  /** The routing rule that decides before the main table, as ip-rule(8) lists it; `table` is null where the rule itself drops packets. */
+  rule: v.optional(v.object({ priority: v.number(), text: v.string(), table: v.nullable(v.string()) })),
 });
 
 /** Whether a node lets packets through: to its pods and from them, and to itself. */

@@ -26,46 +26,62 @@ export function mostSpecific(listing: string): string | null {
   return lines.toSorted((a, b) => lengthOf(b) - lengthOf(a))[0] ?? null;
 }
 
-/** Types of routes that drop packets. */
+/** Types of routes that drop packets; after a `throw` the kernel asks the next rule. */
 const dead = /^(blackhole|unreachable|prohibit|throw)\b/;
 
+type RoutingRule = NonNullable<Route['rule']> & { action: string };
+
+const main: RoutingRule = { priority: 32766, text: '32766: from all lookup main', table: 'main', action: 'lookup main' };
+
 /**
- * Of the rules that come before the table of routes, that which drops packets to an address (`ip rule show`, ip-rule(8)), or sends them to a
- * table without a route. A rule that asks for more than both addresses may mean other packets.
+ * The rules by which a node looks for a route from one address to another, in the kernel's order (`ip rule show`, ip-rule(8)). A rule that asks
+ * for more than both may mean other packets, and is left out, as is the table of the node's own addresses.
  */
-export function droppingRule(listing: string, to: string): string | null {
-  const means = (text = 'all') => {
+export function rulesFor(listing: string, { from, to }: { from: string | undefined; to: string }): RoutingRule[] {
+  const means = (text: string, address: string | undefined) => {
     const range = rangeOf(text);
-    return text === 'all' || (range !== undefined && inRange(to, range.parsed));
+    return text === 'all' || (range !== undefined && address !== undefined && inRange(address, range.parsed));
   };
-  for (const line of listing.split('\n')) {
-    const [, priority, range, action] = /^(\d+):\s+from all(?: to (\S+))? (lookup \S+|blackhole|unreachable|prohibit)\s*$/.exec(line) ?? [];
-    if (priority === undefined || !means(range) || /^lookup (local|main|default)$/.test(action ?? '')) continue;
-    return line.replace(/:\s+/, ': ').trim();
-  }
-  return null;
+  return listing.split('\n').flatMap((line) => {
+    const found = /^(\d+):\s+from (\S+)(?: to (\S+))? (lookup (\w+)|blackhole|unreachable|prohibit)\s*$/.exec(line);
+    const [, priority = '', source = '', target = 'all', action = '', table] = found ?? [];
+    if (!found || table === 'local' || !means(source, from) || !means(target, to)) return [];
+    return [{ priority: Number(priority), text: line.replace(/:\s+/, ': ').trim(), table: table ?? null, action }];
+  });
 }
 
-async function routeOn(cluster: Cluster, proxy: Pod | undefined, node: string, to: string): Promise<Fact<Route>> {
+interface Way {
+  node: string;
+  from: string | undefined;
+  to: string;
+}
+
+async function routeOn(cluster: Cluster, proxy: Pod | undefined, way: Way): Promise<Fact<Route>> {
+  const { node, to } = way;
   const what = `the route to ${to} on node ${node}`;
   if (!proxy) return unseen('not-possible', what, 'no kube-proxy runs there as a pod, in which to ask for it');
   const ip = (...words: string[]) => cluster.exec(firstContainerOf(proxy), ['ip', ...(to.includes(':') ? ['-6'] : []), ...words], timeoutMs);
-  const [listed, taken] = await Promise.all([ip('route', 'show', 'to', 'match', to), ip('route', 'get', to)]);
-  if (!listed.ok) return fromFailure(listed.failure);
-  if (listed.value.exitCode !== 0) return unseen('malformed', what, listed.value.stderr.trim().split('\n')[0] ?? '');
-  const route = mostSpecific(listed.value.stdout);
-  // The table has a route, and the kernel takes none: a rule decided before it.
-  const isRefused = taken.ok && taken.value.exitCode !== 0 && taken.value.stderr.startsWith('RTNETLINK');
-  if (route !== null && !dead.test(route) && isRefused) {
-    const rules = await ip('rule', 'show');
-    const rule = rules.ok ? droppingRule(rules.value.stdout, to) : null;
-    if (rule !== null) return seen({ node, to, route: `rule ${rule}`, leads: false });
+  const inTable = (...table: string[]) => ip('route', 'show', ...table, 'to', 'match', to);
+  const [listed, inMain] = await Promise.all([ip('rule', 'show'), inTable()]);
+  const known = listed.ok && listed.value.exitCode === 0 ? rulesFor(listed.value.stdout, way) : [];
+  let thrown: string | null = null;
+  for (const { action, ...rule } of known.length > 0 ? known : [main]) {
+    if (rule.table === null) return seen({ node, to, route: action, leads: false, rule });
+    const isMain = rule.table === 'main';
+    const found = isMain ? inMain : await inTable('table', rule.table);
+    if (!found.ok) return fromFailure(found.failure);
+    const { exitCode, stdout, stderr } = found.value;
+    // A table without any route does not exist for the kernel.
+    if (exitCode !== 0 && !stderr.includes('FIB table does not exist')) return unseen('malformed', what, stderr.trim().split('\n')[0] ?? '');
+    const route = mostSpecific(stdout);
+    if (route?.startsWith('throw ')) thrown ??= route;
+    else if (route !== null) return seen({ node, to, route, leads: !dead.test(route), ...(isMain ? {} : { rule }) });
   }
-  return seen({ node, to, route: route ?? 'none', leads: route !== null && !dead.test(route) });
+  return seen({ node, to, route: thrown ?? 'none', leads: false });
 }
 
-/** From which node to which address: of packets lost on the way to another node, and of the answers back. */
-function waysOf({ connections, matrix, client, nodes }: Pick<Facts, 'connections' | 'matrix' | 'client' | 'nodes'>): { node: string; to: string }[] {
+/** From which node and address to which: of packets lost on the way to another node, and of the answers back. */
+function waysOf({ connections, matrix, client, nodes }: Pick<Facts, 'connections' | 'matrix' | 'client' | 'nodes'>): Way[] {
   const lost = (c: Connection, from: string | null) => c.hop === 'endpoint' && isLost(c) && from !== null && c.node !== null && c.node !== from;
   const made = valueOf(connections);
   const ways = [
@@ -82,8 +98,8 @@ function waysOf({ connections, matrix, client, nodes }: Pick<Facts, 'connections
   const distinct = new Map(ways.map((w) => [`${w.from} ${w.c.node} ${familyOf(splitTarget(w.c.target).address)}`, w]));
   return [...distinct.values()].slice(0, maxWays).flatMap(({ c, from }) => {
     const to = splitTarget(c.target).address;
-    const back = addressOn(from, familyOf(to));
-    return [{ node: from, to }, ...(back === undefined || c.node === null ? [] : [{ node: c.node, to: back }])];
+    const own = addressOn(from, familyOf(to));
+    return [{ node: from, from: own, to }, ...(own === undefined || c.node === null ? [] : [{ node: c.node, from: to, to: own }])];
   });
 }
 
@@ -97,7 +113,7 @@ export const routes = collector({
     progress('reading the routes between the nodes');
     const proxies = new Map((valueOf(known.proxyPods) ?? []).map((p) => [p.spec.nodeName, p]));
     const found = await Promise.all(
-      waysOf(known).map(async ({ node, to }) => [`${node} → ${to}`, await routeOn(cluster, proxies.get(node), node, to)] as const),
+      waysOf(known).map(async (way) => [`${way.node} → ${way.to}`, await routeOn(cluster, proxies.get(way.node), way)] as const),
     );
     return seen(Object.fromEntries(found));
   },

@@ -250,7 +250,7 @@ describe('endpoints', () => {
     const between = (...edits: Edit[]) => reportOf('path/endpoints', all(...edits), 'cross-node-route');
     const routes = (change: (r: Route) => void) => edited('routes', (list) => Object.values(list).forEach((r) => r.seen && change(r.value)));
     const noRoutes: Edit = () => ({ routes: seen({}) });
-    const dead = (route: string) => routes((r) => !r.leads && Object.assign(r, { route }));
+    const dead = (route: string, rule?: Route['rule']) => routes((r) => !r.leads && Object.assign(r, { route, rule }));
     test('by a route that drops the packets: it is removed where it is', () => {
       const [found] = between().findings;
       expect(found).toMatchObject({ code: 'cross-node-unreachable', confidence: 'confirmed', object: { kind: 'Node', name: 'node1' } });
@@ -266,11 +266,19 @@ describe('endpoints', () => {
       expect(between(noPods).findings[0]?.fix[0]?.command).toBe('ip route del blackhole 10.244.3.159   # on node1');
     });
     test('by a rule before the routes: it is removed', () => {
-      const [found] = between(dead('rule 100: from all to 10.244.3.0/24 blackhole')).findings;
+      const [found] = between(dead('blackhole', { priority: 100, text: '100: from all to 10.244.3.0/24 blackhole', table: null })).findings;
+      expect(found?.evidence.map((e) => e.text)).toContain('node1 to 10.244.3.159: rule 100: from all to 10.244.3.0/24 blackhole');
       expect(found?.message).toContain('node1 drops packets to 10.244.3.159 by its routing rule 100: from all to 10.244.3.0/24 blackhole');
       expect(found?.fix[0]?.text).toMatch(/^Remove the routing rule 100: from all to 10\.244\.3\.0\/24 blackhole on node1\. The connection answers at once/);
       expect(found?.fix[0]?.command).toMatch(/ -- ip rule del pref 100$/);
       expect(found?.fix[1]?.command).toBe('kubectl get pods -A -o wide --field-selector=spec.nodeName=node1');
+    });
+    test('by a route in another table: it is removed there', () => {
+      const [found] = between(dead('blackhole 10.244.3.0/24', { priority: 100, text: '100: from all lookup 42', table: '42' })).findings;
+      expect(found?.evidence.map((e) => e.text)).toContain('node1 to 10.244.3.159: rule 100: from all lookup 42, in which blackhole 10.244.3.0/24');
+      expect(found?.message).toContain('node1 drops packets to 10.244.3.159 (route: blackhole 10.244.3.0/24 in table 42)');
+      expect(found?.fix[0]?.text).toMatch(/^Remove the route "blackhole 10\.244\.3\.0\/24" in table 42 on node1\./);
+      expect(found?.fix[0]?.command).toMatch(/ -- ip route del blackhole 10\.244\.3\.0\/24 table 42$/);
     });
     test('by a route that is missing: it is added, by the address of the other node', () => {
       const [found] = between(dead('none')).findings;

@@ -18,6 +18,7 @@ const byCommand = [
   'matrix-route-gone',
   'route-back-gone',
   'routing-rule-drops',
+  'routing-table-drops',
   'rule-by-hand',
   'two-modes-at-once',
 ];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseProcNet } from '../../src/gather/proc-net.ts';
 import { plan } from '../../src/gather/gather.ts';
-import { droppingRule, mostSpecific } from '../../src/gather/routes.ts';
+import { mostSpecific, rulesFor } from '../../src/gather/routes.ts';
 import { chooseImage, defaultImage, manifest } from '../../src/probes/debug-pod.ts';
 
 describe('/proc/net of a pod', () => {
@@ -30,6 +30,7 @@ describe('/proc/net of a pod', () => {
 describe('the rules before the routes', () => {
   const listing = (...rules: string[]) =>
     ['0:\tfrom all lookup local', ...rules, '32766:\tfrom all lookup main', '32767:\tfrom all lookup default', ''].join('\n');
+  const texts = (rules: string, to: string, from?: string) => rulesFor(rules, { from, to }).map((r) => r.text);
   test.each([
     ['100:\tfrom all to 10.244.2.0/24 blackhole', '100: from all to 10.244.2.0/24 blackhole'],
     ['100:\tfrom all to 10.244.2.17 unreachable', '100: from all to 10.244.2.17 unreachable'],
@@ -41,13 +42,33 @@ describe('the rules before the routes', () => {
     ['100:\tfrom 10.244.1.0/24 to 10.244.2.0/24 blackhole', null],
     ['100:\tfrom all fwmark 0x1 blackhole', null],
     ['100:\tnot from all to 10.244.2.0/24 blackhole', null],
+    ['100:\tfrom all lookup 100 suppress_prefixlength 0', null],
+    ['100:\tfrom all lookup [l3mdev-table]', null],
     ['100:\tfrom all to all blackhole', '100: from all to all blackhole'],
-  ])('%s', (rule, found) => expect(droppingRule(listing(rule), '10.244.2.17')).toBe(found));
-  test('the first that means the address', () => {
-    const two = listing('90:\tfrom all to 10.1.0.0/16 blackhole', '100:\tfrom all to 10.244.2.17 blackhole', '110:\tfrom all unreachable');
-    expect(droppingRule(two, '10.244.2.17')).toBe('100: from all to 10.244.2.17 blackhole');
-    expect(droppingRule(listing('100:\tfrom all to fd00::/8 blackhole'), 'fd00::1')).toBe('100: from all to fd00::/8 blackhole');
-    expect(droppingRule('', '10.244.2.17')).toBeNull();
+  ])('%s', (rule, found) =>
+    expect(texts(listing(rule), '10.244.2.17')).toEqual([
+      ...(found === null ? [] : [found]),
+      '32766: from all lookup main',
+      '32767: from all lookup default',
+    ]),
+  );
+  test('a rule for a source means packets from it', () => {
+    const ofPods = listing('100:\tfrom 10.244.1.0/24 to 10.244.2.0/24 blackhole', '110:\tfrom 10.244.1.7 lookup 42');
+    expect(texts(ofPods, '10.244.2.17', '10.244.1.7').slice(0, 2)).toEqual([
+      '100: from 10.244.1.0/24 to 10.244.2.0/24 blackhole',
+      '110: from 10.244.1.7 lookup 42',
+    ]);
+    expect(texts(ofPods, '10.244.3.17', '10.244.1.7')[0]).toBe('110: from 10.244.1.7 lookup 42');
+    expect(texts(ofPods, '10.244.2.17', '10.244.3.7')[0]).toBe('32766: from all lookup main');
+  });
+  test('each that means the address, in their order, with the table that it names', () => {
+    const three = listing('90:\tfrom all to 10.1.0.0/16 blackhole', '100:\tfrom all to 10.244.2.17 lookup 42', '110:\tfrom all unreachable');
+    expect(rulesFor(three, { from: undefined, to: '10.244.2.17' }).slice(0, 2)).toEqual([
+      { priority: 100, text: '100: from all to 10.244.2.17 lookup 42', table: '42', action: 'lookup 42' },
+      { priority: 110, text: '110: from all unreachable', table: null, action: 'unreachable' },
+    ]);
+    expect(texts(listing('100:\tfrom all to fd00::/8 blackhole'), 'fd00::1')[0]).toBe('100: from all to fd00::/8 blackhole');
+    expect(texts('', '10.244.2.17')).toEqual([]);
   });
 });
 
