@@ -6,7 +6,7 @@ export interface Room {
   /** What is changed. */
   mutate: string[];
   tests: string[];
-  /** Tests of the whole pipeline, which every change concerns: only what the others let pass is tried with them. */
+  /** Tests of the whole pipeline, which every change concerns: only where the others notice too little. */
   whole?: string[];
 }
 
