@@ -226,6 +226,11 @@ describe('an external name', () => {
         edited('dnsAnswers', (a) => Object.keys(a).forEach((k) => delete a[k])),
       ),
     ).toMatchObject({ status: 'unknown', reason: 'no DNS server could be asked for the external name' });
+    const nobody = edited('dnsAnswers', (a) => Object.keys(a).forEach((k) => delete a[k]));
+    expect(of(lookup(null), nobody)).toMatchObject({ status: 'unknown' });
+    // What the client asked decides, and it got no answer.
+    expect(of(lookup({ outcome: 'dns-timed-out' }), answers('NXDOMAIN'))).toMatchObject({ status: 'unknown' });
+    expect(of(lookup(null), answers('NOERROR', '192.0.2.7'), () => ({ connections: unseen('not-asked', 'x', 'y') }))).toMatchObject({ status: 'pass' });
   });
 });
 
@@ -266,10 +271,15 @@ describe('the load balancer', () => {
       { message: 'Service "shop" has no load balancer address: no controller has set status.loadBalancer (loadBalancerClass "example.com/own")' },
     ]);
     expect(of(service((s) => s.spec.ports.forEach((p) => delete p.nodePort))).findings[0]?.fix).toHaveLength(1);
-    const event = (kind: string, name: string) => ({ reason: 'SyncLoadBalancerFailed', message: 'no quota', involvedObject: { kind, name }, type: 'Warning' });
+    const event = (kind: string, name: string) => ({
+      reason: 'SyncLoadBalancerFailed',
+      message: `no quota for ${kind} ${name}`,
+      involvedObject: { kind, name },
+      type: 'Warning',
+    });
     const said = of(edited('events', (list) => void list.push(...([event('Service', 'shop'), event('Service', 'other'), event('Pod', 'shop')] as never[]))))
       .findings[0];
-    expect(said?.evidence.slice(1)).toMatchObject([{ source: 'events', text: 'SyncLoadBalancerFailed: no quota' }]);
+    expect(said?.evidence.slice(1)).toMatchObject([{ source: 'events', text: 'SyncLoadBalancerFailed: no quota for Service shop' }]);
   });
   test('has one, or is none', () => {
     const given = service((s) => void (s.status.loadBalancer.ingress = [{ ip: '192.0.2.1' }, { hostname: 'lb.example.com' }]));
@@ -334,6 +344,8 @@ describe('traffic policies', () => {
       status: 'pass',
       summary: 'externalTrafficPolicy Local; load balancers leave out node1, node2 (health check on port 32000)',
     });
+    for (const unasked of [spec({ type: 'LoadBalancer', healthCheckNodePort: undefined }), spec({ type: 'NodePort', healthCheckNodePort: 32000 })])
+      expect(of(unasked).findings).toHaveLength(1);
   });
   test('Local for clients inside', () => {
     const [found] = ofClient().findings;
