@@ -1,6 +1,6 @@
 import { refOf } from '../../src/front/asked.ts';
 import { valueOf } from '../../src/facts/fact.ts';
-import { check, judged, skip, unknown } from '../check.ts';
+import { check, judged, unknown } from '../check.ts';
 import { conditionText, isNo } from '../route/words.ts';
 import { callEvidence, failedCalls, noCertificate } from './evidence.ts';
 
@@ -19,7 +19,6 @@ export const call = check({
     // A condition is a moment old; a call that succeeded is not.
     if (!worst && (!refusal || good)) {
       if (good) return judged([], `${good.asked}: answered`);
-      if (!apiServerCalls.seen && apiServerCalls.reason === 'not-asked') return skip(apiServerCalls.why);
       return unknown(calls[0]?.message ?? (apiServerCalls.seen ? 'there was nothing to call' : apiServerCalls.why));
     }
     const unshown = (valueOf(servedCertificates) ?? []).filter((s) => s.error !== '').slice(0, 1);

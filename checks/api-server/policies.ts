@@ -1,7 +1,7 @@
 import { valueOf } from '../../src/facts/fact.ts';
 import { dialledPort, endpointsOf, targetsOf } from '../../src/facts/selectors.ts';
 import { callersOf } from '../../src/front/extension.ts';
-import { decided, policiesKnown, receiverOf } from '../../src/model/parties.ts';
+import { decided, policiesKnown, receiverOf, unjudgedPolicies, unreadPolicies } from '../../src/model/parties.ts';
 import { blockOf } from '../../src/policy/change.ts';
 import { outside } from '../../src/policy/world.ts';
 import { check, judged, skip, unknown } from '../check.ts';
@@ -19,6 +19,8 @@ export const policies = check({
     const caller = callersOf(extension).find((c) => c.service?.namespace === target.namespace && c.service.name === target.name);
     const port = service?.spec.ports.find((p) => p.port === caller?.service?.port);
     if (!service || !port) return skip('no Service is called');
+    const unread = unreadPolicies(target.namespace, policies, pluginPolicies);
+    if (unread !== undefined) return unknown(unread);
     const addresses = valueOf(extension.apiServers) ?? [];
     const known = policiesKnown(policies, pluginPolicies);
     const asked = targetsOf(port, endpointsOf(slices)).flatMap((endpoint) => {
@@ -32,6 +34,8 @@ export const policies = check({
     const [first] = denied;
     if (!first) {
       if (asked.some((a) => a.decision.verdict === 'unknown')) return unknown('policies leave it open whether the API server gets in');
+      const unjudged = unjudgedPolicies(known);
+      if (unjudged !== undefined) return unknown(unjudged);
       return judged([], asked.some((a) => a.decision.selecting.length > 0) ? 'allowed' : 'no policy selects the pods');
     }
     const from = addresses.length > 0 ? `the API server (${some(addresses)})` : 'the API server';

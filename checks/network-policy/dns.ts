@@ -4,7 +4,7 @@ import { isFinished, isReady, ownLabels } from '../../src/facts/selectors.ts';
 import { isNodeLocal, type ResolvConf } from '../../src/dns/resolv-conf.ts';
 import type { Fact } from '../../src/facts/fact.ts';
 import { serversOf as resolverServers } from '../../src/model/name-way.ts';
-import { clientParty, type Known, type Namespaces, partyOf, policiesKnown, type Question } from '../../src/model/parties.ts';
+import { clientParty, type Known, type Namespaces, partyOf, policiesKnown, type Question, unjudgedPolicies, unreadPolicies } from '../../src/model/parties.ts';
 import { smallestChange } from '../../src/policy/change.ts';
 import { type Decision, decide } from '../../src/policy/decide.ts';
 import type { Party } from '../../src/policy/rule.ts';
@@ -124,7 +124,8 @@ export const dns = check({
     if (!client || client.kind === 'external' || client.kind === 'node') return skip('no policy applies to the client');
     const others = otherServers(client, ownResolvConf(connections), dnsService);
     if (others.length === 0 && client.pod?.spec.dnsPolicy === 'Default') return skip("the client's dnsPolicy is Default");
-    if (!policies[client.namespace]?.seen) return unknown(`the NetworkPolicies of namespace ${client.namespace} could not be read`);
+    const unread = unreadPolicies(client.namespace, policies, pluginPolicies);
+    if (unread !== undefined) return unknown(unread);
     const known = policiesKnown(policies, pluginPolicies);
     const partiesOf = (some: readonly Pod[]) => some.filter((p) => !isFinished(p)).map((p) => partyOf(p, namespaces));
     const servers = serversOf(others, dnsPods, namespaces);
@@ -136,7 +137,9 @@ export const dns = check({
     if (first) return judged([denial(first, denied, known, clientText(target, client), partiesOf(pods.seen ? pods.value : []), partiesOf(dnsPods))]);
     const open = asked.find((a) => a.decision.verdict === 'unknown');
     if (open) return unknown(open.decision.why);
-    if (known.blind.length > 0) return unknown(`some policies could not be judged: ${known.blind.join(', ')}`);
+    const [ofServer] = asked.filter((a) => a.direction === 'ingress');
+    const unsure = (ofServer && unreadPolicies(ofServer.self.pod?.namespace ?? '', policies, pluginPolicies)) ?? unjudgedPolicies(known);
+    if (unsure !== undefined) return unknown(unsure);
     return judged([], asked.some((a) => a.isSelected) ? 'policies allow DNS' : '');
   },
 });

@@ -1,7 +1,17 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Client, FactTypes } from '../../src/facts/facts.ts';
 import type { Service } from '../../src/facts/objects.ts';
-import { type Asked, endpointOf, type Given, type Known, partyOf, policiesKnown, questions } from '../../src/model/parties.ts';
+import {
+  type Asked,
+  endpointOf,
+  type Given,
+  type Known,
+  partyOf,
+  policiesKnown,
+  questions,
+  unjudgedPolicies,
+  unreadPolicies,
+} from '../../src/model/parties.ts';
 import { isFinished, ownLabels } from '../../src/facts/selectors.ts';
 import { blockOf, portsOf, smallestChange } from '../../src/policy/change.ts';
 import { type NearMiss, nearMisses } from '../../src/policy/decide.ts';
@@ -105,8 +115,8 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
   if (direction === 'egress' && (client.kind === 'external' || client.kind === 'node'))
     return skip(`no policy applies to ${client.kind === 'node' ? 'a node' : 'clients outside the cluster'}`);
   const home = direction === 'ingress' ? target.namespace : client.namespace;
-  if (!policies[home]?.seen) return unknown(`the NetworkPolicies of namespace ${home} could not be read`);
-  if (!pluginPolicies.seen && pluginPolicies.reason !== 'not-needed') return unknown(`whether there are policies of other kinds could not be read`);
+  const unread = unreadPolicies(home, policies, pluginPolicies);
+  if (unread !== undefined) return unknown(unread);
   const known = policiesKnown(policies, pluginPolicies);
   const asked = questions(direction, given, service, known);
   if (asked.length === 0) return skip('there is no endpoint to connect to');
@@ -116,7 +126,8 @@ export function judgeTraffic<C extends 'policy-denies-ingress' | 'policy-denies-
   const isBlind = left.some((a) => (a.decision.by?.rule.unjudged.length ?? 0) > 0);
   if (left[0] && isBlind) return unknown(left[0].decision.why);
   if (left.length > 0) return judged([leftOpen(direction, code, left, asked.length, clientText(target, client), service, client, known)]);
-  if (known.blind.length > 0) return unknown(`some policies could not be judged: ${some(known.blind)}`);
+  const unjudged = unjudgedPolicies(known);
+  if (unjudged !== undefined) return unknown(unjudged);
   const by = asked.flatMap((a) => (a.decision.by ? [a.decision.by.policy.name] : []))[0];
   return judged([], by === undefined ? (asked[0]?.decision.why ?? '') : `"${by}" allows it`);
 }

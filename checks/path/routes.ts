@@ -29,7 +29,9 @@ const tableText = ({ rule }: Route): string => (rule ? ` in table ${rule.table}`
 export function whyLost(dead: Route | undefined): string {
   if (!dead) return 'likely below Kubernetes, in the routes or the CNI plug-in';
   if (dead.rule?.table === null) return `${dead.node} drops packets to ${dead.to} by its routing rule ${dead.rule.text}`;
-  return dead.route === 'none' ? `${dead.node} has no route to ${dead.to}` : `${dead.node} drops packets to ${dead.to} (route: ${dead.route}${tableText(dead)})`;
+  return dead.route === 'none'
+    ? `${dead.node} has no route to ${dead.to}`
+    : `${dead.node} drops packets to ${dead.to} (route: ${dead.route}${tableText(dead)})`;
 }
 
 /** Lists the pods of a node, the CNI plug-in's among them. */

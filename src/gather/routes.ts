@@ -112,9 +112,7 @@ export const routes = collector({
   async collect({ cluster, progress }, known) {
     progress('reading the routes between the nodes');
     const proxies = new Map((valueOf(known.proxyPods) ?? []).map((p) => [p.spec.nodeName, p]));
-    const found = await Promise.all(
-      waysOf(known).map(async (way) => [`${way.node} → ${way.to}`, await routeOn(cluster, proxies.get(way.node), way)] as const),
-    );
+    const found = await Promise.all(waysOf(known).map(async (way) => [`${way.node} → ${way.to}`, await routeOn(cluster, proxies.get(way.node), way)] as const));
     return seen(Object.fromEntries(found));
   },
 });

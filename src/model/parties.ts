@@ -77,6 +77,16 @@ export function policiesKnown(policies: FactTypes['policies'], plugin: Fact<Fact
   return known;
 }
 
+/** Why it is not known what policies say of pods in a namespace; undefined where all were read. */
+export function unreadPolicies(namespace: string, policies: FactTypes['policies'], plugin: Fact<FactTypes['pluginPolicies']>): string | undefined {
+  if (!policies[namespace]?.seen) return `the NetworkPolicies of namespace ${namespace} could not be read`;
+  return plugin.seen || plugin.reason === 'not-needed' ? undefined : 'whether there are policies of other kinds could not be read';
+}
+
+/** Why what the policies allow is not certain; undefined where each of them could be judged. */
+export const unjudgedPolicies = ({ blind }: Known): string | undefined =>
+  blind.length > 0 ? `some policies could not be judged: ${blind.join(', ')}` : undefined;
+
 function ordered(policies: FactTypes['policies'], plugin: Fact<FactTypes['pluginPolicies']>): Known {
   const networkPolicies = Object.values(policies).flatMap((f) => (f.seen ? f.value : []));
   const lists = plugin.seen ? Object.entries(plugin.value) : [];

@@ -1,7 +1,7 @@
 /** What the API server calls, on facts of a real cluster with one of them changed. */
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
-import { unseen } from '../../src/facts/fact.ts';
+import { seen, unseen } from '../../src/facts/fact.ts';
 import type { Facts, FactTypes } from '../../src/facts/facts.ts';
 import type { Webhook } from '../../src/facts/extension.ts';
 import type { NetworkPolicy } from '../../src/facts/objects.ts';
@@ -121,6 +121,12 @@ describe('what is said of it', () => {
         edited('extension', (e) => void (e.services['sc-webhook-other-port/shpo'] = { seen: true, value: null })),
       )?.message,
     ).toMatch(/; did you mean "shop"\?$/);
+    const elsewhere = all(
+      gone,
+      called((c) => ({ service: c.service && { ...c.service, namespace: 'other', name: 'shpo' } })),
+      edited('extension', (e) => void (e.services['other/shpo'] = { seen: true, value: null })),
+    );
+    expect(of(elsewhere)?.message).toBe('Webhook shop.example.com: Service other/shpo does not exist');
   });
   test('a Service that could not be read', () => {
     const unread = edited('extension', (e) => Object.keys(e.services).forEach((k) => void (e.services[k] = unseen('forbidden', 'services', 'not allowed'))));
@@ -155,7 +161,7 @@ describe('what is said of it', () => {
     const chosen = edited('policies', (p) =>
       Object.values(p).forEach((f) => void (f.seen && f.value.forEach((x) => void (x.spec.podSelector = { matchLabels: { app: 'shop' } } as never)))),
     );
-    expect(of(one, chosen)).toMatchObject({ scope: 'part', pods: { length: 1 } });
+    expect(of(one, chosen)).toMatchObject({ scope: 'part', pods: [expect.stringMatching(/^shop-/) as string] });
   });
   test('the call', () => {
     expect(reportOf('api-server/call', () => ({}), 'webhook-policy').findings).toMatchObject([
@@ -301,6 +307,27 @@ describe('policies', () => {
     expect(reportOf('api-server/policies', withRule('10.77.0.2/32'), 'webhook-policy').findings).toMatchObject([
       { code: 'policy-denies-ingress', confidence: 'confirmed' },
     ]);
+  });
+  test('that could not be read, or not be judged, let nobody in for certain', () => {
+    const of = (edit: Edit) => reportOf('api-server/policies', edit, 'webhook-healthy');
+    expect(of(edited('policies', (by) => void (by['sc-webhook-healthy'] = unseen('forbidden', 'policies', 'not allowed'))))).toMatchObject({
+      status: 'unknown',
+      reason: 'the NetworkPolicies of namespace sc-webhook-healthy could not be read',
+    });
+    expect(of(() => ({ pluginPolicies: unseen('forbidden', 'policies', 'not allowed') }))).toMatchObject({
+      status: 'unknown',
+      reason: 'whether there are policies of other kinds could not be read',
+    });
+    const odd = {
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumNetworkPolicy',
+      metadata: { name: 'odd', namespace: 'sc-webhook-healthy' },
+      spec: { endpointSelector: 7 },
+    };
+    expect(of(() => ({ pluginPolicies: seen({ x: seen([odd as never]) }) }))).toMatchObject({
+      status: 'unknown',
+      reason: expect.stringMatching(/^some policies could not be judged: .*odd/) as string,
+    });
   });
   test('without a call that failed, a plug-in may let the API server in: likely', () => {
     const noCall = () => ({ apiServerCalls: unseen('not-asked', 'a call by the API server', '--probe none') });

@@ -230,6 +230,13 @@ describe('DNS', () => {
     ).toMatchObject({ status: 'skip', reason: 'no DNS pod is known' });
     const blind: Edit = edited('policies', (by) => void (by['sc-policy-egress-dns'] = unseen('forbidden', 'policies', 'not allowed')));
     expect(of('policy-egress-dns', blind)).toMatchObject({ status: 'unknown' });
+    // The DNS pods have policies of their own.
+    const blindThere: Edit = edited('policies', (by) => void (by['kube-system'] = unseen('forbidden', 'policies', 'not allowed')));
+    expect(of('policy-egress', blindThere)).toMatchObject({ status: 'unknown', reason: 'the NetworkPolicies of namespace kube-system could not be read' });
+    expect(of('policy-egress', () => ({ pluginPolicies: unseen('forbidden', 'x', 'y') }))).toMatchObject({
+      status: 'unknown',
+      reason: 'whether there are policies of other kinds could not be read',
+    });
     const ofNode = all(
       () => ({ connections: unseen('not-asked', 'x', 'y') }),
       edited('client', (c) => void (c?.pod && (c.pod.spec.dnsPolicy = 'Default'))),
