@@ -1,7 +1,7 @@
 import type { Client } from '../../src/facts/facts.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { endpointsOf, familiesOf, type Family, familyOf, isReady, podsOf } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Fix, judged, skip } from '../check.ts';
+import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { clientText, plural, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 
@@ -87,11 +87,9 @@ export const families = check({
     const who = client.seen && client.value ? clientWithout(own, client.value, clientText(target, client.value), { namespace, name }) : [];
     const found = [...own.flatMap((f) => podsWithout(f, own, ready, { namespace, name })), ...who];
     const endpoints = endpointsOf(slices).filter((e) => e.ready);
-    return judged(
-      found,
-      own.length > 1
-        ? own.map((f) => `${new Set(endpoints.flatMap((e) => (familyOf(e.address) === f ? [e.address] : []))).size} over ${f}`).join(', ')
-        : (own[0] ?? ''),
-    );
+    const served = own.map((f) => ({ family: f, count: new Set(endpoints.flatMap((e) => (familyOf(e.address) === f ? [e.address] : []))).size }));
+    // A family without an endpoint has one reason in the pods, or none.
+    if (!pods.seen && found.length === 0 && served.some((s) => s.count === 0)) return unknown(`${pods.what}: ${pods.why}`);
+    return judged(found, own.length > 1 ? served.map((s) => `${s.count} over ${s.family}`).join(', ') : (own[0] ?? ''));
   },
 });

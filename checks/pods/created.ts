@@ -1,7 +1,7 @@
 import type { Fact } from '../../src/facts/fact.ts';
 import type { Event, Workload } from '../../src/facts/objects.ts';
 import { selects } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
+import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { kubectl, patch } from '../fix.ts';
 import { plural } from '../format.ts';
 import { allowedBy, quotaRaised } from './admission-fixes.ts';
@@ -128,20 +128,21 @@ export const created = check({
   codes: ['no-replicas', 'pods-quota-exceeded', 'pods-refused', 'rollout-stalled', 'template-not-applied'],
   run({ service, pods, slices, deployments, statefulSets, daemonSets, replicaSets, events }) {
     if (!service?.spec.selector) return skip('the Service selects no pods');
-    const owners = (
-      [
-        ['Deployment', deployments],
-        ['StatefulSet', statefulSets],
-        ['DaemonSet', daemonSets],
-        ['ReplicaSet', replicaSets],
-      ] as const
-    )
+    const lists = [
+      ['Deployment', deployments],
+      ['StatefulSet', statefulSets],
+      ['DaemonSet', daemonSets],
+      ['ReplicaSet', replicaSets],
+    ] as const;
+    const owners = lists
       .flatMap(([kind, fact]) => (fact.seen ? fact.value.map((workload): Owner => ({ kind, workload })) : []))
       .filter(
         ({ kind, workload }) =>
           selects(service.spec.selector, workload.spec.template.metadata.labels) && !(kind === 'ReplicaSet' && workload.metadata.ownerReferences.length > 0),
       );
     const now = situation(service, pods, slices);
+    const unread = lists.map(([, fact]) => fact).find((fact) => !fact.seen);
+    if (owners.length === 0 && unread && !unread.seen) return unknown(`${unread.what}: ${unread.why}`);
     if (owners.length === 0) return now.own.length > 0 ? judged([]) : skip('no workload has pods with these labels');
 
     const findings = owners.flatMap((owner): Found[] => {

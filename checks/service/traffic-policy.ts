@@ -1,5 +1,5 @@
 import { endpointsOf, isReady, portsAsked, targetsOf } from '../../src/facts/selectors.ts';
-import { check, type Draft, judged, skip } from '../check.ts';
+import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { serviceRef, some } from '../format.ts';
 import { patch } from '../fix.ts';
 
@@ -42,7 +42,8 @@ export const trafficPolicy = check({
         ? judged([], `${field} Local; ${node} has an endpoint`)
         : judged([finding(`Service "${target.name}": internalTrafficPolicy is Local, and the client's node ${node} has no ready endpoint`, 'all')]);
     }
-    const without = nodes.seen ? nodes.value.filter((n) => isReady(n) && !withEndpoint.has(n.metadata.name)).map((n) => n.metadata.name) : [];
+    if (!nodes.seen) return unknown(`${nodes.what}: ${nodes.why}`);
+    const without = nodes.value.filter((n) => isReady(n) && !withEndpoint.has(n.metadata.name)).map((n) => n.metadata.name);
     if (without.length === 0) return judged([], `${field} Local; every node has an endpoint`);
     // Load balancers ask each node whether it has an endpoint, and send it nothing if it has none (Service API, spec.healthCheckNodePort).
     if (!internal && service.spec.type === 'LoadBalancer' && service.spec.healthCheckNodePort)

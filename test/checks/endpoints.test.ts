@@ -504,6 +504,7 @@ describe('IP families', () => {
     ]);
     const both = pods((list) => ofShop(list).forEach((p, i) => p.status.podIPs.push({ ip: `fd00:244:2::${i}` })));
     expect(of(both)).toMatchObject({ status: 'pass', summary: '2 over IPv4, 0 over IPv6' });
+    expect(of(() => ({ pods: unseen('forbidden', 'pods', 'not allowed') }))).toMatchObject({ status: 'unknown', reason: 'pods: not allowed' });
     expect(of(externalName)).toMatchObject({ status: 'skip', reason: 'the Service has no addresses of its own' });
   });
   test('a Service of the other family alone: it can have both', () => {

@@ -257,6 +257,9 @@ describe('whether pods are created', () => {
     const none = all(...(['deployments', 'statefulSets', 'daemonSets', 'replicaSets'] as const).map((n) => edited(n, (list) => list.splice(0))));
     expect(of('healthy', none)).toMatchObject({ status: 'pass' });
     expect(of('healthy', none, noPods)).toMatchObject({ status: 'skip', reason: 'no workload has pods with these labels' });
+    const blind = () => ({ daemonSets: unseen('forbidden', 'daemonsets', 'not allowed') });
+    expect(of('healthy', none, noPods, blind)).toMatchObject({ status: 'unknown', reason: 'daemonsets: not allowed' });
+    expect(of('healthy', blind)).toMatchObject({ status: 'pass' });
     expect(of('healthy', service({ selector: null }))).toMatchObject({ status: 'skip', reason: 'the Service selects no pods' });
   });
 

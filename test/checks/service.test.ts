@@ -338,7 +338,9 @@ describe('traffic policies', () => {
     expect(patchOf(found?.fix[0])).toBe('{"spec":{"externalTrafficPolicy":"Cluster"}}');
     expect(of(edited('nodes', (list) => list.splice(1))).findings[0]?.message).toContain('node1 has no ready endpoint: it drops connections');
     expect(of(everyNode)).toMatchObject({ status: 'pass', summary: 'externalTrafficPolicy Local; every node has an endpoint' });
-    expect(of(() => ({ nodes: unseen('forbidden', 'nodes', 'not allowed') }))).toMatchObject({ status: 'pass' });
+    const noNodes: Edit = () => ({ nodes: unseen('forbidden', 'nodes', 'not allowed') });
+    expect(of(noNodes)).toMatchObject({ status: 'unknown', reason: 'nodes: not allowed' });
+    expect(ofClient(noNodes).findings).toMatchObject([{ scope: 'all' }]);
     const balanced = spec({ type: 'LoadBalancer', healthCheckNodePort: 32000 });
     expect(of(balanced)).toMatchObject({
       status: 'pass',
