@@ -1,6 +1,7 @@
+import { unreadOf } from '../../src/facts/fact.ts';
 import type { DnsReply } from '../../src/facts/facts.ts';
 import { endpointsOf, isHeadless } from '../../src/facts/selectors.ts';
-import { check, type Draft, judged, skip } from '../check.ts';
+import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { plural } from '../format.ts';
 import { staleFix } from './evidence.ts';
 
@@ -44,6 +45,8 @@ export const names = check({
       }
     }
     const first = wrong[0];
+    const unread = unreadOf(...Object.values(dnsAnswers));
+    if (!first && unread !== undefined && (asked > 0 || replies.length === 0)) return unknown(unread);
     if (!first) return judged([], asked > 0 ? `${plural(new Set(replies.map((r) => r.reply.question)).size - 1, 'further name')} right` : '');
     const draft: Draft<'dns-wrong-answer'> = {
       code: 'dns-wrong-answer',

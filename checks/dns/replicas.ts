@@ -1,6 +1,6 @@
-import type { Fact, Unseen } from '../../src/facts/fact.ts';
+import { type Fact, type Unseen, unreadOf } from '../../src/facts/fact.ts';
 import type { Connections, FactTypes } from '../../src/facts/facts.ts';
-import { isReady } from '../../src/facts/selectors.ts';
+import { isGood, isReady } from '../../src/facts/selectors.ts';
 import { getsThrough, wayTo } from '../../src/model/forwarding.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
@@ -192,6 +192,11 @@ export const replicas = check({
     const forClient = failing.length === 0 && connections.seen ? silentForClient(ready, connections.value, { dnsAnswers, forwarding }, object) : [];
     const findings = [...failing, ...(Array.isArray(forClient) ? forClient : []), ...someNotReady(live, object, dnsLogs)];
     if (!Array.isArray(forClient) && findings.length === 0) return unknown(`${forClient.what}: ${forClient.why}`);
+    // Where the client got an answer of a replica, it is known without asking it from here.
+    const heard = new Set((connections.seen ? connections.value.list : []).flatMap((c) => (c.hop === 'dns-server' && isGood(c) ? [c.pod] : [])));
+    const unasked = ready.filter((p) => !heard.has(p.metadata.name)).flatMap((p) => (dnsAnswers.seen ? (dnsAnswers.value[p.metadata.name] ?? []) : dnsAnswers));
+    const unread = unreadOf(...unasked);
+    if (findings.length === 0 && unread !== undefined) return unknown(`${summary}; ${unread}`);
     return judged(findings, summary);
   },
 });

@@ -1,3 +1,4 @@
+import { unreadOf } from '../../src/facts/fact.ts';
 import type { Client } from '../../src/facts/facts.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { endpointsOf, familiesOf, type Family, familyOf, isReady, podsOf } from '../../src/facts/selectors.ts';
@@ -89,7 +90,8 @@ export const families = check({
     const endpoints = endpointsOf(slices).filter((e) => e.ready);
     const served = own.map((f) => ({ family: f, count: new Set(endpoints.flatMap((e) => (familyOf(e.address) === f ? [e.address] : []))).size }));
     // A family without an endpoint has one reason in the pods, or none.
-    if (!pods.seen && found.length === 0 && served.some((s) => s.count === 0)) return unknown(`${pods.what}: ${pods.why}`);
+    const unread = unreadOf(client, ...(served.some((s) => s.count === 0) ? [pods] : []));
+    if (found.length === 0 && unread !== undefined) return unknown(unread);
     return judged(found, own.length > 1 ? served.map((s) => `${s.count} over ${s.family}`).join(', ') : (own[0] ?? ''));
   },
 });

@@ -1,6 +1,6 @@
 import type { EndpointSlice, Pod, Service } from '../../src/facts/objects.ts';
 import { type Endpoint, endpointsOf, isGenerated, isReady, podsOf } from '../../src/facts/selectors.ts';
-import { check, type Draft, judged, type ObjectRef, skip } from '../check.ts';
+import { check, type Draft, judged, type ObjectRef, skip, unknown } from '../check.ts';
 import { kubectl } from '../fix.ts';
 import { plural, serviceRef, some } from '../format.ts';
 
@@ -105,7 +105,7 @@ export const slices = check({
     const object = serviceRef(target);
     if (Object.keys(service.spec.selector ?? {}).length === 0)
       return addresses.size > 0 ? judged([], plural(addresses.size, 'manually created address', 'manually created addresses')) : judged([noEndpoints(object)]);
-    if (!pods.seen) return judged([], plural(addresses.size, 'address', 'addresses'));
+    if (!pods.seen) return unknown(`${pods.what}: ${pods.why}`);
     const known = new Set(pods.value.flatMap((p) => p.status.podIPs.map((i) => i.ip)));
     return judged([...missing(service, podsOf(service, pods.value), addresses, object), ...stale(endpoints, slices, known, object)]);
   },

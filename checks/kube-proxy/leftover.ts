@@ -1,3 +1,4 @@
+import { unreadOf } from '../../src/facts/fact.ts';
 import { portsAsked } from '../../src/facts/selectors.ts';
 import { compare } from '../../src/proxy/compare.ts';
 import { check, type Evidence, judged, skip, unknown } from '../check.ts';
@@ -27,7 +28,8 @@ export const leftover = check({
     if (read.length === 0) return unknown("no node's rules could be read");
     const both = read.filter(([, { modes }]) => Object.keys(modes).length > 1);
     const [first] = both;
-    if (!first) return judged([]);
+    const unread = unreadOf(...Object.values(nodeRules));
+    if (!first) return unread === undefined ? judged([]) : unknown(unread);
     const evidence: Evidence[] = [];
     const wrong: string[] = [];
     let old = '';

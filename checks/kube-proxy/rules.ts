@@ -1,5 +1,5 @@
 import { endpointsOf, type Family, familyOf, isGood, portsAsked, virtualIpAloneFails } from '../../src/facts/selectors.ts';
-import { byChoice, type Fact } from '../../src/facts/fact.ts';
+import { byChoice, type Fact, unreadOf } from '../../src/facts/fact.ts';
 import { compare, type Difference, isPartial } from '../../src/proxy/compare.ts';
 import { endsOf, isProxied, type ProxyNode } from '../../src/proxy/expected.ts';
 import { hostPort } from '../../src/proxy/model.ts';
@@ -253,6 +253,8 @@ export const rules = check({
     const isFailing = connections.seen && connections.value.list.some((c) => (c.hop === 'virtual-ip' || c.hop === 'name') && !isGood(c));
     const isOpen = isFailing && here !== null && reading.unread.includes(here);
     if (findings.length === 0 && (reading.right.length === 0 || isOpen)) return unknown(doubtText(reading, nodes.seen ? nodes.value : []));
+    const unread = unreadOf(...Object.values(nodeRules));
+    if (findings.length === 0 && unread !== undefined) return unknown(`${summaryOf(reading, slices, [])}; ${unread}`);
     if (subjects[0]?.service !== service) return judged(findings, `rules on ${some(reading.right)} match the DNS pods`);
     return judged(findings, summaryOf(reading, slices, nodes.seen ? nodes.value : []));
   },

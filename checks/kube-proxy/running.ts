@@ -148,10 +148,9 @@ export const running = check({
     const ready = readyOn(pods);
     const without = nodes.seen ? withoutProxy(pods)(nodes.value) : [];
     const desired = workload?.status.desiredNumberScheduled ?? pods.length;
-    const missing = nodes.seen ? without.length : Math.max(0, desired - ready.size) + (desired === 0 && ready.size === 0 ? 1 : 0);
-    // Where the nodes are not known, one that is not ready itself looks the same as one on which kube-proxy fails.
-    if (!nodes.seen && missing > 0 && ready.size > 0)
-      return unknown(`kube-proxy is ready on ${ready.size} of ${plural(desired, 'node')}; ${nodes.what}: ${nodes.why}`);
+    // Its DaemonSet may leave nodes out, and a node that is not ready itself looks the same as one on which kube-proxy fails.
+    if (!nodes.seen && ready.size > 0) return unknown(`kube-proxy is ready on ${ready.size} of ${plural(desired, 'node')}; ${nodes.what}: ${nodes.why}`);
+    const missing = nodes.seen ? without.length : Math.max(1, desired);
     if (missing > 0)
       return judged([
         down(
@@ -159,7 +158,6 @@ export const running = check({
           clientNode(client, connections),
         ),
       ]);
-    const where = nodes.seen ? `all ${plural(nodes.value.length, 'node')}` : plural(ready.size, 'node');
-    return judged([], `kube-proxy is ready on ${where}${restartText(pods)}`);
+    return judged([], `kube-proxy is ready on all ${plural(nodes.seen ? nodes.value.length : 0, 'node')}${restartText(pods)}`);
   },
 });

@@ -1,7 +1,7 @@
-import { type Fact, seen } from '../../src/facts/fact.ts';
+import { type Fact, seen, unreadOf } from '../../src/facts/fact.ts';
 import type { ProxyHealth } from '../../src/facts/facts.ts';
 import type { EndpointSlice, Pod, Service } from '../../src/facts/objects.ts';
-import { check, type Draft, type Evidence, judged, skip } from '../check.ts';
+import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
 import { some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 import { clientNode, restartOn } from './nodes.ts';
@@ -131,6 +131,8 @@ export const syncing = check({
     const judgedPods = proxyPods.map((p) => ({ pod: p, health: healthOf(p), found: failingOf(p, proxyLogs[p.metadata.name], healthOf(p), changed) }));
     const [first, ...others] = judgedPods.flatMap((j) => j.found ?? []);
     const silent = judgedPods.flatMap((j) => (!j.found && j.health?.seen && j.health.value.healthz === null ? [j.pod.spec.nodeName ?? ''] : []));
+    const unread = unreadOf(...judgedPods.flatMap((j) => (j.health ? [j.health] : [])), ...(proxyHealth.seen ? [] : [proxyHealth]));
+    if (!first && silent.length === 0 && unread !== undefined) return unknown(unread);
     return judged(
       [...(first ? [notWriting([first, ...others], here, proxyPods)] : []), ...(silent.length > 0 ? [notAnswering(silent, here, proxyPods)] : [])],
       'kube-proxy writes its rules',

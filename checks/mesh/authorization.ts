@@ -1,5 +1,6 @@
+import { unreadOf } from '../../src/facts/fact.ts';
 import { labelText } from '../../src/facts/selectors.ts';
-import { connectionsInMesh, type Met, senderOf, unreadOf } from '../../src/mesh/connections.ts';
+import { connectionsInMesh, type Met, senderOf } from '../../src/mesh/connections.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { clientText } from '../format.ts';
 import { fixBy, kubectl } from '../fix.ts';

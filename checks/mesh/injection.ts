@@ -1,7 +1,7 @@
-import { type Fact, valueOf } from '../../src/facts/fact.ts';
+import { type Fact, valueOf, unreadOf } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import type { MeshPod } from '../../src/facts/mesh.ts';
-import { connectionsInMesh, senderOf, unreadOf } from '../../src/mesh/connections.ts';
+import { connectionsInMesh, senderOf } from '../../src/mesh/connections.ts';
 import { missingSidecar } from '../../src/mesh/injection.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { plural } from '../format.ts';

@@ -1,5 +1,5 @@
-import { valueOf } from '../../src/facts/fact.ts';
-import { connectionsInMesh, type Met, senderOf, unreadOf } from '../../src/mesh/connections.ts';
+import { valueOf, unreadOf } from '../../src/facts/fact.ts';
+import { connectionsInMesh, type Met, senderOf } from '../../src/mesh/connections.ts';
 import { routeFaults } from '../../src/mesh/istio-routes.ts';
 import { membershipOf } from '../../src/mesh/member.ts';
 import { isHttpPort } from '../../src/mesh/protocol.ts';

@@ -1,4 +1,5 @@
-import { connectionsInMesh, type Met, unreadOf } from '../../src/mesh/connections.ts';
+import { unreadOf } from '../../src/facts/fact.ts';
+import { connectionsInMesh, type Met } from '../../src/mesh/connections.ts';
 import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { clientText, plural } from '../format.ts';
 import { kubectl, patch } from '../fix.ts';

@@ -1,4 +1,4 @@
-import type { Fact } from '../../src/facts/fact.ts';
+import { type Fact, unreadOf } from '../../src/facts/fact.ts';
 import type { Event, Workload } from '../../src/facts/objects.ts';
 import { selects } from '../../src/facts/selectors.ts';
 import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
@@ -141,8 +141,8 @@ export const created = check({
           selects(service.spec.selector, workload.spec.template.metadata.labels) && !(kind === 'ReplicaSet' && workload.metadata.ownerReferences.length > 0),
       );
     const now = situation(service, pods, slices);
-    const unread = lists.map(([, fact]) => fact).find((fact) => !fact.seen);
-    if (owners.length === 0 && unread && !unread.seen) return unknown(`${unread.what}: ${unread.why}`);
+    const unread = unreadOf(...lists.map(([, fact]) => fact));
+    if (owners.length === 0 && unread !== undefined) return unknown(unread);
     if (owners.length === 0) return now.own.length > 0 ? judged([]) : skip('no workload has pods with these labels');
 
     const findings = owners.flatMap((owner): Found[] => {

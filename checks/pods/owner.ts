@@ -37,6 +37,12 @@ export function ownerOf(pod: Pod | Workload, workloads: Workloads): Owner | unde
   return undefined;
 }
 
+/** The lists that have to be read before a pod's owner is known. */
+export const ownersOf = (pod: Pod, workloads: Workloads): Fact<Workload[]>[] =>
+  pod.metadata.ownerReferences.flatMap(({ kind }) =>
+    kind === 'ReplicaSet' ? [workloads.replicaSets, workloads.deployments] : kind in lists ? [workloads[lists[kind as Owner['kind']]]] : [],
+  );
+
 export const workloadRef = ({ kind, workload: { metadata } }: Owner): ObjectRef => ({ kind, namespace: metadata.namespace, name: metadata.name });
 export const nameOf = ({ kind, workload }: Owner): string => `${kind} "${workload.metadata.name}"`;
 export const objectOf = ({ kind, workload }: Owner): string => `${kind.toLowerCase()}/${workload.metadata.name}`;

@@ -1,10 +1,11 @@
+import { unreadOf } from '../../src/facts/fact.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { isOutdated, partitionOf } from '../../src/facts/outdated.ts';
 import { isFinished, isReady } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Fix, judged, skip } from '../check.ts';
+import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
 import { fixBy, patchOf, restartOf } from '../fix.ts';
 import { some } from '../format.ts';
-import { nameOf, objectOf, type Owner, ownerFacts, ownerOf, resumed, workloadRef } from './owner.ts';
+import { nameOf, objectOf, type Owner, ownerFacts, ownerOf, ownersOf, resumed, workloadRef } from './owner.ts';
 import { named, situation, weight } from './service-pods.ts';
 
 /** Why a workload does not replace its pods by those of its template, and what would make it. */
@@ -89,6 +90,8 @@ export const updated = check({
         },
       ];
     });
+    const unread = unreadOf(...waiting.flatMap((p) => ownersOf(p, workloads)));
+    if (findings.length === 0 && unread !== undefined) return unknown(unread);
     return judged(findings);
   },
 });

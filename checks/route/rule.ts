@@ -1,5 +1,6 @@
+import { unreadOf } from '../../src/facts/fact.ts';
 import { choose } from '../../src/front/choose.ts';
-import { check, judged, skip } from '../check.ts';
+import { check, judged, skip, unknown } from '../check.ts';
 
 export const rule = check({
   id: 'route/rule',
@@ -13,6 +14,8 @@ export const rule = check({
     const [first] = chosen.claims;
     const { host, path } = chosen.request;
     const isOwn = first === undefined || (first.kind === own.kind && first.namespace === own.namespace && first.name === own.name);
+    const unread = unreadOf(...(own.kind === 'Ingress' ? [front.ingresses] : [front.routes, front.gateways, front.namespaces]));
+    if (isOwn && unread !== undefined) return unknown(unread);
     if (isOwn) return judged([], `${own.field} gets ${host}${path}${chosen.claims.length > 1 ? `, before ${chosen.claims.length - 1} other rules` : ''}`);
     const isSame = first.host === own.host && first.path === own.path && first.pathType === own.pathType;
     return judged([

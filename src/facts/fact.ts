@@ -52,5 +52,11 @@ export const unseen = (reason: UnseenReason, what: string, why: string, grant?: 
 /** True where the user or the plan chose not to read it: nothing is missing then. */
 export const byChoice = (fact: Unseen): boolean => fact.reason === 'not-needed' || fact.reason === 'not-asked';
 
+/** The first of some facts that could not be read, with its reason: `pods in namespace shop: not allowed to list them`. What nobody wanted is not missing. */
+export const unreadOf = (...facts: readonly Fact<unknown>[]): string | undefined => {
+  const unread = facts.find((fact): fact is Unseen => !fact.seen && !byChoice(fact));
+  return unread && `${unread.what}: ${unread.why}`;
+};
+
 /** The value of a fact that was seen. */
 export const valueOf = <T>(fact: Fact<T>): T | undefined => (fact.seen ? fact.value : undefined);

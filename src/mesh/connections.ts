@@ -1,5 +1,5 @@
 /** The connections of a client to the pods behind a Service, as the mesh sees them. */
-import { byChoice, type Fact, valueOf } from '../facts/fact.ts';
+import { type Fact, unreadOf, valueOf } from '../facts/fact.ts';
 import type { Client, Facts, Target } from '../facts/facts.ts';
 import type { MeshPod } from '../facts/mesh.ts';
 import type { EndpointSlice, Service } from '../facts/objects.ts';
@@ -48,15 +48,9 @@ export function connectionsInMesh(mesh: Mesh, { target, service, slices, client 
     );
 }
 
-/** The first list of a mesh that could not be read. */
-export const unreadOf = (...lists: readonly Fact<unknown>[]): string | undefined => {
-  const unread = lists.find((l) => !l.seen);
-  return unread && !unread.seen ? `${unread.what}: ${unread.why}` : undefined;
-};
-
 /** Why the request of a debug pod says nothing about the client that it replaces: the mesh treats the two differently, or may. Undefined where it does not. */
 export function standInMisled(facts: Pick<Facts, 'mesh' | 'service' | 'slices' | 'client'>, target: Target): string | undefined {
-  if (!facts.mesh.seen) return byChoice(facts.mesh) ? undefined : unreadOf(facts.mesh);
+  if (!facts.mesh.seen) return unreadOf(facts.mesh);
   const mesh = facts.mesh.value;
   if (!mesh) return undefined;
   const lists = Object.entries(mesh).flatMap(([name, list]) => (name === 'destinations' ? [] : [list as Fact<unknown>]));

@@ -567,7 +567,7 @@ describe('EndpointSlices', () => {
   test('without a selector: what somebody created', () => {
     expect(of(nothing, 'endpoint-port-name-mismatch')).toMatchObject({ status: 'pass', summary: '1 manually created address' });
     expect(of(externalName)).toMatchObject({ status: 'skip' });
-    expect(of(all(() => ({ pods: unseen('forbidden', 'pods', 'not allowed') })))).toMatchObject({ status: 'pass', summary: '3 addresses' });
+    expect(of(all(() => ({ pods: unseen('forbidden', 'pods', 'not allowed') })))).toMatchObject({ status: 'unknown', reason: 'pods: not allowed' });
   });
   test('ready pods that are in none', () => {
     const lost = slices((list) => list.forEach((s) => s.endpoints.splice(0, 1)));

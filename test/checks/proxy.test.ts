@@ -64,13 +64,13 @@ describe("each node's rules", () => {
     const found = report('kube-proxy/rules', (facts) => ({ nodeRulesLater: onOneNode(gone)(facts).nodeRules }));
     expect(found.findings).toMatchObject([{ code: 'kube-proxy-rules-missing' }]);
   });
-  test('a node that was refused hides nothing of the others', () => {
+  test('a node that was refused is unknown, whatever the others have', () => {
     const found = report(
       'kube-proxy/rules',
       onOneNode(() => unseen('forbidden', 'running a command', 'not allowed')),
     );
-    expect(found.status).toBe('pass');
-    expect(found.summary).toContain('1 node not checked');
+    expect(found.status).toBe('unknown');
+    expect(found.reason).toMatch(/^rules on node\d, node\d match the 3 endpoints · \w+ mode; running a command: not allowed$/);
   });
   test.each([
     ['one endpoint is left out', (h: Handling) => ({ backends: h.backends.slice(1) }), 'is missing'],
@@ -334,7 +334,10 @@ describe('whether kube-proxy runs', () => {
     expect(of(onNode('node2', (p) => p.status.containerStatuses.forEach((s) => void (s.restartCount = 3)))).summary).toBe(
       'kube-proxy is ready on all 3 nodes; restarted: node2 3 times',
     );
-    expect(of(() => ({ nodes: unseen('forbidden', 'nodes', 'not allowed') })).summary).toBe('kube-proxy is ready on 3 nodes');
+    expect(of(() => ({ nodes: unseen('forbidden', 'nodes', 'not allowed') }))).toMatchObject({
+      status: 'unknown',
+      reason: 'kube-proxy is ready on 3 of 3 nodes; nodes: not allowed',
+    });
     expect(of(edited('service', (s) => void (s && Object.assign(s.spec, { clusterIP: 'None', clusterIPs: ['None'] }))))).toMatchObject({
       status: 'skip',
       reason: 'the Service has no virtual IP',

@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../src/diagnose/diagnose.ts';
 import { type FactName, factNames, type Facts } from '../../src/facts/facts.ts';
+import { type Fact, seen, valueOf } from '../../src/facts/fact.ts';
 import { followsFrom } from '../../src/verdict/chains.ts';
+import { judge, partsOf } from '../../src/verdict/judge.ts';
 import { checksFor, recorded } from '../support/recordings.ts';
 
 /** Facts as they would be if the API server had refused one of them. */
@@ -55,6 +57,42 @@ describe('with one fact refused', () => {
     },
   );
 });
+
+/** What only a connection shows, and what is said of the DNS Service beside the one that was asked for. */
+const shownElsewhere = new Set([
+  'dns/config connections',
+  'dns/replicas connections',
+  'pods/containers connections',
+  'kube-proxy/rules dnsService',
+  'kube-proxy/rules dnsSlices',
+]);
+
+/** The facts without one, and those without each of its parts: a node, a pod, a namespace. */
+function lessOf(facts: Facts, name: FactName): Facts[] {
+  const fact = facts[name];
+  const refused = { seen: false, reason: 'forbidden', what: name, why: 'not allowed' } as const;
+  const isPart = (value: unknown) => partsOf({ value }).length > 0;
+  const parts = fact.seen ? Object.entries(fact.value ?? {}).flatMap(([part, value]) => (isPart(value) ? [part] : [])) : [];
+  return [
+    { ...facts, [name]: refused },
+    ...parts.map((part) => ({ ...facts, [name]: seen({ ...(valueOf(fact as Fact<unknown>) as object), [part]: refused }) })),
+  ];
+}
+
+test.each(recorded.map((r) => [r.name, r] as const))(
+  '%s: a check that finds a fault does not pass where a part of what it reads was refused',
+  (_, { recording }) => {
+    const { facts } = recording;
+    const passed = checksFor(recording)
+      .filter((check) => judge(check, facts).findings.length > 0)
+      .flatMap((check) =>
+        [...check.needs, ...check.uses]
+          .filter((name) => facts[name].seen && !shownElsewhere.has(`${check.id} ${name}`))
+          .flatMap((name) => lessOf(facts, name).flatMap((less) => (judge(check, less).status === 'pass' ? [`${check.id} without ${name}`] : []))),
+      );
+    expect(passed).toEqual([]);
+  },
+);
 
 const probes = ['connections', 'listeners', 'dnsAnswers', 'nodeRules', 'frontAnswers', 'servedCertificates', 'apiServerCalls'] as const satisfies FactName[];
 const ofTheSystem = [

@@ -46,11 +46,7 @@ describe('the rules before the routes', () => {
     ['100:\tfrom all lookup [l3mdev-table]', null],
     ['100:\tfrom all to all blackhole', '100: from all to all blackhole'],
   ])('%s', (rule, found) =>
-    expect(texts(listing(rule), '10.244.2.17')).toEqual([
-      ...(found === null ? [] : [found]),
-      '32766: from all lookup main',
-      '32767: from all lookup default',
-    ]),
+    expect(texts(listing(rule), '10.244.2.17')).toEqual([...(found === null ? [] : [found]), '32766: from all lookup main', '32767: from all lookup default']),
   );
   test('a rule for a source means packets from it', () => {
     const ofPods = listing('100:\tfrom 10.244.1.0/24 to 10.244.2.0/24 blackhole', '110:\tfrom 10.244.1.7 lookup 42');
