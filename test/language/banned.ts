@@ -27,7 +27,7 @@ export const banned: readonly [RegExp, string][] = [
 const fixed = [
   'Correct the Service or its hand-written endpoints',
   // A field of captured facts.
-  /\bleads: (v\.|route|true|false)|\.leads\b|"leads"/g,
+  /\bleads: (v\.|route|true|false|!)|\.leads\b|"leads"/g,
 ];
 
 export interface Hit {
