@@ -321,6 +321,149 @@ const notReady = (p: { status: { conditions: { type: string; status: string }[] 
   p?.status.conditions.forEach((c) => void (c.type === 'Ready' && (c.status = 'False')));
 const proxyPods = (change: (list: Pod[]) => void): Edit => edited('proxyPods', change);
 
+describe('what is said of rules', () => {
+  const of = (incident: string, ...edits: Edit[]) => report('kube-proxy/rules', all(...edits), incident).findings;
+  const from = (node: string | null): Edit =>
+    all(
+      () => ({ client: seen(null) }),
+      edited('connections', (made) => void (made.node = node)),
+    );
+  const texts = (list: readonly { text: string }[] | undefined) => list?.map((e) => e.text);
+  const noProxies: Edit = () => ({ proxyPods: unseen('forbidden', 'pods', 'not allowed') });
+  test('that the proxy did not write: the command that deletes each', () => {
+    const [found] = of('rule-by-hand');
+    const rule = '-d 10.96.206.191/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.244.9.9:8080';
+    expect(texts(found?.evidence)).toEqual([
+      '10.96.206.191:80 is forwarded to 10.244.9.9:8080; 10.244.9.9:8080 is not an endpoint; 10.244.2.205:8080, 10.244.3.203:8080 are missing',
+      `node2: nat/PREROUTING: ${rule}`,
+      'right on node1, node3',
+    ]);
+    expect(found?.fix).toEqual([
+      {
+        text: `Delete the rule on node2 that kube-proxy did not write, and exclude Services in the program that writes it: nat/PREROUTING: ${rule}`,
+        command: `kubectl -n kube-system exec kube-proxy-89nt4 -- iptables -t nat -D PREROUTING ${rule}`,
+      },
+    ]);
+    const named = (facts: Facts, name: 'nodeRules' | 'nodeRulesLater') =>
+      edited(name, (by) =>
+        Object.values(by)
+          .flatMap((f) => (f.seen ? Object.values(f.value.modes).flatMap((m) => Object.values(m).flatMap((o) => Object.values(o))) : []))
+          .forEach((h) => void (h.foreign.length > 0 && (h.foreign = ['a chain of somebody']))),
+      )(facts);
+    const [unsorted] = of('rule-by-hand', (f) => ({ ...named(f, 'nodeRules'), ...named(f, 'nodeRulesLater') }));
+    expect(unsorted?.fix).toEqual([{ text: expect.stringMatching(/: a chain of somebody$/) as string }]);
+  });
+  test('that are gone from a node: for which addresses, and how they come back', () => {
+    const [found, ...more] = of('rules-flushed');
+    expect(more).toEqual([]);
+    expect(found).toMatchObject({ scope: 'all', object: { name: 'shop' }, also: [{ name: 'kube-dns', namespace: 'kube-system' }], nodes: ['node3'] });
+    expect(texts(found?.evidence)).toEqual([
+      'no rule for 10.96.180.215:80: the node has no rules of a proxy at all',
+      'no rule for 10.96.0.10:53/UDP, 10.96.0.10:53, 10.96.0.10:9153: the node has no rules of a proxy at all',
+      'right on node1, node2',
+    ]);
+    expect(found?.fix.map((f) => f.command)).toEqual(['kubectl -n kube-system delete pod kube-proxy-kz544']);
+    expect(of('rules-flushed', from('node1'))).toMatchObject([{ scope: 'part' }]);
+    expect(of('rules-flushed', from(null))).toMatchObject([{ scope: 'part' }]);
+    expect(of('rules-flushed', noProxies)[0]?.fix).toEqual([
+      {
+        text: 'Restart kube-proxy on node3',
+        command: 'kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector=spec.nodeName=node3',
+      },
+    ]);
+    const nodePort = edited(
+      'service',
+      (s) => void (s && Object.assign(s.spec, { type: 'NodePort', ports: s.spec.ports.map((x) => ({ ...x, nodePort: 31000 })) })),
+    );
+    expect(of('rules-flushed', nodePort)[0]?.message).toMatch(/: no rule for 10\.96\.180\.215:80: the node has no rules of a proxy at all$/);
+  });
+  test('that reject every address: the table of each family is written again', () => {
+    const [four] = of('nftables-maps-empty');
+    expect(four).toMatchObject({ scope: 'all', nodes: ['node1', 'node2', 'node3'] });
+    expect(four?.evidence).toHaveLength(6);
+    expect(four?.fix[1]?.command).toBe(
+      ['xrjph', 'snnc4', 'dm6v7'].map((pod) => `kubectl -n kube-system exec kube-proxy-${pod} -- nft delete table ip kube-proxy`).join(' && '),
+    );
+    expect(of('nftables-maps-empty', from(null))).toMatchObject([{ scope: 'all' }]);
+    expect(of('dual-rules-flushed')[0]?.fix[1]?.command).toBe('kubectl -n kube-system exec kube-proxy-njb8t -- nft delete table ip6 kube-proxy');
+    expect(of('dual-rules-flushed', noProxies)[0]?.fix).toHaveLength(1);
+    expect(of('dual-rules-flushed')[0]?.message).toContain('no rule for [fd00:96::1bb7]:80 (rejected, like every address without a rule)');
+  });
+  test('of DNS alone, whose Service is named', () => {
+    expect(of('rules-for-dns-missing')).toMatchObject([{ object: { namespace: 'kube-system', name: 'kube-dns' }, scope: 'all', nodes: ['node2'] }]);
+    expect(of('rules-for-dns-missing')[0]).not.toHaveProperty('also');
+    expect(texts(of('rules-for-dns-missing')[0]?.evidence)).toEqual([
+      'no rule for 10.96.0.10:53/UDP',
+      'no rule for 10.96.0.10:53',
+      'no rule for 10.96.0.10:9153',
+      'right on node1, node3',
+    ]);
+    // A Service of the same name elsewhere is another one.
+    const namesake = edited('service', (s) => void (s && (s.metadata.name = 'kube-dns')));
+    expect(of('rules-for-dns-missing', namesake)).toMatchObject([{ object: { namespace: 'kube-system' } }]);
+  });
+  test('that do otherwise than they should', () => {
+    const [first] = Object.keys(valueOf(recordingOf('healthy-canary').facts.nodeRules));
+    const says = (change: (h: Handling) => Partial<Handling>) => report('kube-proxy/rules', onOneNode(each(change))).findings[0]?.message ?? '';
+    const ip = valueOf(recordingOf('healthy-canary').facts.service)?.spec.clusterIP ?? '';
+    expect(says(() => ({ verdict: 'dropped', backends: [] }))).toMatch(
+      /: 10\.\S+:80 is dropped, expected: forwarded to 10\.244\.\S+, 10\.244\.\S+, 10\.244\.\S+$/,
+    );
+    expect(says(() => ({ verdict: 'dropped', backends: [] }))).toContain(
+      `kube-proxy rules on ${first} for Service "shop" and kube-dns do not match the endpoints: ${ip}:80 `,
+    );
+    expect(says((h) => ({ backends: h.backends.map((b, i) => ({ ...b, percent: i === 0 ? 90 : 10 })) }))).toMatch(
+      /; shares are not equal: 10\.\S+ 90 %, 10\.\S+ 10 %, 10\.\S+ 10 %$/,
+    );
+    expect(says((h) => ({ backends: [...h.backends, { to: '10.9.9.9:1', percent: 1 }, { to: '10.9.9.8:1', percent: 1 }] }))).toMatch(
+      /; 10\.9\.9\.9:1, 10\.9\.9\.8:1 are no endpoints/,
+    );
+    const nobody = edited('slices', (list) => list.splice(0));
+    expect(report('kube-proxy/rules', nobody).findings[0]?.message).toMatch(/ is forwarded to 10\.\S+, 10\.\S+, 10\.\S+, expected: rejected$/);
+  });
+  test('of two modes: those of the mode that is set up count', () => {
+    const wrong = each(() => ({ backends: [{ to: '10.9.9.9:1', percent: 100 }] }));
+    const both = (facts: Facts) => {
+      const right = valueOf(facts.nodeRules);
+      const nodeRules = Object.fromEntries(
+        Object.entries(right).map(([node, fact]) => {
+          const [[mode = '', own = {}] = []] = Object.entries(valueOf(fact).modes);
+          const [other = {}] = Object.values(valueOf(wrong(valueOf(fact))).modes);
+          return [node, seen({ ...valueOf(fact), modes: { ipvs: other, [mode]: own } })];
+        }),
+      );
+      return { nodeRules: seen(nodeRules) };
+    };
+    const set = (mode: string | null) =>
+      report(
+        'kube-proxy/rules',
+        all(both, () => ({ proxyMode: seen(mode as never) })),
+      );
+    const [mode = ''] = Object.keys(valueOf(Object.values(valueOf(recordingOf('healthy-canary').facts.nodeRules))[0] as Fact<NodeRules>).modes);
+    expect(set(mode).findings).toEqual([]);
+    expect(set('ipvs').findings).toHaveLength(1);
+    // Two modes are no one mode to speak of.
+    expect(set(mode).summary).not.toContain(' mode');
+  });
+  test('of an earlier mode', () => {
+    const [found] = report('kube-proxy/leftover', nothing, 'two-modes-at-once').findings;
+    expect(found).toMatchObject({
+      scope: 'all',
+      message: 'Node node2 still has nftables rules of an earlier kube-proxy mode, which forward Service "shop" to wrong addresses',
+      evidence: [{ source: 'rules on node2', text: 'nftables rules besides iptables rules: forwards to 10.244.9.9:8080' }],
+      fix: [
+        {
+          text: 'Remove the nftables table of the earlier mode on node2; the next connection takes the rules of iptables. Or restart the node',
+          command: 'kubectl -n kube-system exec kube-proxy-xw66s -- nft delete table ip kube-proxy',
+        },
+      ],
+    });
+    // Nothing says which mode is set up: the rules that are right are those of the present one.
+    const unsaid: Edit = () => ({ proxyMode: unseen('forbidden', 'x', 'y'), proxyHealth: unseen('forbidden', 'x', 'y') });
+    expect(report('kube-proxy/leftover', unsaid, 'two-modes-at-once').findings[0]?.message).toContain('nftables rules of an earlier');
+  });
+});
+
 describe('whether kube-proxy runs', () => {
   const of = (...edits: Edit[]) => report('kube-proxy/running', all(...edits));
   const onNode = (node: string, change: (p: Pod) => void): Edit => proxyPods((list) => list.filter((p) => p.spec.nodeName === node).forEach(change));
