@@ -2,9 +2,10 @@ import ipaddr from 'ipaddr.js';
 import { nearest } from '../../src/catalog/nearest-names.ts';
 import { type Corefile, CorefileError, forwarders, kubernetesZones, parseCorefile, releasedPlugins } from '../../src/dns/corefile.ts';
 import { clusterDomain, parseResolvConf, type ResolvConf } from '../../src/dns/resolv-conf.ts';
+import { unreadOf } from '../../src/facts/fact.ts';
 import { isReady } from '../../src/facts/selectors.ts';
 import type { Pod } from '../../src/facts/objects.ts';
-import { check, type Draft, type Evidence, type Fix, judged, skip } from '../check.ts';
+import { check, type Draft, type Evidence, type Fix, judged, skip, unknown } from '../check.ts';
 import { corrected, type Correction, withKubernetes, word, zones } from './corefile-fixes.ts';
 import { logLines } from './evidence.ts';
 
@@ -162,13 +163,16 @@ export const config = check({
       return judged([invalid(subject, error.line, error.message)]);
     }
     const served = kubernetesZones(file)?.map((z) => z.replace(/\.$/, ''));
+    // What the Corefile imports may hold any plugin.
+    const unread = /^\s*import\s/m.test(corefile) ? unreadOf(corefileCustom) : undefined;
     const resolv = connections.seen && connections.value.resolvConf !== null ? parseResolvConf(connections.value.resolvConf) : undefined;
     const found =
       complaint(subject) ??
       misspelt(subject, file) ??
       loop(subject, file, dnsService.seen ? dnsService.value?.spec.clusterIPs : undefined) ??
-      (served ? otherZone(subject, file, served, resolv) : withoutKubernetes(subject, file, resolv));
+      (served ? otherZone(subject, file, served, resolv) : unread === undefined ? withoutKubernetes(subject, file, resolv) : undefined);
     if (found) return judged([found]);
+    if (unread !== undefined) return unknown(unread);
     return judged([], `CoreDNS serves ${zonesText(served ?? []) || 'every zone'}`);
   },
 });

@@ -1,3 +1,4 @@
+import { unreadOf } from '../../src/facts/fact.ts';
 import { endpointsOf, isReady, labelText, selects } from '../../src/facts/selectors.ts';
 import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { patch } from '../fix.ts';
@@ -56,6 +57,9 @@ export const service = check({
         { text: 'Check that targetPort of Service "kube-dns" is a port of the DNS pods', command: 'kubectl -n kube-system get service kube-dns -o yaml' },
       ]);
     }
-    return judged([], `kube-dns at ${dnsService.spec.clusterIPs.join(', ')}${ready ? `, ${ready.length} ready` : ''}`);
+    const summary = `kube-dns at ${dnsService.spec.clusterIPs.join(', ')}`;
+    const unread = unreadOf(dnsSlices);
+    if (unread !== undefined) return unknown(`${summary}; ${unread}`);
+    return judged([], `${summary}${ready ? `, ${ready.length} ready` : ''}`);
   },
 });

@@ -33,6 +33,9 @@ export const injection = check({
         return missing ? [{ pod, ...missing }] : [];
       });
     const groups = [without(sender ? [sender] : []), without(valueOf(mesh.pods) ?? [])].filter((g) => g.length > 0);
+    const homes = [...(sender ? [sender] : []), ...(valueOf(mesh.pods) ?? [])].map((p) => p.namespace);
+    const unread = unreadOf(...(namespaces.seen ? homes.flatMap((n) => namespaces.value[n] ?? []) : [namespaces]));
+    if (groups.length === 0 && unread !== undefined) return unknown(unread);
     if (groups.length === 0) return judged([], 'no pod misses a sidecar');
     const met = connectionsInMesh(mesh, { target, service, slices, client: who });
     const isNeeded = met.some((m) => m.tls === 'refused' || m.admission.verdict === 'denied');

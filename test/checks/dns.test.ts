@@ -93,6 +93,15 @@ describe('the upstream', () => {
   test('a failure that the upstream itself reports is an answer', () => {
     expect(report('dns/upstream', said('SERVFAIL', '')).findings).toEqual([]);
   });
+  test('who reported it is not known without its log, and an answer that was not read is none', () => {
+    const noLogs: Edit = () => ({ dnsLogs: unseen('forbidden', 'logs', 'not allowed') });
+    expect(report('dns/upstream', all(said('SERVFAIL', ''), noLogs))).toMatchObject({ status: 'unknown', reason: 'logs: not allowed' });
+    expect(report('dns/upstream', all(said('NOERROR', ''), noLogs)).status).toBe('pass');
+    const [pod = ''] = Object.keys(valueOf(recordingOf('healthy-canary').facts.dnsAnswers));
+    const silent: Edit = () => ({ dnsAnswers: seen({ [pod]: unseen('unreachable', 'its answer', 'the connection was cut off') }) });
+    expect(report('dns/upstream', silent)).toMatchObject({ status: 'unknown', reason: 'its answer: the connection was cut off' });
+    expect(report('dns/upstream', () => ({ dnsAnswers: seen({}) }))).toMatchObject({ status: 'skip', reason: 'no DNS replica was asked' });
+  });
   test('one that CoreDNS made up is in its log', () => {
     const found = report('dns/upstream', said('SERVFAIL', '[ERROR] plugin/errors: 2 . NS: read udp 10.244.1.2:4->10.77.0.1:53: i/o timeout'));
     expect(found.findings[0]).toMatchObject({ code: 'dns-upstream-failing', severity: 'warning' });
@@ -243,7 +252,7 @@ describe('the Service of DNS', () => {
   const service = (change: object): Edit => edited('dnsService', (s) => void (s && Object.assign(s.spec, change)));
   test('that is right', () => {
     expect(judged()).toMatchObject({ status: 'pass', summary: 'kube-dns at 10.96.0.10, 2 ready' });
-    expect(judged(() => ({ dnsSlices: unseen('forbidden', 'x', 'y') }))).toMatchObject({ summary: 'kube-dns at 10.96.0.10' });
+    expect(judged(() => ({ dnsSlices: unseen('forbidden', 'x', 'y') }))).toMatchObject({ status: 'unknown', reason: 'kube-dns at 10.96.0.10; x: y' });
   });
   test('that does not exist', () => {
     const gone: Edit = () => ({ dnsService: seen(null) });
@@ -380,6 +389,15 @@ describe('the Corefile and the domain', () => {
   test('that is right', () => {
     expect(of('dns/config')).toMatchObject({ status: 'pass', summary: 'CoreDNS serves cluster.local' });
     expect(of('dns/config', () => ({ corefile: seen(null) }))).toMatchObject({ status: 'skip', reason: 'there is no Corefile in kube-system' });
+  });
+  test('what it imports may hold any plugin', () => {
+    const unread: Edit = () => ({ corefileCustom: unseen('forbidden', 'the imports', 'not allowed') });
+    const imports = corefile((t) => t.replace('errors', 'errors\n    import custom/*.override'));
+    expect(of('dns/config', unread)).toMatchObject({ status: 'pass' });
+    expect(of('dns/config', imports, unread)).toMatchObject({ status: 'unknown', reason: 'the imports: not allowed' });
+    const withoutKubernetes = corefile((t) => t.replace(/kubernetes [^{]*\{[^}]*\}/, 'import custom/*.override'));
+    expect(of('dns/config', withoutKubernetes, unread)).toMatchObject({ status: 'unknown' });
+    expect(of('dns/config', withoutKubernetes).findings).toMatchObject([{ code: 'dns-config-invalid' }]);
   });
   test('that is not valid: breaks nothing until CoreDNS restarts', () => {
     const broken = (t: string) => t.replace(/\}\n$/, '');

@@ -66,6 +66,11 @@ describe('a sidecar that is missing', () => {
     });
     expect(found?.evidence).toHaveLength(2);
     expect(of(bare, inside)).toMatchObject({ status: 'pass', summary: 'no pod misses a sidecar' });
+    for (const blind of [
+      () => ({ namespaces: unseen('forbidden', 'namespaces', 'not allowed') }),
+      edited('namespaces', (list) => Object.keys(list).forEach((n) => void (list[n] = unseen('forbidden', 'namespaces', 'not allowed')))),
+    ])
+      expect(of(bare, inside, blind)).toMatchObject({ status: 'unknown', reason: 'namespaces: not allowed' });
   });
 });
 
