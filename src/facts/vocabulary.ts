@@ -127,24 +127,24 @@ snaplen so socket sockets some somebody something soon sorted source sourcelabel
 specific specs split splittarget spoken sport src srv ssl stack stage stale stalled stand standin start started startedat starting starts startswith
 starttime startup startupprobe state stateful statefulset statefulsets stateof states status statuses stay stays steal step steps still stop stopped
 stops strange strategic strategy stray straypods strays stream strict string stringify stringmatch stuck subdomain subject subjectaltname subnets
-subresource subset subsets succeed succeeded succeeds success successor such sum summary surge suspicion svc svl switch switches sync syncing syncs
-synproxy sys sysctl system table tables tabletext tag tail taint taints take taken takenin takes target targetport targetref targetrefs targets
-targetsof task tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template templated temporary term terminate terminated terminating termination
-terms terraform test tested tests text texts th than that the their them then there these they this those though threshold through throw tier tiers
-time timed timeout timeouts timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed toisostring token tolerate tolerations
-tolowercase too tool toolkit tools topology toports tos tosorted tostring total touppercase tproxy trace track tracked tracking traefik traffic
-trafficdistribution trafficpolicy transfer transform transition treated trial tried tries trigger trim true trunk try trying ts tsig ttl tunnel
-tutorials twice two type typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls unavailable unchanged
-undecided undefined under understood undo undoes unexplained unhealthy union unit unjudged unknown unless unmet unplaced unproved unreachable unread
-unready unschedulable unscheduled unseen unseenreason unseenreasons unseenschema unset until up update updated updatednumberscheduled updatedreplicas
-updaterevision updates updatestrategy upper upstream uri url usable usage use used useless user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1
-v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating validatingwebhookconfiguration validatingwebhookconfigurations validation
-value valueof values variable variables variant verb verbs verdict verified verifies verify version versions veth via viaapiserver view violates
-virtual virtualipalonefails virtualservice virtualservices vmap vpc vs wait waited waiting waits walk want wanted wants warn warning was watch way
-ways wdhms weak weakmap weave web webhook webhookconfiguration webhooks weight weighted were wget what when where whereitfails whereto whether which
-while who whoami whole wholename whom whose why whylost wide wires with withendpoint within without withoutdot withoutheaders word words working
-workload workloads workloadselector works world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes
-yet you yours z0 z2 za zero zone zones zonestext
+subresource subset subsets succeed succeeded succeeds success successor such sum summary summaryof surge suspicion svc svl switch switches sync
+syncing syncs synproxy sys sysctl system table tables tabletext tag tail taint taints take taken takenin takes target targetport targetref targetrefs
+targets targetsof task tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template templated temporary term terminate terminated terminating
+termination terms terraform test tested tests text texts th than that the their them then there these they this those though threshold through throw
+tier tiers time timed timeout timeouts timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed toisostring token tolerate
+tolerations tolowercase too tool toolkit tools topology toports tos tosorted tostring total touppercase tproxy trace track tracked tracking traefik
+traffic trafficdistribution trafficpolicy transfer transform transition treated trial tried tries trigger trim true trunk try trying ts tsig ttl
+tunnel tutorials twice two type typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls unavailable
+unchanged undecided undefined under understood undo undoes unexplained unhealthy union unit unjudged unknown unless unmet unplaced unproved
+unreachable unread unreadof unready unschedulable unscheduled unseen unseenreason unseenreasons unseenschema unset until up update updated
+updatednumberscheduled updatedreplicas updaterevision updates updatestrategy upper upstream uri url usable usage use used useless user uses
+usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating
+validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof values variable variables variant verb verbs verdict verified
+verifies verify version versions veth via viaapiserver view violates virtual virtualipalonefails virtualservice virtualservices vmap vpc vs wait
+waited waiting waits walk want wanted wants warn warning was watch way ways wdhms weak weakmap weave web webhook webhookconfiguration webhooks weight
+weighted were wget what when where whereitfails whereto whether which while who whoami whole wholename whom whose why whylost wide wires with
+withendpoint within without withoutdot withoutheaders word words working workload workloads workloadselector works world worst would writable write
+writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes yet you yours z0 z2 za zero zone zones zonestext
 `
     .trim()
     .split(/\s+/),

@@ -402,7 +402,7 @@ describe('what is said of rules', () => {
     const namesake = edited('service', (s) => void (s && (s.metadata.name = 'kube-dns')));
     expect(of('rules-for-dns-missing', namesake)).toMatchObject([{ object: { namespace: 'kube-system' } }]);
   });
-  test('that do otherwise than they should', () => {
+  test('that differ from what they should do', () => {
     const [first] = Object.keys(valueOf(recordingOf('healthy-canary').facts.nodeRules));
     const says = (change: (h: Handling) => Partial<Handling>) => report('kube-proxy/rules', onOneNode(each(change))).findings[0]?.message ?? '';
     const ip = valueOf(recordingOf('healthy-canary').facts.service)?.spec.clusterIP ?? '';
