@@ -427,7 +427,7 @@ describe('what is said of rules', () => {
       const right = valueOf(facts.nodeRules);
       const nodeRules = Object.fromEntries(
         Object.entries(right).map(([node, fact]) => {
-          const [[mode = '', own = {}] = []] = Object.entries(valueOf(fact).modes);
+          const [[mode, own] = ['', {}]] = Object.entries(valueOf(fact).modes);
           const [other = {}] = Object.values(valueOf(wrong(valueOf(fact))).modes);
           return [node, seen({ ...valueOf(fact), modes: { ipvs: other, [mode]: own } })];
         }),
