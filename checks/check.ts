@@ -26,6 +26,9 @@ export const judged = <C extends Code>(findings: Draft<C>[], summary = ''): Judg
 export const skip = (reason: string): Judgement<never> => ({ kind: 'skip', reason });
 /** Could not be judged; a person reads the reason. The missing facts are listed separately. */
 export const unknown = (reason: string): Judgement<never> => ({ kind: 'unknown', reason });
+/** What is wrong; without findings it is not known that all is right where something could not be read (`unreadOf`). */
+export const judgedUnless = <C extends Code>(unread: string | undefined, findings: Draft<C>[], summary?: string): Judgement<C> =>
+  findings.length === 0 && unread !== undefined ? unknown(unread) : judged(findings, summary);
 
 export type Given<N extends FactName, U extends FactName> = { readonly [K in N]: FactTypes[K] } & {
   readonly [K in U]: Fact<FactTypes[K]>;

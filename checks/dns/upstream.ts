@@ -1,6 +1,6 @@
 import { forwarders, readCorefile } from '../../src/dns/corefile.ts';
 import { unreadOf } from '../../src/facts/fact.ts';
-import { check, type Evidence, judged, skip, unknown } from '../check.ts';
+import { check, type Evidence, judged, judgedUnless, skip, unknown } from '../check.ts';
 import { plural, some } from '../format.ts';
 import { logLines } from './evidence.ts';
 
@@ -30,7 +30,7 @@ export const upstream = check({
     const bad = replies.filter(({ pod, reply }) => reply.rcode.startsWith('no answer') || (reply.rcode === 'SERVFAIL' && complaints(pod).length > 0));
     const file = readCorefile(corefile.seen ? corefile.value : null);
     const to = file ? forwarders(file).flatMap((f) => f.to) : [];
-    if (bad.length === 0) return unread === undefined ? judged([]) : unknown(unread);
+    if (bad.length === 0) return judgedUnless(unread, []);
     const logged = bad.flatMap(({ pod }): Evidence[] => complaints(pod).map((text) => ({ source: 'log', text: `${pod}: ${text}` })));
     return judged([
       {

@@ -2,7 +2,7 @@ import { unreadOf } from '../../src/facts/fact.ts';
 import type { Client } from '../../src/facts/facts.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { endpointsOf, familiesOf, type Family, familyOf, isReady, podsOf } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
+import { check, type Draft, type Fix, judgedUnless, skip } from '../check.ts';
 import { clientText, plural, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 
@@ -91,7 +91,6 @@ export const families = check({
     const served = own.map((f) => ({ family: f, count: new Set(endpoints.flatMap((e) => (familyOf(e.address) === f ? [e.address] : []))).size }));
     // A family without an endpoint has one reason in the pods, or none.
     const unread = unreadOf(client, ...(served.some((s) => s.count === 0) ? [pods] : []));
-    if (found.length === 0 && unread !== undefined) return unknown(unread);
-    return judged(found, own.length > 1 ? served.map((s) => `${s.count} over ${s.family}`).join(', ') : (own[0] ?? ''));
+    return judgedUnless(unread, found, own.length > 1 ? served.map((s) => `${s.count} over ${s.family}`).join(', ') : (own[0] ?? ''));
   },
 });

@@ -1,7 +1,7 @@
 import { unreadOf } from '../../src/facts/fact.ts';
 import { portsAsked } from '../../src/facts/selectors.ts';
 import { compare } from '../../src/proxy/compare.ts';
-import { check, type Evidence, judged, skip, unknown } from '../check.ts';
+import { check, type Evidence, judged, judgedUnless, skip, unknown } from '../check.ts';
 import { serviceRef, some } from '../format.ts';
 import { onNode } from '../on-node.ts';
 import { clientNode, proxyNodeIn } from './nodes.ts';
@@ -29,7 +29,7 @@ export const leftover = check({
     const both = read.filter(([, { modes }]) => Object.keys(modes).length > 1);
     const [first] = both;
     const unread = unreadOf(...Object.values(nodeRules));
-    if (!first) return unread === undefined ? judged([]) : unknown(unread);
+    if (!first) return judgedUnless(unread, []);
     const evidence: Evidence[] = [];
     const wrong: string[] = [];
     let old = '';

@@ -1,7 +1,7 @@
 import { type Fact, seen, unreadOf } from '../../src/facts/fact.ts';
 import type { ProxyHealth } from '../../src/facts/facts.ts';
 import type { EndpointSlice, Pod, Service } from '../../src/facts/objects.ts';
-import { check, type Draft, type Evidence, judged, skip, unknown } from '../check.ts';
+import { check, type Draft, type Evidence, judgedUnless, skip } from '../check.ts';
 import { some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 import { clientNode, restartOn } from './nodes.ts';
@@ -132,8 +132,8 @@ export const syncing = check({
     const [first, ...others] = judgedPods.flatMap((j) => j.found ?? []);
     const silent = judgedPods.flatMap((j) => (!j.found && j.health?.seen && j.health.value.healthz === null ? [j.pod.spec.nodeName ?? ''] : []));
     const unread = unreadOf(...judgedPods.flatMap((j) => (j.health ? [j.health] : [])), ...(proxyHealth.seen ? [] : [proxyHealth]));
-    if (!first && silent.length === 0 && unread !== undefined) return unknown(unread);
-    return judged(
+    return judgedUnless(
+      unread,
       [...(first ? [notWriting([first, ...others], here, proxyPods)] : []), ...(silent.length > 0 ? [notAnswering(silent, here, proxyPods)] : [])],
       'kube-proxy writes its rules',
     );

@@ -2,7 +2,7 @@ import { type Fact, unreadOf } from '../../src/facts/fact.ts';
 import type { FactTypes, Forwarding } from '../../src/facts/facts.ts';
 import { type Family, familyOf, isGood, isLost, splitTarget } from '../../src/facts/selectors.ts';
 import { wordsOf } from '../../src/proxy/iptables.ts';
-import { check, type Draft, type Evidence, type Fix, judged, unknown } from '../check.ts';
+import { check, type Draft, type Evidence, type Fix, judgedUnless } from '../check.ts';
 import { probeEvidence } from '../format.ts';
 import { atNode, onNode } from '../on-node.ts';
 
@@ -93,8 +93,6 @@ export const forwarding = check({
         };
       }),
     );
-    const unread = unreadOf(...Object.values(read));
-    if (findings.length === 0 && unread !== undefined) return unknown(unread);
-    return judged(findings, 'each node lets packets through');
+    return judgedUnless(unreadOf(...Object.values(read)), findings, 'each node lets packets through');
   },
 });

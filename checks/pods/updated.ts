@@ -2,7 +2,7 @@ import { unreadOf } from '../../src/facts/fact.ts';
 import type { Pod } from '../../src/facts/objects.ts';
 import { isOutdated, partitionOf } from '../../src/facts/outdated.ts';
 import { isFinished, isReady } from '../../src/facts/selectors.ts';
-import { check, type Draft, type Fix, judged, skip, unknown } from '../check.ts';
+import { check, type Draft, type Fix, judgedUnless, skip } from '../check.ts';
 import { fixBy, patchOf, restartOf } from '../fix.ts';
 import { some } from '../format.ts';
 import { nameOf, objectOf, type Owner, ownerFacts, ownerOf, ownersOf, resumed, workloadRef } from './owner.ts';
@@ -90,8 +90,6 @@ export const updated = check({
         },
       ];
     });
-    const unread = unreadOf(...waiting.flatMap((p) => ownersOf(p, workloads)));
-    if (findings.length === 0 && unread !== undefined) return unknown(unread);
-    return judged(findings);
+    return judgedUnless(unreadOf(...waiting.flatMap((p) => ownersOf(p, workloads))), findings);
   },
 });
