@@ -17,7 +17,7 @@ export type Judgement<C extends Code = Code> =
 /** The same evidence may come from both ports, families or readings; it is shown once. */
 const withoutRepeats = (evidence: readonly Evidence[]): Evidence[] => [...new Map(evidence.map((e) => [`${e.source}\n${e.text}`, e])).values()];
 
-/** What is wrong; without findings all is right, and `summary` says in a few words what. */
+/** What is wrong; without findings all is right. `summary` says in a few words what was read, or what is right. */
 export const judged = <C extends Code>(findings: Draft<C>[], summary = ''): Judgement<C> => ({
   kind: 'judged',
   findings: findings.map((f) => ({ ...f, evidence: withoutRepeats(f.evidence) })),
@@ -26,9 +26,14 @@ export const judged = <C extends Code>(findings: Draft<C>[], summary = ''): Judg
 export const skip = (reason: string): Judgement<never> => ({ kind: 'skip', reason });
 /** Could not be judged; a person reads the reason. The missing facts are listed separately. */
 export const unknown = (reason: string): Judgement<never> => ({ kind: 'unknown', reason });
-/** What is wrong; without findings it is not known that all is right where something could not be read (`unreadOf`). */
-export const judgedUnless = <C extends Code>(unread: string | undefined, findings: Draft<C>[], summary?: string): Judgement<C> =>
-  findings.length === 0 && unread !== undefined ? unknown(unread) : judged(findings, summary);
+/**
+ * What is wrong; without findings all is right, and `summary` says so in a few words, or it is not known where something could not be
+ * read (`unreadOf`).
+ */
+export const judgedUnless = <C extends Code>(unread: string | undefined, findings: Draft<C>[], summary?: string): Judgement<C> => {
+  if (findings.length > 0) return judged(findings);
+  return unread === undefined ? judged(findings, summary) : unknown(unread);
+};
 
 export type Given<N extends FactName, U extends FactName> = { readonly [K in N]: FactTypes[K] } & {
   readonly [K in U]: Fact<FactTypes[K]>;

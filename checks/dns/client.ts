@@ -45,7 +45,14 @@ export const client = check({
             source: 'pods',
             text: `spec.dnsPolicy: ${policy}${pod?.spec.dnsConfig ? `, dnsConfig.nameservers: ${pod.spec.dnsConfig.nameservers.join(', ')}` : ''}`,
           },
-          ...(read ? [{ source: 'resolv.conf', text: `nameserver ${read.nameservers.join(' ')}; search ${read.search.join(' ')}` }] : []),
+          ...(read
+            ? [
+                {
+                  source: 'resolv.conf',
+                  text: `nameserver ${read.nameservers.join(' ')}; ${read.search.length > 0 ? `search ${read.search.join(' ')}` : 'no search list'}`,
+                },
+              ]
+            : []),
         ],
         fix: pod ? corrected(pod, client.hostNetwork ? 'ClusterFirstWithHostNet' : 'ClusterFirst', owners) : [],
       },

@@ -90,6 +90,7 @@ export const routing = check({
         ],
       }),
     );
-    return judged([...egress, ...broken], 'no rule of the mesh sends requests elsewhere');
+    const found = [...egress, ...broken];
+    return judged(found, found.length === 0 ? 'no rule of the mesh sends requests elsewhere' : '');
   },
 });

@@ -31,6 +31,7 @@ export const nodePorts = check({
         : '';
     const [first] = failing;
     if (!first) return judged([], `${due.length} of ${plural(due.length, 'node port')} answered${note}`);
+    const iptables = familyOf(splitTarget(first.target).address) === 'IPv6' ? 'ip6tables' : 'iptables';
     return judged([
       {
         code: 'node-port-failing',
@@ -42,8 +43,8 @@ export const nodePorts = check({
         evidence: [...failing.slice(0, 3), ...due.filter(isGood).slice(0, 2)].map((c) => probeEvidence(connections.from, c)),
         fix: [
           {
-            text: `No object closes it: list the firewall rules of ${first.node ?? 'the node'} for port ${first.target.split(':').at(-1)}, and delete the one that drops it (iptables -D in the place of -A); the port answers at once then`,
-            command: onNode(first.node ?? '', proxyPods, familyOf(splitTarget(first.target).address) === 'IPv6' ? 'ip6tables-save' : 'iptables-save'),
+            text: `No object closes it: list the firewall rules of ${first.node ?? 'the node'} for port ${first.target.split(':').at(-1)}, and delete the one that drops it (${iptables} -D in the place of -A); the port answers at once then`,
+            command: onNode(first.node ?? '', proxyPods, `${iptables}-save`),
           },
           ...outsideKubernetes(nodes),
         ],

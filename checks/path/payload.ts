@@ -1,4 +1,5 @@
 import { check, type Evidence, judged, skip } from '../check.ts';
+import { familyOf, splitTarget } from '../../src/facts/selectors.ts';
 import { overFamilyOf, probeEvidence, serviceRef, some } from '../format.ts';
 import { kubectl } from '../fix.ts';
 
@@ -19,6 +20,8 @@ export const payload = check({
     const lost = tried.filter((c) => c.outcome === 'timed-out');
     const [first] = lost;
     if (!first) return judged([], 'packets of full size arrive');
+    // RFC 4443, section 3.2; RFC 792: "fragmentation needed and DF set".
+    const message = [...new Set(lost.map((c) => (familyOf(splitTarget(c.target).address) === 'IPv6' ? 'ICMPv6 type 2' : 'ICMP type 3 code 4')))].join(' and ');
     const whereTo = [...new Set(lost.map((c) => c.node ?? c.target))];
     const evidence = tried.slice(0, 6).map((c): Evidence => {
       const pod = c.pod ? ` (pod ${c.pod})` : '';
@@ -45,7 +48,7 @@ export const payload = check({
             command: `ip -o link   # on ${[node, ...whereTo].filter(Boolean).join(' and ')}`,
           },
           {
-            text: "Set the network plug-in's MTU to the smallest link's MTU minus its own headers, and allow ICMP type 3 code 4",
+            text: `Set the network plug-in's MTU to the smallest link's MTU minus its own headers, and allow ${message}`,
             command: kubectl('kube-system', 'get', 'configmaps'),
           },
         ],

@@ -92,7 +92,9 @@ function readUdp(record: Record): Reading | null {
 const addressPattern = /\b(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7})\b/gi;
 
 function readName(record: Record): Reading | null {
-  const detail = brief(record.output);
+  const status = record.tool === 'dig' ? /status: (\w+)/.exec(record.output)?.[1] : undefined;
+  // What dig prints first are its own remarks.
+  const detail = status === undefined ? brief(record.output) : `dig: status ${status}`;
   const done = (outcome: ProbeOutcome, answers: string[] = []): Reading => ({
     outcome,
     latencyMs: record.ms,
@@ -101,7 +103,6 @@ function readName(record: Record): Reading | null {
   });
   if (record.tool === 'dig') {
     if (has(/no servers could be reached|timed out|communications error/i, record)) return done('dns-timed-out');
-    const status = /status: (\w+)/.exec(record.output)?.[1];
     const answers = [...record.output.matchAll(/\sIN\s+(?:A|AAAA)\s+(\S+)/g)].map((m) => m[1] ?? '');
     if (status === 'NOERROR' && answers.length > 0) return done('answered', answers);
     if (status === 'NXDOMAIN' || status === 'NOERROR') return done('name-not-found');

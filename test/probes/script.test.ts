@@ -194,6 +194,10 @@ describe('records, as tools of real images write them', () => {
       '10.96.52.30',
     ]);
   });
+  test('of what dig prints, the status is the evidence, not its remarks', () => {
+    const said = ';; Got answer:\n;; WARNING: .local is reserved for Multicast DNS\n;; ->>HEADER<<- opcode: QUERY, status: SERVFAIL, id: 1';
+    expect(read(name, record('dig', 0, said))?.detail).toBe('dig: status SERVFAIL');
+  });
   test('half a record is no record', () => {
     const key = /KEY=(\w+)/.exec(buildScript([], { tries: 1, settleS: 0 }))?.[1];
     expect(readRecords(`noise\u0001${key}\u00020\u0002nc\u00020\u000210\u0002out\u0003${key}\u0001${key}\u00021\u0002nc\u0002`)).toHaveLength(1);
