@@ -212,9 +212,11 @@ function doubtText({ unread, notUnderstood }: Pick<Reading, 'unread' | 'notUnder
 function summaryOf({ right, unread, notUnderstood, read, modes }: Reading, slices: readonly EndpointSlice[], nodes: readonly Node[]): string {
   const ready = new Set(endpointsOf(slices).flatMap((e) => (e.ready ? [e.address] : []))).size;
   const to =
-    ready === 0
-      ? `rules on ${some(right)} reject connections: there is no endpoint`
-      : `rules on ${some(right)} match ${ready === 1 ? 'the endpoint' : `the ${ready} endpoints`}`;
+    right.length === 0
+      ? 'the rules are right on no node'
+      : ready === 0
+        ? `rules on ${some(right)} reject connections: there is no endpoint`
+        : `rules on ${some(right)} match ${ready === 1 ? 'the endpoint' : `the ${ready} endpoints`}`;
   const doubt = unread.length > 0 ? `; ${doubtText({ unread, notUnderstood }, nodes)}` : '';
   const rest = Math.max(0, nodes.length - read.length);
   const more = rest > 0 ? `; ${plural(rest, 'node')} not checked (--nodes all)` : '';

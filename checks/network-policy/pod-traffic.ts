@@ -50,7 +50,7 @@ function fixOf(
     known: pods.filter((p) => !isFinished(p)).map((p) => partyOf(p, namespaces)),
   });
   const isOutside = client.kind === 'external' && !change;
-  return openingOf(isOutside ? 'clients outside the cluster, by an ipBlock of their addresses' : who, direction, first.decision, change);
+  return openingOf(isOutside ? `${who}, by an ipBlock of their addresses` : who, direction, first.decision, change);
 }
 
 /** Addresses are matched by every plug-in, also those of pods on a node's network, which selectors need not match. */
@@ -149,7 +149,7 @@ function denial<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
 ): Draft<C> {
   const { target, service, client, networkDaemons } = given;
   const [first] = denied;
-  const who = clientText(target, client);
+  const who = `${client.kind === 'external' ? 'clients ' : ''}${clientText(target, client)}`;
   const names = [...new Set(denied.map((d) => d.name))];
   const total = new Set(asked.map((a) => a.name)).size;
   const part = denied.length < asked.length;
@@ -158,7 +158,7 @@ function denial<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   const isolating = blockers(first.decision, direction);
   const addressOf = (a: Asked) => endpointOf(a).addresses[0] ?? '';
   const over = overFamily(denied.map(addressOf), asked.map(addressOf));
-  const those = part && names.length < total ? `${names.length} of ${total}` : plural(total, 'pod');
+  const those = `${part && names.length < total ? `${names.length} of ` : ''}${plural(total, 'pod')}`;
   const behind = `behind Service "${target.name}" on port ${ports}${over}: ${reasonOf(direction, first, nearest)}`;
   const blocks = blockerText(first.decision, direction, 'blocks', 'block');
   const blamed = first.decision.by?.policy ?? nearest?.policy ?? isolating[0];

@@ -184,7 +184,7 @@ export function blockPeer(cidr: string, except: readonly string[]): Peer {
   const apart: Miss = { far: 4, reason: (other) => `wants an address in ${cidr}, it is ${addressesOf(other)}` };
   const inHole: Miss = {
     far: 3,
-    reason: (other) => `${cidr} leaves out ${except.find((e) => other.addresses.some((a) => inside(a, e)))}, where ${addressesOf(other)} lies`,
+    reason: (other) => `names ${cidr} without ${except.find((e) => other.addresses.some((a) => inside(a, e)))}, where ${addressesOf(other)} lies`,
   };
   return (other) => {
     if (other.addresses.length === 0) return whole ? true : 'maybe';
@@ -200,7 +200,7 @@ export function podsPeer(namespaces: Selector | { home: string }, pods: Selector
   const selector = 'home' in namespaces ? {} : namespaces;
   const noPod: Miss = { far: 5, reason: ({ node }) => `names pods, and this is ${node ? `node ${node.name}` : 'an address outside the cluster'}` };
   const elsewhere: Miss = { far: 3, reason: ({ pod }) => `names pods of namespace ${home} only, and it is in ${pod?.namespace}` };
-  const otherNamespace: Miss = { far: 2, reason: ({ pod }) => `namespace ${pod?.namespace}: ${firstMismatch(selector, pod?.namespaceLabels ?? {})}` };
+  const otherNamespace: Miss = { far: 2, reason: ({ pod }) => `${firstMismatch(selector, pod?.namespaceLabels ?? {})} on namespace ${pod?.namespace}` };
   const otherLabels: Miss = { far: 1, reason: ({ pod }) => firstMismatch(pods, pod?.labels ?? {}) ?? '' };
   const onNode: Miss = { far: 2, reason: () => "it uses its node's network, and such pods are never meant" };
   return ({ pod }) => {

@@ -83,7 +83,7 @@ describe('ingress', () => {
     const one = edited('pods', (list) => list.forEach((p) => void (p.metadata.name === shop[0] && (p.metadata.labels['tier'] = 'web'))));
     expect(denied(one, spec({ podSelector: labels({ tier: 'web' }) }))).toMatchObject({
       scope: 'part',
-      message: expect.stringContaining('from 1 of 2 behind Service "shop" on port 8080') as string,
+      message: expect.stringContaining('from 1 of 2 pods behind Service "shop" on port 8080') as string,
       pods: [shop[0]],
     });
   });

@@ -1,6 +1,6 @@
 /**
  * Writes what each check reports of recorded incidents, in full, into test/checks/reports: node test/checks/reports.ts. Of reports
- * with findings of the same kinds, one is written. `reports.test.ts` compares; read what changes before it is committed.
+ * that differ only in names and numbers, one is written. `reports.test.ts` compares; read what changes before it is committed.
  */
 import { writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
@@ -43,7 +43,7 @@ function reports(): Report[] {
   for (const { name, recording } of recorded)
     for (const check of checksFor(recording).filter(({ needs }) => needs.every((fact) => recording.facts[fact].seen))) {
       const says = reportedOf(judge(check, recording.facts));
-      const kinds = says.findings?.map(({ code, severity, confidence, scope }) => [code, severity, confidence, scope].join(' '));
+      const kinds = says.findings?.map(({ code, severity, confidence, scope, message }) => [code, severity, confidence, scope, shapeOf(message)].join(' '));
       const shape = [check.id, says.status, ...(kinds ? [...new Set(kinds)] : [shapeOf(says.reason ?? says.summary ?? '')])].join('\n');
       if (!found.has(shape)) found.set(shape, { check: check.id, incident: name, says });
     }

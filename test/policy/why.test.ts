@@ -280,11 +280,11 @@ describe('the nearest rule', () => {
     expect(one(world, role('api'))).toEqual([5, 'names pods, and this is an address outside the cluster']);
     expect(one(nodeCalled('node2', '192.0.2.2'), role('api'))).toEqual([5, 'names pods, and this is node node2']);
     expect(one(far, role('api'))).toEqual([3, 'names pods of namespace shop only, and it is in other']);
-    expect(one(far, { namespaceSelector: { matchLabels: { team: 'b' } } })).toEqual([2, 'namespace other: wants team=b, there is no label team']);
+    expect(one(far, { namespaceSelector: { matchLabels: { team: 'b' } } })).toEqual([2, 'wants team=b, there is no label team on namespace other']);
     expect(one(dual, { ipBlock: { cidr: '192.0.2.0/24' } })).toEqual([4, 'wants an address in 192.0.2.0/24, it is 203.0.113.9, 2001:db8::9']);
     expect(one(dual, { ipBlock: { cidr: '203.0.113.0/24', except: ['203.0.113.64/26', '203.0.113.8/29'] } })).toEqual([
       3,
-      '203.0.113.0/24 leaves out 203.0.113.8/29, where 203.0.113.9, 2001:db8::9 lies',
+      'names 203.0.113.0/24 without 203.0.113.8/29, where 203.0.113.9, 2001:db8::9 lies',
     ]);
   });
   test('ports as a person writes them', () => {
