@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { seen, unseen } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
-import type { NetworkPolicy } from '../../src/facts/objects.ts';
+import type { NetworkPolicy, Pod } from '../../src/facts/objects.ts';
 import { all, type Edit, edited } from '../support/edits.ts';
 import { recordingOf, reportOf, valueOf } from '../support/recordings.ts';
 
@@ -136,6 +136,69 @@ describe('ingress', () => {
       { op: 'add', path: '/spec/ingress/-', value: { from: [{ ipBlock: { cidr: '10.77.0.12/32' } }], ports: [{ port: 8080, protocol: 'TCP' }] } },
     ]);
   });
+  test('such a client, word for word: by each policy that selects the pod, whatever addresses it has', () => {
+    const base = valueOf(recordingOf('policy-default-deny').facts.client);
+    const onNode = (addresses: string[]) => client({ hostNetwork: true, addresses, pod: { ...base?.pod, spec: { ...base?.pod?.spec, hostNetwork: true } } });
+    const letting = { ingress: [{ from: [{ podSelector: labels({ app: 'client' }) }], ports: [] }] };
+    const why = "the other pod uses its node's network, which selectors need not match";
+    const [found] = of(
+      'policy-default-deny',
+      another('letting', letting),
+      another('third', {}),
+      another('fourth', {}),
+      another('out', { policyTypes: ['Egress'] }),
+      onNode(['10.77.0.12', 'fd00::2']),
+    ).findings;
+    expect(found).toMatchObject({
+      severity: 'error',
+      scope: 'all',
+      object: { kind: 'NetworkPolicy', namespace: 'sc-policy-default-deny', name: 'default-deny' },
+      message: `NetworkPolicies "default-deny", "letting", "third" and 1 more in namespace sc-policy-default-deny can block pod/client from Service "shop": ${why}`,
+      evidence: [
+        { source: 'policy', text: 'default-deny selects the pod for ingress' },
+        { source: 'policy', text: 'letting selects the pod for ingress' },
+        { source: 'policy', text: 'third selects the pod for ingress' },
+        { source: 'policy', text: 'ingress[0] of letting leaves it open' },
+        { source: 'policy', text: `left to the plug-in: pod/client → ${shop[0]}:8080 (${why})` },
+      ],
+      pods: shop,
+    });
+    expect(found?.fix).toMatchObject([
+      {
+        text: `Allow 10.77.0.12 and fd00::2 by an ipBlock in NetworkPolicy "default-deny": selectors need not match pods on a node's network, addresses do`,
+        changes: [
+          {
+            how: 'patch',
+            kind: 'networkpolicy',
+            name: 'default-deny',
+            type: 'json',
+            body: [
+              {
+                op: 'add',
+                path: '/spec/ingress',
+                value: [{ from: [{ ipBlock: { cidr: '10.77.0.12/32' } }, { ipBlock: { cidr: 'fd00::2/128' } }], ports: [{ port: 8080, protocol: 'TCP' }] }],
+              },
+            ],
+          },
+        ],
+        affects: ['it also allows everything else on the network of that node'],
+      },
+    ]);
+    expect(of('policy-default-deny', spec(letting), onNode([])).findings).toMatchObject([
+      {
+        fix: [
+          {
+            text: 'Allow the connection by addresses (ipBlock) in NetworkPolicy "default-deny", which does not depend on the plug-in',
+            command: 'kubectl -n sc-policy-default-deny edit networkpolicy default-deny',
+          },
+        ],
+      },
+    ]);
+    const one = edited('pods', (list) => list.forEach((p) => void (p.metadata.name === shop[0] && (p.metadata.labels['tier'] = 'web'))));
+    expect(of('policy-default-deny', one, spec({ ...letting, podSelector: labels({ tier: 'web' }) }), onNode(['10.77.0.12'])).findings).toMatchObject([
+      { scope: 'part', pods: [shop[0]] },
+    ]);
+  });
   test('what could not be read, and whom no policy concerns', () => {
     const blind: Edit = edited('policies', (by) => void (by['sc-policy-default-deny'] = unseen('forbidden', 'policies', 'not allowed')));
     expect(of('policy-default-deny', blind)).toMatchObject({
@@ -177,6 +240,17 @@ describe('egress', () => {
       { op: 'add', path: '/spec/egress/-', value: { to: [{ podSelector: { matchLabels: { app: 'shop' } } }], ports: [{ port: 8080, protocol: 'TCP' }] } },
     ]);
   });
+  test('pods on the network of their node: nobody knows the addresses that the rule must name', () => {
+    const toShop = spec({ egress: [{ to: [{ podSelector: labels({ app: 'shop' }) }], ports: [] }] });
+    const onNode = edited('pods', (list) => list.forEach((p) => void (p.metadata.name !== 'client' && (p.spec.hostNetwork = true))));
+    expect(of('policy-egress', toShop, onNode).findings).toMatchObject([
+      {
+        confidence: 'possible',
+        message: expect.stringMatching(/^NetworkPolicy "client-dns-only" in namespace sc-policy-egress can block pod\/client from Service "shop": /) as string,
+        fix: [{ text: expect.stringMatching(/^Allow the connection by addresses \(ipBlock\)/) as string }],
+      },
+    ]);
+  });
   test('the virtual IP in the place of the pods', () => {
     const texts = (...edits: Edit[]) => of('policy-egress-to-service-ip', ...edits).findings[0]?.evidence.map((e) => e.text) ?? [];
     const clusterIP = valueOf(recordingOf('policy-egress-to-service-ip').facts.service)?.spec.clusterIP ?? '';
@@ -186,6 +260,17 @@ describe('egress', () => {
       list.forEach((p) => p.spec.egress.forEach((r) => r.to.forEach((t) => void (t.ipBlock && (t.ipBlock.except = [`${clusterIP}/32`]))))),
     );
     expect(texts(excepted)).not.toContain(says);
+    const other = policies((list) =>
+      list.forEach((p) =>
+        p.spec.egress.forEach((r) => r.to.forEach((t) => void (t.ipBlock && Object.assign(t.ipBlock, { cidr: '192.0.2.0/24', except: [] })))),
+      ),
+    );
+    expect(texts(other).join()).not.toContain('virtual IP');
+    // One of several addresses is enough.
+    const more = policies((list) =>
+      list.forEach((p) => p.spec.egress.forEach((r) => r.to.push({ ipBlock: { cidr: '192.0.2.0/24', except: [] } } as (typeof r.to)[number]))),
+    );
+    expect(texts(more)).toContain(says);
   });
   test('of whom no policy speaks', () => {
     expect(of('policy-egress', client({ kind: 'node' }))).toMatchObject({ status: 'skip', reason: 'no policy applies to a node' });
@@ -218,8 +303,83 @@ describe('DNS', () => {
       /^Allow pod\/client to ask DNS in NetworkPolicy "dns-for-us-only" \(ingress\): add pods with app=client of namespace sc-policy-guards-dns, port 53\/UDP, 53\/TCP$/,
     );
   });
+  test('by policies without rules, or by several', () => {
+    const everyone = { podSelector: everyPod };
+    expect(of('policy-egress-dns', spec({ ...everyone, egress: [] })).findings).toMatchObject([
+      {
+        object: { kind: 'NetworkPolicy', namespace: 'sc-policy-egress-dns', name: 'client-to-shop' },
+        evidence: [{ text: 'client-to-shop (namespace sc-policy-egress-dns) selects the pod for egress and has no egress rule' }],
+        fix: [
+          {
+            text: 'Allow pod/client to ask DNS by a new NetworkPolicy "allow-dns-for-client" (egress), for pods with k8s-app=kube-dns of namespace kube-system, port 53/UDP, 53/TCP',
+            changes: [{ how: 'create', namespace: 'sc-policy-egress-dns', manifest: { spec: { podSelector: { matchLabels: { app: 'client' } } } } }],
+          },
+        ],
+      },
+    ]);
+    expect(of('policy-egress-dns', another('second', {})).findings[0]?.message).toBe(
+      'NetworkPolicies "client-to-shop", "second" in namespace sc-policy-egress-dns block pod/client from DNS, port 53 over UDP and TCP',
+    );
+    const closed = edited('policies', (by) => {
+      const there = by['kube-system'];
+      if (there?.seen) for (const p of there.value) Object.assign(p.spec, { ...everyone, ingress: [] });
+    });
+    expect(of('policy-guards-dns', closed).findings).toMatchObject([
+      {
+        fix: [
+          {
+            text: 'Allow pod/client to ask DNS by a new NetworkPolicy "allow-dns-for-client" (ingress), for pods with app=client of namespace sc-policy-guards-dns, port 53/UDP, 53/TCP',
+            changes: [{ how: 'create', namespace: 'kube-system', manifest: { spec: { podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } } } } }],
+          },
+        ],
+      },
+    ]);
+  });
+  test('of the replicas one that is ready is asked, else one that has an address', () => {
+    // The policy of the DNS pods guards those with the label that the first one loses here.
+    const first = (change: (p: Pod) => void) =>
+      edited('dnsPods', (list) =>
+        list.slice(0, 1).forEach((p) => {
+          delete p.metadata.labels['k8s-app'];
+          change(p);
+        }),
+      );
+    expect(
+      of(
+        'policy-guards-dns',
+        first(() => undefined),
+      ),
+    ).toMatchObject({ status: 'pass' });
+    const unready = (p: Pod) => p.status.conditions.forEach((c) => void (c.type === 'Ready' && (c.status = 'False')));
+    expect(of('policy-guards-dns', first(unready)).findings).toHaveLength(1);
+    expect(
+      of(
+        'policy-guards-dns',
+        first((p) => void (p.status.phase = 'Failed')),
+      ).findings,
+    ).toHaveLength(1);
+    expect(
+      of(
+        'policy-guards-dns',
+        first((p) => void (p.status.podIPs = [])),
+      ).findings,
+    ).toHaveLength(1);
+    const alone = edited('dnsPods', (list) => {
+      list.splice(1);
+      list.forEach(unready);
+    });
+    expect(of('policy-guards-dns', alone).findings).toHaveLength(1);
+  });
   test('which is allowed, or not concerned', () => {
     expect(of('policy-default-deny')).toMatchObject({ status: 'pass', findings: [] });
+    expect(of('policy-default-deny').summary).toBeUndefined();
+    const open = edited('policies', (by) => {
+      const there = by['kube-system'];
+      if (there?.seen) for (const p of there.value) Object.assign(p.spec, { podSelector: everyPod, ingress: [{ from: [], ports: [] }] });
+    });
+    expect(of('policy-guards-dns', open)).toMatchObject({ status: 'pass', summary: 'policies allow DNS' });
+    expect(of('policy-egress-dns', client({ kind: 'external' }))).toMatchObject({ status: 'skip', reason: 'no policy applies to the client' });
+    expect(of('policy-egress-dns', () => ({ client: seen(null) }))).toMatchObject({ status: 'skip', reason: 'no policy applies to the client' });
     expect(of('policy-egress')).toMatchObject({ status: 'pass', summary: 'policies allow DNS' });
     expect(of('policy-egress-dns', client({ kind: 'node' }))).toMatchObject({ status: 'skip', reason: 'no policy applies to the client' });
     expect(
@@ -263,6 +423,8 @@ describe('whether anything enforces them', () => {
       },
     ]);
     expect(of(another('second', {})).findings[0]?.message).toMatch(/^Policies "nobody-in", "second" not enforced/);
+    const many = all(another('second', {}), another('third', {}), another('fourth', {}));
+    expect(of(many).findings[0]?.message).toMatch(/^Policies "nobody-in", "second", "third" not enforced: /);
     expect(of(daemons(['kube-router'])).findings[0]?.evidence.at(-1)?.text).toBe('kube-router runs (it does unless it was started with --run-firewall=false)');
   });
   test('else the plug-in that runs', () => {

@@ -25,6 +25,18 @@ describe('the client asks', () => {
   test('a cache on its own node: the API allows it, plug-ins differ, so it is a hint', () => {
     expect(asking('169.254.20.10').findings[0]).toMatchObject({ code: 'policy-denies-dns', confidence: 'possible' });
     expect(asking('169.254.20.10').findings[0]?.message).toContain('the DNS cache of its node (169.254.20.10)');
+    expect(asking('169.254.20.10').findings[0]?.evidence.at(-1)).toEqual({
+      source: 'policy',
+      text: 'the API allows a pod to reach its own node; not every plug-in applies this to the address of a cache',
+    });
+  });
+  test('a DNS pod by its address: the fix names the labels of the DNS pods', () => {
+    const { facts } = recordingOf('policy-dns-tcp-only');
+    const address = (facts.dnsPods.seen && facts.dnsPods.value[1]?.status.podIPs[0]?.ip) || '';
+    const [found] = asking(address).findings;
+    expect(found).toMatchObject({ confidence: 'likely', message: expect.stringMatching(/ from DNS, port 53 over UDP$/) as string });
+    expect(found?.fix[0]?.command).toContain('"k8s-app":"kube-dns"');
+    expect(found?.evidence).toContainEqual({ source: 'policy', text: 'TCP is allowed, but resolvers ask over UDP and use TCP for long answers only' });
   });
   test('a server outside: its address is what the fix lets through', () => {
     expect(asking('192.0.2.53').findings[0]?.fix[0]?.command).toContain('"cidr":"192.0.2.53/32"');
