@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { seen, unseen } from '../../src/facts/fact.ts';
 import type { FactTypes } from '../../src/facts/facts.ts';
 import { all, type Edit, edited } from '../support/edits.ts';
-import { reportOf, valueOf } from '../support/recordings.ts';
+import { recordingOf, reportOf, valueOf } from '../support/recordings.ts';
 
 type Mesh = NonNullable<FactTypes['mesh']>;
 const mesh = (change: (m: Mesh) => void): Edit => edited('mesh', (m) => void (m && change(m)));
@@ -65,6 +65,20 @@ describe('a sidecar that is missing', () => {
       fix: [{ text: 'Create the pods again, so that the webhook adds a sidecar' }],
     });
     expect(found?.evidence).toHaveLength(2);
+    const many = mesh((m) => {
+      const [pod] = valueOf(m.pods);
+      if (pod) m.pods = seen(['a', 'b', 'c', 'd'].map((name) => ({ ...structuredClone(pod), name, containers: ['web', 'log'] })));
+    });
+    expect(of(namespace, bare, inside, many).findings[0]).toMatchObject({
+      confidence: 'likely',
+      scope: 'all',
+      evidence: ['a', 'b', 'c'].map((name) => ({ source: 'mesh', text: `containers of pod ${name}: web, log` })),
+    });
+    // The client's own is a finding beside theirs, and an error where it is what is refused.
+    expect(of(namespace, bare).findings.map((f) => [f.object.name, f.severity])).toEqual([
+      ['client', 'warning'],
+      [found?.object.name, 'warning'],
+    ]);
     expect(of(bare, inside)).toMatchObject({ status: 'pass', summary: 'no pod misses a sidecar' });
     for (const blind of [
       () => ({ namespaces: unseen('forbidden', 'namespaces', 'not allowed') }),
@@ -114,6 +128,34 @@ describe('mutual TLS', () => {
     expect(without?.message).toMatch(/ has pod\/client send TLS \(/);
     expect(patchOf(without?.fix[0])).toEqual({ spec: { trafficPolicy: { tls: { mode: 'DISABLE' } } } });
   });
+  test('that one of the pods requires, or each by a policy of its own', () => {
+    const [first, second] = valueOf(recordingOf('mesh-strict-port').facts.slices).flatMap((s) => s.endpoints.map((e) => e.targetRef?.name ?? ''));
+    const own = (name: string) => (name === first ? 'one' : 'two');
+    const each = all(
+      pods((p) => void (p.labels['is'] = own(p.name))),
+      mesh((m) => {
+        const [policy] = valueOf(m.peerAuthentications);
+        if (policy)
+          m.peerAuthentications = seen(
+            ['one', 'two'].map((name) => ({
+              ...structuredClone(policy),
+              metadata: { ...policy.metadata, name },
+              spec: { ...policy.spec, selector: { matchLabels: { is: name } } },
+            })) as never,
+          );
+      }),
+    );
+    const found = of('mesh-strict-port', each).findings;
+    expect(found.map((f) => [f.object.name, f.pods, f.scope])).toEqual([
+      ['one', [first], 'all'],
+      ['two', [second], 'all'],
+    ]);
+    const onlyOne = all(
+      each,
+      mesh((m) => valueOf(m.peerAuthentications).splice(1)),
+    );
+    expect(of('mesh-strict-port', onlyOne).findings).toMatchObject([{ object: { kind: 'PeerAuthentication', name: 'one' }, scope: 'part', pods: [first] }]);
+  });
   test('past which a pod sends by an annotation of its own', () => {
     const [found] = of('mesh-port-excluded').findings;
     expect(found?.fix[0]).toMatchObject({
@@ -144,6 +186,67 @@ describe('authorization', () => {
     ]);
     expect(of('mesh-denies-without-identity').findings[0]?.evidence[0]?.text).toMatch(/^pod\/client has no identity \(/);
   });
+  test('of some of the pods, or of each by a policy of its own', () => {
+    const names = valueOf(valueOf(recordingOf('mesh-denies-account').facts.mesh)?.pods ?? { seen: false }).map((p) => p.name);
+    const each = all(
+      pods((p) => void (p.labels['is'] = p.name === names[0] ? 'one' : 'two')),
+      mesh((m) => {
+        const [policy] = valueOf(m.authorizations);
+        if (policy)
+          m.authorizations = seen(
+            ['one', 'two'].map((name) => ({
+              ...structuredClone(policy),
+              metadata: { ...policy.metadata, name },
+              spec: { ...policy.spec, selector: { matchLabels: { is: name } } },
+            })) as never,
+          );
+      }),
+    );
+    expect(of('mesh-denies-account', each).findings.map((f) => [f.object.name, f.pods, f.scope])).toEqual([
+      ['one', [names[0]], 'all'],
+      ['two', [names[1]], 'all'],
+    ]);
+    const onlyOne = all(
+      each,
+      mesh((m) => valueOf(m.authorizations).splice(1)),
+    );
+    expect(of('mesh-denies-account', onlyOne).findings).toMatchObject([
+      { scope: 'part', pods: [names[0]], message: expect.stringContaining(` denies pod/client on port 8080 of pod ${names[0]}: `) as string },
+    ]);
+  });
+  test('that depends on what is in no object', () => {
+    const custom = mesh((m) => valueOf(m.authorizations).forEach((p) => Object.assign(p.spec, { action: 'CUSTOM', rules: [{}] })));
+    expect(of('mesh-denies-account', custom)).toMatchObject({
+      status: 'unknown',
+      reason: 'AuthorizationPolicy "shop" in namespace sc-mesh-denies-account: whether a rule of action CUSTOM matches is in no object',
+    });
+  });
+  test('on a port whose protocol no name tells', () => {
+    const unnamed = all(
+      edited('service', (s) => s?.spec.ports.forEach((p) => Object.assign(p, { name: 'web', appProtocol: undefined }))),
+      edited('slices', (list) => list.forEach((s) => s.ports.forEach((p) => void (p.name = 'web')))),
+    );
+    const quiet = edited('target', (t) => void delete t.http);
+    expect(of('mesh-denies-account', unnamed, quiet).findings[0]?.evidence[1]?.text).toMatch(/^2 pods, port 8080, read as HTTP or TCP, by its first bytes: /);
+  });
+  test("that Linkerd's annotation of the pods decides", () => {
+    const linkerd = all(
+      pods((p) => Object.assign(p, { containers: ['web', 'linkerd-proxy'], proxySettings: { 'config.linkerd.io/default-inbound-policy': 'deny' } })),
+      client((p) => Object.assign(p, { containers: ['c', 'linkerd-proxy'], proxySettings: {} })),
+    );
+    const [found] = of('mesh-denies-account', linkerd).findings;
+    expect(found).toMatchObject({
+      object: { kind: 'Pod', namespace: 'sc-mesh-denies-account' },
+      message: expect.stringMatching(/^The proxy of 2 pods denies pod\/client on port 8080: /) as string,
+      fix: [
+        {
+          text: 'Allow pod/client by an AuthorizationPolicy for a Server of port 8080',
+          command: expect.stringMatching(/^kubectl -n sc-mesh-denies-account get pod shop-/) as string,
+        },
+      ],
+    });
+    expect(found?.pods).toHaveLength(2);
+  });
   test('of which none applies, or what arrives is refused before', () => {
     expect(of('mesh-healthy-account')).toMatchObject({ status: 'pass' });
     expect(of('mesh-strict-port')).toMatchObject({ status: 'skip', reason: 'the proxies do not agree about TLS' });
@@ -164,6 +267,21 @@ describe('what the proxy of the client does', () => {
     ]);
     const [only] = of('mesh-egress-registry-only').findings;
     expect(only?.message).toMatch(/: with outboundTrafficPolicy REGISTRY_ONLY it answers itself$/);
+    // Pods that take plain text are reached past the mesh.
+    const [first] = valueOf(valueOf(recordingOf('mesh-egress-unnamed').facts.mesh)?.pods ?? { seen: false }).map((p) => p.name);
+    const plain = (is: (name: string) => boolean) => pods((p) => void (is(p.name) && (p.containers = ['web'])));
+    expect(
+      of(
+        'mesh-egress-unnamed',
+        plain(() => true),
+      ),
+    ).toMatchObject({ status: 'pass' });
+    expect(
+      of(
+        'mesh-egress-unnamed',
+        plain((name) => name === first),
+      ).findings,
+    ).toMatchObject([{ scope: 'part', confidence: 'likely', pods: [expect.not.stringMatching(first ?? '')] }]);
   });
   test('with requests that a VirtualService answers or sends elsewhere', () => {
     expect(of('mesh-aborts').findings).toMatchObject([
