@@ -183,12 +183,12 @@ function ownNode(pod: PodSide, other: Party): true | 'maybe' | false {
 
 export const ruleText = (found: { policy: Policy; rule: Rule }): string => `${found.policy.kind} ${found.policy.name}, ${found.rule.field}`;
 
-function whyOpen(possible: Possible, pod: PodSide, other: Party): string {
+function whyOpen(direction: Direction, possible: Possible, pod: PodSide, other: Party): string {
   const found = possible.maybe;
   if (!found && possible.allow && possible.deny) return `${ruleText(possible.allow)} and ${ruleText(possible.deny)} have the same priority and disagree`;
   if (found && found.rule.unjudged.length > 0) return `${ruleText(found)} has parts that were not judged: ${found.rule.unjudged.join(', ')}`;
   if (pod.hostNetwork) return "the pod uses its node's network, where the plug-in decides whether policies apply";
-  if (other.pod?.hostNetwork) return "the other pod uses its node's network, which selectors need not match";
+  if (other.pod?.hostNetwork) return `the ${direction === 'ingress' ? 'client' : 'server'} uses its node's network, which selectors need not match`;
   if (other.node) return 'the plug-in decides whether the node that the pod runs on is treated like other nodes';
   if (found && other.addresses.length === 0) return `${ruleText(found)} names addresses, and that of the other side is not known`;
   return 'what selects the pod is not known for certain';
@@ -246,7 +246,7 @@ export function decide(direction: Direction, self: Party, other: Party, connecti
 
   const { allow, deny } = possible;
   if (allow !== undefined && deny !== undefined)
-    return { verdict: 'unknown', selecting, by: possible.maybe ?? allow ?? deny, why: whyOpen(possible, pod, other) };
+    return { verdict: 'unknown', selecting, by: possible.maybe ?? allow ?? deny, why: whyOpen(direction, possible, pod, other) };
   if (deny !== undefined) {
     return { verdict: 'denied', selecting, by: deny, why: deny ? `${ruleText(deny)} denies it` : applying.closed };
   }

@@ -140,7 +140,7 @@ describe('ingress', () => {
     const base = valueOf(recordingOf('policy-default-deny').facts.client);
     const onNode = (addresses: string[]) => client({ hostNetwork: true, addresses, pod: { ...base?.pod, spec: { ...base?.pod?.spec, hostNetwork: true } } });
     const letting = { ingress: [{ from: [{ podSelector: labels({ app: 'client' }) }], ports: [] }] };
-    const why = "the other pod uses its node's network, which selectors need not match";
+    const why = "the client uses its node's network, which selectors need not match";
     const [found] = of(
       'policy-default-deny',
       another('letting', letting),
@@ -246,7 +246,9 @@ describe('egress', () => {
     expect(of('policy-egress', toShop, onNode).findings).toMatchObject([
       {
         confidence: 'possible',
-        message: expect.stringMatching(/^NetworkPolicy "client-dns-only" in namespace sc-policy-egress can block pod\/client from Service "shop": /) as string,
+        message: expect.stringMatching(
+          /^NetworkPolicy "client-dns-only" in namespace sc-policy-egress can block pod\/client from Service "shop": the server uses its node's network, /,
+        ) as string,
         fix: [{ text: expect.stringMatching(/^Allow the connection by addresses \(ipBlock\)/) as string }],
       },
     ]);

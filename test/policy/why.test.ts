@@ -99,7 +99,7 @@ describe('why', () => {
   test("the network of a node, the pod's own or another's", () => {
     const onNode = pod('agent', {}, '192.0.2.2', { hostNetwork: true, node: 'node2' });
     expect(asked([ruled('p', [], { selects: () => 'maybe' })], api, [], onNode).why).toMatch(/^the pod uses its node's network/);
-    expect(asked([ruled('p', [rule('Allow', 'maybe')])], onNode).why).toMatch(/^the other pod uses its node's network/);
+    expect(asked([ruled('p', [rule('Allow', 'maybe')])], onNode).why).toMatch(/^the client uses its node's network/);
     const unplaced = pod('new', {}, '10.0.0.7', { node: null });
     expect(asked([ruled('p', [])], nodeCalled('node2', '192.0.2.2'), [], unplaced)).toMatchObject({
       verdict: 'unknown',
