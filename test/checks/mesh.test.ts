@@ -221,7 +221,7 @@ describe('authorization', () => {
       reason: 'AuthorizationPolicy "shop" in namespace sc-mesh-denies-account: whether a rule of action CUSTOM matches is in no object',
     });
   });
-  test('on a port whose protocol no name tells', () => {
+  test('on a port whose name is of no protocol', () => {
     const unnamed = all(
       edited('service', (s) => s?.spec.ports.forEach((p) => Object.assign(p, { name: 'web', appProtocol: undefined }))),
       edited('slices', (list) => list.forEach((s) => s.ports.forEach((p) => void (p.name = 'web')))),

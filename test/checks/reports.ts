@@ -1,5 +1,5 @@
 /**
- * Writes what each check reports of recorded incidents, in full, into test/checks/reports: node test/checks/reports.ts. Of reports
+ * Writes what each check reports of recorded incidents, in full, into test/checks/reports: npm run excerpts. Of reports
  * that differ only in names and numbers, one is written. `reports.test.ts` compares; read what changes before it is committed.
  */
 import { writeFileSync } from 'node:fs';
