@@ -1065,10 +1065,65 @@ describe('what listens', () => {
     });
   });
   test('a pod that refused, and whose ports could not be read, is not known', () => {
-    const refused = edited('connections', (made) => made.list.forEach((c) => void (c.hop === 'endpoint' && (c.outcome = 'refused'))));
+    const refused = edited('connections', (made) =>
+      made.list
+        .filter((c) => c.hop === 'endpoint')
+        .slice(0, 1)
+        .forEach((c) => void (c.outcome = 'refused')),
+    );
     const blind: Edit = () => ({ listeners: unseen('forbidden', 'listeners', 'not allowed') });
-    const silent = pods((p) => p.spec.containers.forEach((c) => void (c.ports = [])));
+    const silent = pods((p) => p.spec.containers.forEach((c) => Object.assign(c, { ports: [], readinessProbe: undefined })));
     const report = of('healthy', refused, blind, silent);
-    expect(report.status === 'unknown' ? report.reason : report.findings[0]?.confidence).toMatch(/could not be read|possible|likely/);
+    expect(report).toMatchObject({
+      status: 'unknown',
+      reason: expect.stringMatching(/^the listening ports of shop-\S+, which refused a connection, could not be read$/) as string,
+    });
+    expect(of('healthy', blind, silent)).toMatchObject({ status: 'pass', summary: 'listening on 8080' });
+    const unmade: Edit = () => ({ connections: unseen('forbidden', 'connections', 'not allowed') });
+    expect(of('healthy', unmade, blind, silent)).toMatchObject({ status: 'unknown', reason: 'the listening ports of the pods could not be read' });
+  });
+  test('only a connection to the endpoint itself is evidence', () => {
+    const probes = (change: object) =>
+      of(
+        'canary-other-port',
+        edited('connections', (made) => made.list.forEach((c) => void (c.hop === 'endpoint' && Object.assign(c, change)))),
+      ).findings[0]?.evidence.filter((e) => e.source === 'probe').length;
+    expect([
+      probes({}),
+      probes({ hop: 'target-port' }),
+      probes({ pod: 'another' }),
+      probes({ servicePort: 81 }),
+      probes({ target: '10.244.9.9:8080' }),
+    ]).toEqual([1, 0, 0, 0, 0]);
+  });
+  test('only an endpoint of the port itself', () => {
+    const named = (change: object) =>
+      of(
+        'canary-other-port',
+        edited('slices', (list) => list.forEach((s) => s.ports.forEach((p) => Object.assign(p, change)))),
+      );
+    expect(named({ name: 'another' })).toMatchObject({ status: 'unknown' });
+    expect(named({ protocol: 'UDP' })).toMatchObject({ status: 'unknown' });
+    expect(named({ port: null })).toMatchObject({ status: 'unknown' });
+  });
+  test('a sidecar of a mesh accepts for a program that may not listen', () => {
+    const sidecar = pods((p) => p.spec.containers.push({ ...structuredClone(p.spec.containers[0] as Pod['spec']['containers'][number]), name: 'istio-proxy' }));
+    const blind: Edit = () => ({ listeners: unseen('forbidden', 'listeners', 'not allowed') });
+    const silent = pods((p) => p.spec.containers.forEach((c) => Object.assign(c, { ports: [], readinessProbe: undefined })));
+    expect(of('healthy', blind, silent, sidecar)).toMatchObject({ status: 'unknown' });
+  });
+  test('a port of UDP that a program of TCP has', () => {
+    const udp = all(
+      edited('service', (s) => s?.spec.ports.forEach((p) => void (p.protocol = 'UDP'))),
+      edited('slices', (list) => list.forEach((s) => s.ports.forEach((p) => void (p.protocol = 'UDP')))),
+    );
+    const tcp = found(udp, sockets(['tcp', '0.0.0.0', 8080]));
+    expect(tcp).toMatchObject({ code: 'protocol-mismatch', message: 'Service port 80 is UDP, but the 2 pods of Service "shop" listen on port 8080/TCP' });
+    expect(patchOf(tcp?.fix[0])).toEqual([{ op: 'replace', path: '/spec/ports/0/protocol', value: 'TCP' }]);
+    const sctp = all(
+      edited('service', (s) => s?.spec.ports.forEach((p) => void (p.protocol = 'SCTP'))),
+      edited('slices', (list) => list.forEach((s) => s.ports.forEach((p) => void (p.protocol = 'SCTP')))),
+    );
+    expect(of('healthy', sctp, sockets())).toMatchObject({ status: 'unknown' });
   });
 });
