@@ -80,6 +80,52 @@ describe('a cache on each node', () => {
     const found = report('dns/node-local', (f) => ({ nodeLocalPods: cache(f, 'True', 'another'), connections: asks(f, '10.96.0.10') }));
     expect(found.findings[0]).toMatchObject({ severity: 'warning', message: expect.stringContaining('does not run there') });
   });
+  test('word for word', () => {
+    const { facts } = recordingOf('healthy-canary');
+    const node = nodeOf(facts);
+    const name = valueOf(facts.dnsPods)[0]?.metadata.name;
+    const said = (change: Edit) =>
+      report('dns/node-local', change).findings.map(({ code, confidence, scope, object, message, evidence, fix }) => ({
+        code,
+        confidence,
+        scope,
+        object,
+        message,
+        evidence,
+        fix,
+      }));
+    const base = {
+      code: 'dns-pods-down',
+      confidence: 'confirmed',
+      scope: 'all',
+      object: { kind: 'DaemonSet', namespace: 'kube-system', name: 'node-local-dns' },
+    };
+    expect(said((f) => ({ nodeLocalPods: cache(f, 'False', node), connections: asks(f, '169.254.20.10') }))).toEqual([
+      {
+        ...base,
+        message: `The DNS cache of node ${node} (pod ${name}) is not ready, and pod/client has no other DNS server`,
+        evidence: [
+          { source: 'pods', text: '0 of 1 pods of node-local-dns are ready' },
+          { source: 'resolv.conf', text: 'nameserver 169.254.20.10' },
+        ],
+        fix: [{ text: `Read the logs of pod "${name}"`, command: `kubectl -n kube-system logs ${name}` }],
+      },
+    ]);
+    const noConnections = unseen('not-asked', 'connections', '--probe none');
+    expect(said((f) => ({ nodeLocalPods: cache(f, 'True', 'another'), connections: noConnections }))).toEqual([
+      {
+        ...base,
+        message: `The DNS cache of node ${node} does not run there`,
+        evidence: [{ source: 'pods', text: '1 of 1 pods of node-local-dns are ready' }],
+        fix: [{ text: `Find out why DaemonSet "node-local-dns" has no pod on ${node}`, command: 'kubectl -n kube-system describe daemonset node-local-dns' }],
+      },
+    ]);
+    expect(report('dns/node-local', (f) => ({ nodeLocalPods: cache(f, 'True', 'another'), client: seen(null), connections: noConnections }))).toMatchObject({
+      status: 'skip',
+      reason: "the client's node is not known",
+    });
+    expect(report('dns/node-local', (f) => ({ nodeLocalPods: cache(f, 'True', nodeOf(f)), client: seen(null) })).status).toBe('pass');
+  });
 });
 
 describe('the upstream', () => {
@@ -244,6 +290,68 @@ describe('the replicas', () => {
     ]);
     expect(replicas(asked, lost(one)).findings[0]?.message).toMatch(/is lost; on its own loopback it answers, so the network to it fails$/);
     expect(replicas(asked, lost(one, two)).findings).toEqual([]);
+    // A packet that a node does not pass on says nothing of the replica, and what is not known of the node nothing either.
+    const node = (name: string | undefined) => valueOf(recordingOf('healthy').facts.dnsPods).find((p) => p.metadata.name === name)?.spec.nodeName ?? '';
+    const ways =
+      (of: (name: string) => unknown): Edit =>
+      () => ({
+        forwarding: seen(
+          Object.fromEntries(
+            [...new Set([node(one), node(two), valueOf(recordingOf('healthy').facts.connections).node ?? ''])].map((n) => [n, of(n)]),
+          ) as never,
+        ),
+      });
+    const unknownWays = ways(() => unseen('forbidden', 'forwarding', 'not allowed'));
+    expect(replicas(asked, lost(two), unknownWays)).toMatchObject({ status: 'unknown', reason: 'forwarding: not allowed' });
+    expect(
+      replicas(
+        asked,
+        lost(two),
+        unknownWays,
+        dnsPods((list) => notReady(list[0])),
+      ).findings,
+    ).toMatchObject([{ severity: 'warning' }]);
+  });
+  test('of which one could not be asked: it is known where the client heard it', () => {
+    const blind = edited('dnsAnswers', (a) => Object.keys(a).forEach((n) => void (a[n] = unseen('forbidden', 'a port-forward', 'not allowed'))));
+    const heard = (...names: (string | undefined)[]): Edit =>
+      edited('connections', (made) => {
+        const [any] = made.list;
+        made.list = [
+          ...made.list.filter((c) => c.hop !== 'dns-server'),
+          ...names.map((pod) => ({ ...any, hop: 'dns-server', kind: 'dns', pod, target: '10.244.0.9:53/UDP', outcome: 'answered' }) as never),
+        ];
+      });
+    expect(replicas(blind, heard(one, two))).toMatchObject({ status: 'pass', summary: '2 of 2 DNS pods ready' });
+    expect(replicas(blind, heard(two))).toMatchObject({ status: 'unknown', reason: '2 of 2 DNS pods ready; a port-forward: not allowed' });
+    expect(
+      replicas(
+        blind,
+        heard(one, two),
+        edited('connections', (made) => made.list.forEach((c) => void (c.pod === one && (c.outcome = 'dns-failed')))),
+      ),
+    ).toMatchObject({
+      status: 'unknown',
+    });
+    // What the client connected to besides is not its DNS.
+    expect(
+      replicas(
+        blind,
+        heard(one, two),
+        edited('connections', (made) => made.list.forEach((c) => void (c.pod === one && (c.hop = 'endpoint')))),
+      ),
+    ).toMatchObject({
+      status: 'unknown',
+    });
+    expect(replicas(heard(two), () => ({ dnsAnswers: unseen('forbidden', 'a port-forward', 'not allowed') }))).toMatchObject({ status: 'unknown' });
+    expect(replicas(heard(), () => ({ dnsAnswers: unseen('not-asked', 'a port-forward', '--probe none') }))).toMatchObject({ status: 'pass' });
+    expect(
+      replicas(
+        blind,
+        heard(one),
+        dnsPods((list) => notReady(list[1])),
+      ).findings,
+    ).toMatchObject([{ severity: 'warning' }]);
   });
 });
 
@@ -485,6 +593,22 @@ describe("the client's own DNS", () => {
     });
     expect(judged(conf('nameserver 169.254.20.10\n'))).toMatchObject({ status: 'pass' });
     expect(judged(() => ({ client: seen(null) }))).toMatchObject({ status: 'skip', reason: 'the client is not a pod' });
+    for (const kind of ['node', 'external'] as const)
+      expect(judged(edited('client', (c) => void (c && (c.kind = kind))))).toMatchObject({ status: 'skip', reason: 'the client is not a pod' });
+    const host = edited('client', (c) => void (c && (c.hostNetwork = true)));
+    expect(judged(noConnections, host, pod({ dnsPolicy: 'ClusterFirstWithHostNet' }))).toMatchObject({
+      status: 'pass',
+      summary: 'dnsPolicy ClusterFirstWithHostNet',
+    });
+    // One right server of several is enough, and a cluster without its Service has none.
+    expect(judged(conf('nameserver 192.0.2.53\nnameserver 10.96.0.10\n'))).toMatchObject({ status: 'pass', summary: 'asks 192.0.2.53, 10.96.0.10' });
+    expect(judged(conf('nameserver 192.0.2.53\n'), () => ({ dnsService: seen(null) }))).toMatchObject({ status: 'pass', summary: 'asks 192.0.2.53' });
+    expect(
+      judged(
+        noConnections,
+        edited('client', (c) => void (c && (c.pod = null))),
+      ),
+    ).toMatchObject({ status: 'pass', summary: 'dnsPolicy ClusterFirst' });
   });
   test('another one', () => {
     const [found] = judged(conf('nameserver 192.0.2.53\nsearch a.example\n')).findings;
@@ -597,6 +721,43 @@ describe('the search list as the kubelet writes it', () => {
   const pod = (change: object): Edit => edited('client', (c) => void (c?.pod && Object.assign(c.pod.spec, change)));
   const config = (searches: string[], ndots?: string) =>
     pod({ dnsPolicy: 'None', dnsConfig: { nameservers: [], searches, options: ndots === undefined ? [] : [{ name: 'ndots', value: ndots }] } });
+  test('a name of another domain, whatever the list', () => {
+    const elsewhere = edited('target', (t) => void (t.domain = 'corp.local'));
+    expect(judged(elsewhere).findings).toMatchObject([
+      {
+        code: 'dns-zone-mismatch',
+        severity: 'warning',
+        confidence: 'confirmed',
+        scope: 'part',
+        object: { kind: 'Pod', name: 'client' },
+        message: 'The given name has the domain corp.local, this cluster has cluster.local: the full name is shop.sc-healthy.svc.cluster.local',
+        evidence: [{ source: 'pods', text: 'search sc-healthy.svc.cluster.local svc.cluster.local cluster.local' }],
+        fix: [{ text: 'Use shop.sc-healthy, which works with any cluster domain' }],
+      },
+    ]);
+    expect(judged(elsewhere, pod({ dnsPolicy: 'Default' })).findings).toMatchObject([{ evidence: [{ text: 'the Corefile serves cluster.local' }] }]);
+    expect(judged(edited('target', (t) => void (t.domain = 'cluster.local'))).findings).toEqual([]);
+  });
+  test('of a client that is no pod: nothing', () => {
+    for (const kind of ['node', 'external'] as const)
+      expect(judged(edited('client', (c) => void (c && (c.kind = kind))))).toMatchObject({ status: 'skip', reason: 'the client is not a pod' });
+    expect(judged(() => ({ client: seen(null) }))).toMatchObject({ status: 'skip', reason: 'the client is not a pod' });
+  });
+  test('which forms of the name resolve, by the dots that are enough', () => {
+    const all = 'shop, shop.sc-healthy, shop.sc-healthy.svc, shop.sc-healthy.svc.cluster.local resolve to it';
+    expect(judged().summary).toBe(all);
+    expect(judged(edited('client', (c) => void (c && (c.pod = null)))).summary).toBe(all);
+    expect(judged(config([])).summary).toBe('shop.sc-healthy.svc.cluster.local resolves to it');
+    expect(judged(config(['svc.cluster.local'])).summary).toBe('shop.sc-healthy, shop.sc-healthy.svc.cluster.local resolve to it');
+    const host = edited('client', (c) => void (c && (c.hostNetwork = true)));
+    expect(judged(host, pod({ dnsPolicy: 'ClusterFirstWithHostNet' })).summary).toBe(all);
+    // Searches of its own are added to those of the cluster, and ndots stays.
+    const more = pod({
+      dnsPolicy: 'ClusterFirst',
+      dnsConfig: { nameservers: [], searches: ['a.example', 'b.example'], options: [{ name: 'timeout', value: '1' }] },
+    });
+    expect(judged(more).findings[0]?.message).toMatch(/^pod\/client asks 5 failing questions .*\(ndots 5, 5 search domains\)/);
+  });
   test('by dnsPolicy', () => {
     expect(judged()).toMatchObject({ status: 'pass', summary: expect.stringContaining('shop.sc-healthy') as string });
     expect(judged(pod({ dnsPolicy: 'Default' }))).toMatchObject({ status: 'pass', summary: "its node's search list is not known" });
@@ -706,6 +867,38 @@ describe('the upstream of several replicas', () => {
       /^1 of 1 DNS replica gets no answer from upstream: names/,
     );
     expect(judged(() => ({ dnsAnswers: seen({}) }))).toMatchObject({ status: 'skip', reason: 'no DNS replica was asked' });
+  });
+  test('word for word', () => {
+    const log = '[ERROR] plugin/errors: 2 . NS: read udp x->y: i/o timeout';
+    expect(judged(root({ a: 'SERVFAIL', b: 'NOERROR' }), logged('a', log)).findings).toMatchObject([
+      {
+        code: 'dns-upstream-failing',
+        severity: 'warning',
+        confidence: 'confirmed',
+        scope: 'part',
+        object: { kind: 'ConfigMap', namespace: 'kube-system', name: 'coredns' },
+        evidence: [
+          { source: 'dns', text: 'a, asked for the root: SERVFAIL' },
+          { source: 'dns', text: 'b, asked for the root: NOERROR' },
+          { source: 'log', text: `a: ${log}` },
+        ],
+        fix: [
+          {
+            text: 'Check the servers that CoreDNS forwards to, and whether its node reaches them',
+            command: 'kubectl -n kube-system get configmap coredns -o yaml',
+          },
+        ],
+      },
+    ]);
+    // A log that complains of others than those that failed, or of another question, blames nobody.
+    expect(judged(root({ a: 'REFUSED' }), logged('a', log)).findings).toEqual([]);
+    const other = edited('dnsAnswers', (a) => Object.values(a).forEach((r) => r.seen && r.value.more.forEach((m) => void (m.question = 'x A'))));
+    expect(judged(root({ a: 'no answer' }), other)).toMatchObject({ status: 'skip' });
+    expect(judged(edited('service', (s) => void (s && (s.spec.type = 'ExternalName'))))).toMatchObject({
+      status: 'skip',
+      reason: 'the external name itself was looked up',
+    });
+    expect(judged(root({ a: 'no answer' }), () => ({ service: seen(null) })).findings).toHaveLength(1);
   });
   test.each(['i/o timeout', 'connection refused', 'network is unreachable', 'no route to host'])('%s in the log', (problem) => {
     const says = logged('a', `[ERROR] plugin/errors: 2 . NS: read udp x->y: ${problem}`);
