@@ -27,12 +27,19 @@ describe('the Corefile', () => {
       ).status,
     ).toBe('pass');
   });
-  test.each(['127.0.0.1', '127.0.0.53:53', '::1', '[::1]:53', 'dns://10.96.0.10'])('forwarding to %s is a loop', (to) => {
+  test.each(['127.0.0.1', '127.0.0.53:53', '::1', '[::1]', '[::1]:53', 'tls://127.0.0.1', 'dns://10.96.0.10'])('forwarding to %s is a loop', (to) => {
     const found = report(
       'dns/config',
       corefile((t) => t.replace('/etc/resolv.conf', to)),
     );
     expect(found.findings[0]).toMatchObject({ code: 'dns-config-invalid', confidence: 'likely' });
+  });
+  test.each(['192.0.2.1', '192.0.2.1:53', '[2001:db8::1]:53', 'dns://192.0.2.1', '/etc/127.0.0.1', 'localhost.example'])('forwarding to %s is none', (to) => {
+    const found = report(
+      'dns/config',
+      corefile((t) => t.replace('/etc/resolv.conf', to)),
+    );
+    expect(found.findings).toEqual([]);
   });
   test('a custom file that is imported is read, too', () => {
     const found = report('dns/config', (facts) => ({
@@ -704,8 +711,17 @@ describe("the client's hosts file", () => {
     });
     expect(found?.message).toMatch(new RegExp(`^pod/client has shop, shop.${namespace} at 192.0.2.7 in its hosts file`));
     expect(found?.fix[0]?.command).toContain(
-      '[{"op":"replace","path":"/spec/hostAliases/2/hostnames","value":["metrics"]},{"op":"remove","path":"/spec/hostAliases/0"}]',
+      `kubectl -n ${namespace} patch --local -f - --type=json -p '[{"op":"replace","path":"/spec/hostAliases/2/hostnames","value":["metrics"]},{"op":"remove","path":"/spec/hostAliases/0"}]' -o json`,
     );
+  });
+  test('of a workload is changed in its template: an entry without other names is deleted', () => {
+    const [found] = report(
+      'dns/hosts-file',
+      edited('client', (c) => void (c?.pod && (c.pod.spec.hostAliases = [{ ip: '192.0.2.7', hostnames: ['shop'] }]))),
+      'client-hosts-file',
+    ).findings;
+    expect(found?.fix[0]?.text).toBe('Remove shop from hostAliases of Deployment "client"');
+    expect(patchOf(found?.fix[0])).toEqual({ spec: { template: { spec: { hostAliases: [{ ip: '192.0.2.7', $patch: 'delete' }] } } } });
   });
   test('a tool that resolves as programs do shows it: one cause, which is not DNS', () => {
     const { facts } = recordingOf('client-hosts-file');
@@ -810,6 +826,24 @@ describe('the names of ports and pods', () => {
     expect(judged(srv()).findings[0]?.message).toContain('has no port, the Service has 80');
     const headless = edited('service', (s) => void (s && Object.assign(s.spec, { clusterIP: 'None', clusterIPs: ['None'] })));
     expect(judged(headless, srv('a:8080', 'b:8080')).findings).toEqual([]);
+    // Of the endpoints those that are ready, and of their ports the one of that name.
+    const endpoints = (change: object, i = 0) => edited('slices', (list) => list.forEach((s) => Object.assign(s.endpoints[i] ?? {}, change)));
+    const otherPort = edited('slices', (list) => {
+      const [first] = structuredClone(list);
+      if (first) list.push({ ...first, ports: [{ name: 'other', protocol: 'TCP', port: 9 }] });
+    });
+    expect(judged(headless, srv('a:8080'), otherPort).findings).toEqual([]);
+    const two = edited('slices', (list) => {
+      const [first] = structuredClone(list);
+      if (first) list.push({ ...first, ports: first.ports.map((p) => ({ ...p, port: 9 })) });
+    });
+    expect(judged(headless, srv('a:8080', 'b:9'), two).findings).toEqual([]);
+    expect(judged(headless, srv('b:9', 'a:8080'), two).findings).toEqual([]);
+    expect(judged(headless, srv('a:8080'), two).findings).toHaveLength(1);
+    const down = all(endpoints({ conditions: { ready: false } }), endpoints({ conditions: { ready: false } }, 1));
+    expect(judged(headless, srv('a:8080'), down).findings[0]?.message).toContain('the Service has none that is ready');
+    const published = edited('service', (s) => void (s && (s.spec.publishNotReadyAddresses = true)));
+    expect(judged(headless, srv('a:8080'), down, published).findings).toEqual([]);
     expect(
       judged(
         headless,
