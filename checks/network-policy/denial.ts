@@ -4,12 +4,16 @@ import type { Known, Question } from '../../src/model/parties.ts';
 import { type Decision, nearMisses, ruleText } from '../../src/policy/decide.ts';
 import { fromNetworkPolicy } from '../../src/policy/network-policy.ts';
 import { type Direction, inside, type Policy } from '../../src/policy/rule.ts';
-import type { Evidence } from '../check.ts';
+import type { Evidence, ObjectRef } from '../check.ts';
 import { some } from '../format.ts';
 
 /** The policies that cause a denial: the one whose rule denies, or those that isolate the pod. */
 export const blockers = (decision: Decision, direction: Direction) =>
   decision.by ? [decision.by.policy] : decision.selecting.filter((p) => p.isolates[direction]);
+
+/** The object to blame. Where nothing is known of the policy, it is one of the pod's namespace. */
+export const blamedRef = (policy: Policy | undefined, home: string): ObjectRef =>
+  policy ? { kind: policy.kind.replace('Calico ', ''), namespace: policy.namespace, name: policy.name } : { kind: 'NetworkPolicy', namespace: home, name: '' };
 
 /** The NetworkPolicy objects among policies, in the same order. */
 export const written = (policies: readonly Policy[], known: Known): NetworkPolicy[] =>

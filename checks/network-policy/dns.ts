@@ -13,7 +13,7 @@ import { check, type Draft, judged, skip, unknown } from '../check.ts';
 import { ownResolvConf } from '../dns/evidence.ts';
 import { openingOf } from './opening.ts';
 import { clientText } from '../format.ts';
-import { blockers, blockerText, denialEvidence, written } from './denial.ts';
+import { blamedRef, blockers, blockerText, denialEvidence, written } from './denial.ts';
 
 const dnsPort = 53;
 
@@ -94,7 +94,7 @@ function denial(
     // "Traffic to the node where a Pod is running is always allowed": not every plug-in does so for a cache on the node.
     confidence: first.local ? 'possible' : 'likely',
     scope: isUdp ? 'all' : 'part',
-    object: { kind: blamed?.kind ?? 'NetworkPolicy', namespace: blamed?.namespace ?? '', name: blamed?.name ?? '' },
+    object: blamedRef(blamed, ''),
     message: `${blockerText(decision, direction, 'blocks', 'block')} ${who} from ${server}, port 53 over ${same.map((d) => d.protocol).join(' and ')}`,
     evidence: [
       ...denialEvidence(first, decision),

@@ -7,17 +7,19 @@ import { fixBy, kubectl, patchOf } from '../fix.ts';
 import { some } from '../format.ts';
 import { blockers } from './denial.ts';
 
+/** The command that edits a policy of any kind. */
+export const editOf = ({ kind, namespace, name }: Policy): string => kubectl(namespace, 'edit', kind.replace('Calico ', '').toLowerCase(), name);
+
 /** What allows `who`: the change where one was found, else what a person has to change. A rule that denies is before all NetworkPolicies. */
 export function openingOf(who: string, direction: Direction, decision: Decision, change: Change | undefined): Fix[] {
-  const edit = ({ kind, namespace, name }: Policy) => kubectl(namespace, 'edit', kind.replace('Calico ', '').toLowerCase(), name);
   if (decision.by) {
     const { policy, rule } = decision.by;
-    return [{ text: `Allow the connection in a rule before ${rule.field} of ${policy.kind} "${policy.name}", or remove that rule`, command: edit(policy) }];
+    return [{ text: `Allow the connection in a rule before ${rule.field} of ${policy.kind} "${policy.name}", or remove that rule`, command: editOf(policy) }];
   }
   if (change) return [opening(who, direction, change)];
   return blockers(decision, direction)
     .slice(0, 1)
-    .map((policy) => ({ text: `Add a rule to ${policy.kind} "${policy.name}" (${direction}) that allows ${who}`, command: edit(policy) }));
+    .map((policy) => ({ text: `Add a rule to ${policy.kind} "${policy.name}" (${direction}) that allows ${who}`, command: editOf(policy) }));
 }
 
 /** Allows `who` by the change, and names whom else it lets through. */

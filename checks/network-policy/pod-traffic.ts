@@ -19,9 +19,9 @@ import { pluginOf } from '../../src/policy/plugin.ts';
 import type { Direction, Policy } from '../../src/policy/rule.ts';
 import { type Draft, type Fix, type Judgement, judged, skip, unknown } from '../check.ts';
 import { clientText, overFamily, plural, some } from '../format.ts';
-import { kubectl, patch } from '../fix.ts';
-import { openingOf } from './opening.ts';
-import { beforeDnat, blockers, blockerText, denialEvidence, inWrongNamespace, written } from './denial.ts';
+import { patch } from '../fix.ts';
+import { editOf, openingOf } from './opening.ts';
+import { beforeDnat, blamedRef, blockers, blockerText, denialEvidence, inWrongNamespace, written } from './denial.ts';
 
 /** The change that would allow all denied connections, tried on the evaluator; a text only where no NetworkPolicy can. */
 function fixOf(
@@ -55,15 +55,11 @@ function fixOf(
 
 /** Addresses are matched by every plug-in, also those of pods on a node's network, which selectors need not match. */
 function byAddress(direction: Direction, left: readonly Asked[], addresses: readonly string[], first: Policy | undefined, known: Known): Fix[] {
-  const own = known.networkPolicies.find((p) => p.metadata.name === first?.name && p.metadata.namespace === first.namespace);
+  if (!first) return [];
+  const [own] = written([first], known);
   const ports = portsOf(left);
   if (!own || addresses.length === 0)
-    return [
-      {
-        text: `Allow the connection by addresses (ipBlock) in NetworkPolicy "${first?.name ?? ''}", which does not depend on the plug-in`,
-        command: kubectl(first?.namespace ?? '', 'edit', 'networkpolicy', first?.name ?? ''),
-      },
-    ];
+    return [{ text: `Allow the connection by addresses in ${first.kind} "${first.name}", which does not depend on the plug-in`, command: editOf(first) }];
   const peers = addresses.map((a) => ({ ipBlock: { cidr: blockOf(a) } }));
   const rule = { [direction === 'ingress' ? 'from' : 'to']: peers, ports };
   const operation =
@@ -94,7 +90,7 @@ function leftOpen<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
     severity: 'error',
     confidence: 'possible',
     scope: left.length < total ? 'part' : 'all',
-    object: { kind: first?.kind.replace('Calico ', '') ?? 'NetworkPolicy', namespace: first?.namespace ?? '', name: first?.name ?? '' },
+    object: blamedRef(first, ''),
     message: `${blockerText({ ...decision, by: null }, direction, 'can block', 'can block')} ${who} from Service "${service.metadata.name}": ${decision.why}`,
     evidence: [
       ...policies.slice(0, 3).map((p) => ({ source: 'policy', text: `${p.name} selects the pod for ${direction}` })),
@@ -172,7 +168,7 @@ function denial<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
     severity: 'error',
     confidence: behindNode || unheardOf ? 'possible' : 'likely',
     scope: part ? 'part' : 'all',
-    object: { kind: blamed?.kind.replace('Calico ', '') ?? 'NetworkPolicy', namespace: blamed?.namespace ?? home, name: blamed?.name ?? '' },
+    object: blamedRef(blamed, home),
     message: direction === 'ingress' ? `${blocks} ${who} from ${those} ${behind}` : `${blocks} egress of ${who} to ${those} ${behind}`,
     evidence: [
       ...denialEvidence(first, first.decision),

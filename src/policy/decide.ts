@@ -191,6 +191,7 @@ function whyOpen(direction: Direction, possible: Possible, pod: PodSide, other: 
   if (other.pod?.hostNetwork) return `the ${direction === 'ingress' ? 'client' : 'server'} uses its node's network, which selectors need not match`;
   if (other.node) return 'the plug-in decides whether the node that the pod runs on is treated like other nodes';
   if (found && other.addresses.length === 0) return `${ruleText(found)} names addresses, and that of the other side is not known`;
+  if (found) return `${ruleText(found)} names what no object that was read shows`;
   return 'what selects the pod is not known for certain';
 }
 

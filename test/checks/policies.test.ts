@@ -79,6 +79,19 @@ describe('ingress', () => {
     expect(patchOf(found?.fix[0])).toMatchObject([{ op: 'add', path: expect.stringMatching(/^\/spec\/ingress/) as string }]);
     expect(denied(another('second', {}))?.message).toMatch(/: they have no ingress rule$/);
   });
+  test('whom else the fix lets in', () => {
+    const second = (phase: string) =>
+      edited('pods', (list) => {
+        const [copy] = structuredClone(list.filter((p) => p.metadata.name === 'client'));
+        if (!copy) return;
+        Object.assign(copy.metadata, { name: 'batch-2', labels: { app: 'client', role: 'batch' } });
+        Object.assign(copy.status, { phase, podIPs: [{ ip: '10.244.9.9' }] });
+        list.push(copy);
+      });
+    expect(denied(second('Running'))?.fix[0]?.affects).toEqual([expect.stringMatching(/^it also allows batch-2 → shop-/)]);
+    expect(denied(second('Succeeded'))?.fix[0]).not.toHaveProperty('affects');
+    expect(denied()?.fix[0]).not.toHaveProperty('affects');
+  });
   test('for some of the pods', () => {
     const one = edited('pods', (list) => list.forEach((p) => void (p.metadata.name === shop[0] && (p.metadata.labels['tier'] = 'web'))));
     expect(denied(one, spec({ podSelector: labels({ tier: 'web' }) }))).toMatchObject({
@@ -102,6 +115,22 @@ describe('ingress', () => {
     expect(of('policy-in-wrong-namespace').findings[0]?.evidence.map((e) => e.text)).toContain(
       'let-clients-in would allow it, but is in namespace sc-policy-in-wrong-namespace-clients: a NetworkPolicy applies to pods of its own namespace only',
     );
+  });
+  test('a policy in another namespace that would not allow it here either', () => {
+    const there = (change: (p: NetworkPolicy) => void) =>
+      of(
+        'policy-in-wrong-namespace',
+        edited('policies', (by) => {
+          const other = Object.entries(by).find(([name]) => name.endsWith('-clients'))?.[1];
+          if (other?.seen) other.value.forEach(change);
+        }),
+      ).findings[0]?.evidence.filter((e) => e.text.includes('would allow it'));
+    expect(there(() => undefined)).toMatchObject([{ source: 'policy' }]);
+    // One for every pod of its namespace is meant for that namespace.
+    expect(there((p) => void (p.spec.podSelector = everyPod))).toEqual([]);
+    expect(there((p) => void (p.spec.podSelector = labels({ app: 'other' })))).toEqual([]);
+    expect(there((p) => void (p.spec.policyTypes = ['Egress']))).toEqual([]);
+    expect(there((p) => void (p.spec.ingress = []))).toEqual([]);
   });
   test('from outside through a node: the address may be another', () => {
     const outside = all(target({ from: { kind: 'external', namespace: '', name: '' } }), client({ kind: 'external', pod: null, addresses: [] }));
@@ -188,7 +217,7 @@ describe('ingress', () => {
       {
         fix: [
           {
-            text: 'Allow the connection by addresses (ipBlock) in NetworkPolicy "default-deny", which does not depend on the plug-in',
+            text: 'Allow the connection by addresses in NetworkPolicy "default-deny", which does not depend on the plug-in',
             command: 'kubectl -n sc-policy-default-deny edit networkpolicy default-deny',
           },
         ],
@@ -249,7 +278,7 @@ describe('egress', () => {
         message: expect.stringMatching(
           /^NetworkPolicy "client-dns-only" in namespace sc-policy-egress can block pod\/client from Service "shop": the server uses its node's network, /,
         ) as string,
-        fix: [{ text: expect.stringMatching(/^Allow the connection by addresses \(ipBlock\)/) as string }],
+        fix: [{ text: expect.stringMatching(/^Allow the connection by addresses in NetworkPolicy /) as string }],
       },
     ]);
   });
@@ -584,6 +613,34 @@ describe('policies of other kinds', () => {
     expect(found?.fix[0]?.command).toBe(`kubectl -n ${ns} edit networkpolicy c`);
     const [both] = of(having(cilium({ ingress: [{ fromEndpoints: [{ matchLabels: { app: 'other' } }] }] }))).findings;
     expect(both?.message).toMatch(/^policies "default-deny", "c" in namespace sc-policy-default-deny block pod\/client /);
+  });
+  test('a rule that names what no object shows: the command edits the policy of its kind', () => {
+    const group = having(cilium({ ingress: [{ fromCIDRSet: [{ cidrGroupRef: 'partners' }] }] }));
+    expect(of(none, group).findings).toMatchObject([
+      {
+        confidence: 'possible',
+        object: { kind: 'CiliumNetworkPolicy', namespace: ns, name: 'c' },
+        message:
+          'CiliumNetworkPolicy "c" in namespace sc-policy-default-deny can block pod/client from Service "shop": CiliumNetworkPolicy c, ingress[0] names what no object that was read shows',
+        fix: [
+          {
+            text: 'Allow the connection by addresses in CiliumNetworkPolicy "c", which does not depend on the plug-in',
+            command: `kubectl -n ${ns} edit ciliumnetworkpolicy c`,
+          },
+        ],
+      },
+    ]);
+    const out = having(cilium({ egress: [{ toCIDRSet: [{ cidrGroupRef: 'partners' }] }] }));
+    expect(reportOf('network-policy/dns', all(none, out), 'policy-default-deny')).toMatchObject({
+      status: 'unknown',
+      reason: 'CiliumNetworkPolicy c, egress[0] names what no object that was read shows',
+    });
+    const icmp = having(calico({ selector: "app == 'shop'", types: ['Ingress'], ingress: [{ action: 'Allow', icmp: { type: 8 } }] }));
+    expect(of(none, icmp)).toMatchObject({ status: 'unknown', reason: expect.stringContaining('has parts that were not judged: icmp') as string });
+    const closed = having(calico({ selector: "app == 'client'", types: ['Egress'], egress: [{ action: 'Deny' }] }));
+    expect(reportOf('network-policy/dns', all(none, closed), 'policy-default-deny').findings).toMatchObject([
+      { object: { kind: 'NetworkPolicy', namespace: ns, name: 'c' }, fix: [{ command: `kubectl -n ${ns} edit networkpolicy c` }] },
+    ]);
   });
   test('what cannot be judged leaves it open', () => {
     const unread = { apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy', metadata: { name: 'odd', namespace: ns }, spec: { endpointSelector: 7 } };
