@@ -56,95 +56,96 @@ globalnetworkpolicies globalnetworkpolicy gm go goes gone good google got goto g
 had hand handle handled handles handling handshake hang hangs haproxy hard has hasbundle hash hashi hashicorp hasown have having head header headers
 headless health healthchecknodeport healthy healthz helm helmrelease help here hex hidden hint hints history historyof hitcount hl hold holds home
 hook hop hope host hostaliases hostip hostname hostnames hostnetwork hostport hosts how html http http2 httpget httpmatch httproute httproutes https
-https3 httpstatus hyphens icmp id identities identity identityrefs ie if ifnotpresent ifs ignore ignored ignores iif iifname image imageinspecterror
-imagepull imagepullbackoff imagepullsecrets images import imports in inbound include includeinboundports includeoutboundipranges includeoutboundports
-includes incluster index indexed indexof infer inferoutput info ingress ingressbackend ingressclass ingressclasses ingressclassname ingresses
-ingressgateway init initcontainers initcontainerstatuses initial initialdelayseconds initializing inject injection injector injectors input ins
-insecure insecureskiptlsverify inside inspect install installed instance instead insufficient int intended interface internal internalip
-internaltrafficpolicy into intorstring invalid invalidimage invalidimagename involved involvedobject io ip ip6 ip6tables ipaddr ipblock ipblocks
-ipfamilies ipfamilypolicy ipmode ips iptables ipv ipv4 ipv6 ipvs ipvsadm is isall isarray isasked isautopilot iscilium isdefault isdown isfield
-isfinished isfinite isgenerated isgood isgranted isheadless ishint ishttp isknown iskubeproxy islost ismet iso isolating ison isoutdated ispolicy
-isready isredacted issame issidecar issidecarin issue issuer issues istio istioauthorization iswanted it item items itemtext its itself job jobs join
-js json judge judged jump jumps jumpsto k14s k3s k8s kapp kb keep keeps kept keptoff key keyof keys ki kill killed killedby kind kindnet kinds
-kindtext know known knows kong konghq kube kubectl kubelet kubeletversion kubeletversionsof kubeproxy kubernetes kustomization kustomize l4proto label
-labelof labels labelselector labeltext larger last lastindexof lasting lastingstatuses lastobservedtime laststate lasttimestamp lasttransitiontime
-latency latencyms later latest latin latin1 lb lblc lblcr lc leads leases leave leaves left leftout leftover len length less let lets letter letters
-level levels levenshtein library lie lies lifecycle like likely limit limited limitms limitrange limits line lines linger link linkerd
-linkerdauthorization linkerdauthorizations linkerdserver linklocal links list listed listen listener listeners listening listens listing lists literal
-live liveness livez lo load loadbalance loadbalancer loadbalancerclass loadbalancersourceranges local localhost location log logged logs long longer
-look looked looking looks lookup lookups loop loopback loose looseobject lost lower lt machine made main make makes malformed managed managedfields
-management manager managers mangle manifest manual manually many map mark marked markindoubt mask masquerade match matchall matchconditions matched
-matches matcheslabels matchexpressions matching matchlabels math matrix max maxdepth maxfields maximum maxsurge maxunavailable may maybe maynot md
-mean means meant meet meets member members memory merge mesh meshannotations meshpod meshtls meshtlsauthentication meshtlsauthentications message met
-meta metadata metadataserver metal metallb method methods metrics mh mi min minavailable minimal minimum minreadyseconds minute minutes mirrored
-mismatch missed misses missing mod mode model modes moment mongo more most mount ms mtls mtu much multisocket musl must mutating
-mutatingwebhookconfiguration mutatingwebhookconfigurations mutual mysql na name named nameof names nameserver nameservers namesof namespace
-namespacelabels namespaceof namespaces namespaceselector nan nat ndots near nearest nearestnames nearkey nearly nearservices need needed needless
-needs neither nested net netfilter netmap nets network networkauthentication networkauthentications networkdaemons networking networkpolicies
-networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfqueue nft nftables nginx no nobody nocertificate node nodeaffinity
-nodeclaim nodegroup nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules noderuleslater nodes nodeselector
-nodeselectorterm nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal not notcp note nothing nothosts noticmp notin notipblocks
-notmethods notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks notrequestprincipals notselector
-notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready numgen nwait nwplcy nxdomain object
-objectreference objects objectselector objectset objecttext observed obsolete obsoleteannotations of ofenv off offered ofservices oif oifname ok old
-older oldest olm on once ondelete one only oom oomkilled op open opening opens operation operations operator operators option optional optionaltext
-options or orchestrator org orig os other otherprotocol others otherservices otherwise out outbound outboundtrafficpolicy outcome outcomes outcometext
-outcomewords outdated output outside over overfamilyof overlap overlapping overlappingtlsconfig overridden override ovn ovnkube owed own owner
-ownerreference ownerreferences owners ownersof owning ownlabels owns packet packets pairs panic parallel params parent parentref parentrefs parents
-parse parsed parsing part partial parties partition partitionof parts pass passed passes passw passwd password patch path pathprefix paths pathsof
-pathtype pattern patterns pause paused payload pdb peek peer peerauthentication peerauthentications peers peerskey peertext pending per percent
-percentage perhaps period periodseconds permissive persistent persistentvolumeclaim phase pick picklist pid pipe place places plain plan platform
-platformof plug plugin pluginpolicies pluginpolicy plural pod podcidrs poddisruptionbudget poddisruptionbudgets podforpolicies podinitializing podip
-podips podlogs podmanagementpolicy pods podscheduled podsecurity podselector podsof podspec podstext pointer pointerof policies policy policymeta
-policypeer policyport policytypes pop port portforward porthints portlevelmtls portlevelsettings portname ports portsasked portsinword portsnamed
-portstext possible possibly post postrouting poststarthookerror powered pprof pre predict predicted prediction pref prefer preferdualstack
-prefernoschedule prefix prelude prerouting present pressure prestarthookerror prestop previous principal principals prio priority private privilege
-privileges probability probe probeanswers probed probedports probes problem problemin problemof problems proc procaddress process profile program
-programmed programs progress progressdeadlineexceeded progressdeadlineseconds progressing prohibit project projectcalico projectcontour prometheus
-proto protocol protocolname proved proves provides proxies proxy proxyhealth proxylogs proxymode proxypods proxyproto proxyprotocol proxysettings
-proxytext proxyworkload ps publish publishnotreadyaddresses pull pulled pulumi put puts pv pwd quantities quantity quantitytoscalar queries query
-queryparams question questions questionsfor queue queued quic quota quotation quote quoted raise ran rancher random randombytes range ranges raw
-rawentry rawmeta rbac rcheck rcode rdest re re2 re2js reach reached reaches read readcapture readiness readinessgates readinessprobe reading readonly
-reads ready readyaddresses readyreplicas readyz real reap reason reasonof reasons record recording records redact redactdeep redacted redirect
-redirection redis reduce reduced ref reference referencegrant referencegrants references refers refs reftext refusal refusals refusaltext refuse
-refused refuses reg regex regexp registered registry registryunavailable regular regularexpression reject rejected rejects relay relayed release
-releases reload remaining remains remedy remote remoteipblocks remove removed renew repair replace replaceall replacement replaces replica
-replicafailure replicas replicaset replicasets replies reply report reported request requested requesting requestof requestprincipals requestredirect
-requests required requiredauthenticationrefs requiredduringschedulingignoredduringexecution requirement reset resolv resolvconf resolve resolved
-resolvedrefs resolver resolvers resolves resolving resource resourcelist resourcenames resourcequota resources resourceversion response rest restart
-restartcount restarted restarting restartpolicy restarts restartsof restarttext restore restored result resulttext resume retrieve return returned rev
-reverts review revision revisions rewrite rewritten rfc rfc6902 right rightly rights rio rke rke2 role roll rolled rolling rollingupdate rollout room
-rooms root round route route53 routekind routekinds routematch router routes routetext routing rows rpc rr rs rsource rttl rule rules ruletext run
-runasnonroot runcontainererror running runs runtime runtimedefault sa saddr safe safeparse said same samename sample sandbox save say says scalar
-scale scaled scaling schedule scheduled scheduler scheduling schedulinggated schema schemas scheme scope script sctp search searches seccomp
-seccompprofile secmark second secondary seconds secret secretname secrets section sectionname security securitycontext securitygrouppolicies sed see
-seen seenfields selected selectedby selector selectors selects self send sender sends sent sep series serve served servedcertificate
-servedcertificates server serverauthorization serverauthorizations servernameof servers serves servesinstead servfail service serviceaccount
-serviceaccounts serviceport services serving session sessionaffinity sessionaffinityconfig set sets settings settle settled settledms settles severity
-sh sha sha256 share shared shares shell short shorthash should show shown shut side sidecar sidecars sides sign signal signature
-signaturevalidationfailed signs sigterm silence silent similar simple sin since single size skip sleep slice slices slowest slowness smaller smallest
-snaplen so socket sockets some somebody something soon sorted source sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec
-specific specs split splittarget spoken sport src srv ssl stack stage stale stalled stand standin start started startedat starting starts startswith
-starttime startup startupprobe state stateful statefulset statefulsets stateof states status statuses stay stays steal step steps still stop stopped
-stops strange strategic strategy stray straypods strays stream strict string stringify stringmatch stuck subdomain subject subjectaltname subnets
-subresource subset subsets succeed succeeded succeeds success successor such sum summary summaryof surge suspicion svc svl switch switches sync
-syncing syncs synproxy sys sysctl system table tables tabletext tag tail taint taints take taken takenin takes target targetport targetref targetrefs
-targets targetsof task tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template templated temporary term terminate terminated terminating
-termination terms terraform test tested tests text texts th than that the their them then there these they this those though threshold through throw
-tier tiers time timed timeout timeouts timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed toisostring token tolerate
-tolerations tolowercase too tool toolkit tools topology toports tos tosorted tostring total touppercase tproxy trace track tracked tracking traefik
-traffic trafficdistribution trafficpolicy transfer transform transition treated trial tried tries trigger trim true trunk try trying ts tsig ttl
-tunnel tutorials twice two type typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls unavailable
-unchanged undecided undefined under understood undo undoes unexplained unhealthy union unit unjudged unknown unless unmet unplaced unproved
-unreachable unread unreadof unready unschedulable unscheduled unseen unseenreason unseenreasons unseenschema unset until up update updated
-updatednumberscheduled updatedreplicas updaterevision updates updatestrategy upper upstream uri url usable usage use used useless user uses
-usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating
-validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof values variable variables variant verb verbs verdict verified
-verifies verify version versions veth via viaapiserver view violates virtual virtualipalonefails virtualservice virtualservices vmap vpc vs wait
-waited waiting waits walk want wanted wants warn warning was watch way ways wdhms weak weakmap weave web webhook webhookconfiguration webhooks weight
-weighted were wget what when where whereitfails whereto whether which while who whoami whole wholename whom whose why whylost wide wires with
-withendpoint within without withoutdot withoutheaders word words working workload workloads workloadselector works world worst would writable write
-writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes yet you yours z0 z2 za zero zone zones zonestext
+https3 httpstatus hyphens icm icmp icmpv6 id identities identity identityrefs ie if ifnotpresent ifs ignore ignored ignores iif iifname image
+imageinspecterror imagepull imagepullbackoff imagepullsecrets images import imports in inbound include includeinboundports includeoutboundipranges
+includeoutboundports includes incluster index indexed indexof infer inferoutput info ingress ingressbackend ingressclass ingressclasses
+ingressclassname ingresses ingressgateway init initcontainers initcontainerstatuses initial initialdelayseconds initializing inject injection injector
+injectors input ins insecure insecureskiptlsverify inside inspect install installed instance instead insufficient int intended interface internal
+internalip internaltrafficpolicy into intorstring invalid invalidimage invalidimagename involved involvedobject io ip ip6 ip6tables ipaddr ipblock
+ipblocks ipfamilies ipfamilypolicy ipmode ips iptables ipv ipv4 ipv6 ipvs ipvsadm is isall isarray isasked isautopilot iscilium isdefault isdown
+isfield isfinished isfinite isgenerated isgood isgranted isheadless ishint ishttp isknown iskubeproxy islost ismet iso isolating ison isoutdated
+ispolicy isready isredacted issame issidecar issidecarin issue issuer issues istio istioauthorization iswanted it item items itemtext its itself job
+jobs join js json judge judged jump jumps jumpsto k14s k3s k8s kapp kb keep keeps kept keptoff key keyof keys ki kill killed killedby kind kindnet
+kinds kindtext know known knows kong konghq kube kubectl kubelet kubeletversion kubeletversionsof kubeproxy kubernetes kustomization kustomize l4proto
+label labelof labels labelselector labeltext larger last lastindexof lasting lastingstatuses lastobservedtime laststate lasttimestamp
+lasttransitiontime latency latencyms later latest latin latin1 lb lblc lblcr lc leads leases leave leaves left leftout leftover len length less let
+lets letter letters level levels levenshtein library lie lies lifecycle like likely limit limited limitms limitrange limits line lines linger link
+linkerd linkerdauthorization linkerdauthorizations linkerdserver linklocal links list listed listen listener listeners listening listens listing lists
+literal live liveness livez lo load loadbalance loadbalancer loadbalancerclass loadbalancersourceranges local localhost location log logged logs long
+longer look looked looking looks lookup lookups loop loopback loose looseobject lost lower lt machine made main make makes malformed managed
+managedfields management manager managers mangle manifest manual manually many map mark marked markindoubt mask masquerade match matchall
+matchconditions matched matches matcheslabels matchexpressions matching matchlabels math matrix max maxdepth maxfields maximum maxsurge maxunavailable
+may maybe maynot md mean means meant meet meets member members memory merge mesh meshannotations meshpod meshtls meshtlsauthentication
+meshtlsauthentications message met meta metadata metadataserver metal metallb method methods metrics mh mi min minavailable minimal minimum
+minreadyseconds minus minute minutes mirrored mismatch missed misses missing mod mode model modes moment mongo more most mount ms mtls mtu much
+multisocket musl must mutating mutatingwebhookconfiguration mutatingwebhookconfigurations mutual mysql na name named nameof names nameserver
+nameservers namesof namespace namespacelabels namespaceof namespaces namespaceselector nan nat ndots near nearest nearestnames nearkey nearly
+nearservices need needed needless needs neither nested net netfilter netmap nets network networkauthentication networkauthentications networkdaemons
+networking networkpolicies networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfqueue nft nftables nginx no nobody
+nocertificate node nodeaffinity nodeclaim nodegroup nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules
+noderuleslater nodes nodeselector nodeselectorterm nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal not notcp note nothing
+nothosts noticmp notin notipblocks notmethods notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks
+notrequestprincipals notselector notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready
+numgen nwait nwplcy nxdomain object objectreference objects objectselector objectset objecttext observed obsolete obsoleteannotations of ofenv off
+offered ofservices oif oifname ok old older oldest olm on once ondelete one only oom oomkilled op open opening opens operation operations operator
+operators option optional optionaltext options or orchestrator org orig os other otherprotocol others otherservices otherwise out outbound
+outboundtrafficpolicy outcome outcomes outcometext outcomewords outdated output outside over overfamilyof overlap overlapping overlappingtlsconfig
+overridden override ovn ovnkube owed own owner ownerreference ownerreferences owners ownersof owning ownlabels owns packet packets pairs panic
+parallel params parent parentref parentrefs parents parse parsed parsing part partial parties partition partitionof parts pass passed passes passw
+passwd password patch path pathprefix paths pathsof pathtype pattern patterns pause paused payload pdb peek peer peerauthentication
+peerauthentications peers peerskey peertext pending per percent percentage perhaps period periodseconds permissive persistent persistentvolumeclaim
+phase pick picklist pid pipe place places plain plan platform platformof plug plugin pluginpolicies pluginpolicy plural pod podcidrs
+poddisruptionbudget poddisruptionbudgets podforpolicies podinitializing podip podips podlogs podmanagementpolicy pods podscheduled podsecurity
+podselector podsof podspec podstext pointer pointerof policies policy policymeta policypeer policyport policytypes pop port portforward porthints
+portlevelmtls portlevelsettings portname ports portsasked portsinword portsnamed portstext possible possibly post postrouting poststarthookerror
+powered pprof pre predict predicted prediction pref prefer preferdualstack prefernoschedule prefix prelude prerouting present pressure
+prestarthookerror prestop previous principal principals prio priority private privilege privileges probability probe probeanswers probed probedports
+probes problem problemin problemof problems proc procaddress process profile program programmed programs progress progressdeadlineexceeded
+progressdeadlineseconds progressing prohibit project projectcalico projectcontour prometheus proto protocol protocolname proved proves provides
+proxies proxy proxyhealth proxylogs proxymode proxypods proxyproto proxyprotocol proxysettings proxytext proxyworkload ps publish
+publishnotreadyaddresses pull pulled pulumi put puts pv pwd quantities quantity quantitytoscalar queries query queryparams question questions
+questionsfor queue queued quic quota quotation quote quoted raise ran rancher random randombytes range ranges raw rawentry rawmeta rbac rcheck rcode
+rdest re re2 re2js reach reached reaches read readcapture readiness readinessgates readinessprobe reading readonly reads ready readyaddresses
+readyreplicas readyz real reap reason reasonof reasons record recording records redact redactdeep redacted redirect redirection redis reduce reduced
+ref reference referencegrant referencegrants references refers refs reftext refusal refusals refusaltext refuse refused refuses reg regex regexp
+registered registry registryunavailable regular regularexpression reject rejected rejects relay relayed release releases reload remaining remains
+remedy remote remoteipblocks remove removed renew repair replace replaceall replacement replaces replica replicafailure replicas replicaset
+replicasets replies reply report reported request requested requesting requestof requestprincipals requestredirect requests required
+requiredauthenticationrefs requiredduringschedulingignoredduringexecution requirement reset resolv resolvconf resolve resolved resolvedrefs resolver
+resolvers resolves resolving resource resourcelist resourcenames resourcequota resources resourceversion response rest restart restartcount restarted
+restarting restartpolicy restarts restartsof restarttext restore restored result resulttext resume retrieve return returned rev reverts review
+revision revisions rewrite rewritten rfc rfc6902 right rightly rights rio rke rke2 role roll rolled rolling rollingupdate rollout room rooms root
+round route route53 routekind routekinds routematch router routes routetext routing rows rpc rr rs rsource rttl rule rules ruletext run runasnonroot
+runcontainererror running runs runtime runtimedefault sa saddr safe safeparse said same samename sample sandbox save say says scalar scale scaled
+scaling schedule scheduled scheduler scheduling schedulinggated schema schemas scheme scope script sctp search searches seccomp seccompprofile secmark
+second secondary seconds secret secretname secrets section sectionname security securitycontext securitygrouppolicies sed see seen seenfields selected
+selectedby selector selectors selects self send sender sends sent sep series serve served servedcertificate servedcertificates server
+serverauthorization serverauthorizations servernameof servers serves servesinstead servfail service serviceaccount serviceaccounts serviceport
+services serving session sessionaffinity sessionaffinityconfig set sets settings settle settled settledms settles severity sh sha sha256 share shared
+shares shell short shorthash should show shown shows shut side sidecar sidecars sides sign signal signature signaturevalidationfailed signs sigterm
+silence silent similar simple sin since single size skip sleep slice slices slowest slowness smaller smallest snaplen so socket sockets some somebody
+something soon sorted source sourcelabels sourcenamespace sourceranges spare speaks speaksofports spec specific specs split splittarget spoken sport
+src srv ssl stack stage stale stalled stand standin start started startedat starting starts startswith starttime startup startupprobe state stateful
+statefulset statefulsets stateof states status statuses stay stays steal step steps still stop stopped stops strange strategic strategy stray
+straypods strays stream strict string stringify stringmatch stuck subdomain subject subjectaltname subnets subresource subset subsets succeed
+succeeded succeeds success successor such sum summary summaryof surge suspicion svc svl switch switches sync syncing syncs synproxy sys sysctl system
+table tables tabletext tag tail taint taints take taken takenin takes target targetport targetref targetrefs targets targetsof task tasks tcp tcp6
+tcpmss tcproute tcproutes tcpsocket tee template templated temporary term terminate terminated terminating termination terms terraform test tested
+tests text texts th than that the their them then there these they this those though threshold through throw tier tiers time timed timeout timeouts
+timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed toisostring token tolerate tolerations tolowercase too tool toolkit
+tools topology toports tos tosorted tostring total touppercase tproxy trace track tracked tracking traefik traffic trafficdistribution trafficpolicy
+transfer transform transition treated trial tried tries trigger trim true trunk try trying ts tsig ttl tunnel tutorials twice two type typeof types
+u0001 u0002 u0003 udp udp6 udproute uid ulog unable unauthenticated unauthenticatedtls unavailable unchanged undecided undefined under understood undo
+undoes unexplained unhealthy union unit unjudged unknown unless unmet unplaced unproved unreachable unread unreadof unready unschedulable unscheduled
+unseen unseenreason unseenreasons unseenschema unset until up update updated updatednumberscheduled updatedreplicas updaterevision updates
+updatestrategy upper upstream uri url usable usage use used useless user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3
+v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof
+values variable variables variant verb verbs verdict verified verifies verify version versions veth via viaapiserver view violates virtual
+virtualipalonefails virtualservice virtualservices vmap vpc vs wait waited waiting waits walk want wanted wants warn warning was watch way ways wdhms
+weak weakmap weave web webhook webhookconfiguration webhooks weight weighted were wget what when where whereitfails whereto whether which while who
+whoami whole wholename whom whose why whylost wide wires with withendpoint within without withoutdot withoutheaders word words working workload
+workloads workloadselector works world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor yaml yes yet you
+yours z0 z2 za zero zone zones zonestext
 `
     .trim()
     .split(/\s+/),
