@@ -600,8 +600,89 @@ describe('the backends of a rule', () => {
       (f) => void (first(ownRoute(f, ns).status.parents).conditions = [{ type: 'ResolvedRefs', status: 'False', reason: 'X', message: 'no' }]),
     );
     expect(of(refused).findings).toMatchObject([
-      { code: 'route-backend-invalid', evidence: [{ text: expect.stringContaining('ResolvedRefs=False, X: no') as string }] },
+      {
+        code: 'route-backend-invalid',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'all',
+        object: { kind: 'HTTPRoute', namespace: ns, name: 'shop' },
+        message: 'HTTPRoute "shop": ResolvedRefs is False (X): no',
+        evidence: [{ source: 'status', text: 'ResolvedRefs=False, X: no' }],
+        fix: [{ text: 'Correct the reference that the condition names', command: `kubectl -n ${ns} describe httproute shop` }],
+      },
     ]);
+  });
+  test('in another namespace: a ReferenceGrant there names the route and the Service', () => {
+    const from = { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: 'sc-route-not-granted' };
+    const to = { group: '', kind: 'Service' };
+    const isRefused = (namespace: string, spec: object) =>
+      of(
+        front((f) => void (f.referenceGrants = seen([{ metadata: { name: 'g', namespace }, spec }] as never))),
+        'route-not-granted',
+      ).findings.some((f) => f.message.includes('no ReferenceGrant there lets it be named'));
+    const other = { group: 'x', kind: 'x', namespace: 'x' };
+    expect(isRefused('route-other', { from: [from], to: [to] })).toBe(false);
+    expect(isRefused('route-other', { from: [other, from], to: [other, { ...to, name: 'shop' }] })).toBe(false);
+    expect(isRefused('elsewhere', { from: [from], to: [to] })).toBe(true);
+    for (const change of [{ group: 'x' }, { kind: 'TCPRoute' }, { namespace: 'x' }])
+      expect(isRefused('route-other', { from: [{ ...from, ...change }], to: [to] }), JSON.stringify(change)).toBe(true);
+    for (const change of [{ group: 'x' }, { kind: 'Secret' }, { name: 'other' }])
+      expect(isRefused('route-other', { from: [from], to: [{ ...to, ...change }] }), JSON.stringify(change)).toBe(true);
+    const unread = front((f) => void (f.referenceGrants = unseen('forbidden', 'referencegrants', 'not allowed')));
+    // What the controller says of it remains.
+    expect(of(unread, 'route-not-granted').findings.map((f) => f.message)).toEqual([
+      expect.stringMatching(/^HTTPRoute "shop": ResolvedRefs is False \(RefNotPermitted\): /),
+    ]);
+  });
+  test('without a Service that is near, or with several ports', () => {
+    expect(of(backend((b) => void (b.name = 'quite-another'))).findings).toMatchObject([
+      {
+        message: `HTTPRoute "shop": Service ${ns}/quite-another does not exist`,
+        fix: [{ text: 'Create the Service, or name another in spec.rules[0].matches[0]', command: `kubectl -n ${ns} get services` }],
+      },
+    ]);
+    const two = front((f) => {
+      const own = valueOf(f.services).find((s) => s.metadata.namespace === ns && s.metadata.name === 'shop');
+      own?.spec.ports.push({ ...first(own.spec.ports), name: '', port: 81 });
+    });
+    const fix = [{ text: 'Name one of its ports in spec.rules[0].matches[0]' }];
+    expect(
+      of(
+        all(
+          two,
+          backend((b) => void (b.port = 8080)),
+        ),
+      ).findings,
+    ).toMatchObject([{ message: `HTTPRoute "shop": Service ${ns}/shop has no port 8080; it has: 80 (http), 81`, fix }]);
+    expect(
+      of(
+        all(
+          two,
+          backend((b) => void (b.port = undefined as never)),
+        ),
+      ).findings,
+    ).toMatchObject([{ message: `HTTPRoute "shop": no port of Service ${ns}/shop is named`, fix }]);
+    expect(
+      of(
+        all(
+          two,
+          backend((b) => void (b.port = 81)),
+        ),
+      ).findings,
+    ).toEqual([]);
+  });
+  test('of each rule, weight and kind', () => {
+    const more = front((f) => {
+      const { rules } = ownRoute(f, ns).spec;
+      const [own] = structuredClone(rules);
+      if (own) rules.push({ ...own, matches: [{ ...first(own.matches), path: { type: 'PathPrefix', value: '/cart' } }] });
+      first(first(rules).backendRefs).name = 'shpo';
+    });
+    expect(of(more).findings).toMatchObject([{ message: expect.stringContaining('shpo does not exist') as string }]);
+    const weightless = rule((r) => r.backendRefs.push({ ...first(r.backendRefs), name: 'shpo', weight: 0 }));
+    expect(of(weightless).findings).toMatchObject([{ scope: 'part' }]);
+    const foreign = rule((r) => r.backendRefs.push({ ...first(r.backendRefs), kind: 'Bucket', group: 'example.com', name: 'files' }));
+    expect(of(foreign).findings).toEqual([]);
   });
   test('of Services that could not be read', () => {
     expect(of(front((f) => void (f.services = unseen('forbidden', 'services', 'not allowed'))))).toMatchObject({ status: 'unknown', reason: 'not allowed' });
