@@ -5,10 +5,13 @@ import type { Direction, Policy } from '../../src/policy/rule.ts';
 import type { Fix } from '../check.ts';
 import { fixBy, kubectl, patchOf } from '../fix.ts';
 import { some } from '../format.ts';
-import { blockers } from './denial.ts';
+import { blamedRef, blockers } from './denial.ts';
 
 /** The command that edits a policy of any kind. */
-export const editOf = ({ kind, namespace, name }: Policy): string => kubectl(namespace, 'edit', kind.replace('Calico ', '').toLowerCase(), name);
+export function editOf(policy: Policy): string {
+  const { kind, namespace, name } = blamedRef(policy, '');
+  return kubectl(namespace, 'edit', kind.toLowerCase(), name);
+}
 
 /** What allows `who`: the change where one was found, else what a person has to change. A rule that denies is before all NetworkPolicies. */
 export function openingOf(who: string, direction: Direction, decision: Decision, change: Change | undefined): Fix[] {

@@ -83,7 +83,7 @@ function leftOpen<C extends 'policy-denies-ingress' | 'policy-denies-egress'>(
   const { decision, name, connection } = left[0] as Asked;
   const names = [...new Set(left.map((a) => a.name))];
   const policies = decision.selecting.filter((p) => p.isolates[direction]);
-  const [first] = policies;
+  const first = policies[0] ?? decision.by?.policy;
   const addresses = direction === 'ingress' ? client.addresses : [];
   return {
     code,
