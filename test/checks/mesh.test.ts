@@ -13,6 +13,22 @@ const client = (change: (p: NonNullable<Extract<Mesh['client'], { seen: true }>[
     const own = valueOf(m.client);
     if (own) change(own);
   });
+/** The pod of this name gets policy "one", each other pod policy "two": the mesh's first, with a selector. */
+const policyForEach = (list: 'peerAuthentications' | 'authorizations', pod: string | undefined): Edit =>
+  all(
+    pods((p) => void (p.labels['is'] = p.name === pod ? 'one' : 'two')),
+    mesh((m) => {
+      const [policy] = valueOf<readonly { metadata: object; spec: object }[]>(m[list]);
+      if (policy)
+        m[list] = seen(
+          ['one', 'two'].map((name) => ({
+            ...structuredClone(policy),
+            metadata: { ...policy.metadata, name },
+            spec: { ...policy.spec, selector: { matchLabels: { is: name } } },
+          })),
+        ) as never;
+    }),
+  );
 const patchOf = (fix: { command?: string } | undefined): unknown => JSON.parse(/-p '(.*)'$/s.exec(fix?.command ?? '')?.[1] ?? 'null');
 const ids = ['mesh/injection', 'mesh/authorization', 'mesh/tls', 'mesh/routing'];
 
@@ -130,21 +146,7 @@ describe('mutual TLS', () => {
   });
   test('that one of the pods requires, or each by a policy of its own', () => {
     const [first, second] = valueOf(recordingOf('mesh-strict-port').facts.slices).flatMap((s) => s.endpoints.map((e) => e.targetRef?.name ?? ''));
-    const own = (name: string) => (name === first ? 'one' : 'two');
-    const each = all(
-      pods((p) => void (p.labels['is'] = own(p.name))),
-      mesh((m) => {
-        const [policy] = valueOf(m.peerAuthentications);
-        if (policy)
-          m.peerAuthentications = seen(
-            ['one', 'two'].map((name) => ({
-              ...structuredClone(policy),
-              metadata: { ...policy.metadata, name },
-              spec: { ...policy.spec, selector: { matchLabels: { is: name } } },
-            })) as never,
-          );
-      }),
-    );
+    const each = policyForEach('peerAuthentications', first);
     const found = of('mesh-strict-port', each).findings;
     expect(found.map((f) => [f.object.name, f.pods, f.scope])).toEqual([
       ['one', [first], 'all'],
@@ -188,20 +190,7 @@ describe('authorization', () => {
   });
   test('of some of the pods, or of each by a policy of its own', () => {
     const names = valueOf(valueOf(recordingOf('mesh-denies-account').facts.mesh)?.pods ?? { seen: false }).map((p) => p.name);
-    const each = all(
-      pods((p) => void (p.labels['is'] = p.name === names[0] ? 'one' : 'two')),
-      mesh((m) => {
-        const [policy] = valueOf(m.authorizations);
-        if (policy)
-          m.authorizations = seen(
-            ['one', 'two'].map((name) => ({
-              ...structuredClone(policy),
-              metadata: { ...policy.metadata, name },
-              spec: { ...policy.spec, selector: { matchLabels: { is: name } } },
-            })) as never,
-          );
-      }),
-    );
+    const each = policyForEach('authorizations', names[0]);
     expect(of('mesh-denies-account', each).findings.map((f) => [f.object.name, f.pods, f.scope])).toEqual([
       ['one', [names[0]], 'all'],
       ['two', [names[1]], 'all'],
