@@ -3,9 +3,9 @@
  * the verdict is right, or weaker with a reason; never another cause, never healthy unseen, never late, and nothing stays behind.
  * All of them: NIGHTLY=1; else a part, another one each day.
  */
-import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
+import { keepFigures } from '../support/figures.ts';
 import { debugPods, doctor, type Ran } from '../support/kubectl.ts';
 import { type Fault, relay } from '../support/relay.ts';
 import { type Kind, otherCauses, twoServices } from '../support/two-services.ts';
@@ -176,6 +176,4 @@ async function nothingLeft(isDeletion: boolean): Promise<void> {
   expect(left).toBe('');
 }
 
-afterAll(() => {
-  if (process.env['TRUST']) writeFileSync(process.env['TRUST'], JSON.stringify({ 'faulty API server': figures }));
-});
+afterAll(() => keepFigures('faulty-api', figures));

@@ -5,9 +5,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { Diagnosis } from '../../src/diagnose/diagnosis.ts';
 import { type Case, shortfalls } from '../support/expectation.ts';
+import { keepFigures } from '../support/figures.ts';
 import { debugPods, deleteNamespace, doctor, kubectl } from '../support/kubectl.ts';
 import { broken, foldersOf, healed, isAlone, isFor, isForNow, kindOfCluster } from '../support/scenarios.ts';
 
@@ -24,6 +25,11 @@ const captureOf = (folder: string, dir: string): string =>
 
 /** Milliseconds that each diagnosis took. */
 const times: number[] = [];
+
+const counts = { broken: { runs: 0, right: 0 }, healthy: { runs: 0, right: 0 } };
+afterAll(() => {
+  for (const [name, { runs, right }] of Object.entries(counts)) keepFigures(name, { runs, wrong: runs - right });
+});
 
 async function diagnosed(folder: string, scenario: Case, namespace: string): Promise<{ exit: number; diagnosis: Diagnosis }> {
   try {
@@ -48,10 +54,14 @@ async function diagnosed(folder: string, scenario: Case, namespace: string): Pro
 
 async function judged(name: string, folder: string): Promise<void> {
   const scenario = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8')) as Case;
+  const count = scenario.expect.status === 'healthy' ? counts.healthy : counts.broken;
+  count.runs++;
   const { exit, diagnosis } = await diagnosed(folder, scenario, scenario.namespace ?? `sc-${name}`);
+  const missing = shortfalls(scenario.expect, exit, diagnosis);
+  if (missing.length === 0) count.right++;
   // What was said instead is all that is left of a failure that does not come again.
   const said = diagnosis.verdict.causes.flatMap((c) => [c.message, ...c.evidence.map((e) => `  ${e.source}: ${e.text}`)]);
-  expect(shortfalls(scenario.expect, exit, diagnosis), [scenario.title, ...said].join('\n')).toEqual([]);
+  expect(missing, [scenario.title, ...said].join('\n')).toEqual([]);
 }
 
 describe('scenarios', () => {

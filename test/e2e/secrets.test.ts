@@ -2,11 +2,12 @@
  * Secrets that are planted where programs and people put them are in no capture, no report and no debugging output. The cluster is real, and so
  * is each way by which a secret gets near the facts.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formats } from '../../src/report/render.ts';
+import { keepFigures } from '../support/figures.ts';
 import { apply, createNamespace, deleteNamespace, doctor, must } from '../support/kubectl.ts';
 
 const namespace = 'secrets-planted';
@@ -118,9 +119,7 @@ afterAll(async () => {
 });
 
 const figures = { runs: 0, wrong: 0, found: 0 };
-afterAll(() => {
-  if (process.env['TRUST']) writeFileSync(process.env['TRUST'], JSON.stringify({ secrets: figures }));
-});
+afterAll(() => keepFigures('secrets', figures));
 
 /** Where the secrets come from that are in a text. */
 function leaks(text: string): string[] {
