@@ -1,4 +1,4 @@
-import { type Fact, type Unseen, unreadOf } from '../../src/facts/fact.ts';
+import { type Fact, type Unseen, unreadOf, unseen } from '../../src/facts/fact.ts';
 import type { Connections, FactTypes } from '../../src/facts/facts.ts';
 import { isGood, isReady } from '../../src/facts/selectors.ts';
 import { getsThrough, wayTo } from '../../src/model/forwarding.ts';
@@ -194,7 +194,11 @@ export const replicas = check({
     if (!Array.isArray(forClient) && findings.length === 0) return unknown(`${forClient.what}: ${forClient.why}`);
     // Where the client got an answer of a replica, it is known without asking it from here.
     const heard = new Set((connections.seen ? connections.value.list : []).flatMap((c) => (c.hop === 'dns-server' && isGood(c) ? [c.pod] : [])));
-    const unasked = ready.filter((p) => !heard.has(p.metadata.name)).flatMap((p) => (dnsAnswers.seen ? (dnsAnswers.value[p.metadata.name] ?? []) : dnsAnswers));
+    const unasked = ready
+      .filter((p) => !heard.has(p.metadata.name))
+      .map((p) =>
+        dnsAnswers.seen ? (dnsAnswers.value[p.metadata.name] ?? unseen('not-possible', `an answer of ${p.metadata.name}`, 'it was not asked')) : dnsAnswers,
+      );
     const unread = unreadOf(...unasked);
     if (findings.length === 0 && unread !== undefined) return unknown(`${summary}; ${unread}`);
     return judged(findings, summary);

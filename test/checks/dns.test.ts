@@ -351,6 +351,9 @@ describe('the replicas', () => {
       status: 'unknown',
     });
     expect(replicas(heard(two), () => ({ dnsAnswers: unseen('forbidden', 'a port-forward', 'not allowed') }))).toMatchObject({ status: 'unknown' });
+    const unasked = edited('dnsAnswers', (a) => void Reflect.deleteProperty(a, `${one}`));
+    expect(replicas(unasked, heard(two))).toMatchObject({ status: 'unknown', reason: `2 of 2 DNS pods ready; an answer of ${one}: it was not asked` });
+    expect(replicas(unasked, heard(one, two))).toMatchObject({ status: 'pass' });
     expect(replicas(heard(), () => ({ dnsAnswers: unseen('not-asked', 'a port-forward', '--probe none') }))).toMatchObject({ status: 'pass' });
     expect(
       replicas(
