@@ -1,7 +1,7 @@
-import { type Fact, type Unseen, unreadOf, unseen } from '../../src/facts/fact.ts';
+import { type Fact, type Unseen, unreadOf, unseen, valueOf } from '../../src/facts/fact.ts';
 import type { Connections, FactTypes } from '../../src/facts/facts.ts';
 import { isGood, isReady } from '../../src/facts/selectors.ts';
-import { getsThrough, wayTo } from '../../src/model/forwarding.ts';
+import { getsThrough, placeOf, placeOfClient } from '../../src/model/forwarding.ts';
 import type { Pod, Workload } from '../../src/facts/objects.ts';
 import { check, type Draft, type Evidence, judged, type ObjectRef, skip, unknown } from '../check.ts';
 import { fixBy, kubectl, patch, restartOf } from '../fix.ts';
@@ -117,13 +117,13 @@ function silent(ready: readonly Pod[], dnsAnswers: Fact<FactTypes['dnsAnswers']>
 function silentForClient(
   ready: readonly Pod[],
   { list, from, node }: Connections,
-  { dnsAnswers, forwarding }: { dnsAnswers: Fact<FactTypes['dnsAnswers']>; forwarding: Fact<FactTypes['forwarding']> },
+  { dnsAnswers, forwarding, client }: { [Name in 'dnsAnswers' | 'forwarding' | 'client']: Fact<FactTypes[Name]> },
   object: ObjectRef,
 ): Found[] | Unseen {
   const asked = list.filter((c) => c.hop === 'dns-server' && c.target.endsWith('/UDP') && c.pod !== null);
   const ways = asked.flatMap((c) => {
     const replica = c.outcome === 'dns-timed-out' ? ready.find((p) => p.metadata.name === c.pod) : undefined;
-    return replica ? [{ c, through: getsThrough(forwarding, wayTo(node, replica), replica.status.podIPs[0]?.ip ?? '') }] : [];
+    return replica ? [{ c, through: getsThrough(forwarding, placeOfClient(valueOf(client), node), placeOf(replica), replica.status.podIPs[0]?.ip ?? '') }] : [];
   });
   // A packet that a node does not pass on says nothing of the replica that it was sent to.
   const lost = ways.filter((w) => w.through === true).map((w) => w.c);
@@ -175,9 +175,9 @@ export const replicas = check({
   id: 'dns/replicas',
   title: "The cluster's DNS pods run and answer",
   needs: ['dnsPods'],
-  uses: ['dnsWorkload', 'dnsService', 'dnsAnswers', 'dnsLogs', 'connections', 'forwarding', 'nodes'],
+  uses: ['dnsWorkload', 'dnsService', 'dnsAnswers', 'dnsLogs', 'connections', 'forwarding', 'client', 'nodes'],
   codes: ['dns-pods-down'],
-  run({ dnsPods, dnsWorkload, dnsService, dnsAnswers, dnsLogs, connections, forwarding, nodes }) {
+  run({ dnsPods, dnsWorkload, dnsService, dnsAnswers, dnsLogs, connections, forwarding, client, nodes }) {
     const elsewhere = dnsElsewhere({ nodes, connections }, dnsPods);
     if (elsewhere !== undefined) return skip(elsewhere);
     const live = dnsPods.filter((p) => !p.metadata.deletionTimestamp);
@@ -189,7 +189,7 @@ export const replicas = check({
     const summary = `${ready.length} of ${plural(live.length, 'DNS pod')} ready`;
     if (ready.length === 0) return judged([noneReady(live, workload, object, dnsLogs)], summary);
     const failing = silent(ready, dnsAnswers, object, dnsLogs);
-    const forClient = failing.length === 0 && connections.seen ? silentForClient(ready, connections.value, { dnsAnswers, forwarding }, object) : [];
+    const forClient = failing.length === 0 && connections.seen ? silentForClient(ready, connections.value, { dnsAnswers, forwarding, client }, object) : [];
     const findings = [...failing, ...(Array.isArray(forClient) ? forClient : []), ...someNotReady(live, object, dnsLogs)];
     if (!Array.isArray(forClient) && findings.length === 0) return unknown(`${forClient.what}: ${forClient.why}`);
     // Where the client got an answer of a replica, it is known without asking it from here.

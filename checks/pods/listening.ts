@@ -1,3 +1,4 @@
+import { valueOf } from '../../src/facts/fact.ts';
 import type { Connection } from '../../src/facts/facts.ts';
 import type { Pod, Service, ServicePort } from '../../src/facts/objects.ts';
 import { dialledPort, endpointsOf, familiesOf, isReady, podsOf, portsAsked, splitTarget } from '../../src/facts/selectors.ts';
@@ -7,7 +8,7 @@ import { kubectl, patch } from '../fix.ts';
 import { nameOf, objectOf, ownerFacts, ownerOf, type Workloads } from './owner.ts';
 import { aside } from './out.ts';
 import { type Given, endpointOf, questionsBothWays } from '../../src/model/parties.ts';
-import { getsThrough, wayTo } from '../../src/model/forwarding.ts';
+import { getsThrough, placeOf, placeOfClient } from '../../src/model/forwarding.ts';
 import { rejectsDenied } from '../../src/model/pod-way.ts';
 import { hostPort } from '../../src/proxy/model.ts';
 import { hasSidecar } from '../../src/mesh/member.ts';
@@ -137,7 +138,10 @@ export const listening = check({
             (c) => c.hop === 'endpoint' && c.pod === pod.metadata.name && c.servicePort === port.port && splitTarget(c.target).address === endpoint.address,
           );
           // A firewall may refuse in the place of the program, and a sidecar answers for one that may not listen.
-          const isElsewhere = met && (isRejected.has(met.target) || getsThrough(forwarding, wayTo(made?.node, pod), endpoint.address) === false);
+          const isElsewhere =
+            met &&
+            (isRejected.has(met.target) ||
+              getsThrough(forwarding, placeOfClient(valueOf(client), made?.node ?? null), placeOf(pod), endpoint.address) === false);
           const saysNothing = (met?.outcome === 'refused' && isElsewhere) || (met?.outcome === 'answered' && hasSidecar(pod));
           const tried = saysNothing ? undefined : met;
           const to = { port: number, protocol: port.protocol, address: endpoint.address };

@@ -4,7 +4,7 @@ import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Facts, Forwarding } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { type Family, familyOf, isLost, splitTarget } from '../facts/selectors.ts';
-import { type Filtered, firewallOf } from '../proxy/firewall.ts';
+import { chainsBetween, type Filtered, firewallOf } from '../proxy/firewall.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { firstContainerOf } from './places.ts';
 
@@ -33,19 +33,15 @@ function throughNodes({ connections, client, dnsPods, pods, listeners }: Pick<Fa
     c.hop === 'endpoint'
       ? isLost(c) || c.outcome === 'no-answer' || (c.outcome === 'refused' && isListening(c.pod, port))
       : c.hop === 'dns-server' && c.outcome === 'dns-timed-out';
-  const meets = (node: string | null | undefined, packet: Filtered) => {
-    if (node != null) through.set(node, [...(through.get(node) ?? []), packet]);
-  };
   for (const c of made?.list ?? []) {
     const { address, port } = splitTarget(c.target.split('/')[0] ?? '');
     const source = who?.addresses.find((a) => familyOf(a) === familyOf(address));
     const pod = known.find((p) => p.metadata.name === c.pod && p.status.podIPs.some((i) => i.ip === address));
     if (!isStopped(c, port) || !pod || source === undefined) continue;
     const packet = { source, address, port, protocol: c.kind === 'udp' || c.target.endsWith('/UDP') ? ('UDP' as const) : ('TCP' as const) };
-    // What starts on the network of a node is not passed on there, and what ends there is for the node itself.
-    if (!who?.hostNetwork) meets(made?.node, { ...packet, chain: 'FORWARD' });
-    if (!pod.spec.hostNetwork) meets(pod.spec.nodeName, { ...packet, chain: 'FORWARD' });
-    else if (pod.spec.nodeName !== made?.node) meets(pod.spec.nodeName, { ...packet, chain: 'INPUT' });
+    const from = { node: made?.node ?? null, hostNetwork: who?.hostNetwork === true };
+    const to = { node: pod.spec.nodeName ?? null, hostNetwork: pod.spec.hostNetwork };
+    for (const [node, chain] of chainsBetween(from, to)) through.set(node, [...(through.get(node) ?? []), { ...packet, chain }]);
   }
   return through;
 }

@@ -1,22 +1,19 @@
 /** Nodes that let packets through or do not: a packet between pods of two nodes has to pass both. */
 import { byChoice, type Fact, type Unseen } from '../facts/fact.ts';
-import type { Forwarding } from '../facts/facts.ts';
+import type { FactTypes, Forwarding } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { familyOf } from '../facts/selectors.ts';
-import type { Chain } from '../proxy/firewall.ts';
+import { type Chain, chainsBetween, type Place } from '../proxy/firewall.ts';
 import type { Stop } from './prediction.ts';
 import { unseenStop, type World } from './world.ts';
 
-/** The nodes on the way of a packet: which passes it on, and which has the pod. Null where there is none, or it is not known. */
-export interface Way {
-  /** The client's node; null for a client on the network of its node, whose packets are not passed on there. */
-  from: string | null;
-  to: string | null;
-  /** The pod uses the network of its node, so the packet is for the node itself. */
-  toNode: boolean;
-}
+export const placeOf = ({ spec }: Pod): Place => ({ node: spec.nodeName ?? null, hostNetwork: spec.hostNetwork });
 
-export const wayTo = (from: string | null | undefined, { spec }: Pod): Way => ({ from: from ?? null, to: spec.nodeName ?? null, toNode: spec.hostNetwork });
+/** `node`: where the connections were made. */
+export const placeOfClient = (client: FactTypes['client'] | undefined, node: string | null): Place => ({
+  node,
+  hostNetwork: client?.hostNetwork === true,
+});
 
 /** What becomes on a node of packets to an address, and why; undefined where they get through, as far as was read. */
 function endedOn(node: string, { isOn, stopped }: Forwarding, chain: Chain, address: string): { how: 'drop' | 'reject'; why: string } | undefined {
@@ -28,21 +25,17 @@ function endedOn(node: string, { isOn, stopped }: Forwarding, chain: Chain, addr
 
 type Read = { node: string; fact: Fact<Forwarding>; chain: Chain };
 
-function readOf(forwarding: Record<string, Fact<Forwarding>>, { from, to, toNode }: Way): Read[] {
-  const points = new Map<string | null, Chain>([
-    [from, 'FORWARD'],
-    [to, toNode ? 'INPUT' : 'FORWARD'],
-  ]);
-  return [...points].flatMap(([node, chain]) => {
-    const fact = node === null ? undefined : forwarding[node];
-    return node !== null && fact ? [{ node, fact, chain }] : [];
+function readOf(forwarding: Record<string, Fact<Forwarding>>, from: Place, to: Place): Read[] {
+  return [...chainsBetween(from, to)].flatMap(([node, chain]) => {
+    const fact = forwarding[node];
+    return fact ? [{ node, fact, chain }] : [];
   });
 }
 
 /** Whether packets to an address get through the nodes on their way; what could not be read where that is not known. */
-export function getsThrough(forwarding: Fact<Record<string, Fact<Forwarding>>>, way: Way, address: string): boolean | Unseen {
+export function getsThrough(forwarding: Fact<Record<string, Fact<Forwarding>>>, from: Place, to: Place, address: string): boolean | Unseen {
   if (!forwarding.seen) return byChoice(forwarding) || forwarding;
-  const read = readOf(forwarding.value, way);
+  const read = readOf(forwarding.value, from, to);
   if (read.some(({ node, fact, chain }) => fact.seen && endedOn(node, fact.value, chain, address))) return false;
   // An image without the tools shows nothing, and never will: that is no reason to leave everything open.
   return read.map((r) => r.fact).find((fact): fact is Unseen => !fact.seen && fact.reason !== 'not-possible') ?? true;
@@ -53,8 +46,7 @@ export function forwardingStops({ facts, node, client }: World, to: { address: s
   const codes = ['node-drops-packets'] as const;
   if (!client || client.kind === 'external') return [];
   if (!facts.forwarding.seen) return unseenStop(facts.forwarding, codes, ['lost']);
-  const from = client.hostNetwork || client.kind === 'node' ? null : node;
-  return readOf(facts.forwarding.value, { from, to: to.node, toNode }).flatMap(({ node: name, fact, chain }): Stop[] => {
+  return readOf(facts.forwarding.value, placeOfClient(client, node), { node: to.node, hostNetwork: toNode }).flatMap(({ node: name, fact, chain }): Stop[] => {
     if (!fact.seen) return unseenStop(fact, codes, ['lost']);
     const end = endedOn(name, fact.value, chain, to.address);
     // A bridge may connect the pods of one node without the kernel's passing anything on.

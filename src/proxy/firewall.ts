@@ -6,6 +6,23 @@ import { parseRule } from './iptables.ts';
 /** FORWARD for what a node passes on, INPUT for what is sent to itself. */
 export type Chain = 'FORWARD' | 'INPUT';
 
+/** Where a packet starts or ends: a pod, or what uses the network of its node. */
+export interface Place {
+  /** Null where it is none of the cluster, or not known. */
+  node: string | null;
+  hostNetwork: boolean;
+}
+
+/** The chains that packets meet on the nodes between two places. What stays on the network of one node is passed on by none. */
+export function chainsBetween(from: Place, to: Place): Map<string, Chain> {
+  if (from.hostNetwork && from.node === to.node) return new Map();
+  // The node of a client is the node itself for what it sends from its own network: nothing is passed on there.
+  return new Map<string, Chain>([
+    ...(from.node === null || from.hostNetwork ? [] : [[from.node, 'FORWARD'] as const]),
+    ...(to.node === null ? [] : [[to.node, to.hostNetwork ? 'INPUT' : 'FORWARD'] as const]),
+  ]);
+}
+
 /** The chains on a packet's way, by table, in the order in which the kernel comes by them (Linux, netfilter hooks). */
 const ways: Record<Chain, string[]> = {
   FORWARD: ['raw PREROUTING', 'mangle PREROUTING', 'mangle FORWARD', 'filter FORWARD', 'mangle POSTROUTING'],

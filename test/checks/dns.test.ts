@@ -310,6 +310,10 @@ describe('the replicas', () => {
       });
     const unknownWays = ways(() => unseen('forbidden', 'forwarding', 'not allowed'));
     expect(replicas(asked, lost(two), unknownWays)).toMatchObject({ status: 'unknown', reason: 'forwarding: not allowed' });
+    // What a client on the network of a node sends to a pod there, no node passes on.
+    const onNode = edited('client', (c) => void (c && (c.hostNetwork = true)));
+    const besideTwo = edited('connections', (made) => void (made.node = node(two)));
+    expect(replicas(asked, lost(two), unknownWays, onNode, besideTwo)).toMatchObject({ findings: [{ scope: 'part' }] });
     expect(
       replicas(
         asked,

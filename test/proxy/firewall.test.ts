@@ -1,6 +1,6 @@
 /** The firewall of a node, in the words of iptables-save. */
 import { describe, expect, test } from 'vitest';
-import { type Filtered, firewallOf } from '../../src/proxy/firewall.ts';
+import { chainsBetween, type Filtered, firewallOf } from '../../src/proxy/firewall.ts';
 
 const packet: Filtered = { chain: 'FORWARD', source: '10.244.1.5', address: '10.244.2.7', port: 8080, protocol: 'TCP' };
 const save = (policy: string, ...rules: string[]) => ['*filter', ':INPUT DROP [0:0]', `:FORWARD ${policy} [12:720]`, ...rules, 'COMMIT'];
@@ -118,5 +118,24 @@ describe('a packet that a node passes on', () => {
   test('chains that jump to each other from everywhere take no longer than their rules', () => {
     const rules = Array.from({ length: 200 }, (_, i) => Array.from({ length: 5 }, () => `-A C${i} -j C${i + 1}`)).flat();
     expect(of('DROP', '-A FORWARD -j C0', ...rules).end).toBe('drop');
+  });
+});
+
+describe('the chains between two places', () => {
+  const pod = (node: string | null) => ({ node, hostNetwork: false });
+  const host = (node: string | null) => ({ node, hostNetwork: true });
+  test.each([
+    ['a pod and a pod of another node', pod('a'), pod('b'), { a: 'FORWARD', b: 'FORWARD' }],
+    ['two pods of one node', pod('a'), pod('a'), { a: 'FORWARD' }],
+    ['a pod and another node', pod('a'), host('b'), { a: 'FORWARD', b: 'INPUT' }],
+    ['a pod and its own node', pod('a'), host('a'), { a: 'INPUT' }],
+    ['a node and a pod of another', host('a'), pod('b'), { b: 'FORWARD' }],
+    ['a node and a pod of its own', host('a'), pod('a'), {}],
+    ['two programs on one node', host('a'), host('a'), {}],
+    ['two nodes', host('a'), host('b'), { b: 'INPUT' }],
+    ['one that is none of the cluster, and a pod', pod(null), pod('b'), { b: 'FORWARD' }],
+    ['a pod, and one that has no node yet', pod('a'), pod(null), { a: 'FORWARD' }],
+  ])('%s', (_, from, to, chains) => {
+    expect(Object.fromEntries(chainsBetween(from, to))).toEqual(chains);
   });
 });
