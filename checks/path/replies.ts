@@ -29,7 +29,7 @@ export const replies = check({
     const [first] = silent;
     if (asked.length < 2) return skip('there are not two endpoints to compare');
     if (!first) return judged([]);
-    const answering = asked.filter((c) => c.outcome === 'answered');
+    const answering = asked.filter((c) => c.outcome === 'answered' && silent.some((other) => other.servicePort === c.servicePort));
     // On a vantage that is short of CPU every answer takes long, and silence shows nothing about one program.
     if (answering.some((c) => (c.latencyMs ?? 0) > slowMs)) return judged([], 'answers take too long here to distinguish silence from slowness');
     const hanging = ownPods.seen ? ownPods.value.filter((p) => silent.some((c) => c.pod === p.metadata.name)) : [];

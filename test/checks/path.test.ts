@@ -50,6 +50,14 @@ describe('the name', () => {
       made.list.push({ ...(made.list[0] as Connection), target: `${full} (AAAA)`, outcome: 'answered', answers: ['10.96.254.179'] }),
     );
     expect(of(two).findings).toMatchObject([{ scope: 'part' }]);
+    // Of several addresses one has to be the Service's.
+    const families = service({ clusterIPs: ['10.96.254.179', 'fd00:96::9'] });
+    const answered = (...answers: string[]) => on('name', { outcome: 'answered', answers });
+    expect(of(families, answered('fd00:96::9'))).toMatchObject({ status: 'pass' });
+    expect(of(families, answered('10.0.0.9', 'fd00:96::9'))).toMatchObject({ status: 'pass' });
+    expect(of(families, answered('10.0.0.9', '10.0.0.8')).findings[0]?.message).toBe(
+      `The name ${full} resolves to 10.0.0.9, 10.0.0.8, not to 10.96.254.179, fd00:96::9`,
+    );
   });
   test('that nobody could look up', () => {
     expect(of(without('name'))).toMatchObject({ status: 'unknown', reason: 'no tool at hand could look the name up' });
@@ -85,10 +93,24 @@ describe('the virtual IP', () => {
     expect(of(fails, on('endpoint', { outcome: 'timed-out' })).findings[0]?.message).toBe(head);
     const others = on('endpoint', { servicePort: 81 });
     expect(of(fails, others).findings[0]?.message).toBe(head);
+    // The other port of the Service, and the other family of its addresses, are questions of their own.
+    const more = (change: Partial<Connection>) =>
+      edited('connections', (made) => made.list.push({ ...(made.list.find((c) => c.hop === 'virtual-ip') as Connection), outcome: 'timed-out', ...change }));
+    expect(of(more({ servicePort: 81, target: '10.96.176.227:81' })).findings).toMatchObject([
+      { scope: 'part', message: 'Service "shop": connections to its virtual IP 10.96.176.227:81 fail (timed out)' },
+    ]);
+    expect(of(more({ target: '[fd00:96::9]:80' })).findings).toMatchObject([
+      { scope: 'part', message: 'Service "shop": connections to its virtual IP [fd00:96::9]:80 fail over IPv6 (timed out)' },
+    ]);
+    expect(of(fails, more({ servicePort: 81, target: '10.96.176.227:81' })).findings[0]?.message).toMatch(/, while each endpoint answers directly/);
   });
   test('answers', () => {
     expect(of()).toMatchObject({ status: 'pass', summary: '10.96.176.227:80 answered' });
     expect(of(on('virtual-ip', { outcome: 'no-answer' }))).toMatchObject({ status: 'pass', summary: '10.96.176.227:80 did not refuse (UDP)' });
+    const both = edited('connections', (made) =>
+      made.list.push({ ...(made.list.find((c) => c.hop === 'virtual-ip') as Connection), target: '10.96.176.227:53', outcome: 'no-answer' }),
+    );
+    expect(of(both)).toMatchObject({ status: 'pass', summary: '10.96.176.227:80, 10.96.176.227:53 answered' });
   });
   test('that there is not, or that was not tried', () => {
     expect(of(without('virtual-ip'))).toMatchObject({ status: 'unknown', reason: 'no tool at hand could connect to the virtual IP' });
@@ -226,19 +248,27 @@ describe('endpoints', () => {
   });
   test('that the API server reaches: the way to them is what fails', () => {
     const refused = each((c) => (c.hop === 'endpoint' && c.node === 'node1' ? { outcome: 'reset' } : undefined));
-    const via: Edit = (facts) => ({
-      viaApiServer: seen([
-        {
-          ...(facts.connections.seen ? (facts.connections.value.list[0] as Connection) : ({} as Connection)),
-          hop: 'http',
-          pod: 'shop-675b56d6f5-zfh4g',
-          target: 'x',
-          outcome: 'answered',
-          from: 'API server',
-        },
-      ]),
-    });
-    expect(of(refused, via).findings[0]?.evidence.at(-1)?.text).toMatch(/^API server → x \(pod shop-675b56d6f5-zfh4g\) {2}answered/);
+    const via =
+      (...requests: Partial<Connection>[]): Edit =>
+      (facts) => ({
+        viaApiServer: seen(
+          requests.map((r) => ({
+            ...(facts.connections.seen ? (facts.connections.value.list[0] as Connection) : ({} as Connection)),
+            hop: 'http' as const,
+            target: 'x',
+            outcome: 'answered' as const,
+            from: 'API server',
+            ...r,
+          })),
+        ),
+      });
+    const failing = { pod: 'shop-675b56d6f5-zfh4g' };
+    const others = [{ pod: 'shop-675b56d6f5-b5n56' }, { pod: null }, { ...failing, outcome: 'timed-out' as const }];
+    const byApiServer = (...requests: Partial<Connection>[]) =>
+      of(refused, via(...requests)).findings[0]?.evidence.filter((e) => e.text.startsWith('API server'));
+    expect(byApiServer(failing)).toMatchObject([{ text: expect.stringMatching(/^API server → x \(pod shop-675b56d6f5-zfh4g\) {2}answered/) as string }]);
+    expect(byApiServer(...others)).toEqual([]);
+    expect(byApiServer(...others, ...['x', 'y', 'z'].map((target) => ({ ...failing, target })))).toHaveLength(2);
   });
   test('of which none was tried', () => {
     expect(of(without('endpoint'))).toMatchObject({ status: 'unknown', reason: 'no tool at hand could connect to an endpoint' });
@@ -291,6 +321,10 @@ describe('endpoints', () => {
         edited('nodes', (list) => list.forEach((n) => void (n.spec.podCIDRs = []))),
         edited('nodes', (list) => list.forEach((n) => void (n.status.addresses = []))),
         dead('10.244.3.0/24 via 10.77.0.99 dev eth0'),
+        // A host name is no address to send packets to, and a node needs no route to its own pods by itself.
+        edited('nodes', (list) => list.forEach((n) => void (n.status.addresses = n.status.addresses.filter((a) => a.type === 'Hostname')))),
+        edited('nodes', (list) => list.forEach((n) => void (n.spec.podCIDRs = n.metadata.name === 'node1' ? ['10.244.0.0/16'] : []))),
+        dead('10.244.3.0/24 via unreachable dev eth0'),
       ])
         expect(between(dead('none'), unknown).findings[0]?.fix).toEqual([
           {
@@ -318,6 +352,93 @@ describe('endpoints', () => {
       ).toMatchObject([{ code: 'endpoint-failing' }]);
       const refused = each((c) => (c.outcome === 'timed-out' ? { outcome: 'refused' } : undefined));
       expect(between(noRoutes, refused).findings).toMatchObject([{ code: 'endpoint-failing' }]);
+    });
+
+    const lostOn = (...nodes: string[]) =>
+      each((c) => (c.hop === 'endpoint' && c.node !== null && nodes.includes(c.node) ? { outcome: 'timed-out' } : undefined));
+    /** One more endpoint, like the one on a node but for what is given. */
+    const another = (node: string, change: Partial<Connection>) =>
+      edited('connections', (made) => {
+        const like = made.list.find((c) => c.hop === 'endpoint' && c.node === node);
+        if (like) made.list.push({ ...like, target: '10.244.3.9:8080', pod: 'shop-x', ...change });
+      });
+    const routesOf =
+      (...list: Route[]): Edit =>
+      () => ({ routes: seen(Object.fromEntries(list.map((r) => [`${r.node} → ${r.to}`, seen(r)]))) });
+    const summed = (...edits: Edit[]) => between(...edits).findings.map((f) => `${f.code}: ${f.pods?.join()}`);
+    const [onOne, onTwo, onThree] = ['shop-zpht9', 'shop-fc2hc', 'shop-5788t'];
+
+    test('of whose pods one answers: a pod is lost, and not the way', () => {
+      expect(summed(noRoutes, another('node3', { outcome: 'answered' }))).toEqual([`endpoint-failing: ${onThree}`]);
+      expect(summed(noRoutes, another('node3', {}))).toEqual([`cross-node-unreachable: ${onThree},shop-x`]);
+      // Another failure shows that packets arrive there.
+      expect(summed(noRoutes, another('node3', { outcome: 'refused' }))).toEqual([`endpoint-failing: ${onThree}`, 'endpoint-failing: shop-x']);
+    });
+    test("a pod on the client's own node is lost for another reason", () => {
+      expect(summed(noRoutes, lostOn('node1'))).toEqual([`cross-node-unreachable: ${onThree}`, `endpoint-failing: ${onOne}`]);
+      expect(
+        summed(
+          noRoutes,
+          lostOn('node1'),
+          another('node1', { node: null, outcome: 'answered' }),
+          each((c) => (c.node === 'node3' ? { outcome: 'answered' } : undefined)),
+        ),
+      ).toEqual([`endpoint-failing: ${onOne}`]);
+    });
+    test('two of them, of which routes show one', () => {
+      const blackhole = (node: string, to: string): Route => ({ node, to, route: `blackhole ${to}`, leads: false });
+      const good = (node: string, to: string): Route => ({ node, to, route: `${to} via 10.77.0.12 dev eth0`, leads: true });
+      expect(summed(noRoutes, lostOn('node2'))).toEqual([`cross-node-unreachable: ${onThree},${onTwo}`]);
+      const there = [blackhole('node1', '10.244.3.159'), good('node1', '10.244.2.153'), good('node2', '10.244.1.231'), good('node3', '10.244.1.231')];
+      expect(summed(lostOn('node2'), routesOf(...there))).toEqual([`cross-node-unreachable: ${onThree}`, `endpoint-failing: ${onTwo}`]);
+      const back = [good('node1', '10.244.3.159'), good('node1', '10.244.2.153'), blackhole('node2', '10.244.1.231'), good('node3', '10.244.1.231')];
+      const [found, other] = between(lostOn('node2'), routesOf(...back)).findings;
+      expect(found).toMatchObject({
+        pods: [onTwo],
+        object: { name: 'node2' },
+        confidence: 'confirmed',
+        message: expect.stringMatching(/^Pods on node node2 /) as string,
+      });
+      // What is known of the routes to the others is said beside them.
+      expect(other?.evidence.filter((e) => e.source === 'routes').map((e) => e.text)).toEqual([
+        'node1 to 10.244.3.159: 10.244.3.159 via 10.77.0.12 dev eth0',
+        'node1 to 10.244.2.153: 10.244.2.153 via 10.77.0.12 dev eth0',
+        'node3 to 10.244.1.231: 10.244.1.231 via 10.77.0.12 dev eth0',
+      ]);
+      // Routes of nodes that nothing was lost between say nothing of what was lost.
+      expect(summed(routesOf(blackhole('node2', '10.244.1.231')))).toEqual([`cross-node-unreachable: ${onThree}`]);
+      expect(between(routesOf(blackhole('node2', '10.244.1.231'))).findings).toMatchObject([{ confidence: 'likely', object: { name: 'node3' } }]);
+    });
+    test('all others: a dead route shows it, even where nothing answers', () => {
+      const route: Route = { node: 'node1', to: '10.244.3.159', route: 'blackhole 10.244.3.159', leads: false };
+      expect(between(lostOn('node1', 'node2'), routesOf(route)).findings).toMatchObject([
+        { code: 'cross-node-unreachable', scope: 'all', pods: [onThree] },
+        { code: 'endpoint-failing', scope: 'all' },
+      ]);
+    });
+    test('in one family of addresses: its route is removed, and the other family answers', () => {
+      const six = (...edits: Edit[]) => reportOf('path/endpoints', all(...edits), 'dual-route-gone').findings;
+      expect(six()).toMatchObject([
+        {
+          code: 'cross-node-unreachable',
+          object: { name: 'node3' },
+          fix: [{ command: expect.stringMatching(/ -- ip -6 route del blackhole fd00:244:2::21 dev lo/) as string }, {}],
+        },
+      ]);
+      // The other family says nothing of a way of this one.
+      expect(six(noRoutes)).toMatchObject([{ code: 'endpoint-failing' }]);
+      expect(six(dead('none'))[0]?.fix[0]).toMatchObject({
+        text: expect.stringMatching(/^Add the route to fd00:244:2::\/64 by node2 on node3, /) as string,
+        command: expect.stringMatching(/ -- ip -6 route add fd00:244:2::\/64 via fd00:77::12$/) as string,
+      });
+      expect(six(noRoutes, another('node2', { target: '[fd00:244:1::5]:8080', node: 'node1', outcome: 'answered' }))).toMatchObject([
+        { code: 'cross-node-unreachable', confidence: 'likely' },
+      ]);
+      const fromBoth = reportOf('path/endpoints', lostOn('node2'), 'dual-route-gone').findings;
+      expect(fromBoth.map((f) => [f.code, f.evidence.filter((e) => e.source === 'probe').length])).toEqual([
+        ['cross-node-unreachable', 1],
+        ['endpoint-failing', 1],
+      ]);
     });
   });
 
@@ -386,6 +507,23 @@ describe('the same question to all endpoints', () => {
     });
     expect(of(hangs({ servicePort: 81 })).findings).toEqual([]);
   });
+  test('that other ports answer is said of them alone', () => {
+    const another = edited('connections', (made) =>
+      made.list.push(
+        ...made.list
+          .filter((c) => c.hop === 'endpoint' || c.hop === 'payload')
+          .map((c) => ({ ...c, servicePort: 81, ...(c.hop === 'payload' && { outcome: 'answered' as const }) })),
+      ),
+    );
+    const [found] = of(another).findings;
+    expect(found?.message).toMatch(/, while 2 other endpoints answer the same question$/);
+    expect(found?.evidence).toHaveLength(3);
+    const silent = of(
+      another,
+      each((c) => (c.hop === 'payload' && c.servicePort === 80 ? { outcome: 'no-answer', latencyMs: 2000 } : undefined)),
+    );
+    expect(silent).toMatchObject({ status: 'pass', findings: [] });
+  });
 });
 
 describe('full-size packets', () => {
@@ -429,6 +567,15 @@ describe('HTTP requests', () => {
     expect(of(on('http', { outcome: 'reset', status: undefined as never })).findings[0]?.message).toBe(
       `Service "shop": GET ${path} fails on every endpoint: connection reset`,
     );
+    // Where no endpoint was asked, the addresses that were are all there is.
+    const virtual = all(
+      without('endpoint'),
+      edited('connections', (made) => void (made.list = made.list.filter((c) => c.hop !== 'http' || c.pod === null))),
+    );
+    expect(of(virtual).findings).toMatchObject([{ scope: 'all', fix: [], message: expect.stringContaining('fails on every endpoint') as string }]);
+    // The virtual IP alone answers: each endpoint fails, and that is what is said.
+    const lucky = each((c) => (c.hop === 'http' && c.pod === null ? { status: 200, detail: 'HTTP 200' } : undefined));
+    expect(of(lucky).findings).toMatchObject([{ scope: 'all', evidence: [{}, {}, { text: expect.stringMatching(/: HTTP 200 after \d+ ms$/) as string }] }]);
   });
   test('that are answered', () => {
     expect(of(answers(499))).toMatchObject({ status: 'pass', summary: `GET ${path}: HTTP 499 from 3 addresses, the slowest after 221 ms` });
@@ -473,6 +620,63 @@ describe('HTTP requests', () => {
   });
 });
 
+describe('a port that is named for TLS', () => {
+  const of = (...edits: Edit[]) => reportOf('path/tls', all(...edits), 'tls-port-plain-http');
+  const port = (change: object) => edited('service', (s) => void Object.assign(s?.spec.ports[0] ?? {}, change));
+  /** A second port that is asked like the first one. */
+  const second = (change: Partial<Connection>) =>
+    all(
+      edited('service', (s) => void s?.spec.ports.push({ ...s.spec.ports[0], name: 'http', port: 80 } as never)),
+      edited('connections', (made) => made.list.push(...made.list.filter((c) => c.hop === 'http').map((c) => ({ ...c, servicePort: 80, ...change })))),
+    );
+  const name = (value: string) => JSON.stringify([{ op: 'replace', path: '/spec/ports/0/name', value }]);
+  test('and answers in plain text', () => {
+    expect(of().findings).toMatchObject([
+      {
+        code: 'tls-port-plain-http',
+        severity: 'error',
+        confidence: 'confirmed',
+        scope: 'all',
+        message: 'Service "shop", port "https" (443): 2 of 2 endpoints answer TLS with plain text',
+        pods: ['shop-665fdf65f8-kl2q6', 'shop-665fdf65f8-f794g'],
+        evidence: [
+          { source: 'probe', text: expect.stringMatching(/^pod\/client → 10\.244\.1\.205:8080 \(pod \S+\) {2}TLS handshake: wrong version number$/) as string },
+          {},
+        ],
+        fix: [
+          { text: 'Name port 443 of Service "shop" http, because its endpoints do not use TLS', command: expect.stringContaining(name('http')) as string },
+          { text: expect.stringMatching(/^Or configure TLS in shop-\S+, shop-\S+, or change targetPort/) as string },
+        ],
+      },
+    ]);
+  });
+  test('by its number alone: there is no name to change', () => {
+    for (const named of ['', 'web', 'no-tls'])
+      expect(of(port({ name: named })).findings[0]?.fix).toEqual([{ text: expect.stringMatching(/^Configure TLS in shop-/) as string }]);
+    expect(of(port({ name: '' })).findings[0]?.message).toBe('Service "shop", port 443: 2 of 2 endpoints answer TLS with plain text');
+  });
+  test('beside one that answers: a part, and its name is taken', () => {
+    expect(of(second({ outcome: 'answered', detail: 'HTTP 200' })).findings).toMatchObject([
+      {
+        scope: 'part',
+        message: expect.stringMatching(/port "https" \(443\): 2 of 2 endpoints/) as string,
+        fix: [{ command: expect.stringContaining(name('http-443')) as string }, {}],
+      },
+    ]);
+    expect(of(second({})).findings).toMatchObject([{ scope: 'all' }, { scope: 'all', message: expect.stringContaining('port "http" (80)') as string }]);
+  });
+  test('of which one endpoint answers over TLS', () => {
+    const one = each((c) => (c.hop === 'http' && c.node === 'node1' ? { outcome: 'answered', detail: 'HTTP 200' } : undefined));
+    expect(of(one).findings).toMatchObject([
+      { scope: 'part', message: expect.stringContaining('1 of 2 endpoints') as string, pods: ['shop-665fdf65f8-f794g'] },
+    ]);
+    // Any answer was understood, whatever it says.
+    expect(of(on('http', { outcome: 'answered', detail: 'HTTP 400 The plain HTTP request was sent to HTTPS port' }))).toMatchObject({ findings: [] });
+    expect(of(on('http', { outcome: 'reset', detail: 'connection reset' }))).toMatchObject({ status: 'pass', findings: [] });
+    expect(of(edited('target', (t) => delete t.http))).toMatchObject({ status: 'skip' });
+  });
+});
+
 describe('from outside', () => {
   const ofPorts = (...edits: Edit[]) => reportOf('path/node-ports', all(...edits), 'node-port-closed');
   test('node ports that fail, and those that drop packets by design', () => {
@@ -493,6 +697,10 @@ describe('from outside', () => {
     );
     expect(ofPorts(one).summary).toBe('1 of 1 node port answered; node1 has no endpoint and drops packets (externalTrafficPolicy Local)');
     expect(ofPorts(cluster, good).findings).toMatchObject([{ scope: 'part' }]);
+    // A second port of the Service has the same endpoints; one that has none is closed everywhere.
+    const ports = edited('service', (s) => void s?.spec.ports.unshift({ ...s.spec.ports[0], name: 'none', port: 81, nodePort: 30136 } as never));
+    expect(ofPorts(ports, good)).toMatchObject({ status: 'pass' });
+    expect(ofPorts(ports, on('node-port', { servicePort: 81 }))).toMatchObject({ status: 'pass' });
     expect(ofPorts(cluster, on('node-port', { outcome: 'answered' }))).toMatchObject({ status: 'pass', summary: '3 of 3 node ports answered' });
     expect(ofPorts(without('node-port'))).toMatchObject({ status: 'skip', reason: 'no node port was tried' });
     expect(ofPorts(edited('target', (t) => void (t.from = { kind: 'pod', namespace: 'x', name: 'y' })))).toMatchObject({
@@ -538,6 +746,15 @@ describe('from outside', () => {
       ),
     );
     expect(ofCheck(every).findings[0]?.message).toContain('node2, node1, node3 have an endpoint and do not answer 200, so load balancers leave them out');
+    const unready = edited('slices', (list) => list.forEach((s) => s.endpoints.forEach((e) => Object.assign(e.conditions, { ready: false, serving: false }))));
+    expect(ofCheck(unready)).toMatchObject({ status: 'pass' });
+    // Where no node has an endpoint, none can be left out.
+    expect(ofCheck(unready, node('node1', { status: 200 })).findings).toMatchObject([
+      { scope: 'part', message: expect.stringMatching(/is wrong on 1 node: node1 has no endpoint and answers 200, so load balancers send/) as string },
+    ]);
+    expect(ofCheck(node('node1', { status: 200 })).findings[0]?.message).toMatch(
+      /is wrong on 2 nodes: node2 has an endpoint and gives no answer, so load balancers leave it out; node1 has no endpoint and answers 200, so/,
+    );
     expect(ofCheck(service({ healthCheckNodePort: undefined }))).toMatchObject({ status: 'skip', reason: 'the Service has no healthCheckNodePort' });
     expect(ofCheck(without('health-check'))).toMatchObject({ status: 'skip', reason: 'no node was asked' });
   });
