@@ -49,4 +49,7 @@ test('workflows run what they name by its commit, with the rights that they need
   expect(used.length).toBeGreaterThan(3);
   for (const action of used) expect(action).toMatch(/@[0-9a-f]{40}$/);
   for (const text of workflows) expect(text).toContain('\npermissions: { contents: read }\n');
+  // What OpenSSF Scorecard asks for: each change is tested, and its source is analysed, before it is merged.
+  const ofChanges = workflows.filter((text) => text.includes('pull_request'));
+  for (const asked of ['npm test', 'github/codeql-action/analyze@']) expect(ofChanges.some((text) => text.includes(asked))).toBe(true);
 });
