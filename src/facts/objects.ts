@@ -4,6 +4,7 @@
  * Field meanings: Kubernetes API reference, v1.35.
  */
 import * as v from 'valibot';
+import { redact } from './redact.ts';
 import { historyOf, ownersOf } from './tracked.ts';
 
 const text = v.string();
@@ -143,7 +144,7 @@ export const endpointSlice = v.object({
 const containerPort = v.object({ name: v.optional(text, ''), containerPort: v.number(), protocol });
 
 const probe = v.object({
-  httpGet: v.optional(v.object({ path: v.optional(text, '/'), port: intOrString, scheme: optionalText })),
+  httpGet: v.optional(v.object({ path: v.pipe(v.optional(text, '/'), v.transform(redact)), port: intOrString, scheme: optionalText })),
   tcpSocket: v.optional(v.object({ port: intOrString })),
   grpc: v.optional(v.object({ port: v.number() })),
   exec: v.optional(v.object({})),

@@ -114,7 +114,7 @@ export const frontAnswers = collector({
           const port = before ? targetOf(before, request.port, pod) : request.port;
           if (port === undefined) return [];
           const reply = await get(cluster, pod, port, request);
-          const url = `${request.scheme}://${request.host}${request.path}`;
+          const url = redact(`${request.scheme}://${request.host}${request.path}`);
           return [{ via: `pod ${pod.metadata.namespace}/${pod.metadata.name}`, at: new Date().toISOString(), url, ...reply, direct: null }];
         }),
     );

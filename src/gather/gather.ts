@@ -11,6 +11,7 @@ import type { Collector, Context } from './collector.ts';
 import { connections } from './connections.ts';
 import { dnsAnswers } from './dns-answers.ts';
 import { withoutLostNodes } from './lost-nodes.ts';
+import { withoutTokens } from './reduced.ts';
 import { listeners } from './listeners.ts';
 import * as lists from './lists.ts';
 import * as logs from './logs.ts';
@@ -165,7 +166,7 @@ export function gather(
     const found = byFact.get(name);
     const fact: Promise<Fact<unknown>> =
       name === 'target'
-        ? Promise.resolve(seen(target))
+        ? Promise.resolve(seen(withoutTokens(target)))
         : found && planned.has(found)
           ? run(found)
           : Promise.resolve(unseen('not-needed', name, 'no chosen check reads it'));

@@ -2,6 +2,7 @@
 import { seen } from '../facts/fact.ts';
 import type { FactTypes, Listeners } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
+import { isRedacted } from '../facts/redact.ts';
 import { declaredPorts, isReady, podsOf } from '../facts/selectors.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 
@@ -46,7 +47,9 @@ export const probeAnswers = collector({
     progress('asking the program what its probe asks');
     const read = valueOf(listeners)?.[pod.metadata.name];
     const scheme = found.httpGet?.scheme ?? 'HTTP';
-    const paths = [...new Set([...(found.httpGet ? [found.httpGet.path] : []), ...usualPaths])];
+    // Of a path with a secret not all is known here.
+    const own = found.httpGet && !isRedacted(found.httpGet.path) ? [found.httpGet.path] : [];
+    const paths = [...new Set([...own, ...usualPaths])];
     const questions = portsOf(pod, read?.seen ? read.value : undefined).flatMap((port) => paths.map((path) => ({ port, path })));
     const answers = await Promise.all(
       questions.map(async ({ port, path }) => {

@@ -1,8 +1,8 @@
 /** What is kept of objects of the API beyond what their schemas say. */
 import * as v from 'valibot';
-import type { FactTypes } from '../facts/facts.ts';
+import type { FactTypes, Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
-import { redactDeep } from '../facts/redact.ts';
+import { redact, redactDeep } from '../facts/redact.ts';
 import { requested } from '../facts/scheduling.ts';
 
 const lastChange = 'endpoints.kubernetes.io/last-change-trigger-time';
@@ -16,6 +16,13 @@ export function withChange(slice: unknown): unknown {
 
 /** Messages of the kubelet may quote a registry's or a program's own words. */
 export const withoutSecrets = (pod: o.Pod): o.Pod => ({ ...pod, status: redactDeep(pod.status) });
+
+/** The question as facts and reports repeat it: a path that is asked for may hold a token. */
+export const withoutTokens = ({ http, front, ...target }: Target): Target => ({
+  ...target,
+  ...(http !== undefined && { http: redact(http) }),
+  ...(front && { front: { ...front, ...(front.path !== undefined && { path: redact(front.path) }) } }),
+});
 
 /** Of a node's images, their tags: a digest repeats the tag next to it. */
 export const withoutDigests = (node: o.Node): o.Node => ({

@@ -26,6 +26,12 @@ const planted = {
   bearer: 'Bea-3e5f7a1b9c2d4e6f',
   event: 'Evt-0b4c8d2e6f1a5b9c',
   serviceAnnotation: 'Svc-7d9e1f3a',
+  probePath: 'Pth-2c4e6a8b',
+  probeCommand: 'Exc-9b1d3f5a',
+  requestPath: 'Req-7a9c1e3b',
+  byForm: 'ghp_0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6e7f',
+  flag: 'Flg-6d8f1a2c',
+  json: 'Jsn-3f5b7d9a',
 };
 
 const objects = `
@@ -63,6 +69,8 @@ spec:
               echo "connecting with password=${planted.logLine}"
               echo "Authorization: Bearer ${planted.bearer}"
               echo "token ${planted.logToken}"
+              echo "cannot push with ${planted.byForm}: mysql -h db -p${planted.flag} failed"
+              echo '{"level":"fatal","config":"{\\"clientSecret\\":\\"${planted.json}\\"}"}'
               echo "postgres://shop:${planted.url}@db.example.com/shop refused the connection"
               exit 1
             - --password=${planted.commandLine}
@@ -71,6 +79,27 @@ spec:
             - { name: FROM_SECRET, valueFrom: { secretKeyRef: { name: credentials, key: password } } }
             - { name: FROM_CONFIG, valueFrom: { configMapKeyRef: { name: settings, key: password } } }
           readinessProbe: { httpGet: { path: /, port: 8080, httpHeaders: [{ name: Authorization, value: ${planted.probeHeader} }] } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: probed }
+spec: { selector: { app: probed }, ports: [{ port: 80, targetPort: 8080 }] }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: probed }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: probed } }
+  template:
+    metadata: { labels: { app: probed } }
+    spec:
+      containers:
+        - name: web
+          image: registry.k8s.io/e2e-test-images/agnhost:2.57
+          args: [netexec, --http-port=8080]
+          readinessProbe: { httpGet: { path: "/health?token=${planted.probePath}", port: 8081 }, periodSeconds: 2 }
+          livenessProbe: { exec: { command: [sh, -c, "sleep 5; mysqladmin ping -uroot -p${planted.probeCommand}"] }, timeoutSeconds: 1, periodSeconds: 2, failureThreshold: 500 }
 ---
 apiVersion: v1
 kind: Pod
@@ -129,35 +158,42 @@ function leaks(text: string): string[] {
   return found;
 }
 
-test('no secret is in a capture, a report of any format, or the output of -v', async () => {
-  const capture = join(folder, 'capture.json');
-  const outputs = formats.map((format) => join(folder, format));
-  const ran = await doctor(
-    [
-      'svc',
-      'shop',
-      '-n',
-      namespace,
-      '--from',
-      'pod/client',
-      '-v',
-      '--advice',
-      '--capture',
-      capture,
-      ...formats.flatMap((format, i) => ['-o', `${format}=${outputs[i]}`]),
-    ],
-    { env: { NODE_DEBUG: 'http' } },
-  );
-  // The program's own words reached the evidence, or nothing would be shown here.
-  const text = readFileSync(join(folder, 'text'), 'utf8');
+/** What a run writes: to the terminal with `-v`, into a capture, and in each format. */
+async function everythingOf(service: string): Promise<{ text: string; all: string[] }> {
+  const capture = join(folder, `${service}.json`);
+  const outputs = formats.map((format) => join(folder, `${service}-${format}`));
+  const written = formats.flatMap((format, i) => ['-o', `${format}=${outputs[i]}`]);
+  const asked = ['--from', 'pod/client', '--http', `/echo?msg=x&code=503&access_token=${planted.requestPath}`];
+  const ran = await doctor(['svc', service, '-n', namespace, ...asked, '-v', '--advice', '--capture', capture, ...written], { env: { NODE_DEBUG: 'http' } });
+  const all = [ran.stdout, ran.stderr, ...[capture, ...outputs].map((file) => readFileSync(file, 'utf8'))];
+  return { text: readFileSync(join(folder, `${service}-text`), 'utf8'), all };
+}
+
+test("no secret of a program's own words is in a capture, a report of any format, or the output of -v", async () => {
+  const { text, all } = await everythingOf('shop');
+  // They reached the evidence, or nothing would be shown here.
   expect(text).toContain('container-crashing');
   expect(text).toContain('‹redacted›');
-  expect([ran.stdout, ran.stderr, readFileSync(capture, 'utf8'), ...outputs.map((o) => readFileSync(o, 'utf8'))].flatMap(leaks)).toEqual([]);
+  expect(all.flatMap(leaks)).toEqual([]);
 });
+
+test('nor is one of the path and the command of a probe, and of a path that was asked for', async () => {
+  const { text, all } = await everythingOf('probed');
+  expect(text).toContain('GET /health?token=‹redacted› on port 8081');
+  expect(all.flatMap(leaks)).toEqual([]);
+  // Ready, it answers what was asked for.
+  await must('-n', namespace, 'patch', 'deployment/probed', '--type=json', '-p', '[{"op":"remove","path":"/spec/template/spec/containers/0/readinessProbe"}]');
+  await must('-n', namespace, 'rollout', 'status', 'deployment/probed', '--timeout=60s');
+  const ready = await everythingOf('probed');
+  expect(ready.text).toContain('GET /echo?msg=x&code=503&access_token=‹redacted› fails');
+  expect(ready.all.flatMap(leaks)).toEqual([]);
+}, 120_000);
 
 test('nor in what an assistant, a scan or a dry run of a fix is given', async () => {
   const scan = await doctor(['scan', '-n', namespace, '-o', 'json']);
   const fix = await doctor(['fix', 'shop', '-n', namespace, '--from', 'pod/client']);
+  const fixProbe = await doctor(['fix', 'probed', '-n', namespace, '--from', 'pod/client']);
+  const front = await doctor(['url', `http://user:${planted.url}@shop.example.com/?token=${planted.requestPath}`]);
   expect(scan.stdout).toContain('container-crashing');
-  expect([scan, fix].flatMap((r) => leaks(r.stdout + r.stderr))).toEqual([]);
+  expect([scan, fix, fixProbe, front].flatMap((r) => leaks(r.stdout + r.stderr))).toEqual([]);
 });
