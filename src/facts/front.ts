@@ -88,7 +88,8 @@ export const backendRef = v.object({
   weight: v.nullish(v.number(), 1),
 });
 
-const named = v.object({ type: v.nullish(text), name: text, value: v.nullish(text, '') });
+/** A header or a parameter that a request must have. Its value may be a secret, and no check needs it. */
+const named = v.object({ name: text });
 const routeMatch = v.object({
   /** Of HTTPRoutes. */
   path: v.nullish(v.object({ type: v.nullish(text, 'PathPrefix'), value: v.nullish(text, '/') })),
@@ -111,7 +112,8 @@ export const route = v.object({
       v.object({
         name: v.nullish(text),
         matches: list(routeMatch),
-        filters: list(v.looseObject({ type: text })),
+        // What a filter sets (an Authorization header, say) is left out.
+        filters: list(v.object({ type: text })),
         backendRefs: list(backendRef),
       }),
     ),

@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { labelSelector } from './objects.ts';
+import { hidden } from './redact.ts';
 
 const text = v.string();
 const list = <T extends v.GenericSchema>(item: T) => v.nullish(v.array(item), []);
@@ -52,10 +53,18 @@ const operation = v.object({
   paths: texts,
   notPaths: texts,
 });
+/** A condition; what it asks of a header or a token's claims may be a secret, and no check needs it. */
+const condition = v.pipe(
+  v.object({ key: text, values: texts, notValues: texts }),
+  v.transform(({ key, values, notValues }) => {
+    const kept = (list: typeof values) => (key.startsWith('request.') ? (list ?? []).map(() => hidden) : list);
+    return { key, values: kept(values), notValues: kept(notValues) };
+  }),
+);
 const authorizationRule = v.object({
   from: list(v.object({ source: v.optional(source, {}) })),
   to: list(v.object({ operation: v.optional(operation, {}) })),
-  when: list(v.object({ key: text, values: texts, notValues: texts })),
+  when: list(condition),
 });
 export const istioAuthorization = v.object({
   metadata,
@@ -87,13 +96,23 @@ export const destinationRule = v.object({
 const stringMatch = v.nullish(v.object({ exact: v.optional(text), prefix: v.optional(text), regex: v.optional(text) }));
 const destination = v.object({ host: text, subset: v.nullish(text), port: v.nullish(v.object({ number: v.nullish(v.number()) })) });
 const weighted = list(v.object({ destination, weight: v.nullish(v.number()) }));
+/** By name; what a header or a parameter must hold may be a secret, and no check needs it. */
+const namesOnly = v.nullish(
+  v.record(
+    text,
+    v.pipe(
+      v.unknown(),
+      v.transform(() => ({})),
+    ),
+  ),
+);
 const httpMatch = v.object({
   uri: stringMatch,
   method: stringMatch,
   authority: stringMatch,
-  headers: v.nullish(v.record(text, v.unknown())),
-  queryParams: v.nullish(v.record(text, v.unknown())),
-  withoutHeaders: v.nullish(v.record(text, v.unknown())),
+  headers: namesOnly,
+  queryParams: namesOnly,
+  withoutHeaders: namesOnly,
   port: v.nullish(v.number()),
   sourceLabels: labels,
   sourceNamespace: v.nullish(text),

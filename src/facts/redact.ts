@@ -1,5 +1,5 @@
 /** Marks what looks like a secret in free text (messages, log lines, configuration), so that a capture can be shared. */
-const hidden = '‹redacted›';
+export const hidden = '‹redacted›';
 
 /** What a secret is called where its value follows: `DB_PASSWORD=`, `"clientSecret": "…"`, `X-Api-Key: …`, `--token …`. */
 const name =
@@ -73,10 +73,18 @@ const words =
 /** The text without what looks like a secret: under a name of one, in a form that providers give theirs, in a header, a URL or a command line. */
 export const redact = (text: string): string => (words.test(text) ? patterns.reduce((t, [pattern, by]) => t.replace(pattern, by as string), text) : text);
 
+/** What a policy of a plug-in (Cilium's headers and headerMatches) asks of a header, whatever it looks like. */
+const ofHeaders = (value: unknown): unknown => {
+  if (typeof value === 'string') return value.replace(/[:=\s][\s\S]*/, `: ${hidden}`);
+  if (Array.isArray(value)) return value.map(ofHeaders);
+  if (!value || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, x]) => [key, key === 'value' ? hidden : x]));
+};
+
 /** Redacts every string inside a value. */
 export function redactDeep<T>(value: T): T {
   if (typeof value === 'string') return redact(value) as T;
   if (Array.isArray(value)) return value.map(redactDeep) as T;
-  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, x]) => [k, redactDeep(x)])) as T;
-  return value;
+  if (!value || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([k, x]) => [k, /^header(?:s|Matches)$/.test(k) ? ofHeaders(x) : redactDeep(x)])) as T;
 }

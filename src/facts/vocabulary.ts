@@ -80,20 +80,20 @@ maxunavailable may maybe maynot md mean means meant meet meets member members me
 meshtlsauthentications message met meta metadata metadataserver metal metallb method methods metrics mh mi min minavailable minimal minimum
 minreadyseconds minus minute minutes mirrored mismatch missed misses missing mod mode model modes moment mongo more most mount ms mtls mtu much
 multisocket musl must mutating mutatingwebhookconfiguration mutatingwebhookconfigurations mutual mysql na name named nameof names nameserver
-nameservers namesof namespace namespacelabels namespaceof namespaces namespaceselector nan nat ndots near nearest nearestnames nearkey nearly
-nearservices need needed needless needs negotiate neither nested net netfilter netmap nets network networkauthentication networkauthentications
+nameservers namesof namesonly namespace namespacelabels namespaceof namespaces namespaceselector nan nat ndots near nearest nearestnames nearkey
+nearly nearservices need needed needless needs negotiate neither nested net netfilter netmap nets network networkauthentication networkauthentications
 networkdaemons networking networkpolicies networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfqueue nft nftables nginx nil no
 nobody nocertificate node nodeaffinity nodeclaim nodegroup nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules
 noderuleslater nodes nodeselector nodeselectorterm nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal not notcp note nothing
 nothosts noticmp notin notipblocks notmethods notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks
 notrequestprincipals notselector notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready
 numgen nwait nwplcy nxdomain oas object objectreference objects objectselector objectset objecttext observed obsolete obsoleteannotations oc of ofenv
-off offered ofservices oif oifname ok old older oldest olm on once ondelete one only oom oomkilled op open opening opens operation operations operator
-operators opr option optional optionaltext options or orchestrator org orig os other otherprotocol others otherservices otherwise out outbound
-outboundtrafficpolicy outcome outcomes outcometext outcomewords outdated output outside over overfamilyof overlap overlapping overlappingtlsconfig
-overridden override ovn ovnkube owed own owner ownerreference ownerreferences owners ownersof owning ownlabels owns pa packet packets pairs panic
-parallel params parent parentref parentrefs parents parse parsed parsing part partial parties partition partitionof parts pass passed passes
-passphrase passw passwd password pat patch path pathprefix paths pathsof pathtype pattern patterns pause paused payload pdb peek peer
+off offered ofheaders ofservices oif oifname ok old older oldest olm on once ondelete one only oom oomkilled op open opening opens operation
+operations operator operators opr option optional optionaltext options or orchestrator org orig os other otherprotocol others otherservices otherwise
+out outbound outboundtrafficpolicy outcome outcomes outcometext outcomewords outdated output outside over overfamilyof overlap overlapping
+overlappingtlsconfig overridden override ovn ovnkube owed own owner ownerreference ownerreferences owners ownersof owning ownlabels owns pa packet
+packets pairs panic parallel params parent parentref parentrefs parents parse parsed parsing part partial parties partition partitionof parts pass
+passed passes passphrase passw passwd password pat patch path pathprefix paths pathsof pathtype pattern patterns pause paused payload pdb peek peer
 peerauthentication peerauthentications peers peerskey peertext pending per percent percentage perhaps period periodseconds permissive persistent
 persistentvolumeclaim phase pick picklist pid pipe pk place places plain plan platform platformof plug plugin pluginpolicies pluginpolicy plural pod
 podcidrs poddisruptionbudget poddisruptionbudgets podforpolicies podinitializing podip podips podlogs podman podmanagementpolicy pods podscheduled

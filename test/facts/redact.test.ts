@@ -1,5 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import * as v from 'valibot';
+import { route } from '../../src/facts/front.ts';
+import { istioAuthorization, virtualService } from '../../src/facts/mesh.ts';
+import * as o from '../../src/facts/objects.ts';
 import { redact, redactDeep } from '../../src/facts/redact.ts';
 
 describe('redaction', () => {
@@ -146,5 +150,86 @@ describe('redaction', () => {
 
   test('reaches into objects and lists', () => {
     expect(redactDeep({ a: ['token=abc'], n: 1, z: null })).toEqual({ a: ['token=‹redacted›'], n: 1, z: null });
+  });
+
+  test('leaves nothing of what a policy asks of a header', () => {
+    const http = { path: '/cart', headers: ['X-Tenant: red', 'X-Plain'], headerMatches: [{ name: 'X-Tenant', value: 'red', mismatch: 'LOG' }] };
+    expect(redactDeep({ rules: { http: [http] } })).toEqual({
+      rules: {
+        http: [{ path: '/cart', headers: ['X-Tenant: ‹redacted›', 'X-Plain'], headerMatches: [{ name: 'X-Tenant', value: '‹redacted›', mismatch: 'LOG' }] }],
+      },
+    });
+  });
+});
+
+describe('of objects that set or ask for secrets, the facts keep the names', () => {
+  const secret = 'hunterZ9x7';
+  const metadata = { name: 'shop', namespace: 'shop' };
+  const headers = [{ type: 'Exact', name: 'X-Tenant', value: secret }];
+  const setHeader = { set: [{ name: 'X-Tenant', value: secret }] };
+  const request = { headers: { 'x-tenant': { exact: secret } }, queryParams: { id: { exact: secret } }, withoutHeaders: { 'x-other': { prefix: secret } } };
+  test.each([
+    [
+      'HTTPRoute',
+      route,
+      {
+        kind: 'HTTPRoute',
+        metadata,
+        spec: { rules: [{ matches: [{ headers, queryParams: headers }], filters: [{ type: 'RequestHeaderModifier', requestHeaderModifier: setHeader }] }] },
+      },
+      ['X-Tenant', 'RequestHeaderModifier'],
+    ],
+    [
+      'VirtualService',
+      virtualService,
+      { metadata, spec: { hosts: ['shop'], http: [{ match: [request], headers: { request: setHeader } }] } },
+      ['x-tenant', 'x-other'],
+    ],
+    [
+      'AuthorizationPolicy',
+      istioAuthorization,
+      {
+        metadata,
+        spec: {
+          rules: [
+            {
+              when: [
+                { key: 'request.headers[x-tenant]', values: [secret], notValues: [secret] },
+                { key: 'source.ip', values: ['10.0.0.1'] },
+              ],
+            },
+          ],
+        },
+      },
+      ['request.headers[x-tenant]', '10.0.0.1'],
+    ],
+    [
+      'Pod',
+      o.pod,
+      {
+        metadata,
+        status: { phase: 'Running' },
+        spec: {
+          containers: [
+            {
+              name: 'web',
+              image: 'web',
+              env: [{ name: 'A', value: secret }],
+              command: ['web', secret],
+              args: [`--x=${secret}`],
+              readinessProbe: { httpGet: { path: `/ready?token=${secret}`, port: 80, httpHeaders: [{ name: 'X-Tenant', value: secret }] } },
+              livenessProbe: { exec: { command: ['check', secret] } },
+              startupProbe: { exec: { command: ['check', secret] } },
+              lifecycle: { preStop: { exec: { command: ['stop', secret] } } },
+            },
+          ],
+        },
+      },
+      ['/ready?token=‹redacted›'],
+    ],
+  ])('%s', (_, schema, object, kept) => {
+    const text = JSON.stringify(v.parse(schema, object));
+    expect(text).not.toContain(secret);
+    for (const part of kept) expect(text).toContain(part);
   });
 });
