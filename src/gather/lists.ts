@@ -7,7 +7,7 @@ import * as o from '../facts/objects.ts';
 import { redactDeep } from '../facts/redact.ts';
 import { isFinished, labelText, selects } from '../facts/selectors.ts';
 import { collector, fromFailure, parsed, parsedList, read, valueOf } from './collector.ts';
-import { requestsByNode, resourcesOnly, withChange, withoutDigests, withoutSecrets } from './reduced.ts';
+import { requestsByNode, resourcesOnly, withChange, withoutCredentials, withoutDigests, withoutSecrets } from './reduced.ts';
 
 const system = 'kube-system';
 
@@ -242,7 +242,8 @@ export const corefileCustom = collector({
       'the ConfigMap kube-system/coredns-custom',
     );
     if (!found.seen) return found;
-    return seen(found.value ? redactDeep(found.value.data ?? {}) : null);
+    if (!found.value) return seen(null);
+    return seen(Object.fromEntries(Object.entries(found.value.data ?? {}).map(([file, text]) => [file, withoutCredentials(text)])));
   },
 });
 
@@ -255,7 +256,7 @@ export const corefile = collector({
     const found = parsed(await cluster.get(resources.configmaps, 'coredns', system, signal), v.nullable(o.configMap), coredns);
     if (!found.seen) return found;
     const text = found.value?.data?.['Corefile'];
-    return seen(text === undefined ? null : redactDeep(text));
+    return seen(text === undefined ? null : withoutCredentials(text));
   },
 });
 

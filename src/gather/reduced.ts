@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { FactTypes, Target } from '../facts/facts.ts';
 import * as o from '../facts/objects.ts';
-import { redact, redactDeep } from '../facts/redact.ts';
+import { hidden, redact, redactDeep } from '../facts/redact.ts';
 import { requested } from '../facts/scheduling.ts';
 
 const lastChange = 'endpoints.kubernetes.io/last-change-trigger-time';
@@ -16,6 +16,12 @@ export function withChange(slice: unknown): unknown {
 
 /** Messages of the kubelet may quote a registry's or a program's own words. */
 export const withoutSecrets = (pod: o.Pod): o.Pod => ({ ...pod, status: redactDeep(pod.status) });
+
+/** Directives whose arguments are secrets: of etcd, route53, azure and tsig (CoreDNS documentation, "Plugins"), and words that others would use. */
+const secretDirectives = /^([ \t]*(?:credentials|aws_access_key|secret|access_key|password|token)[ \t]+)\S.*$/gm;
+
+/** A Corefile, or a part of one, as it may be shared. */
+export const withoutCredentials = (corefile: string): string => redact(corefile.replace(secretDirectives, `$1${hidden}`));
 
 /** The question as facts and reports repeat it: a path that is asked for may hold a token. */
 export const withoutTokens = ({ http, front, ...target }: Target): Target => ({
