@@ -56,7 +56,7 @@ function noneReady(live: readonly Pod[], workload: Workload | null, object: Obje
       ? `Deployment "${object.name}" in kube-system is scaled to zero replicas, so no DNS server runs`
       : live.length === 0
         ? `Deployment "${object.name}" in kube-system has no pods, so no DNS server runs`
-        : `None of ${plural(live.length, 'DNS pod')} is ready (${some(namesOf(live))})${mayNot}`,
+        : `${live.length === 1 ? 'The only DNS pod is not ready' : `None of ${live.length} DNS pods is ready`} (${some(namesOf(live))})${mayNot}`,
     evidence: [
       { source: 'deployments', text: `${object.name}: spec.replicas ${workload?.spec.replicas ?? 'unknown'}, ready ${workload?.status.readyReplicas ?? 0}` },
       ...live.slice(0, 3).map(podEvidence),

@@ -221,7 +221,9 @@ function mismatch(
   const none =
     live.length === 0
       ? `namespace ${target.namespace} has no pods`
-      : `none of ${plural(live.length, 'pod')} in namespace ${target.namespace} has ${labelText(wanted)}`;
+      : live.length === 1
+        ? `the only pod in namespace ${target.namespace} does not have ${labelText(wanted)}`
+        : `none of ${live.length} pods in namespace ${target.namespace} has ${labelText(wanted)}`;
   const evidence: Evidence[] = [
     { source: 'service', text: `spec.selector: ${labelText(wanted)}` },
     { source: 'pods', text: none },

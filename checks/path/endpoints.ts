@@ -128,6 +128,14 @@ function crossNode({ made, tried, scope, nodes, proxyPods }: Subject, { lost, ba
   ];
 }
 
+/** A packet was answered: mostly by the program's node, because nothing takes connections there, else by a firewall that refuses. */
+const programFirst = (namespace: string, pod: string): Fix[] => [
+  {
+    text: 'Check whether the program in the pod listens on that port and takes connections, then the firewalls of both nodes',
+    command: kubectl(namespace, 'logs', pod, '--tail=20'),
+  },
+];
+
 /** Failures of pods that nothing above explains, one finding for each outcome. */
 function others(
   { target, made, tried, failing, scope, nodes }: Subject,
@@ -153,7 +161,7 @@ function others(
         ...routesBetween(routes, [made.node, ...group.filter(isLost).map((c) => c.node)]).evidence,
         ...answering(pods).map((c) => probeEvidence(made.from, c)),
       ],
-      fix: outcome === 'refused' ? followPacket(nodes).slice(0, 1) : followPacket(nodes),
+      fix: outcome === 'refused' || outcome === 'reset' ? programFirst(target.namespace, pods[0] ?? '') : followPacket(nodes),
       pods,
       failed: group.map(connectionKey),
     };

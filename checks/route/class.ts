@@ -39,7 +39,7 @@ export const routeClass = check({
           ? { kind: 'Pod', namespace: first.metadata.namespace, name: first.metadata.name }
           : { kind: ingress ? 'IngressClass' : 'GatewayClass', namespace: '', name: found.name },
         message: first
-          ? `${proxy.controller}: none of ${plural(proxy.pods.length, 'pod')} that take the requests is ready`
+          ? `${proxy.controller}: ${proxy.pods.length === 1 ? 'the only pod that takes the requests is not ready' : `none of ${proxy.pods.length} pods that take the requests is ready`}`
           : `${proxy.controller}: no pod takes the requests of class ${found.name}`,
         evidence: proxy.pods.slice(0, 3).map((p) => ({ source: 'pods', text: `${p.metadata.namespace}/${p.metadata.name}: ${p.status.phase}, not ready` })),
         fix: [

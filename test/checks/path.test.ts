@@ -238,13 +238,22 @@ describe('endpoints', () => {
       scope: 'part',
       message: 'Service "shop": direct connections to 1 of 3 endpoints fail (connection refused)',
       pods: ['shop-675b56d6f5-zfh4g'],
-      fix: [{ text: 'Check the routes and firewalls of both nodes, then the program in the pod' }],
+      fix: [
+        {
+          text: 'Check whether the program in the pod listens on that port and takes connections, then the firewalls of both nodes',
+          command: 'kubectl -n sc-one-of-three-hangs logs shop-675b56d6f5-zfh4g --tail=20',
+        },
+      ],
     });
     expect(of(on('endpoint', { outcome: 'reset' })).findings).toMatchObject([
       { scope: 'all', message: 'Service "shop": direct connections to 3 of 3 endpoints fail (connection reset)' },
     ]);
     const two = each((c) => (c.hop === 'endpoint' && c.node !== 'node2' ? { outcome: c.node === 'node1' ? 'refused' : 'reset' } : undefined));
     expect(of(two).findings).toHaveLength(2);
+    // What gets no answer is followed from node to node.
+    expect(of(on('endpoint', { outcome: 'timed-out' })).findings).toMatchObject([
+      { fix: [{ text: 'Check the routes and firewalls of both nodes, then the program in the pod' }] },
+    ]);
   });
   test('that the API server reaches: the way to them is what fails', () => {
     const refused = each((c) => (c.hop === 'endpoint' && c.node === 'node1' ? { outcome: 'reset' } : undefined));

@@ -90,6 +90,15 @@ describe('redaction', () => {
     `glpat-${letters}`,
     `xoxb-123456789012-${letters}`,
     `AIza${letters}`,
+    `GOCSPX-${letters}`,
+    `whsec_${letters}`,
+    `pypi-${letters}`,
+    `dop_v1_${letters.toLowerCase()}`,
+    `dapi${letters.toLowerCase()}`,
+    `glsa_${letters}`,
+    `shpat_${letters}`,
+    `ATATT3${letters}`,
+    `eyJ${letters}.eyJ${letters}.${letters}`,
     `ya29.${letters}`,
     `sk_live_${letters}`,
     `sk-ant-${letters}`,
@@ -101,7 +110,7 @@ describe('redaction', () => {
     `AGE-SECRET-KEY-1${letters}`,
     `https://api.telegram.org/bot123456:${letters}/x`,
   ])('hides %j by its form', (token) => {
-    expect(redact(`cannot use ${token} here`)).not.toContain(letters);
+    expect(redact(`cannot use ${token} here`).toLowerCase()).not.toContain(letters.slice(0, 20).toLowerCase());
   });
 
   test('a certificate is for everybody', () => {
