@@ -58,7 +58,7 @@ const patterns: [RegExp, string | ((found: string) => string)][] = [
   [/(\b(?:redis-cli\b[^\n]{0,200}?\s-a|(?:mysql\w*|mariadb\w*|sshpass|(?:docker|podman|oc|registry) login)\b[^\n]{0,200}?\s-p)\s?)\S+/g, `$1${hidden}`],
   // In prose: a quotation, or what looks like no word.
   [
-    /\b((?:password|passphrase|passwd|token|api ?key|secret key)\s{1,8}(?:(?:is|was)\s{1,8})?)(?:"[^"]+"?|'[^']+'?|`[^`]+`?|(?=[^\s"']{0,100}\d)(?=[^\s"']{0,100}[a-z])[^\s"',;]{6,})/gi,
+    /\b(?<!unexpected )((?:password|passphrase|passwd|token|api ?key|secret key)\s{1,8}(?:(?:is|was)\s{1,8})?)(?:"[^"]+"?|'[^']+'?|`[^`]+`?|(?=[^\s"']{0,100}\d)(?=[^\s"']{0,100}[a-z])[^\s"',;]{6,})/gi,
     `$1${hidden}`,
   ],
 ];

@@ -127,6 +127,8 @@ describe('redaction', () => {
     "couldn't find key password in Secret shop/db",
     'Error: secret "db" not found',
     'password authentication failed for user "shop"',
+    "SyntaxError: Unexpected token 'export'",
+    'Unexpected token < in JSON at position 0',
     'invalid bearer token, the token has expired',
     'automountServiceAccountToken: false',
     '0/3 nodes are available: 3 node(s) had untolerated taint {dedicated-key: gpu}.',
