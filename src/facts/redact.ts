@@ -8,8 +8,11 @@ const name =
 const shortName = '(?<![a-z0-9])(?:pwd|sig|[a-z0-9]{1,30}[_-]pass|(?:pass|auth)(?=[\'"\\\\=]))';
 /** After the name: further words (`SECRET_KEY_BASE`), the end of a quotation (in JSON within JSON too), and what separates it from the value. */
 const separator = '(?:[_-][a-z0-9]{1,30}){0,3}\\\\?["\']?\\s{0,8}(?:[=:]|%3[AD])\\s{0,8}';
-/** Up to the end of the quotation, or of the word; a text may end before either. What means "nothing" is no secret. */
-const value = '(?!(?:true|false|null|nil|none)\\b)(?:\\\\"[^"\\\\]*(?:\\\\")?|"(?:[^"\\\\]|\\\\.)*"?|\'[^\']*\'?|[^\\s,;&]+)';
+/** What follows is no secret where it means "nothing", or goes on in words: `failed to fetch anonymous token: Get "https://…"`. */
+const noSecret =
+  '(?!(?:true|false|null|nil|none)\\b|(?:get|post|put|patch|delete|head|dial|rpc|context|unexpected|failed|error|cannot|could|unable|invalid|timed|not|(?:serviceaccount|secret|pod)s?)\\s)';
+/** Up to the end of the quotation, or of the word; a text may end before either. */
+const value = '(?:\\\\"[^"\\\\]*(?:\\\\")?|"(?:[^"\\\\]|\\\\.)*"?|\'[^\']*\'?|[^\\s,;&]+)';
 
 /** Forms that a provider gives its tokens, so that they are found without a name. */
 const tokens = [
@@ -51,7 +54,7 @@ const patterns: [RegExp, string | ((found: string) => string)][] = [
   [/(:\/\/)(?:[^\s/:@]{0,200}:[^\s@]{1,200}|[^\s/:@]{1,200})@(?!sha\d+:)/g, `$1${hidden}@`],
   [/\b((?:hooks\.slack\.com\/[a-z]+|discord(?:app)?\.com\/api\/webhooks)\/)[\w/-]+/g, `$1${hidden}`],
   [new RegExp(`(?<![A-Za-z0-9])(?:${tokens.join('|')})`, 'g'), hidden],
-  [new RegExp(`((?:${name}|${shortName})${separator})${value}`, 'gi'), `$1${hidden}`],
+  [new RegExp(`((?:${name}|${shortName})${separator})${noSecret}${value}`, 'gi'), `$1${hidden}`],
   [new RegExp(`(--?(?:[a-z]{1,30}-){0,3}${name}\\s{1,8})(?:"[^"]*"?|'[^']*'?|[^\\s"']+)`, 'gi'), `$1${hidden}`],
   // What programs take by a letter: curl -u USER:PASSWORD, mysql -pPASSWORD.
   [/(\s(?:-u|--user|--proxy-user)[\s=]?)(?!\d+:\d+\b)[^\s:-][^\s:]{0,100}:\S+/g, `$1${hidden}`],

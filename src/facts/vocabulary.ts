@@ -33,8 +33,8 @@ credentials cron cronjob cross crt crypto ct ctstate curl current currenthealthy
 daemontolerations damaged dapi data dataplane date db db8 dbg dckr dead deadline deadlines debug decide decides decision declare declared
 declaredports declares deep default defaultbackend defines defining definition degraded del delay delete deleted deletion deletiontimestamp denial
 denied denies deny depend depends deploy deployment deployments deprecated depth derived describe desired desiredhealthy desirednumberscheduled
-destination destinationrule destinationrules destinations detail dev device dh diagnose diagnosis dialled dialledport did diff differences differs dig
-digest digits direct direction directive directly directory disable disabled disagree discord discovery disk disruption disruptionbudget
+destination destinationrule destinationrules destinations detail dev device dh diagnose diagnosis dial dialled dialledport did diff differences
+differs dig digest digits direct direction directive directly directory disable disabled disagree discord discovery disk disruption disruptionbudget
 disruptionbudgets disruptions disruptionsallowed dist distinct distinguish distribution dnat dns dns64 dnsanswer dnsanswers dnsconfig dnslogs dnspods
 dnspolicy dnsreply dnssec dnsservice dnsslices dnstap dnsworkload do docker docs doctor does doesnotexist domain domainnames domainof done dot doubt
 doubttext down dport dports dpu draft drafts drained drop dropped drops dry dryruns ds dscp dst dt dual due duration durationms during dynamic e3 e6
@@ -84,8 +84,8 @@ nameservers namesof namesonly namespace namespacelabels namespaceof namespaces n
 nearly nearservices need needed needless needs negotiate neither nested net netfilter netmap nets network networkauthentication networkauthentications
 networkdaemons networking networkpolicies networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfqueue nft nftables nginx nil no
 nobody nocertificate node nodeaffinity nodeclaim nodegroup nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules
-noderuleslater nodes nodeselector nodeselectorterm nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal not notcp note nothing
-nothosts noticmp notin notipblocks notmethods notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks
+noderuleslater nodes nodeselector nodeselectorterm nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal nosecret not notcp note
+nothing nothosts noticmp notin notipblocks notmethods notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks
 notrequestprincipals notselector notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready
 numgen nwait nwplcy nxdomain oas object objectreference objects objectselector objectset objecttext observed obsolete obsoleteannotations oc of ofenv
 off offered ofheaders ofservices oif oifname ok old older oldest olm on once ondelete one only oom oomkilled op open opening opens operation
@@ -137,16 +137,17 @@ there these they this those though threshold through throw tier tiers time timed
 tlsroute tlsroutes to tofixed toisostring token tokens tolerate tolerations tolowercase too tool toolkit tools topology toports tos tosorted tostring
 total touppercase tproxy trace track tracked tracking traefik traffic trafficdistribution trafficpolicy transfer transform transition treated trial
 tried tries trigger trim true trunk try trying ts tsig ttl tunnel tutorials twice two type typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog
-unable unauthenticated unauthenticatedtls unavailable unchanged undecided undefined under understood undo undoes unexplained unhealthy union unit
-unjudged unknown unless unmet unplaced unproved unreachable unread unreadof unready unschedulable unscheduled unseen unseenreason unseenreasons
-unseenschema unset until up update updated updatednumberscheduled updatedreplicas updaterevision updates updatestrategy upper upstream uri url usable
-usage use used useless user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid
-validating validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof values variable variables variant verb verbs
-verdict verified verifies verify version versions veth via viaapiserver view violates virtual virtualipalonefails virtualservice virtualservices vmap
-vpc vs wait waited waiting waits walk want wanted wants warn warning was watch way ways wdhms weak weakmap weave web webhook webhookconfiguration
-webhooks weight weighted were wget what when where whereitfails whereto whether which while who whoami whole wholename whom whose whsec why whylost
-wide wires with withendpoint within without withoutdot withoutheaders word words working workload workloads workloadselector works world worst would
-writable write writecapture writes written wrong ws wss www xffffffff xmark xor xox ya ya29 yaml yes yet you yours z0 z2 za zero zone zones zonestext
+unable unauthenticated unauthenticatedtls unavailable unchanged undecided undefined under understood undo undoes unexpected unexplained unhealthy
+union unit unjudged unknown unless unmet unplaced unproved unreachable unread unreadof unready unschedulable unscheduled unseen unseenreason
+unseenreasons unseenschema unset until up update updated updatednumberscheduled updatedreplicas updaterevision updates updatestrategy upper upstream
+uri url usable usage use used useless user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val
+valibot valid validating validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof values variable variables variant
+verb verbs verdict verified verifies verify version versions veth via viaapiserver view violates virtual virtualipalonefails virtualservice
+virtualservices vmap vpc vs wait waited waiting waits walk want wanted wants warn warning was watch way ways wdhms weak weakmap weave web webhook
+webhookconfiguration webhooks weight weighted were wget what when where whereitfails whereto whether which while who whoami whole wholename whom whose
+whsec why whylost wide wires with withendpoint within without withoutdot withoutheaders word words working workload workloads workloadselector works
+world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor xox ya ya29 yaml yes yet you yours z0 z2 za zero
+zone zones zonestext
 `
     .trim()
     .split(/\s+/),
