@@ -28,72 +28,72 @@ configurations configure configured configuredmode confirmed conflicted connect 
 connections connectivity connects connecttimeouts connmark connsecmark conntrack const contain container containercreating containerport containers
 containerstate containerstatus containerstatuses contains content context continue contour controller controllername controllers cookie core coredns
 corefile corefilecustom corefilehistory corp correct corrected cost could count counter cpu crash crashes crashing crashloopbackoff crd create
-createcontainer createcontainerconfigerror createcontainererror created createpodsandboxerror creates creating creation creationtimestamp credential
-credentials cron cronjob cross crt crypto ct ctstate curl current currenthealthy custom cut daddr daemon daemons daemonset daemonsets
-daemontolerations damaged dapi data dataplane date db db8 dbg dckr dead deadline deadlines debug decide decides decision declare declared
-declaredports declares deep default defaultbackend defines defining definition degraded del delay delete deleted deletion deletiontimestamp denial
-denied denies deny depend depends deploy deployment deployments deprecated depth derived describe desired desiredhealthy desirednumberscheduled
-destination destinationrule destinationrules destinations detail dev device dh diagnose diagnosis dial dialled dialledport did diff differences
-differs dig digest digits direct direction directive directly directory disable disabled disagree discord discovery disk disruption disruptionbudget
-disruptionbudgets disruptions disruptionsallowed dist distinct distinguish distribution dnat dns dns64 dnsanswer dnsanswers dnsconfig dnslogs dnspods
-dnspolicy dnsreply dnssec dnsservice dnsslices dnstap dnsworkload do docker docs doctor does doesnotexist domain domainnames domainof done dot doubt
-doubttext down dport dports dpu draft drafts drained drop dropped drops dry dryruns ds dscp dst dt dual due duration durationms during dynamic e3 e6
-each eai earlier early ebpf echo econnrefused econnreset edit effect egress ehostunreach eks eksfirewall elem elements else elsewhere emptiest empty
-enable enabled enableservicelinks encryption end ended endpoint endpoints endpointslice endpointslicemirroring endpointslices endpointsof
-endpointstotal endport ends endtext enetunreach enforce enforced enforces enough ensure entity entries entry env envfrom environment envoy envoyproxy
-ephemeral ephemeralcontainers equal err erratic errimage errimageneverpull errimagepull errno errnoexception error errored errors es esac escalation
-escaped etc etcd etimedout evaluate evaluated event events eventtime every everybody everything evicted eviction evidence exact exactoptional example
-exceeded except exception excessive exclude excluded excludeinboundports excludeoutboundipranges excludeoutboundports exec execute execution exist
-existent existing exists exit exitcode exp expect expected expectedby expectedpods expired expires explain explains export exportto expr expression
-expressions ext extends extension external externalips externalname externaltrafficpolicy ey eyj f0 fa fact factname factnames facts factschemas
-facttypes fail failed failedcreate failedmount failedscheduling failing fails failure failurepolicy failures failurethreshold fallthrough false
-families familiesof family familyof far fastest fatal fates fault faulty few fewer fi fib field fieldchange fields fieldsv1 file filter filters
-finalizer find finding finds finished finishedat finite firewall firewalls first firstfew firstmismatch fits fix fixby fixed fixes flags flannel flat
-flatmap fleet floor flow flux fluxcd folder follows for forbidden force forclient foreign foretell form format former formerr forms formstext fornodes
-forpods forward forwarded forwarding forwards forzones found free from fromentries front frontanswer frontanswers frontend fs ft full fully function
-functions further fw gate gated gates gateway gatewayclass gatewayclasses gatewayclassname gatewaygroup gateways gather gave generated generation
-generic genericschema geoip get getdotpath gets gh gi github give given gives gk gk3 gke gl glibc glob global globalnetworkpolicies
-globalnetworkpolicy gm go gocspx goes gone good google got goto grant granted grants group groups grpc grpcroute grpcroutes gt h2c ha had hand handle
-handled handles handling handshake hang hangs haproxy hard has hasbundle hash hashi hashicorp hasown have having head header headers headless health
-healthchecknodeport healthy healthz helm helmrelease help here hex hf hidden hint hints history historyof hitcount hl hold holds home hook hooks hop
-hope host hostaliases hostip hostname hostnames hostnetwork hostport hosts how html http http2 httpget httpmatch httproute httproutes https https3
-httpstatus hv hyphens ic icm icmp icmpv6 id identities identity identityrefs ie if ifnotpresent ifs ignore ignored ignores iif iifname image
-imageinspecterror imagepull imagepullbackoff imagepullsecrets images import imports in inbound include includeinboundports includeoutboundipranges
-includeoutboundports includes incluster index indexed indexof infer inferoutput info ingress ingressbackend ingressclass ingressclasses
-ingressclassname ingresses ingressgateway init initcontainers initcontainerstatuses initial initialdelayseconds initializing inject injection injector
-injectors input ins insecure insecureskiptlsverify inside inspect install installed instance instead insufficient int intended interface internal
-internalip internaltrafficpolicy into intorstring invalid invalidimage invalidimagename involved involvedobject io ip ip6 ip6tables ipaddr ipblock
-ipblocks ipfamilies ipfamilypolicy ipmode ips iptables ipv ipv4 ipv6 ipvs ipvsadm is isall isarray isasked isautopilot iscilium isdefault isdown
-isfield isfinished isfinite isgenerated isgood isgranted isheadless ishint ishttp isknown iskubeproxy islost ismet iso isolating ison isoutdated
-ispolicy isready isredacted issame issidecar issidecarin issue issuer issues istio istioauthorization iswanted it item items itemtext its itself iza
-job jobs join js json judge judged jump jumps jumpsto k14s k3s k8s kapp kb keep keeps kept keptoff key keyof keys ki kill killed killedby kind kindnet
-kinds kindtext know known knows kong konghq ksbc kube kubectl kubelet kubeletversion kubeletversionsof kubeproxy kubernetes kustomization kustomize
-l4proto label labelof labels labelselector labeltext larger last lastindexof lasting lastingstatuses lastobservedtime laststate lasttimestamp
-lasttransitiontime latency latencyms later latest latin latin1 lb lblc lblcr lc leads leases leave leaves left leftout leftover len length less let
-lets letter letters level levels levenshtein library license lie lies lifecycle like likely limit limited limitms limitrange limits line lines linger
-link linkerd linkerdauthorization linkerdauthorizations linkerdserver linklocal links list listed listen listener listeners listening listens listing
-lists literal live liveness livez lo load loadbalance loadbalancer loadbalancerclass loadbalancersourceranges local localhost location log logged
-login logs long longer look looked looking looks lookup lookups loop loopback loose looseobject lost lower lt machine made main make makes malformed
-managed managedfields management manager managers mangle manifest manual manually many map mariadb mark marked markindoubt mask masquerade master
-match matchall matchconditions matched matches matcheslabels matchexpressions matching matchlabels math matrix max maxdepth maxfields maximum maxsurge
-maxunavailable may maybe maynot md mean means meant meet meets member members memory merge mesh meshannotations meshpod meshtls meshtlsauthentication
-meshtlsauthentications message met meta metadata metadataserver metal metallb method methods metrics mh mi min minavailable minimal minimum
-minreadyseconds minus minute minutes mirrored mismatch missed misses missing mod mode model modes moment mongo more most mount ms mtls mtu much
-multisocket musl must mutating mutatingwebhookconfiguration mutatingwebhookconfigurations mutual mysql na name named nameof names nameserver
-nameservers namesof namesonly namespace namespacelabels namespaceof namespaces namespaceselector nan nat ndots near nearest nearestnames nearkey
-nearly nearservices need needed needless needs negotiate neither nested net netfilter netmap nets network networkauthentication networkauthentications
-networkdaemons networking networkpolicies networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfqueue nft nftables nginx nil no
-nobody nocertificate node nodeaffinity nodeclaim nodegroup nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules
-noderuleslater nodes nodeselector nodeselectorterm nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal nosecret not notcp note
-nothing nothosts noticmp notin notipblocks notmethods notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks
-notrequestprincipals notselector notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready
-numgen nwait nwplcy nxdomain oas object objectreference objects objectselector objectset objecttext observed obsolete obsoleteannotations oc of ofenv
-off offered ofheaders ofservices oif oifname ok old older oldest olm on once ondelete one only oom oomkilled op open opening opens operation
-operations operator operators opr option optional optionaltext options or orchestrator org orig os other otherprotocol others otherservices otherwise
-out outbound outboundtrafficpolicy outcome outcomes outcometext outcomewords outdated output outside over overfamilyof overlap overlapping
-overlappingtlsconfig overridden override ovn ovnkube owed own owner ownerreference ownerreferences owners ownersof owning ownlabels owns pa packet
-packets pairs panic parallel params parent parentref parentrefs parents parse parsed parsing part partial parties partition partitionof parts pass
-passed passes passphrase passw passwd password pat patch path pathprefix paths pathsof pathtype pattern patterns pause paused payload pdb peek peer
+createcontainer createcontainerconfigerror createcontainererror created createpodsandboxerror creates creating creation creationtimestamp credentials
+cron cronjob cross crt crypto ct ctstate curl current currenthealthy custom cut daddr daemon daemons daemonset daemonsets daemontolerations damaged
+dapi data dataplane date db db8 dbg dckr dead deadline deadlines debug decide decides decision declare declared declaredports declares deep default
+defaultbackend defines defining definition degraded del delay delete deleted deletion deletiontimestamp denial denied denies deny depend depends
+deploy deployment deployments deprecated depth derived describe desired desiredhealthy desirednumberscheduled destination destinationrule
+destinationrules destinations detail dev device dh diagnose diagnosis dial dialled dialledport did diff differences differs dig digest digits direct
+direction directive directly directory disable disabled disagree discord discovery disk disruption disruptionbudget disruptionbudgets disruptions
+disruptionsallowed dist distinct distinguish distribution dnat dns dns64 dnsanswer dnsanswers dnsconfig dnslogs dnspods dnspolicy dnsreply dnssec
+dnsservice dnsslices dnstap dnsworkload do docker docs doctor does doesnotexist domain domainnames domainof done dot doubt doubttext down dport dports
+dpu draft drafts drained drop dropped drops dry dryruns ds dscp dst dt dual due duration durationms during dynamic e3 e6 each eai earlier early ebpf
+echo econnrefused econnreset edit effect egress ehostunreach eks eksfirewall elem elements else elsewhere emptiest empty enable enabled
+enableservicelinks encryption end ended endpoint endpoints endpointslice endpointslicemirroring endpointslices endpointsof endpointstotal endport ends
+endtext enetunreach enforce enforced enforces enough ensure entity entries entry env envfrom environment envoy envoyproxy ephemeral
+ephemeralcontainers equal err erratic errimage errimageneverpull errimagepull errno errnoexception error errored errors es esac escalation escaped etc
+etcd etimedout evaluate evaluated event events eventtime every everybody everything evicted eviction evidence exact exactoptional example exceeded
+except exception excessive exclude excluded excludeinboundports excludeoutboundipranges excludeoutboundports exec execute execution exist existent
+existing exists exit exitcode exp expect expected expectedby expectedpods expired expires explain explains export exportto expr expression expressions
+ext extends extension external externalips externalname externaltrafficpolicy ey eyj f0 fa fact factname factnames facts factschemas facttypes fail
+failed failedcreate failedmount failedscheduling failing fails failure failurepolicy failures failurethreshold fallthrough false families familiesof
+family familyof far fastest fatal fates fault faulty few fewer fi fib field fieldchange fields fieldsv1 file filter filters finalizer find finding
+finds finished finishedat finite firewall firewalls first firstfew firstmismatch fits fix fixby fixed fixes flags flannel flat flatmap fleet floor
+flow flux fluxcd folder follows for forbidden force forclient foreign foretell form format former formerr forms formstext fornodes forpods forward
+forwarded forwarding forwards forzones found free from fromentries front frontanswer frontanswers frontend fs ft full fully function functions further
+fw gate gated gates gateway gatewayclass gatewayclasses gatewayclassname gatewaygroup gateways gather gave generated generation generic genericschema
+geoip get getdotpath gets gh gi github give given gives gk gk3 gke gl glibc glob global globalnetworkpolicies globalnetworkpolicy gm go gocspx goes
+gone good google got goto grant granted grants group groups grpc grpcroute grpcroutes gt h2c ha had hand handle handled handles handling handshake
+hang hangs haproxy hard has hasbundle hash hashi hashicorp hasown have having head header headers headless health healthchecknodeport healthy healthz
+helm helmrelease help here hex hf hidden hint hints history historyof hitcount hl hold holds home hook hooks hop hope host hostaliases hostip hostname
+hostnames hostnetwork hostport hosts how html http http2 httpget httpmatch httproute httproutes https https3 httpstatus hv hyphens icm icmp icmpv6 id
+identities identity identityrefs ie if ifnotpresent ifs ignore ignored ignores iif iifname image imageinspecterror imagepull imagepullbackoff
+imagepullsecrets images import imports in inbound include includeinboundports includeoutboundipranges includeoutboundports includes incluster index
+indexed indexof infer inferoutput info ingress ingressbackend ingressclass ingressclasses ingressclassname ingresses ingressgateway init
+initcontainers initcontainerstatuses initial initialdelayseconds initializing inject injection injector injectors input ins insecure
+insecureskiptlsverify inside inspect install installed instance instead insufficient int intended interface internal internalip internaltrafficpolicy
+into intorstring invalid invalidimage invalidimagename involved involvedobject io ip ip6 ip6tables ipaddr ipblock ipblocks ipfamilies ipfamilypolicy
+ipmode ips iptables ipv ipv4 ipv6 ipvs ipvsadm is isall isarray isasked isautopilot iscilium isdefault isdown isfield isfinished isfinite isgenerated
+isgood isgranted isheadless ishint ishttp isknown iskubeproxy islost ismet iso isolating ison isoutdated ispolicy isready isredacted issame issidecar
+issidecarin issue issuer issues istio istioauthorization iswanted it item items itemtext its itself iza job jobs join js json judge judged jump jumps
+jumpsto k14s k3s k8s kapp kb keep keeps kept keptoff key keyof keys ki kill killed killedby kind kindnet kinds kindtext know known knows kong konghq
+kube kubectl kubelet kubeletversion kubeletversionsof kubeproxy kubernetes kustomization kustomize l4proto label labelof labels labelselector
+labeltext larger last lastindexof lasting lastingstatuses lastobservedtime laststate lasttimestamp lasttransitiontime latency latencyms later latest
+latin latin1 lb lblc lblcr lc leads leases leave leaves left leftout leftover len length less let lets letter letters level levels levenshtein library
+license lie lies lifecycle like likely limit limited limitms limitrange limits line lines linger link linkerd linkerdauthorization
+linkerdauthorizations linkerdserver linklocal links list listed listen listener listeners listening listens listing lists literal live liveness livez
+lo load loadbalance loadbalancer loadbalancerclass loadbalancersourceranges local localhost location log logged login logs long longer look looked
+looking looks lookup lookups loop loopback loose looseobject lost lower lt machine made main make makes malformed managed managedfields management
+manager managers mangle manifest manual manually many map mariadb mark marked markindoubt mask masquerade master match matchall matchconditions
+matched matches matcheslabels matchexpressions matching matchlabels math matrix max maxdepth maxfields maximum maxsurge maxunavailable may maybe
+maynot md mean means meant meet meets member members memory merge mesh meshannotations meshpod meshtls meshtlsauthentication meshtlsauthentications
+message met meta metadata metadataserver metal metallb method methods metrics mh mi min minavailable minimal minimum minreadyseconds minus minute
+minutes mirrored mismatch missed misses missing mod mode model modes moment mongo more most mount ms mtls mtu much multisocket musl must mutating
+mutatingwebhookconfiguration mutatingwebhookconfigurations mutual mysql na name named nameof names nameserver nameservers namesof namesonly namespace
+namespacelabels namespaceof namespaces namespaceselector nan nat ndots near nearest nearestnames nearkey nearly nearservices need needed needless
+needs negotiate neither nested net netfilter netmap nets network networkauthentication networkauthentications networkdaemons networking
+networkpolicies networkpolicy networks never new newer newest next nexthdr nf nfacct nflog nfqueue nft nftables nginx nil no nobody nocertificate node
+nodeaffinity nodeclaim nodegroup nodeinfo nodejs nodelocalpods nodename nodepool nodeport nodeports noderequests noderules noderuleslater nodes
+nodeselector nodeselectorterm nodeselectorterms nodestotal noerror nomad non none nonnullable nor normal nosecret not notcp note nothing nothosts
+noticmp notin notipblocks notmethods notnamespaces notnets notpaths notports notprincipals notprotocol notrack notremoteipblocks notrequestprincipals
+notselector notserviceaccounts notunderstood notvalues now npm nq ns nsid nslookup null nullable nullish number numberready numgen nwait nwplcy
+nxdomain oas object objectreference objects objectselector objectset objecttext observed obsolete obsoleteannotations oc of ofenv off offered
+ofheaders ofservices oif oifname ok old older oldest olm on once ondelete one only oom oomkilled op open opening opens operation operations operator
+operators opr option optional optionaltext options or orchestrator org orig os other otherprotocol others otherservices otherwise out outbound
+outboundtrafficpolicy outcome outcomes outcometext outcomewords outdated output outside over overfamilyof overlap overlapping overlappingtlsconfig
+overridden override ovn ovnkube owed own owner ownerreference ownerreferences owners ownersof owning ownlabels owns pa packet packets pairs panic
+parallel params parent parentref parentrefs parents parse parsed parsing part partial parties partition partitionof parts pass passed passes
+passphrase passw passwd password pat patch path pathprefix paths pathsof pathtype pattern patterns pause paused payload pdb peek peer
 peerauthentication peerauthentications peers peerskey peertext pending per percent percentage perhaps period periodseconds permissive persistent
 persistentvolumeclaim phase pick picklist pid pipe pk place places plain plan platform platformof plug plugin pluginpolicies pluginpolicy plural pod
 podcidrs poddisruptionbudget poddisruptionbudgets podforpolicies podinitializing podip podips podlogs podman podmanagementpolicy pods podscheduled
@@ -126,28 +126,27 @@ serviceaccounts serviceport services serving session sessionaffinity sessionaffi
 sg sh sha sha256 share shared shares shell short shorthash shortname should show shown shows shp shut side sidecar sidecars sides sig sign signal
 signature signaturevalidationfailed signing signs sigterm silence silent similar simple sin since single size sk skip slack sleep slice slices slowest
 slowness smaller smallest snaplen so soat socket sockets some somebody something soon sorted source sourcelabels sourcenamespace sourceranges spare
-speaks speaksofports spec specific specs split splittarget spoken sport src srp srv ss sshpass ssl stack stage stale stalled stand standin start
-started startedat starting starts startswith starttime startup startupprobe state stateful statefulset statefulsets stateof states status statuses
-stay stays steal step steps still stop stopped stops strange strategic strategy stray straypods strays stream strict string stringify stringmatch
-stuck subdomain subject subjectaltname subnets subresource subscription subset subsets succeed succeeded succeeds success successor such sum summary
-summaryof surge suspicion svc svl switch switches sync syncing syncs synproxy sys sysctl system table tables tabletext tag tail taint taints take
-taken takenin takes target targetport targetref targetrefs targets targetsof task tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template
-templated temporary term terminate terminated terminating termination terms terraform test tested tests text texts th than that the their them then
-there these they this those though threshold through throw tier tiers time timed timeout timeouts timeoutseconds timestamp title titleof tls tlsmode
-tlsroute tlsroutes to tofixed toisostring token tokens tolerate tolerations tolowercase too tool toolkit tools topology toports tos tosorted tostring
-total touppercase tproxy trace track tracked tracking traefik traffic trafficdistribution trafficpolicy transfer transform transition treated trial
-tried tries trigger trim true trunk try trying ts tsig ttl tunnel tutorials twice two type typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog
-unable unauthenticated unauthenticatedtls unavailable unchanged undecided undefined under understood undo undoes unexpected unexplained unhealthy
-union unit unjudged unknown unless unmet unplaced unproved unreachable unread unreadof unready unschedulable unscheduled unseen unseenreason
-unseenreasons unseenschema unset until up update updated updatednumberscheduled updatedreplicas updaterevision updates updatestrategy upper upstream
-uri url usable usage use used useless user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val
-valibot valid validating validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof values variable variables variant
-verb verbs verdict verified verifies verify version versions veth via viaapiserver view violates virtual virtualipalonefails virtualservice
-virtualservices vmap vpc vs wait waited waiting waits walk want wanted wants warn warning was watch way ways wdhms weak weakmap weave web webhook
-webhookconfiguration webhooks weight weighted were wget what when where whereitfails whereto whether which while who whoami whole wholename whom whose
-whsec why whylost wide wires with withendpoint within without withoutdot withoutheaders word words working workload workloads workloadselector works
-world worst would writable write writecapture writes written wrong ws wss www xffffffff xmark xor xox ya ya29 yaml yes yet you yours z0 z2 za zero
-zone zones zonestext
+speaks speaksofports spec specific specs split splittarget spoken sport src srv ss sshpass ssl stack stage stale stalled stand standin start started
+startedat starting starts startswith starttime startup startupprobe state stateful statefulset statefulsets stateof states status statuses stay stays
+steal step steps still stop stopped stops strange strategic strategy stray straypods strays stream strict string stringify stringmatch stuck subdomain
+subject subjectaltname subnets subresource subscription subset subsets succeed succeeded succeeds success successor such sum summary summaryof surge
+suspicion svc svl switch switches sync syncing syncs synproxy sys sysctl system table tables tabletext tag tail taint taints take taken takenin takes
+target targetport targetref targetrefs targets targetsof task tasks tcp tcp6 tcpmss tcproute tcproutes tcpsocket tee template templated temporary term
+terminate terminated terminating termination terms terraform test tested tests text texts th than that the their them then there these they this those
+though threshold through throw tier tiers time timed timeout timeouts timeoutseconds timestamp title titleof tls tlsmode tlsroute tlsroutes to tofixed
+toisostring token tokens tolerate tolerations tolowercase too tool toolkit tools topology toports tos tosorted tostring total touppercase tproxy trace
+track tracked tracking traefik traffic trafficdistribution trafficpolicy transfer transform transition treated trial tried tries trigger trim true
+trunk try trying ts tsig ttl tunnel tutorials twice two type typeof types u0001 u0002 u0003 udp udp6 udproute uid ulog unable unauthenticated
+unauthenticatedtls unavailable unchanged undecided undefined under understood undo undoes unexpected unexplained unhealthy union unit unjudged unknown
+unless unmet unplaced unproved unreachable unread unreadof unready unschedulable unscheduled unseen unseenreason unseenreasons unseenschema unset
+until up update updated updatednumberscheduled updatedreplicas updaterevision updates updatestrategy upper upstream uri url usable usage use used
+useless user uses usesclouddns usual utf utf8 util v0 v1 v1alpha1 v1alpha2 v1alpha3 v1beta1 v1beta2 v1beta3 v2 v3 val valibot valid validating
+validatingwebhookconfiguration validatingwebhookconfigurations validation value valueof values variable variables variant verb verbs verdict verified
+verifies verify version versions veth via viaapiserver view violates virtual virtualipalonefails virtualservice virtualservices vmap vpc vs wait
+waited waiting waits walk want wanted wants warn warning was watch way ways wdhms weak weakmap weave web webhook webhookconfiguration webhooks weight
+weighted were wget what when where whereitfails whereto whether which while who whoami whole wholename whom whose whsec why whylost wide wires with
+withendpoint within without withoutdot withoutheaders word words working workload workloads workloadselector works world worst would writable write
+writecapture writes written wrong ws wss www xffffffff xmark xor xox ya ya29 yaml yes yet you yours z0 z2 za zero zone zones zonestext
 `
     .trim()
     .split(/\s+/),
