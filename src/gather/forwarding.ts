@@ -4,6 +4,7 @@ import { type Fact, seen, unseen } from '../facts/fact.ts';
 import type { Connection, Facts, Forwarding } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { type Family, familyOf, isLost, splitTarget } from '../facts/selectors.ts';
+import { placeOf, placeOfClient } from '../model/forwarding.ts';
 import { chainsBetween, type Filtered, firewallOf } from '../proxy/firewall.ts';
 import { collector, fromFailure, read, valueOf } from './collector.ts';
 import { firstContainerOf } from './places.ts';
@@ -39,9 +40,8 @@ function throughNodes({ connections, client, dnsPods, pods, listeners }: Pick<Fa
     const pod = known.find((p) => p.metadata.name === c.pod && p.status.podIPs.some((i) => i.ip === address));
     if (!isStopped(c, port) || !pod || source === undefined) continue;
     const packet = { source, address, port, protocol: c.kind === 'udp' || c.target.endsWith('/UDP') ? ('UDP' as const) : ('TCP' as const) };
-    const from = { node: made?.node ?? null, hostNetwork: who?.hostNetwork === true };
-    const to = { node: pod.spec.nodeName ?? null, hostNetwork: pod.spec.hostNetwork };
-    for (const [node, chain] of chainsBetween(from, to)) through.set(node, [...(through.get(node) ?? []), { ...packet, chain }]);
+    for (const [node, chain] of chainsBetween(placeOfClient(who, made?.node ?? null), placeOf(pod)))
+      through.set(node, [...(through.get(node) ?? []), { ...packet, chain }]);
   }
   return through;
 }

@@ -42,13 +42,13 @@ export function getsThrough(forwarding: Fact<Record<string, Fact<Forwarding>>>, 
 }
 
 /** Stops on the client's node and on the pod's. */
-export function forwardingStops({ facts, node, client }: World, to: { address: string; node: string | null }, toNode: boolean): Stop[] {
+export function forwardingStops({ facts, node, client }: World, address: string, to: Place): Stop[] {
   const codes = ['node-drops-packets'] as const;
   if (!client || client.kind === 'external') return [];
   if (!facts.forwarding.seen) return unseenStop(facts.forwarding, codes, ['lost']);
-  return readOf(facts.forwarding.value, placeOfClient(client, node), { node: to.node, hostNetwork: toNode }).flatMap(({ node: name, fact, chain }): Stop[] => {
+  return readOf(facts.forwarding.value, placeOfClient(client, node), to).flatMap(({ node: name, fact, chain }): Stop[] => {
     if (!fact.seen) return unseenStop(fact, codes, ['lost']);
-    const end = endedOn(name, fact.value, chain, to.address);
+    const end = endedOn(name, fact.value, chain, address);
     // A bridge may connect the pods of one node without the kernel's passing anything on.
     return end ? [{ fates: [end.how === 'drop' ? 'lost' : 'refused'], certain: node !== to.node, likely: true, why: end.why, codes, nodes: [name] }] : [];
   });

@@ -6,7 +6,7 @@ import { clusterDomain, isNodeLocal, parseResolvConf, type ResolvConf } from '..
 import type { Client } from '../facts/facts.ts';
 import type { Pod } from '../facts/objects.ts';
 import { endpointsOf, type Family, isFinished, isReady, selects } from '../facts/selectors.ts';
-import { forwardingStops } from './forwarding.ts';
+import { forwardingStops, placeOf } from './forwarding.ts';
 import { overridesOf } from './hosts-file.ts';
 import { decided, receiverOf } from './parties.ts';
 import type { Stop } from './prediction.ts';
@@ -146,8 +146,7 @@ function passingStops(world: World, replicas: readonly Pod[]): Stop[] {
 }
 
 /** What keeps packets of the client from one DNS pod. */
-export const dnsServerStops = (world: World, pod: Pod): Stop[] =>
-  forwardingStops(world, { address: pod.status.podIPs[0]?.ip ?? '', node: pod.spec.nodeName ?? null }, pod.spec.hostNetwork);
+export const dnsServerStops = (world: World, pod: Pod): Stop[] => forwardingStops(world, pod.status.podIPs[0]?.ip ?? '', placeOf(pod));
 
 /** Replicas that the client itself cannot reach, while it reaches others: a share of its lookups is lost. */
 function silentStops({ facts }: World): Stop[] {

@@ -168,7 +168,7 @@ export const stopsToEndpoint = (world: World, to: Destination): Stop[] => [
   ...policyStops('egress', world, to),
   ...conntrackStops(world),
   ...routeStops(world, to),
-  ...forwardingStops(world, to, to.pod !== null && world.pods.get(to.pod)?.spec.hostNetwork === true),
+  ...forwardingStops(world, to.address, { node: to.node, hostNetwork: to.pod !== null && world.pods.get(to.pod)?.spec.hostNetwork === true }),
   ...podStops(world, to),
   ...policyStops('ingress', world, to),
   ...programStops(world, to),

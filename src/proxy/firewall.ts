@@ -16,7 +16,7 @@ export interface Place {
 /** The chains that packets meet on the nodes between two places. What stays on the network of one node is passed on by none. */
 export function chainsBetween(from: Place, to: Place): Map<string, Chain> {
   if (from.hostNetwork && from.node === to.node) return new Map();
-  // The node of a client is the node itself for what it sends from its own network: nothing is passed on there.
+  // What a client sends from its node's own network is passed on by the other node only.
   return new Map<string, Chain>([
     ...(from.node === null || from.hostNetwork ? [] : [[from.node, 'FORWARD'] as const]),
     ...(to.node === null ? [] : [[to.node, to.hostNetwork ? 'INPUT' : 'FORWARD'] as const]),
